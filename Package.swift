@@ -1,0 +1,63 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Language settings shared by every Swift target.
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+  name: "stitch",
+  products: [
+    .executable(name: "stitch", targets: ["stitch"]),
+    .executable(name: "tiny-corpus", targets: ["tiny-corpus"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C shims, one reason each.
+    .target(name: "CKernels"),
+    .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
+    .target(name: "CTerminal", linkerSettings: [.linkedLibrary("ncursesw"), .linkedLibrary("tinfo")]),
+
+    // text → tokens → blocks → logits → text
+    .target(name: "Tokenizer", dependencies: ["CSentencePiece"], swiftSettings: swiftSettings),
+    .target(name: "LLaMAStitch", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: swiftSettings),
+    .target(name: "ChatEngine", dependencies: ["Tokenizer", "LLaMAStitch"], swiftSettings: swiftSettings),
+    .target(name: "ChatTUI", dependencies: ["ChatEngine", "CTerminal"], swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "stitch",
+      dependencies: [
+        "Tokenizer", "LLaMAStitch", "ChatEngine", "ChatTUI",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: swiftSettings),
+
+    // The corpus of the default family.
+    .target(name: "TinyCorpus", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "tiny-corpus",
+      dependencies: [
+        "TinyCorpus", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+
+    .testTarget(
+      name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Fixtures")],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LLaMAStitchTests", dependencies: ["LLaMAStitch", "CKernels"],
+      resources: [.copy("Fixtures")], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "ChatEngineTests", dependencies: ["ChatEngine"], swiftSettings: swiftSettings),
+    .testTarget(name: "ChatTUITests", dependencies: ["ChatTUI"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer"], swiftSettings: swiftSettings),
+    .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus"], swiftSettings: swiftSettings),
+  ]
+)

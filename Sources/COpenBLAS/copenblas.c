@@ -1,0 +1,83 @@
+#define _GNU_SOURCE
+#include "copenblas.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { row_major = 101, no_trans = 111, trans = 112, upper = 121 };
+
+typedef void (*sgemm_fn)(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *,
+                         int);
+typedef void (*dgemm_fn)(int, int, int, int, int, int, double, const double *, int, const double *, int, double,
+                         double *, int);
+typedef void (*dsyrk_fn)(int, int, int, int, int, double, const double *, int, double, double *, int);
+typedef void (*dposv_fn)(const char *, const int *, const int *, double *, const int *, double *, const int *, int *,
+                         size_t);
+
+static sgemm_fn sgemm;
+static dgemm_fn dgemm;
+static dsyrk_fn dsyrk;
+static dposv_fn dposv;
+static char *(*corename)(void);
+static char error_text[512];
+static int status = -1;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void load(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    setenv("OPENBLAS_CORETYPE", "SkylakeX", 0); /* reason (2) in the header */
+#endif
+  setenv("OPENBLAS_NUM_THREADS", "1", 1); /* the callers' own threads do the dividing */
+  static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", NULL};
+  void *library = NULL;
+  for (int i = 0; names[i] && !library; i++) library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    const char *why = dlerror();
+    snprintf(error_text, sizeof error_text, "%s", why ? why : "libopenblas.so.0 cannot be loaded");
+    return;
+  }
+  sgemm = (sgemm_fn)dlsym(library, "cblas_sgemm");
+  dgemm = (dgemm_fn)dlsym(library, "cblas_dgemm");
+  dsyrk = (dsyrk_fn)dlsym(library, "cblas_dsyrk");
+  dposv = (dposv_fn)dlsym(library, "dposv_");
+  corename = (char *(*)(void))dlsym(library, "openblas_get_corename");
+  if (!sgemm || !dgemm || !dsyrk || !dposv) {
+    snprintf(error_text, sizeof error_text, "libopenblas lacks cblas_sgemm, cblas_dgemm, cblas_dsyrk or dposv_");
+    return;
+  }
+  status = 0;
+}
+
+int cob_load(void) {
+  pthread_once(&once, load);
+  return status;
+}
+
+const char *cob_error(void) { return error_text; }
+
+const char *cob_core_name(void) { return corename ? corename() : ""; }
+
+void cob_sgemm(int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
+               float beta, float *c, int ldc) {
+  sgemm(row_major, ta ? trans : no_trans, tb ? trans : no_trans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void cob_dgemm(int ta, int tb, int m, int n, int k, double alpha, const double *a, int lda, const double *b, int ldb,
+               double beta, double *c, int ldc) {
+  dgemm(row_major, ta ? trans : no_trans, tb ? trans : no_trans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void cob_dsyrk(int n, int k, double alpha, const double *a, int lda, double beta, double *c, int ldc) {
+  dsyrk(row_major, upper, trans, n, k, alpha, a, lda, beta, c, ldc);
+}
+
+int cob_dposv(int n, int nrhs, double *a, double *b) {
+  int info = 0; /* the row-major upper triangle is the column-major lower one */
+  dposv("L", &n, &nrhs, a, &n, b, &n, &info, 1);
+  return info;
+}

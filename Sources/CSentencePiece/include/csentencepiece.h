@@ -1,0 +1,4 @@
+#ifndef CSENTENCEPIECE_H
+#define CSENTENCEPIECE_H
+
+#endif

@@ -1,0 +1,157 @@
+/// What a chat front end needs from the engine: a family's stops, streamed replies, and adaptation in the
+/// background. The terminal UI sees only this protocol, so that it can be tested with a scripted backend.
+
+/// One stop of the slider, cheapest first.
+public struct Stop: Sendable, Equatable, Identifiable {
+  /// The stitch's stable name: `small`, `large`, `small-large@3`.
+  public var id: String
+  /// For people: `small[0..<2] → large[3..<8]`.
+  public var route: String
+  public var parameters: Int
+  /// FLOPs per token at zero context, head included.
+  public var flopsPerToken: Double
+  public var weightBytes: Int
+  public var importance: Double?
+  /// Measured quality in 0…1 (exact match on held-out questions), if it was measured.
+  public var quality: Double?
+  /// Measured mean loss (nats per token) on held-out text, if it was measured.
+  public var loss: Double?
+  /// Measured decoding speed, if known.
+  public var tokensPerSecond: Double?
+
+  public init(
+    id: String, route: String, parameters: Int, flopsPerToken: Double, weightBytes: Int,
+    importance: Double? = nil, quality: Double? = nil, loss: Double? = nil,
+    tokensPerSecond: Double? = nil
+  ) {
+    self.id = id
+    self.route = route
+    self.parameters = parameters
+    self.flopsPerToken = flopsPerToken
+    self.weightBytes = weightBytes
+    self.importance = importance
+    self.quality = quality
+    self.loss = loss
+    self.tokensPerSecond = tokensPerSecond
+  }
+}
+
+/// What is known of a family once it is loaded.
+public struct FamilySummary: Sendable, Equatable {
+  public var name: String
+  public var stops: [Stop]
+  public var contextLength: Int
+  /// Steps of adaptation in the adapter now in use; `nil` without an adapter.
+  public var adapterStep: Int?
+
+  public init(name: String, stops: [Stop], contextLength: Int, adapterStep: Int?) {
+    self.name = name
+    self.stops = stops
+    self.contextLength = contextLength
+    self.adapterStep = adapterStep
+  }
+}
+
+/// One turn of a conversation.
+public struct ChatMessage: Sendable, Equatable, Codable {
+  public enum Role: String, Sendable, Codable { case system, user, assistant }
+  public var role: Role
+  public var content: String
+
+  public init(role: Role, content: String) {
+    self.role = role
+    self.content = content
+  }
+}
+
+/// How the next token is chosen. `temperature` 0 is greedy.
+public struct SamplingOptions: Sendable, Equatable {
+  public var temperature: Double = 0
+  public var topK: Int?
+  public var topP: Double?
+  public var minP: Double?
+  public var repetitionPenalty: Double = 1
+  public var seed: UInt64 = 0
+  public var maxTokens: Int = 256
+
+  public init() {}
+}
+
+/// What really made a reply.
+public struct ReplyStamp: Sendable, Equatable {
+  public enum Finish: String, Sendable { case stop, length, cancelled }
+  public var stitch: String
+  public var adapterStep: Int?
+  public var tokens: Int
+  public var tokensPerSecond: Double
+  public var finish: Finish
+  /// Tokens of context in use after the reply.
+  public var contextTokens: Int
+
+  public init(
+    stitch: String, adapterStep: Int?, tokens: Int, tokensPerSecond: Double, finish: Finish,
+    contextTokens: Int
+  ) {
+    self.stitch = stitch
+    self.adapterStep = adapterStep
+    self.tokens = tokens
+    self.tokensPerSecond = tokensPerSecond
+    self.finish = finish
+    self.contextTokens = contextTokens
+  }
+}
+
+public enum ReplyEvent: Sendable, Equatable {
+  /// The engine began, with this stitch and this adapter.
+  case started(stitch: String, adapterStep: Int?)
+  /// More text; always whole characters. May hold control characters: views must not trust it.
+  case text(String)
+  case finished(ReplyStamp)
+  /// One line: cause and remedy.
+  case failed(String)
+}
+
+/// The state of background adaptation; only the newest matters.
+public struct TrainingStatus: Sendable, Equatable {
+  public enum Phase: String, Sendable { case idle, preparing, running, paused, stopping, finished, failed }
+  public var phase: Phase = .idle
+  public var dataFile: String = ""
+  public var step = 0
+  public var totalSteps = 0
+  /// Smoothed training loss, nats per token.
+  public var loss: Double?
+  public var heldOutLoss: Double?
+  /// (step, loss) so far, thinned to at most a few hundred points.
+  public var lossCurve: [Double] = []
+  public var tokensPerSecond: Double?
+  public var secondsLeft: Double?
+  /// How often each stitch was drawn.
+  public var drawn: [String: Int] = [:]
+  public var importance: [String: Double] = [:]
+  /// A line to show: what was skipped in the data file, what failed and why.
+  public var message: String = ""
+
+  public init() {}
+}
+
+public protocol ChatBackend: Sendable {
+  /// Loads the family (once) and describes it. Throws an error whose description is one line.
+  func load() async throws -> FamilySummary
+
+  /// Streams a reply of one stitch to a conversation that ends in a user's turn (or in an assistant's turn that is
+  /// to be continued). Ends after `finished` or `failed`. Cancelling the consuming task stops the reply; the
+  /// stream then still delivers `finished` with `.cancelled`.
+  func reply(to messages: [ChatMessage], stitch: String, options: SamplingOptions) -> AsyncStream<ReplyEvent>
+
+  /// Starts adapting the family to a data file in the background. Throws a one-line error if the file is unusable.
+  func startTraining(dataFile: String, steps: Int) async throws
+  func pauseTraining() async
+  func resumeTraining() async
+  /// Writes a snapshot of the adapter as it is now, takes it into use for the next reply, and goes on.
+  func saveTraining() async
+  /// Stops and keeps: a snapshot is written and taken into use for the next reply.
+  func stopTraining() async
+
+  /// The newest state of training, again at each change; older ones may be skipped.
+  func trainingStatus() -> AsyncStream<TrainingStatus>
+}

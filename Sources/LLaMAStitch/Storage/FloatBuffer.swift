@@ -1,0 +1,56 @@
+import CKernels
+
+/// A block of `count` floats on the heap, 64-byte aligned, zero at first, freed with its last reference.
+///
+/// `@unchecked Sendable`: the memory is plain floats at a fixed address; the type hands out views and
+/// synchronises nothing. Whoever shares a buffer between threads divides it into parts that do not overlap,
+/// or orders the accesses (as `ComputePool` does with the end of every `run`).
+public final class FloatBuffer: @unchecked Sendable {
+  public let count: Int
+  let base: UnsafeMutablePointer<Float>
+
+  public init(count: Int) {
+    precondition(count >= 0, "a buffer cannot have \(count) elements")
+    self.count = count
+    // Rounded up so that vector kernels may load whole 64-byte lines at the end.
+    let bytes = (count * MemoryLayout<Float>.stride + 63) / 64 * 64 + 64
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    base = raw.bindMemory(to: Float.self, capacity: count)
+  }
+
+  public convenience init(_ values: [Float]) {
+    self.init(count: values.count)
+    values.withUnsafeBufferPointer { source in
+      if let start = source.baseAddress { base.update(from: start, count: values.count) }
+    }
+  }
+
+  deinit { UnsafeMutableRawPointer(base).deallocate() }
+
+  public subscript(index: Int) -> Float {
+    get {
+      precondition(index >= 0 && index < count)
+      return base[index]
+    }
+    set {
+      precondition(index >= 0 && index < count)
+      base[index] = newValue
+    }
+  }
+
+  /// The whole buffer as a vector.
+  public var vector: VectorView { VectorView(base: base, count: count, owner: self) }
+
+  /// `rows × columns` floats starting at `offset`, densely packed.
+  public func matrix(offset: Int = 0, rows: Int, columns: Int) -> MatrixView {
+    precondition(offset >= 0 && offset + rows * columns <= count, "a matrix view outside its buffer")
+    return MatrixView(base: base + offset, rows: rows, columns: columns, stride: columns, owner: self)
+  }
+
+  /// `count` floats starting at `offset`.
+  public func vector(offset: Int, count: Int) -> VectorView {
+    precondition(offset >= 0 && offset + count <= self.count, "a vector view outside its buffer")
+    return VectorView(base: base + offset, count: count, owner: self)
+  }
+}
