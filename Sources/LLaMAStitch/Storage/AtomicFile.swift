@@ -1,0 +1,93 @@
+import Foundation
+
+/// Writes files that are either the old version or the complete new one, whatever happens in between.
+///
+/// The bytes go to a temporary file in the same directory, which is flushed to disk and renamed over the
+/// destination; then the directory is flushed too.
+public enum AtomicFile {
+  /// Replaces `url` by `data`.
+  /// - Throws: `StorageError.system`; the old file is untouched then.
+  public static func write(_ data: Data, to url: URL) throws {
+    try write(to: url) { file in
+      try data.withUnsafeBytes { try file.append($0) }
+    }
+  }
+
+  /// Replaces `url` by what `body` appends.
+  /// - Throws: `StorageError.system`, or what `body` throws; the old file is untouched then.
+  static func write(to url: URL, _ body: (borrowing FileAppender) throws -> Void) throws {
+    let directory = url.deletingLastPathComponent()
+    let temporary = directory.appendingPathComponent(
+      ".\(url.lastPathComponent).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp")
+    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
+      throw StorageError.system(operation: "create a file beside", file: url.path, code: errno)
+    }
+    do {
+      do {
+        defer { close(descriptor) }
+        try body(FileAppender(descriptor: descriptor, path: url.path))
+        guard fsync(descriptor) == 0 else {
+          throw StorageError.system(operation: "flush", file: url.path, code: errno)
+        }
+      }
+      guard rename(temporary.path, url.path) == 0 else {
+        throw StorageError.system(operation: "replace", file: url.path, code: errno)
+      }
+    } catch {
+      unlink(temporary.path)
+      throw error
+    }
+    try flushDirectory(directory)
+  }
+
+  /// Makes the names in a directory durable.
+  public static func flushDirectory(_ directory: URL) throws(StorageError) {
+    let descriptor = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw .system(operation: "open", file: directory.path, code: errno)
+    }
+    defer { close(descriptor) }
+    // Some file systems cannot flush a directory and say EINVAL; the rename itself has happened.
+    if fsync(descriptor) != 0 && errno != EINVAL {
+      throw .system(operation: "flush", file: directory.path, code: errno)
+    }
+  }
+}
+
+/// An open file that grows at its end.
+struct FileAppender: ~Copyable {
+  let descriptor: Int32
+  let path: String
+
+  func append(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes
+    while rest.count > 0 {
+      let written = Foundation.write(descriptor, rest.baseAddress, rest.count)
+      if written < 0 {
+        if errno == EINTR { continue }
+        throw StorageError.system(operation: "write", file: path, code: errno)
+      }
+      rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+    }
+  }
+}
+
+/// The text of an `errno` and what a user can do about it.
+struct SystemErrorText: CustomStringConvertible {
+  let code: Int32
+
+  var description: String { String(cString: strerror(code)).lowercased() }
+
+  var remedy: String {
+    switch code {
+    case ENOENT: "check the path"
+    case EACCES, EPERM, EROFS: "check the permissions, or use another directory"
+    case ENOSPC, EDQUOT: "free some space, or use another directory"
+    case EISDIR: "name a file, not a directory"
+    case ENOTDIR: "a part of the path is not a directory"
+    case EEXIST, ENOTEMPTY: "remove it, or choose another name"
+    default: "check the file and the disk it is on"
+    }
+  }
+}
