@@ -8,41 +8,11 @@ public struct AnchorTensors: Sendable {
   /// [vocabulary × hidden]; the embedding where tied.
   public let head: TrainingTensor
 
-  /// Names (Hugging Face's) and shapes of all tensors of a LLaMA.
-  public static func shapes(of configuration: LlamaConfiguration) -> [(name: String, shape: [Int])] {
-    let c = configuration
-    var all: [(name: String, shape: [Int])] = [("model.embed_tokens.weight", [c.vocabularySize, c.hiddenSize])]
-    for index in 0..<c.blockCount {
-      let block = "model.layers.\(index)."
-      all.append((block + "input_layernorm.weight", [c.hiddenSize]))
-      let attention = [
-        ("q_proj", c.queryWidth, c.hiddenSize), ("k_proj", c.keyValueWidth, c.hiddenSize),
-        ("v_proj", c.keyValueWidth, c.hiddenSize), ("o_proj", c.hiddenSize, c.queryWidth),
-      ]
-      for (name, rows, columns) in attention {
-        all.append((block + "self_attn.\(name).weight", [rows, columns]))
-        if c.attentionBias { all.append((block + "self_attn.\(name).bias", [rows])) }
-      }
-      all.append((block + "post_attention_layernorm.weight", [c.hiddenSize]))
-      let feedForward = [
-        ("gate_proj", c.intermediateSize, c.hiddenSize), ("up_proj", c.intermediateSize, c.hiddenSize),
-        ("down_proj", c.hiddenSize, c.intermediateSize),
-      ]
-      for (name, rows, columns) in feedForward {
-        all.append((block + "mlp.\(name).weight", [rows, columns]))
-        if c.mlpBias { all.append((block + "mlp.\(name).bias", [rows])) }
-      }
-    }
-    all.append(("model.norm.weight", [c.hiddenSize]))
-    if !c.tiedEmbeddings { all.append(("lm_head.weight", [c.vocabularySize, c.hiddenSize])) }
-    return all
-  }
-
   /// Declarations for training every weight; names get `prefix`.
   public static func declarations(
     of configuration: LlamaConfiguration, prefix: String = ""
   ) -> [ParameterStore.Declaration] {
-    shapes(of: configuration).map {
+    configuration.tensorShapes.map {
       .init(prefix + $0.name, shape: $0.shape, decays: $0.shape.count > 1)
     }
   }

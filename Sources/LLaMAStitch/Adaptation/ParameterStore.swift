@@ -125,4 +125,7 @@ public struct TrainingTensor: Sendable {
   }
 
   var vector: VectorView { values.row(0) }
+
+  /// Sets the values.
+  public func fill(_ newValues: [Float]) { values.dense.copy(from: newValues) }
 }
