@@ -1,1 +1,2 @@
-print("stitch")
+import LLaMAStitch
+print(try TrainingBenchmark.tokensPerSecond(.large, loraRank: nil, pool: ComputePool(threads: 2), rounds: 6))
