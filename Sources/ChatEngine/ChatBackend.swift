@@ -1,3 +1,5 @@
+import Tokenizer
+
 /// What a chat front end needs from the engine: a family's stops, streamed replies, and adaptation in the
 /// background. The terminal UI sees only this protocol, so that it can be tested with a scripted backend.
 
@@ -53,16 +55,7 @@ public struct FamilySummary: Sendable, Equatable {
 }
 
 /// One turn of a conversation.
-public struct ChatMessage: Sendable, Equatable, Codable {
-  public enum Role: String, Sendable, Codable { case system, user, assistant }
-  public var role: Role
-  public var content: String
-
-  public init(role: Role, content: String) {
-    self.role = role
-    self.content = content
-  }
-}
+public typealias ChatMessage = ChatTemplate.Message
 
 /// How the next token is chosen. `temperature` 0 is greedy.
 public struct SamplingOptions: Sendable, Equatable {
