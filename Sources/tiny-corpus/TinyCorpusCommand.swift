@@ -7,7 +7,7 @@ import TinyCorpus
 struct TinyCorpusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tiny-corpus", abstract: "Write and check the corpus of the default family.",
-    subcommands: [Generate.self, Check.self], defaultSubcommand: Generate.self)
+    subcommands: [Generate.self, Check.self, Lessons.self], defaultSubcommand: Generate.self)
 }
 
 struct Generate: ParsableCommand {
@@ -44,5 +44,16 @@ struct Check: ParsableCommand {
       "\(report.questions) questions against \(report.trainingRecords) training records: "
         + (report.isClean ? "clean" : "\(report.violations.count) violations"))
     if !report.isClean { throw ExitCode(1) }
+  }
+}
+
+struct Lessons: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write the lessons: small data sets to teach the default family live.")
+
+  @Option(help: "Directory to write to.") var output: String
+
+  func run() throws {
+    for file in try Lesson.write(to: URL(fileURLWithPath: output)) { print(file) }
   }
 }
