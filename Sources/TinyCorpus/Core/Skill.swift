@@ -76,7 +76,7 @@ extension Skill {
       let held = split != .train && !problem.phrasings.heldOut.isEmpty && random.chance(50)
       let template = random.pick(held ? problem.phrasings.heldOut : problem.phrasings.seen)
       guard
-        Self.split(kind, problem.key, template: template, held: held) == split
+        kind.split(problem.key, template: template, held: held) == split
       else { continue }
       var question = fill(template, problem.slots)
       if split == .train {
@@ -99,15 +99,16 @@ extension Skill {
     }
     return nil
   }
-
-  private static func split(_ kind: Kind, _ key: String, template: String, held: Bool) -> Split {
-    if kind.isComputed { return Split.of("\(kind.splitName):\(key)") }
-    let pair = "\(kind.rawValue):\(key)|\(Surface.normalized(template))"
-    return held ? Split.ofHeldOut(pair) : Split.of(pair)
-  }
 }
 
 extension Kind {
+  /// The split of a question: by operands where the answer is computed, else by phrasing.
+  func split(_ key: String, template: String, held: Bool) -> Split {
+    if isComputed { return Split.of("\(splitName):\(key)") }
+    let pair = "\(rawValue):\(key)|\(Surface.normalized(template))"
+    return held ? Split.ofHeldOut(pair) : Split.of(pair)
+  }
+
   /// Kinds that work on the same operands share a split: a word whose spelling is tested is not
   /// reversed in training, a list whose order is tested is in no training list.
   var splitName: String {

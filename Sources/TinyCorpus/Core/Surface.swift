@@ -1,7 +1,7 @@
 /// How people really type: greetings in front, thanks behind, capitals and marks left out.
 enum Surface {
   private static let openers = [
-    "Hi! ", "Hello! ", "Hey, ", "Please tell me: ", "Quick question: ", "Tell me, ", "OK, ",
+    "Hi! ", "Hello! ", "Hey, ", "Please tell me: ", "Quick question: ", "Say, ", "OK, ",
     "I have a question. ", "One more: ", "Next: ", "Now: ", "And ", "So, ", "Can you help me? ",
     "Question: ", "Please, ", "Well, ", "Another one: ", "Help me: ", "Good. ", "Hm, ", "Also, ",
   ]

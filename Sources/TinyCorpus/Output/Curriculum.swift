@@ -51,7 +51,7 @@ enum Composer {
   /// A chat in which the system message gives the chatbot a name, and the user asks for it.
   static func named(_ random: inout SplitMix64) -> [Message] {
     let name = random.pick(NamePool.train)
-    let ask = random.pick(["Who are you?", "What is your name?", "Tell me your name.", "What are you called?"])
+    let ask = random.pick(SmallTalk.nameQuestions)
     let system = random.pick(["You are {n}.", "Your name is {n}.", "You are {n}, a small chatbot.", "You are called {n}."])
     return [
       Message(role: .system, content: fill(system, ["n": name])), .user(ask), .assistant("I am \(name)."),

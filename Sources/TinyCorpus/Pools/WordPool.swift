@@ -42,8 +42,18 @@ enum WordPool {
     }
     if word.count < 3 || random.chance(50) { word += random.pick(consonants) }
     if random.chance(15) { word = random.pick(vowels) + word }
-    return String(word.prefix(7))
+    word = String(word.prefix(7))
+    let mirror = String(word.reversed())
+    let rude = unwanted.contains { word.contains($0) || mirror.contains($0) }
+    return rude ? letterWord(&random) : word
   }
+
+  /// What chance must not spell, forwards or backwards.
+  private static let unwanted = split(
+    """
+    nazi fuk fak dik tit pis fag rap nig neg kok kik bum boob homo pedo pede porn kaka pipi popo anal
+    anus ano vag sod slut paki dago sadis bitu pus puta puto rat fut gas kil mur ded nude suk bas bust
+    """)
 
   static func split(_ text: String) -> [String] {
     text.split { $0 == " " || $0 == "\n" }.map(String.init)

@@ -62,8 +62,10 @@ struct Categories: Skill {
   let kind = Kind.categories
 
   func draw(_ random: inout SplitMix64) -> Problem {
-    let two = random.sample(FactPool.categories, 3)
-    let (own, other) = (two[0], two[1])
+    let groups = random.sample(FactPool.categories, 3)
+    // A bird is an animal: the two never stand against each other.
+    if groups.count(where: { ["animal", "bird"].contains($0.category) }) > 1 { return draw(&random) }
+    let (own, other) = (groups[0], groups[1])
     let word = random.pick(own.members)
     let label = "\(own.article) \(own.category)"
     let what = "\(word) is \(label)"
@@ -82,7 +84,7 @@ struct Categories: Skill {
         answer: yes ? "Yes, \(what)." : "No, \(what).",
         otherAnswers: [yes ? "Yes." : "No."], statements: ["\(what)."])
     default:
-      let words = random.sample([word, random.pick(two[1].members), random.pick(two[2].members)], 3)
+      let words = random.sample([word, random.pick(groups[1].members), random.pick(groups[2].members)], 3)
       return Problem(
         key: "which \(words.joined(separator: " ")) \(own.category)", phrasings: Self.whichPhrasings,
         slots: ["list": words.joined(separator: ", "), "c": label], answer: word,
@@ -117,8 +119,12 @@ struct Facts: Skill {
 
   func draw(_ random: inout SplitMix64) -> Problem {
     let fact = random.pick(FactPool.facts)
+    let seen = fact.asks.dropLast()
+    let phrasings = Phrasings(
+      seen: seen + seen.map { "Do you know this: \($0)" } + seen.map { "Here is a question: \($0)" },
+      heldOut: fact.asks.suffix(1) + seen.map { "Answer this: \($0)" })
     return Problem(
-      key: fact.answer, phrasings: Phrasings(fact.asks, held: 1), answer: fact.answer,
+      key: fact.answer, phrasings: phrasings, answer: fact.answer,
       otherAnswers: [fact.short], statements: [fact.answer])
   }
 }

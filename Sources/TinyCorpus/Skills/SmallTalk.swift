@@ -9,6 +9,12 @@ struct SmallTalk: Skill {
       otherAnswers: Array(topic.answers.dropFirst()))
   }
 
+  /// Ways to ask for the chatbot's name that training may use.
+  static let nameQuestions = topics[nameTopic].phrasings.seen.filter { ask in
+    Kind.smalltalk.split(topics[nameTopic].answers[0], template: ask, held: false) == .train
+  }
+  private static let nameTopic = 4
+
   private struct Topic {
     let answers: [String]
     let phrasings: Phrasings
