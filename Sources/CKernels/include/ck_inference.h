@@ -1,5 +1,84 @@
-/* Kernels of inference: fixed order of summation, so that results do not depend on the batch. */
+/* Kernels of inference: fixed order of summation, so that results do not depend on the batch.
+
+   Each sum over k keeps 16 partial sums (k mod 16) that grow in the order of k, and joins them in a fixed tree.
+   How many tokens, rows or threads take part only decides which sums are computed side by side, never how one of
+   them is computed: a token's result is the same bits alone and in any batch. It may differ between instruction
+   sets without and with fused multiply-add. */
 #ifndef CK_INFERENCE_H
 #define CK_INFERENCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Instruction sets. */
+enum {
+  CK_ISA_BASELINE = 0, /* what the compiler assumes: SSE2 on x86-64 */
+  CK_ISA_AVX2 = 1,     /* AVX2, FMA, F16C */
+  CK_ISA_AVX512 = 2,   /* AVX-512 F, BW, VL, DQ */
+  CK_ISA_COUNT = 3
+};
+
+/* Types of weights. */
+enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2 };
+
+/* Positions whose keys lie side by side: keys are stored [position / 16][dimension][position % 16], so that a query
+   meets 16 of them without a horizontal sum. */
+#define CK_KEY_BLOCK 16
+
+/* The attention of one head: what does not change from token to token. */
+typedef struct ck_attention {
+  const float *_Nonnull queries; /* [tokens × query_stride], this head's part of row 0, rotated */
+  size_t query_stride;
+  const float *_Nonnull keys;    /* this head's keys, in blocks as above */
+  const float *_Nonnull values;  /* this head's values, [position × value_stride], rows padded to 16 with zeros */
+  size_t value_stride;           /* head_dimension rounded up to 16 */
+  float *_Nonnull output;        /* [tokens × output_stride], this head's part of row 0 */
+  size_t output_stride;
+  size_t head_dimension;
+  size_t position;               /* of token 0; token t sees positions 0 … position + t */
+  float scale;                   /* of the scores */
+} ck_attention;
+
+/* One instruction set's kernels. Rows are `stride` floats apart; weights are dense rows of `columns`, unaligned. */
+typedef struct ck_inference {
+  int32_t isa;
+
+  /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0. */
+  void (*_Nonnull linear)(int32_t type, const void *_Nonnull weights, size_t columns, const float *_Nonnull x,
+                          size_t x_stride, size_t tokens, float *_Nonnull y, size_t y_stride, size_t r0, size_t r1,
+                          float scale, const float *_Nullable bias, int32_t accumulate);
+
+  /* Causal attention of tokens [t0, t1) of one head. scratch: ck_attention_scratch(position + t1) floats. */
+  void (*_Nonnull attend)(const ck_attention *_Nonnull head, size_t t0, size_t t1, float *_Nonnull scratch);
+
+  /* y[t] = x[t] / sqrt(mean(x[t]²) + epsilon) · weight, `count` floats a token. */
+  void (*_Nonnull rms_norm)(const float *_Nonnull x, size_t x_stride, const float *_Nonnull weight, size_t count,
+                            float epsilon, size_t tokens, float *_Nonnull y, size_t y_stride);
+
+  /* gate[i] = silu(gate[i]) · up[i] for i in [0, count), for each token. */
+  void (*_Nonnull silu_multiply)(float *_Nonnull gate, const float *_Nonnull up, size_t stride, size_t count,
+                                 size_t tokens);
+
+  /* Rotates the pairs (x[i], x[i + half]) by the angle with these cosines and sines. */
+  void (*_Nonnull rotate)(float *_Nonnull x, const float *_Nonnull cosines, const float *_Nonnull sines,
+                          size_t half);
+
+  /* y[i] = the weight i, as float. */
+  void (*_Nonnull widen)(int32_t type, const void *_Nonnull weights, size_t count, float *_Nonnull y);
+} ck_inference;
+
+/* The kernels for `isa`, or NULL where this processor (or build) does not have it. */
+const ck_inference *_Nullable ck_inference_for(int32_t isa);
+
+/* The kernels for the widest instruction set this processor has. */
+const ck_inference *_Nonnull ck_inference_best(void);
+
+/* Floats of scratch that attention over `positions` positions needs. */
+size_t ck_attention_scratch(size_t positions);
+
+/* Stores one head's key of one position into its blocks, and its value, padded. */
+void ck_store_key(float *_Nonnull keys, size_t position, const float *_Nonnull key, size_t head_dimension);
+void ck_store_value(float *_Nonnull values, size_t value_stride, size_t position, const float *_Nonnull value,
+                    size_t head_dimension);
 
 #endif

@@ -1,36 +1,27 @@
+import CKernels
 import Foundation
 
 /// A fixed set of named worker threads for compute, apart from Swift's cooperative pool.
 ///
-/// `run` splits a job into `parts` numbered pieces, runs them on the workers and on the calling thread, and
-/// returns when all are done: everything written by a piece is visible to the caller afterwards. Waiting workers
-/// sleep on a condition variable. Which thread runs a piece never changes its result.
+/// `run` splits a job into numbered pieces; `runTeam` runs one body on several threads at once that meet at barriers.
+/// Both return when all is done: everything written by a piece is visible to the caller afterwards. Workers look for
+/// the next job for some 50 µs after the last one, then sleep in the kernel; an idle pool costs no CPU. Which thread
+/// runs a piece never changes its result.
 ///
-/// `@unchecked Sendable`: all mutable state is read and written with `condition` locked.
-public final class ComputePool: @unchecked Sendable {
+/// The threads hold only the shared state, so a pool ends with its last reference.
+public final class ComputePool: Sendable {
   /// Worker threads plus the caller.
   public let threads: Int
+  private let state: PoolState
 
-  private struct Job {
-    var parts: Int
-    var next = 0
-    var running = 0
-    var body: @Sendable (Int) -> Void
-  }
-
-  private let condition = NSCondition()
-  private var job: Job?
-  private var stopped = false
-  /// Serialises callers: one job at a time.
-  private let gate = NSLock()
-
-  /// - Parameter threads: how many threads compute, the caller included; at least 1.
+  /// - Parameters:
+  ///   - threads: how many threads compute, the caller included; at least 1.
+  ///   - name: the workers are called `name-1`, `name-2`, …
   public init(threads: Int, name: String = "stitch-compute") {
     self.threads = max(1, threads)
+    state = PoolState()
     for index in 1..<max(2, self.threads) where index < self.threads {
-      let thread = Thread { [weak self] in
-        while let pool = self, pool.work() {}
-      }
+      let thread = Thread { [state] in state.work() }
       thread.name = "\(name)-\(index)"
       thread.stackSize = 4 << 20
       thread.start()
@@ -41,57 +32,150 @@ public final class ComputePool: @unchecked Sendable {
   public static let shared = ComputePool(threads: ProcessInfo.processInfo.activeProcessorCount)
 
   /// Lets the workers end. Calls of `run` afterwards run on the caller alone.
-  public func stop() {
-    condition.lock()
-    stopped = true
-    condition.broadcast()
-    condition.unlock()
-  }
+  public func stop() { state.stop() }
 
   deinit { stop() }
 
   /// Runs `body(0) … body(parts − 1)`, each once, and returns when all have returned.
+  /// A body must not start another job on the same pool.
   public func run(parts: Int, _ body: @escaping @Sendable (Int) -> Void) {
     if parts <= 0 { return }
     if parts == 1 || threads == 1 {
       for part in 0..<parts { body(part) }
       return
     }
+    state.run(pieces: parts, .pieces(body))
+  }
+
+  /// Runs `body` on `min(count, threads)` threads at the same time, each with its own `Team.index`.
+  /// Allocates nothing where `body` is a stored closure.
+  func runTeam(_ count: Int, _ body: @escaping @Sendable (Team) -> Void) {
+    let count = min(count, threads)
+    if count <= 1 { return body(Team(index: 0, count: 1, barrierState: nil)) }
+    state.run(pieces: count, .team(body, count: count))
+  }
+}
+
+/// One thread's place in a body that several run at once.
+struct Team {
+  let index: Int
+  let count: Int
+  fileprivate let barrierState: UnsafeMutablePointer<ck_barrier>?
+
+  /// Returns once all threads of the team have called it; their writes are visible then.
+  func barrier() {
+    if let barrierState { ck_barrier_wait(barrierState, UInt32(count), PoolState.barrierSpins) }
+  }
+
+  /// This thread's share of `0..<total`, in multiples of `unit` where possible.
+  func share(of total: Int, unit: Int = 1) -> Range<Int> {
+    if count == 1 { return 0..<total }
+    let units = (total + unit - 1) / unit
+    return min(total, units * index / count * unit)..<min(total, units * (index + 1) / count * unit)
+  }
+}
+
+/// What a pool and its threads share.
+///
+/// `@unchecked Sendable`: `body` is written by the caller, who holds `gate`, before `tickets` publishes the job, and
+/// read only by threads that took a ticket of that job; it is cleared when every piece has been counted down. The
+/// rest is touched only by the atomic operations of CKernels.
+private final class PoolState: @unchecked Sendable {
+  enum Body {
+    case none
+    case pieces(@Sendable (Int) -> Void)
+    case team(@Sendable (Team) -> Void, count: Int)
+  }
+
+  /// About 50 µs.
+  static let idleSpins: UInt32 = 2000
+  static let barrierSpins: UInt32 = 4000
+
+  /// Everything the atomics work on, each on a cache line of its own.
+  private struct Shared {
+    var started = ck_event()
+    var pad0: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+    var finished = ck_event()
+    var pad1: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+    var barrier = ck_barrier()
+    var pad2: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt32) = (0, 0, 0, 0, 0, 0, 0)
+    var tickets: UInt64 = 0
+    var pad3: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+    var pending: UInt32 = 0
+    var stopped: UInt32 = 0
+  }
+
+  private let shared: UnsafeMutablePointer<Shared>
+  private var body = Body.none
+  /// Serialises callers: one job at a time.
+  private let gate = NSLock()
+
+  init() {
+    shared = UnsafeMutablePointer<Shared>.allocate(capacity: 1)
+    shared.initialize(to: Shared())
+  }
+
+  deinit { shared.deallocate() }
+
+  func stop() {
     gate.lock()
     defer { gate.unlock() }
-    condition.lock()
-    job = Job(parts: parts, body: body)
-    condition.broadcast()
-    while job!.next < parts { runOne() }
-    while job!.running > 0 { condition.wait() }
-    job = nil
-    condition.unlock()
+    ck_count_set(&shared.pointee.stopped, 1)
+    ck_event_advance(&shared.pointee.started)
   }
 
-  /// Takes one piece of the current job and runs it with the lock released. The lock is held on entry and exit.
-  private func runOne() {
-    let part = job!.next
-    let body = job!.body
-    job!.next += 1
-    job!.running += 1
-    condition.unlock()
-    body(part)
-    condition.lock()
-    job!.running -= 1
-    if job!.running == 0 && job!.next >= job!.parts { condition.broadcast() }
-  }
-
-  /// One round of a worker: waits for a piece or for the end; answers whether to go on.
-  private func work() -> Bool {
-    condition.lock()
-    defer { condition.unlock() }
-    while !stopped {
-      if let current = job, current.next < current.parts {
-        runOne()
-        return true
+  func run(pieces: Int, _ body: Body) {
+    gate.lock()
+    defer { gate.unlock() }
+    if ck_count_get(&shared.pointee.stopped) != 0 {
+      switch body {
+      case .none: break
+      case .pieces(let body): for piece in 0..<pieces { body(piece) }
+      case .team(let body, _): body(Team(index: 0, count: 1, barrierState: nil))
       }
-      condition.wait()
+      return
     }
-    return false
+    self.body = body
+    let seen = ck_event_value(&shared.pointee.finished)
+    let job = ck_event_value(&shared.pointee.started) &+ 1
+    ck_count_set(&shared.pointee.pending, UInt32(pieces))
+    ck_tickets_set(&shared.pointee.tickets, job, UInt32(pieces))
+    ck_event_advance(&shared.pointee.started)
+    takePieces(of: job)
+    while ck_count_get(&shared.pointee.pending) != 0 {
+      ck_event_wait(&shared.pointee.finished, seen, Self.barrierSpins)
+    }
+    self.body = .none
+  }
+
+  private func takePieces(of job: UInt32) {
+    while true {
+      let left = ck_tickets_take(&shared.pointee.tickets, job)
+      if left == 0 { return }
+      // Pieces are numbered from the last, so that the last one taken is number 0 … the order does not matter.
+      switch body {
+      case .none: break
+      case .pieces(let body): body(Int(left) - 1)
+      case .team(let body, let count):
+        // All tickets are taken before anyone passes the first barrier, so each thread has exactly one.
+        body(Team(index: Int(left) - 1, count: count, barrierState: barrier))
+      }
+      if ck_count_down(&shared.pointee.pending) == 0 { ck_event_advance(&shared.pointee.finished) }
+    }
+  }
+
+  private var barrier: UnsafeMutablePointer<ck_barrier> {
+    UnsafeMutableRawPointer(shared).advanced(by: MemoryLayout<Shared>.offset(of: \.barrier)!)
+      .assumingMemoryBound(to: ck_barrier.self)
+  }
+
+  /// What a worker thread does until the pool stops.
+  func work() {
+    var seen: UInt32 = 0
+    while ck_count_get(&shared.pointee.stopped) == 0 {
+      ck_event_wait(&shared.pointee.started, seen, Self.idleSpins)
+      seen = ck_event_value(&shared.pointee.started)
+      takePieces(of: seen)
+    }
   }
 }

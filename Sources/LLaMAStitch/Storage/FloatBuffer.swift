@@ -1,4 +1,4 @@
-import CKernels
+import Foundation
 
 /// A block of `count` floats on the heap, 64-byte aligned, zero at first, freed with its last reference.
 ///
@@ -8,15 +8,28 @@ import CKernels
 public final class FloatBuffer: @unchecked Sendable {
   public let count: Int
   let base: UnsafeMutablePointer<Float>
+  /// Size of the mapping behind a large buffer; 0 where it comes from the heap.
+  private let mappedBytes: Int
+  private static let mappedSize = 1 << 20
 
   public init(count: Int) {
     precondition(count >= 0, "a buffer cannot have \(count) elements")
     self.count = count
     // Rounded up so that vector kernels may load whole 64-byte lines at the end.
     let bytes = (count * MemoryLayout<Float>.stride + 63) / 64 * 64 + 64
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-    raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-    base = raw.bindMemory(to: Float.self, capacity: count)
+    if bytes >= Self.mappedSize {
+      // Zero pages from the system appear when they are first touched: a large cache costs what is used of it.
+      let mapping = mmap(
+        nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+      guard let mapping, mapping != MAP_FAILED else { fatalError("no memory for \(bytes) bytes") }
+      base = mapping.bindMemory(to: Float.self, capacity: count)
+      mappedBytes = bytes
+    } else {
+      let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+      raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+      base = raw.bindMemory(to: Float.self, capacity: count)
+      mappedBytes = 0
+    }
   }
 
   public convenience init(_ values: [Float]) {
@@ -26,7 +39,13 @@ public final class FloatBuffer: @unchecked Sendable {
     }
   }
 
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
+  deinit {
+    if mappedBytes > 0 {
+      munmap(base, mappedBytes)
+    } else {
+      UnsafeMutableRawPointer(base).deallocate()
+    }
+  }
 
   public subscript(index: Int) -> Float {
     get {

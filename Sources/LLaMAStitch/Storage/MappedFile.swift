@@ -53,6 +53,21 @@ public struct ByteView: @unchecked Sendable {
   public let count: Int
   let owner: AnyObject?
 
+  init(base: UnsafeRawPointer, count: Int, owner: AnyObject?) {
+    self.base = base
+    self.count = count
+    self.owner = owner
+  }
+
+  /// The bytes of a dense matrix.
+  init(matrix: MatrixView) {
+    precondition(matrix.stride == matrix.columns)
+    self.init(base: UnsafeRawPointer(matrix.base), count: 4 * matrix.rows * matrix.columns, owner: matrix.owner)
+  }
+
+  /// Whether both are the same memory.
+  func isSame(as other: ByteView) -> Bool { base == other.base && count == other.count }
+
   /// The part `range` of this view.
   public func slice(_ range: Range<Int>) -> ByteView {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "a byte view outside its memory")

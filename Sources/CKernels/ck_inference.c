@@ -1,0 +1,54 @@
+/* Which kernels this processor can run, and what all of them share. */
+#include "ckernels.h"
+
+#include <string.h>
+
+extern const ck_inference ck_baseline_kernels;
+#if defined(__x86_64__)
+extern const ck_inference ck_avx2_kernels;
+extern const ck_inference ck_avx512_kernels;
+#endif
+
+const ck_inference *ck_inference_for(int32_t isa) {
+  switch (isa) {
+    case CK_ISA_BASELINE: return &ck_baseline_kernels;
+#if defined(__x86_64__)
+    case CK_ISA_AVX2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")
+                 ? &ck_avx2_kernels
+                 : NULL;
+    case CK_ISA_AVX512:
+      return ck_inference_for(CK_ISA_AVX2) && __builtin_cpu_supports("avx512f") &&
+                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                     __builtin_cpu_supports("avx512dq")
+                 ? &ck_avx512_kernels
+                 : NULL;
+#endif
+    default: return NULL;
+  }
+}
+
+const ck_inference *ck_inference_best(void) {
+  for (int32_t isa = CK_ISA_COUNT - 1; isa > CK_ISA_BASELINE; isa--) {
+    const ck_inference *kernels = ck_inference_for(isa);
+    if (kernels) return kernels;
+  }
+  return &ck_baseline_kernels;
+}
+
+size_t ck_attention_scratch(size_t positions) {
+  /* Four queries share a pass; each has a row of whole blocks. */
+  return 4 * ((positions + CK_KEY_BLOCK) / CK_KEY_BLOCK + 1) * CK_KEY_BLOCK;
+}
+
+void ck_store_key(float *keys, size_t position, const float *key, size_t head_dimension) {
+  float *lane = keys + position / CK_KEY_BLOCK * CK_KEY_BLOCK * head_dimension + position % CK_KEY_BLOCK;
+  for (size_t d = 0; d < head_dimension; d++) lane[d * CK_KEY_BLOCK] = key[d];
+}
+
+void ck_store_value(float *values, size_t value_stride, size_t position, const float *value,
+                    size_t head_dimension) {
+  float *row = values + position * value_stride;
+  memcpy(row, value, head_dimension * sizeof(float));
+  memset(row + head_dimension, 0, (value_stride - head_dimension) * sizeof(float));
+}

@@ -1,0 +1,32 @@
+/* Inference kernels for AVX2 with fused multiply-add. */
+#include "ckernels.h"
+
+#if defined(__x86_64__)
+
+#include <string.h>
+
+#define NAME(x) ck_avx2_##x
+#define ISA CK_ISA_AVX2
+#define FMA(a, b, c) __builtin_elementwise_fma((a), (b), (c))
+#define WIDEN_F16(p) ck_avx2_widen_f16(p)
+#define LINEAR_ROWS 2
+#define LINEAR_TOKENS 3
+#define LINEAR_ROWS_1 4
+#define ATTEND_QUERIES 1
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+static inline __attribute__((always_inline)) float __attribute__((vector_size(64)))
+ck_avx2_widen_f16(const char *p) {
+  typedef float v __attribute__((vector_size(64)));
+  typedef _Float16 h __attribute__((vector_size(32)));
+  h half;
+  memcpy(&half, p, sizeof half);
+  return __builtin_convertvector(half, v);
+}
+
+#include "ck_inference_kernels.h"
+
+#pragma clang attribute pop
+
+#endif

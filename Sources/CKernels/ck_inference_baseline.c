@@ -1,0 +1,31 @@
+/* Inference kernels for what every processor of the architecture has. */
+#include "ckernels.h"
+
+#define NAME(x) ck_baseline_##x
+#define ISA CK_ISA_BASELINE
+#define FMA(a, b, c) ((a) * (b) + (c))
+#define WIDEN_F16(p) ck_baseline_widen_f16(p)
+#define LINEAR_ROWS 2
+#define LINEAR_TOKENS 1
+#define LINEAR_ROWS_1 2
+#define ATTEND_QUERIES 1
+
+#include <string.h>
+
+/* Without F16C: shift the bits into a float whose exponent is 112 too small, multiply by 2¹¹² (exact, subnormals
+   included), then put back what was infinite or not a number. */
+static inline __attribute__((always_inline)) float __attribute__((vector_size(64)))
+ck_baseline_widen_f16(const char *p) {
+  typedef float v __attribute__((vector_size(64)));
+  typedef uint32_t u __attribute__((vector_size(64)));
+  typedef uint16_t h __attribute__((vector_size(32)));
+  h half;
+  memcpy(&half, p, sizeof half);
+  u bits = __builtin_convertvector(half, u);
+  u magnitude = bits & 0x7FFF;
+  v value = (v)(magnitude << 13) * 0x1p112f;
+  u special = (u)(magnitude >= 0x7C00) & 0x7F800000;
+  return (v)((u)value | special | ((bits & 0x8000) << 16));
+}
+
+#include "ck_inference_kernels.h"

@@ -1,0 +1,448 @@
+/* The kernels of ck_inference.h, written once and compiled for each instruction set by the file that includes this.
+
+   The includer defines
+     NAME(x)        the name of x in this instruction set
+     ISA            its CK_ISA_ number
+     FMA(a, b, c)   a · b + c on vectors
+     WIDEN_F16(p)   16 half-precision numbers at p, as floats
+     LINEAR_ROWS, LINEAR_TOKENS   the tile of a matrix product, LINEAR_ROWS_1 its rows where there is one token
+     ATTEND_QUERIES the queries that share a pass over the cache
+   Tiles are chosen so that all their sums stay in registers; they do not change any result. */
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#include <math.h>
+#include <string.h>
+
+typedef float v16 __attribute__((vector_size(64)));
+typedef float v16u __attribute__((vector_size(64), aligned(4)));
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4u __attribute__((vector_size(16), aligned(4)));
+typedef float v2 __attribute__((vector_size(8)));
+typedef float v2u __attribute__((vector_size(8), aligned(4)));
+typedef int32_t i16 __attribute__((vector_size(64)));
+typedef uint32_t u16 __attribute__((vector_size(64)));
+typedef uint16_t h16 __attribute__((vector_size(32)));
+typedef uint16_t h16u __attribute__((vector_size(32), aligned(1)));
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define LANES 16
+
+/* ---- loading ---------------------------------------------------------------------------------------------- */
+
+INLINE v16 NAME(load)(const float *p) { return *(const v16u *)p; }
+
+INLINE size_t NAME(size_of)(int32_t type) { return type == CK_F32 ? 4 : 2; }
+
+INLINE v16 NAME(load_weights)(const int32_t type, const char *p) {
+  if (type == CK_F32) {
+    v16 value;
+    memcpy(&value, p, sizeof value);
+    return value;
+  }
+  if (type == CK_BF16) {
+    u16 bits = __builtin_convertvector(*(const h16u *)p, u16) << 16;
+    return (v16)bits;
+  }
+  return WIDEN_F16(p);
+}
+
+/* The first `count` < 16 numbers at p, then zeros. Rare, so not copied into every tile. */
+static __attribute__((noinline)) void NAME(load_part_to)(int32_t type, const char *p, size_t count, v16 *value) {
+  _Alignas(64) char buffer[64] = {0};
+  memcpy(buffer, p, count * NAME(size_of)(type));
+  *value = type == CK_F32    ? NAME(load_weights)(CK_F32, buffer)
+           : type == CK_BF16 ? NAME(load_weights)(CK_BF16, buffer)
+                             : NAME(load_weights)(CK_F16, buffer);
+}
+
+INLINE v16 NAME(load_part)(const int32_t type, const char *p, size_t count) {
+  v16 value;
+  if (type == CK_F32 && count == 8) { /* LoRA of rank 8 */
+    v8 half;
+    memcpy(&half, p, sizeof half);
+    return __builtin_shufflevector(half, (v8){0}, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  }
+  NAME(load_part_to)(type, p, count, &value);
+  return value;
+}
+
+/* ---- horizontal sums: lanes i + 8, then + 4, + 2, + 1, whatever is summed beside them ------------------------ */
+
+INLINE v8 NAME(halve2)(v16 ab) {
+  return __builtin_shufflevector(ab, ab, 0, 1, 2, 3, 8, 9, 10, 11) +
+         __builtin_shufflevector(ab, ab, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+
+INLINE v16 NAME(join)(v16 a, v16 b) {
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+         __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+
+INLINE v4 NAME(sum4)(v16 a, v16 b, v16 c, v16 d) {
+  v16 ab = NAME(join)(a, b), cd = NAME(join)(c, d);
+  v16 quarters =
+      __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+      __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  v8 pairs = __builtin_shufflevector(quarters, quarters, 0, 1, 4, 5, 8, 9, 12, 13) +
+             __builtin_shufflevector(quarters, quarters, 2, 3, 6, 7, 10, 11, 14, 15);
+  return __builtin_shufflevector(pairs, pairs, 0, 2, 4, 6) + __builtin_shufflevector(pairs, pairs, 1, 3, 5, 7);
+}
+
+INLINE v2 NAME(sum2)(v16 a, v16 b) {
+  v8 quarters = NAME(halve2)(NAME(join)(a, b));
+  v4 pairs = __builtin_shufflevector(quarters, quarters, 0, 1, 4, 5) +
+             __builtin_shufflevector(quarters, quarters, 2, 3, 6, 7);
+  return __builtin_shufflevector(pairs, pairs, 0, 2) + __builtin_shufflevector(pairs, pairs, 1, 3);
+}
+
+INLINE float NAME(sum)(v16 a) {
+  v8 eighth = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) +
+              __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
+  v4 quarter = __builtin_shufflevector(eighth, eighth, 0, 1, 2, 3) +
+               __builtin_shufflevector(eighth, eighth, 4, 5, 6, 7);
+  v2 pair = __builtin_shufflevector(quarter, quarter, 0, 1) + __builtin_shufflevector(quarter, quarter, 2, 3);
+  return pair[0] + pair[1];
+}
+
+/* ---- matrix product ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+  const char *weights;
+  size_t columns;
+  const float *x;
+  size_t x_stride;
+  float *y;
+  size_t y_stride;
+  float scale;
+  const float *bias;
+  int32_t accumulate;
+} NAME(product);
+
+/* R rows from r, T tokens from t. R, T and type are constants where this is inlined. */
+INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, const int T, size_t r, size_t t) {
+  const size_t size = NAME(size_of)(type);
+  const size_t columns = p->columns, row_bytes = columns * size, x_stride = p->x_stride;
+  const char *w = p->weights + r * row_bytes;
+  const float *x = p->x + t * x_stride;
+  v16 sums[R][T];
+  UNROLL for (int i = 0; i < R; i++) {
+    UNROLL for (int j = 0; j < T; j++) sums[i][j] = (v16){0};
+  }
+  size_t k = 0;
+  for (; k + LANES <= columns; k += LANES) {
+    v16 rows[R];
+    UNROLL for (int i = 0; i < R; i++) rows[i] = NAME(load_weights)(type, w + i * row_bytes + k * size);
+    UNROLL for (int j = 0; j < T; j++) {
+      v16 token = NAME(load)(x + j * x_stride + k);
+      UNROLL for (int i = 0; i < R; i++) sums[i][j] = FMA(rows[i], token, sums[i][j]);
+    }
+  }
+  if (k < columns) {
+    v16 rows[R];
+    UNROLL for (int i = 0; i < R; i++)
+      rows[i] = NAME(load_part)(type, w + i * row_bytes + k * size, columns - k);
+    UNROLL for (int j = 0; j < T; j++) {
+      v16 token = NAME(load_part)(CK_F32, (const char *)(x + j * x_stride + k), columns - k);
+      UNROLL for (int i = 0; i < R; i++) sums[i][j] = FMA(rows[i], token, sums[i][j]);
+    }
+  }
+  const float scale = p->scale;
+  UNROLL for (int j = 0; j < T; j++) {
+    float *y = p->y + (t + j) * p->y_stride + r;
+    if (R % 4 == 0) {
+      UNROLL for (int i = 0; i + 3 < R; i += 4) {
+        v4 value = NAME(sum4)(sums[i][j], sums[i + 1][j], sums[i + 2][j], sums[i + 3][j]) * scale;
+        if (p->bias) value += *(const v4u *)(p->bias + r + i);
+        if (p->accumulate) value += *(const v4u *)(y + i);
+        *(v4u *)(y + i) = value;
+      }
+    } else if (R == 2) {
+      v2 value = NAME(sum2)(sums[0][j], sums[1][j]) * scale;
+      if (p->bias) value += *(const v2u *)(p->bias + r);
+      if (p->accumulate) value += *(const v2u *)y;
+      *(v2u *)y = value;
+    } else {
+      float value = NAME(sum)(sums[0][j]) * scale;
+      if (p->bias) value += p->bias[r];
+      if (p->accumulate) value += *y;
+      *y = value;
+    }
+  }
+}
+
+/* Rows [r0, r1) of T tokens from t. */
+INLINE void NAME(strip)(const NAME(product) *p, const int32_t type, const int R, const int T, size_t r0, size_t r1,
+                        size_t t) {
+  size_t r = r0;
+  for (; r + R <= r1; r += R) NAME(tile)(p, type, R, T, r, t);
+  if (R > 4)
+    for (; r + 4 <= r1; r += 4) NAME(tile)(p, type, 4, T, r, t);
+  for (; r < r1; r++) NAME(tile)(p, type, 1, T, r, t);
+}
+
+INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1) {
+  if (tokens == 1) {
+    NAME(strip)(p, type, LINEAR_ROWS_1, 1, r0, r1, 0);
+    return;
+  }
+  /* As many rows as fit half of a small second-level cache: they meet every token before the next ones come. */
+  size_t row_bytes = p->columns * NAME(size_of)(type) + 1;
+  size_t block = (128 * 1024 / row_bytes + 8) / 8 * 8;
+  for (size_t start = r0; start < r1; start += block) {
+    size_t end = start + block < r1 ? start + block : r1;
+    size_t t = 0;
+    for (; t + LINEAR_TOKENS <= tokens; t += LINEAR_TOKENS)
+      NAME(strip)(p, type, LINEAR_ROWS, LINEAR_TOKENS, start, end, t);
+    switch (tokens - t) {
+#if LINEAR_TOKENS > 5
+      case 5: NAME(strip)(p, type, LINEAR_ROWS, 5, start, end, t); break;
+      case 4: NAME(strip)(p, type, LINEAR_ROWS, 4, start, end, t); break;
+      case 3: NAME(strip)(p, type, LINEAR_ROWS, 3, start, end, t); break;
+#endif
+#if LINEAR_TOKENS > 2
+      case 2: NAME(strip)(p, type, LINEAR_ROWS, 2, start, end, t); break;
+#endif
+#if LINEAR_TOKENS > 1
+      case 1: NAME(strip)(p, type, LINEAR_ROWS_1, 1, start, end, t); break;
+#endif
+      default: break;
+    }
+  }
+}
+
+static void NAME(linear)(int32_t type, const void *weights, size_t columns, const float *x, size_t x_stride,
+                         size_t tokens, float *y, size_t y_stride, size_t r0, size_t r1, float scale,
+                         const float *bias, int32_t accumulate) {
+  NAME(product) p = {weights, columns, x, x_stride, y, y_stride, scale, bias, accumulate};
+  switch (type) {
+    case CK_F32: NAME(linear_of)(&p, CK_F32, tokens, r0, r1); break;
+    case CK_F16: NAME(linear_of)(&p, CK_F16, tokens, r0, r1); break;
+    default: NAME(linear_of)(&p, CK_BF16, tokens, r0, r1); break;
+  }
+}
+
+/* ---- exponential ------------------------------------------------------------------------------------------- */
+
+INLINE v16 NAME(select)(i16 mask, v16 yes, v16 no) { return (v16)((mask & (i16)yes) | (~mask & (i16)no)); }
+
+/* eˣ to about 2 units in the last place; arguments beyond ±87 are held there. Polynomial after Cephes' expf. */
+INLINE v16 NAME(exp)(v16 x) {
+  const v16 zero = {0}, low = zero - 87.0f, high = zero + 88.0f, shift = zero + 12582912.0f;
+  x = NAME(select)(x < low, low, x);
+  x = NAME(select)(x > high, high, x);
+  v16 shifted = FMA(x, zero + 1.44269504088896341f, shift);
+  v16 n = shifted - shift;
+  v16 r = FMA(n, zero - 0.693359375f, x);
+  r = FMA(n, zero + 2.12194440e-4f, r);
+  v16 p = FMA(zero + 1.9875691500e-4f, r, zero + 1.3981999507e-3f);
+  p = FMA(p, r, zero + 8.3334519073e-3f);
+  p = FMA(p, r, zero + 4.1665795894e-2f);
+  p = FMA(p, r, zero + 1.6666665459e-1f);
+  p = FMA(p, r, zero + 5.0000001201e-1f);
+  p = FMA(p, r * r, r) + 1.0f;
+  /* The low bits of `shifted` are n: moved into the exponent they multiply by 2ⁿ. */
+  return (v16)((u16)p + ((u16)shifted << 23));
+}
+
+/* ---- attention --------------------------------------------------------------------------------------------- */
+
+/* Scores of Q queries with B blocks of keys, times scale, to scores[q · width + 16 · b]. */
+INLINE void NAME(score)(const ck_attention *a, const int Q, const int B, const float *queries, size_t block,
+                        float *scores, size_t width) {
+  const size_t dimension = a->head_dimension, query_stride = a->query_stride;
+  const float *keys = a->keys + block * dimension * CK_KEY_BLOCK;
+  v16 sums[Q][B];
+  UNROLL for (int q = 0; q < Q; q++) {
+    UNROLL for (int b = 0; b < B; b++) sums[q][b] = (v16){0};
+  }
+  for (size_t d = 0; d < dimension; d++) {
+    v16 key[B];
+    UNROLL for (int b = 0; b < B; b++) key[b] = NAME(load)(keys + (b * dimension + d) * CK_KEY_BLOCK);
+    UNROLL for (int q = 0; q < Q; q++) {
+      v16 query = (v16){0} + queries[q * query_stride + d];
+      UNROLL for (int b = 0; b < B; b++) sums[q][b] = FMA(key[b], query, sums[q][b]);
+    }
+  }
+  UNROLL for (int q = 0; q < Q; q++) {
+    UNROLL for (int b = 0; b < B; b++)
+      *(v16u *)(scores + q * width + (block + b) * CK_KEY_BLOCK) = sums[q][b] * a->scale;
+  }
+}
+
+/* Turns `count` scores into eˢ⁻ᵐᵃˣ; answers 1 / their sum. */
+INLINE float NAME(soften)(float *scores, size_t count) {
+  const i16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const size_t whole = count / LANES * LANES;
+  const v16 lowest = (v16){0} - INFINITY;
+  const i16 inside = lane < (i16){0} + (int32_t)(count - whole);
+  v16 largest = lowest;
+  for (size_t i = 0; i < whole; i += LANES) {
+    v16 s = NAME(load)(scores + i);
+    largest = NAME(select)(s > largest, s, largest);
+  }
+  if (whole < count) {
+    v16 s = NAME(select)(inside, NAME(load)(scores + whole), lowest);
+    largest = NAME(select)(s > largest, s, largest);
+  }
+  float maximum = largest[0];
+  for (int i = 1; i < LANES; i++) maximum = largest[i] > maximum ? largest[i] : maximum;
+  v16 total = {0};
+  for (size_t i = 0; i < whole; i += LANES) {
+    v16 e = NAME(exp)(NAME(load)(scores + i) - maximum);
+    *(v16u *)(scores + i) = e;
+    total += e;
+  }
+  if (whole < count) {
+    v16 e = NAME(select)(inside, NAME(exp)(NAME(load)(scores + whole) - maximum), (v16){0});
+    *(v16u *)(scores + whole) = e;
+    total += e;
+  }
+  return 1.0f / NAME(sum)(total);
+}
+
+/* Columns [column, column + 16 V) of the outputs of Q queries. Even and odd positions have a sum each. */
+INLINE void NAME(mix)(const ck_attention *a, const int Q, const int V, const float *scores, size_t width,
+                      const float *inverse, size_t shortest, size_t column, float *output) {
+  const size_t stride = a->value_stride;
+  const float *values = a->values + column;
+  v16 even[Q][V], odd[Q][V];
+  UNROLL for (int q = 0; q < Q; q++) {
+    UNROLL for (int v = 0; v < V; v++) {
+      even[q][v] = (v16){0};
+      odd[q][v] = (v16){0};
+    }
+  }
+  size_t j = 0;
+  for (; j + 2 <= shortest; j += 2) {
+    const float *row = values + j * stride;
+    v16 first[V], second[V];
+    UNROLL for (int v = 0; v < V; v++) {
+      first[v] = NAME(load)(row + v * LANES);
+      second[v] = NAME(load)(row + stride + v * LANES);
+    }
+    UNROLL for (int q = 0; q < Q; q++) {
+      v16 s0 = (v16){0} + scores[q * width + j], s1 = (v16){0} + scores[q * width + j + 1];
+      UNROLL for (int v = 0; v < V; v++) {
+        even[q][v] = FMA(first[v], s0, even[q][v]);
+        odd[q][v] = FMA(second[v], s1, odd[q][v]);
+      }
+    }
+  }
+  /* Query q sees q positions more than the first one. */
+  UNROLL for (int q = 0; q < Q; q++) {
+    for (size_t i = j; i < shortest + q; i++) {
+      v16 s = (v16){0} + scores[q * width + i];
+      UNROLL for (int v = 0; v < V; v++) {
+        v16 value = NAME(load)(values + i * stride + v * LANES);
+        if (i % 2 == 0)
+          even[q][v] = FMA(value, s, even[q][v]);
+        else
+          odd[q][v] = FMA(value, s, odd[q][v]);
+      }
+    }
+    UNROLL for (int v = 0; v < V; v++) {
+      v16 mixed = (even[q][v] + odd[q][v]) * inverse[q];
+      float *out = output + q * a->output_stride + column + v * LANES;
+      size_t left = a->head_dimension - (column + v * LANES);
+      if (left >= LANES)
+        *(v16u *)out = mixed;
+      else
+        memcpy(out, &mixed, left * sizeof(float));
+    }
+  }
+}
+
+INLINE void NAME(attend_tile)(const ck_attention *a, const int Q, const int B, const int V, size_t t,
+                              float *scratch) {
+  const size_t shortest = a->position + t + 1, longest = shortest + Q - 1;
+  const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
+  const float *queries = a->queries + t * a->query_stride;
+  size_t block = 0;
+  for (; block + B <= blocks; block += B) NAME(score)(a, Q, B, queries, block, scratch, width);
+  for (; block < blocks; block++) NAME(score)(a, Q, 1, queries, block, scratch, width);
+  float inverse[Q];
+  for (int q = 0; q < Q; q++) inverse[q] = NAME(soften)(scratch + q * width, shortest + q);
+  float *output = a->output + t * a->output_stride;
+  const size_t dimension = a->head_dimension;
+  size_t column = 0;
+  for (; column + (V - 1) * LANES < dimension; column += V * LANES)
+    NAME(mix)(a, Q, V, scratch, width, inverse, shortest, column, output);
+  for (; column < dimension; column += LANES)
+    NAME(mix)(a, Q, 1, scratch, width, inverse, shortest, column, output);
+}
+
+static void NAME(attend)(const ck_attention *a, size_t t0, size_t t1, float *scratch) {
+  size_t t = t0;
+  for (; t + ATTEND_QUERIES <= t1; t += ATTEND_QUERIES) NAME(attend_tile)(a, ATTEND_QUERIES, 4, 2, t, scratch);
+  for (; t < t1; t++) NAME(attend_tile)(a, 1, 4, 4, t, scratch);
+}
+
+/* ---- norm, activation, rotation, widening ------------------------------------------------------------------ */
+
+static void NAME(rms_norm)(const float *x, size_t x_stride, const float *weight, size_t count, float epsilon,
+                           size_t tokens, float *y, size_t y_stride) {
+  for (size_t t = 0; t < tokens; t++) {
+    const float *row = x + t * x_stride;
+    float *out = y + t * y_stride;
+    v16 squares = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+      v16 value = NAME(load)(row + i);
+      squares = FMA(value, value, squares);
+    }
+    if (i < count) {
+      v16 value = NAME(load_part)(CK_F32, (const char *)(row + i), count - i);
+      squares = FMA(value, value, squares);
+    }
+    const float scale = 1.0f / sqrtf(NAME(sum)(squares) / (float)count + epsilon);
+    for (i = 0; i < count; i++) out[i] = row[i] * scale * weight[i];
+  }
+}
+
+INLINE v16 NAME(silu)(v16 x) { return x / (NAME(exp)(-x) + 1.0f); }
+
+static void NAME(silu_multiply)(float *gate, const float *up, size_t stride, size_t count, size_t tokens) {
+  for (size_t t = 0; t < tokens; t++) {
+    float *g = gate + t * stride;
+    const float *u = up + t * stride;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) *(v16u *)(g + i) = NAME(silu)(NAME(load)(g + i)) * NAME(load)(u + i);
+    if (i < count) {
+      v16 value = NAME(silu)(NAME(load_part)(CK_F32, (const char *)(g + i), count - i)) *
+                  NAME(load_part)(CK_F32, (const char *)(u + i), count - i);
+      memcpy(g + i, &value, (count - i) * sizeof(float));
+    }
+  }
+}
+
+static void NAME(rotate)(float *x, const float *cosines, const float *sines, size_t half) {
+  for (size_t i = 0; i < half; i++) {
+    float a = x[i], b = x[i + half];
+    x[i] = a * cosines[i] - b * sines[i];
+    x[i + half] = b * cosines[i] + a * sines[i];
+  }
+}
+
+static void NAME(widen)(int32_t type, const void *weights, size_t count, float *y) {
+  const char *w = weights;
+  const size_t size = NAME(size_of)(type);
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    v16 value = type == CK_F32    ? NAME(load_weights)(CK_F32, w + i * size)
+                : type == CK_BF16 ? NAME(load_weights)(CK_BF16, w + i * size)
+                                  : NAME(load_weights)(CK_F16, w + i * size);
+    *(v16u *)(y + i) = value;
+  }
+  if (i < count) {
+    v16 value = NAME(load_part)(type, w + i * size, count - i);
+    memcpy(y + i, &value, (count - i) * sizeof(float));
+  }
+}
+
+const ck_inference NAME(kernels) = {
+    ISA, NAME(linear), NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen),
+};

@@ -1,0 +1,217 @@
+import CKernels
+
+/// The kernels of one instruction set, and the plain-memory descriptions they work on.
+///
+/// The forward pass runs on several threads at once. Counting references there would have the threads fight over the
+/// counters, so what it touches are the structs below: addresses and numbers, kept alive by the session.
+struct InferenceKernels: @unchecked Sendable {
+  // `@unchecked Sendable`: points to a constant table of functions.
+  let table: UnsafePointer<ck_inference>
+
+  /// For the widest instruction set of this processor.
+  static let best = InferenceKernels(table: ck_inference_best())
+
+  /// For every instruction set this processor has.
+  static var available: [InferenceKernels] {
+    (0..<Int32(CK_ISA_COUNT)).compactMap { isa in ck_inference_for(isa).map { InferenceKernels(table: $0) } }
+  }
+
+  /// What the kernels are compiled for.
+  var name: String {
+    switch Int(table.pointee.isa) {
+    case Int(CK_ISA_AVX512): "AVX-512"
+    case Int(CK_ISA_AVX2): "AVX2"
+    default: "baseline"
+    }
+  }
+
+  /// `y[t, r] (+)= scale · Σ W[r, k] x[t, k] + bias[r]` for the rows in `range`.
+  @inline(__always)
+  func linear(
+    _ weights: WeightPointer, _ x: Rows, tokens: Int, into y: Rows, rows range: Range<Int>, scale: Float = 1,
+    bias: FloatPointer? = nil, adding: Bool = false
+  ) {
+    if range.isEmpty || tokens == 0 { return }
+    table.pointee.linear(
+      weights.type, weights.base, weights.columns, x.base, x.stride, tokens, y.base, y.stride,
+      range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0)
+  }
+
+  @inline(__always)
+  func rmsNorm(_ x: Rows, weight: FloatPointer, count: Int, epsilon: Float, tokens: Int, into y: Rows) {
+    table.pointee.rms_norm(x.base, x.stride, weight.base, count, epsilon, tokens, y.base, y.stride)
+  }
+
+  /// `gate = silu(gate) · up` in the columns of `range`.
+  @inline(__always)
+  func siluMultiply(_ gate: Rows, _ up: Rows, columns range: Range<Int>, tokens: Int) {
+    if range.isEmpty { return }
+    table.pointee.silu_multiply(
+      gate.base + range.lowerBound, up.base + range.lowerBound, gate.stride, range.count, tokens)
+  }
+
+  /// Rotates one head of one token by the angles of `position`.
+  @inline(__always)
+  func rotate(_ x: FloatPointer, _ rotary: RotaryPointer, position: Int) {
+    table.pointee.rotate(
+      x.base, rotary.cosines + position * rotary.half, rotary.sines + position * rotary.half, rotary.half)
+  }
+
+  /// One row of weights as floats.
+  @inline(__always)
+  func widen(_ weights: WeightPointer, row: Int, into y: FloatPointer) {
+    let size = weights.type == Int32(CK_F32) ? 4 : 2
+    table.pointee.widen(weights.type, weights.base + row * weights.columns * size, weights.columns, y.base)
+  }
+
+  /// Causal attention of one head for the tokens in `range`, the first of the batch being at `position`.
+  @inline(__always)
+  func attend(
+    _ cache: CachePointer, head: Int, queries: Rows, into output: Rows, tokens range: Range<Int>, position: Int,
+    scratch: FloatPointer
+  ) {
+    let keyValueHead = head / cache.queriesPerHead
+    var attention = ck_attention(
+      queries: queries.base + head * cache.headDimension, query_stride: queries.stride,
+      keys: cache.keys + keyValueHead * cache.keyHeadStride,
+      values: cache.values + keyValueHead * cache.valueHeadStride, value_stride: cache.valueStride,
+      output: output.base + head * cache.headDimension, output_stride: output.stride,
+      head_dimension: cache.headDimension, position: position, scale: cache.scale)
+    table.pointee.attend(&attention, range.lowerBound, range.upperBound, scratch.base)
+  }
+
+  /// Keeps the key of one head at one position.
+  @inline(__always)
+  func storeKey(_ cache: CachePointer, head: Int, position: Int, _ key: FloatPointer) {
+    ck_store_key(cache.keys + head * cache.keyHeadStride, position, key.base, cache.headDimension)
+  }
+
+  /// Keeps the value of one head at one position.
+  @inline(__always)
+  func storeValue(_ cache: CachePointer, head: Int, position: Int, _ value: FloatPointer) {
+    ck_store_value(
+      cache.values + head * cache.valueHeadStride, cache.valueStride, position, value.base, cache.headDimension)
+  }
+}
+
+/// Floats at an address; whoever made it keeps them alive.
+struct FloatPointer {
+  let base: UnsafeMutablePointer<Float>
+
+  init(_ view: VectorView) { base = view.base }
+  init(_ buffer: FloatBuffer, offset: Int = 0) {
+    precondition(offset <= buffer.count)
+    base = buffer.base + offset
+  }
+  fileprivate init(base: UnsafeMutablePointer<Float>) { self.base = base }
+}
+
+/// Rows of floats at an address, `stride` apart.
+struct Rows {
+  fileprivate let base: UnsafeMutablePointer<Float>
+  let stride: Int
+
+  init(_ buffer: FloatBuffer, offset: Int = 0, stride: Int) {
+    base = buffer.base + offset
+    self.stride = stride
+  }
+  private init(base: UnsafeMutablePointer<Float>, stride: Int) {
+    self.base = base
+    self.stride = stride
+  }
+
+  /// The same rows from `column` on.
+  @inline(__always) func columns(from column: Int) -> Rows { Rows(base: base + column, stride: stride) }
+  /// The rows from `row` on.
+  @inline(__always) func rows(from row: Int) -> Rows { Rows(base: base + row * stride, stride: stride) }
+  /// One place in one row.
+  @inline(__always) func at(_ row: Int, _ column: Int = 0) -> FloatPointer {
+    FloatPointer(base: base + row * stride + column)
+  }
+}
+
+/// Weights at an address.
+struct WeightPointer {
+  fileprivate let base: UnsafeRawPointer
+  let type: Int32
+  let rows: Int
+  let columns: Int
+
+  init(_ matrix: WeightMatrix) {
+    base = matrix.bytes.base
+    type =
+      switch matrix.elementType {
+      case .bf16: Int32(CK_BF16)
+      case .f16: Int32(CK_F16)
+      default: Int32(CK_F32)
+      }
+    rows = matrix.rows
+    columns = matrix.columns
+  }
+
+  init(_ matrix: MatrixView) { self.init(WeightMatrix(matrix)) }
+}
+
+/// Cosines and sines of every position.
+struct RotaryPointer {
+  fileprivate let cosines: UnsafeMutablePointer<Float>
+  fileprivate let sines: UnsafeMutablePointer<Float>
+  let half: Int
+
+  init(cosines: FloatBuffer, sines: FloatBuffer, half: Int) {
+    self.cosines = cosines.base
+    self.sines = sines.base
+    self.half = half
+  }
+}
+
+/// The keys and values of one block.
+struct CachePointer {
+  fileprivate let keys: UnsafeMutablePointer<Float>
+  fileprivate let values: UnsafeMutablePointer<Float>
+  let keyHeadStride: Int
+  let valueHeadStride: Int
+  let valueStride: Int
+  let headDimension: Int
+  let queriesPerHead: Int
+  /// 1 / √headDimension
+  let scale: Float
+
+  init(_ cache: KVCache, configuration: LlamaConfiguration) {
+    keys = cache.keys.base
+    values = cache.values.base
+    keyHeadStride = cache.keyHeadStride
+    valueHeadStride = cache.valueHeadStride
+    valueStride = cache.valueStride
+    headDimension = configuration.headDimension
+    queriesPerHead = configuration.headCount / configuration.keyValueHeadCount
+    scale = 1 / Float(configuration.headDimension).squareRoot()
+  }
+}
+
+/// Floats of scratch one thread needs to attend to `positions` positions.
+func attentionScratch(positions: Int) -> Int { ck_attention_scratch(positions) }
+
+/// Elements of a fixed array of plain structs, read by several threads without counting references.
+struct PlainArray<Element: BitwiseCopyable> {
+  private let base: UnsafeMutablePointer<Element>
+  let count: Int
+
+  /// The memory is freed by `deallocate`, which its owner calls once.
+  init(_ elements: [Element]) {
+    let base = UnsafeMutablePointer<Element>.allocate(capacity: max(1, elements.count))
+    elements.withUnsafeBufferPointer { source in
+      if let start = source.baseAddress { base.initialize(from: start, count: elements.count) }
+    }
+    self.base = base
+    count = elements.count
+  }
+
+  @inline(__always)
+  subscript(index: Int) -> Element {
+    get { base[index] }
+    nonmutating set { base[index] = newValue }
+  }
+
+  func deallocate() { base.deallocate() }
+}

@@ -1,0 +1,211 @@
+import Foundation
+
+/// What can go wrong while running a network. The description is one line: cause, place, remedy.
+public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// `needed` positions do not fit the context of `contextLength`.
+  case contextOverflow(needed: Int, contextLength: Int)
+  case tokenOutOfRange(token: Int, vocabularySize: Int)
+  case noTokens
+  /// Every logit is NaN or −∞.
+  case notANumber
+
+  public var description: String {
+    switch self {
+    case .contextOverflow(let needed, let contextLength):
+      "the text needs \(needed) positions, the context has \(contextLength); shorten the text or use a longer context"
+    case .tokenOutOfRange(let token, let vocabularySize):
+      "token \(token) is outside the model's vocabulary of \(vocabularySize); use the tokenizer that belongs to the model"
+    case .noTokens:
+      "there is no token to compute; give a prompt of at least one token"
+    case .notANumber:
+      "the network's output is not a number; its weights or adapter are damaged: restore or download them again"
+    }
+  }
+}
+
+/// Which logits `evaluate` computes.
+public enum LogitsSelection: Sendable {
+  case none
+  /// Of the last token.
+  case last
+  /// Of every token.
+  case all
+}
+
+/// A network with a KV cache: one running text.
+///
+/// **Batch invariance.** A token's logits are the same bits however the text was cut into calls of `evaluate`, whatever
+/// the chunk size, however many threads the pool has, and whether earlier positions were computed now or before.
+///
+/// All scratch is allocated in `init`; evaluating one token allocates nothing.
+///
+/// `@unchecked Sendable`: calls take turns by `lock`. A view of logits is good until the next call.
+public final class InferenceSession: @unchecked Sendable {
+  public let network: Network
+  /// Positions that fit.
+  public let contextLength: Int
+  /// Tokens computed at once when reading a long text.
+  public let chunkSize: Int
+
+  private let core: Core
+  private let pool: ComputePool
+  private let body: @Sendable (Team) -> Void
+  private let lock = NSLock()
+  private var history: [Int] = []
+
+  /// - Parameters:
+  ///   - contextLength: positions to keep; by default what the network was made for, at most 4,096.
+  ///   - chunkSize: tokens computed at once when reading a long text.
+  public convenience init(
+    network: Network, contextLength: Int? = nil, chunkSize: Int = 256, pool: ComputePool = .shared
+  ) {
+    self.init(
+      network: network, contextLength: contextLength, chunkSize: chunkSize, pool: pool, kernels: .best)
+  }
+
+  init(
+    network: Network, contextLength: Int?, chunkSize: Int, pool: ComputePool, kernels: InferenceKernels
+  ) {
+    precondition(chunkSize > 0)
+    self.network = network
+    self.contextLength = max(1, contextLength ?? min(4096, network.contextLength))
+    self.chunkSize = min(chunkSize, self.contextLength)
+    self.pool = pool
+    let core = Core(
+      network, contextLength: self.contextLength, chunkSize: self.chunkSize, threads: pool.threads,
+      kernels: kernels)
+    self.core = core
+    body = { team in core.run(team) }
+    history.reserveCapacity(self.contextLength)
+  }
+
+  /// The tokens whose keys and values are cached.
+  public var tokens: [Int] { lock.withLock { history } }
+
+  /// How many positions are cached: the next token's position.
+  public var position: Int { lock.withLock { history.count } }
+
+  /// Forgets everything from position `length` on.
+  public func truncate(to length: Int) {
+    precondition(length >= 0)
+    lock.withLock { if length < history.count { history.removeLast(history.count - length) } }
+  }
+
+  /// Appends tokens to the text.
+  /// - Returns: logits, `[0, 1 or tokens.count × vocabulary]`, good until the next call.
+  /// - Throws: `InferenceError`; the text is as before then.
+  @discardableResult
+  public func evaluate(_ tokens: [Int], logits: LogitsSelection = .last) throws(InferenceError) -> MatrixView {
+    lock.lock()
+    defer { lock.unlock() }
+    if tokens.isEmpty { throw .noTokens }
+    guard tokens.count <= contextLength - history.count else {
+      throw .contextOverflow(needed: history.count + tokens.count, contextLength: contextLength)
+    }
+    for token in tokens { try check(token) }
+    if logits == .all { core.reserveLogits(tokens.count) }
+    var start = 0
+    while start < tokens.count {
+      let count = min(chunkSize, tokens.count - start)
+      let isLast = start + count == tokens.count
+      for index in 0..<count { core.ids[index] = Int32(tokens[start + index]) }
+      let wanted =
+        switch logits {
+        case .none: 0
+        case .last: isLast ? 1 : 0
+        case .all: count
+        }
+      step(count: count, logits: wanted, logitsRow: logits == .all ? start : 0)
+      for index in 0..<count { history.append(tokens[start + index]) }
+      start += count
+    }
+    let rows =
+      switch logits {
+      case .none: 0
+      case .last: 1
+      case .all: tokens.count
+      }
+    return core.logits.matrix(rows: rows, columns: network.vocabularySize)
+  }
+
+  /// Appends one token to the text, without allocating.
+  /// - Returns: its logits, `[vocabulary]`, good until the next call.
+  public func evaluate(_ token: Int) throws(InferenceError) -> VectorView {
+    lock.lock()
+    defer { lock.unlock() }
+    guard history.count < contextLength else {
+      throw .contextOverflow(needed: history.count + 1, contextLength: contextLength)
+    }
+    try check(token)
+    core.ids[0] = Int32(token)
+    step(count: 1, logits: 1, logitsRow: 0)
+    history.append(token)
+    return core.logits.vector(offset: 0, count: network.vocabularySize)
+  }
+
+  private func check(_ token: Int) throws(InferenceError) {
+    guard token >= 0, token < network.embedding.rows else {
+      throw .tokenOutOfRange(token: token, vocabularySize: network.embedding.rows)
+    }
+  }
+
+  private func step(count: Int, logits: Int, logitsRow: Int) {
+    core.step = Core.Step(tokens: count, position: history.count, logits: logits, logitsRow: logitsRow)
+    // Splitting pays only where there is more work than handing it over costs; it cannot change results.
+    let isWorthSplitting = core.plan.multiplications * count >= Self.smallestSharedWork
+    pool.runTeam(isWorthSplitting ? pool.threads : 1, body)
+  }
+
+  /// Multiplications below which one thread does everything.
+  private static let smallestSharedWork = 300_000
+}
+
+/// What the threads of a session share.
+///
+/// `@unchecked Sendable`: `step`, `ids` and `logits` are written by the session, under its lock, before a team starts;
+/// `ComputePool` orders that before the team's reads. Inside a team see `ForwardPass`.
+private final class Core: @unchecked Sendable {
+  struct Step {
+    var tokens = 0
+    var position = 0
+    /// Logits wanted, of the last so many tokens.
+    var logits = 0
+    /// Where in `logits` they go.
+    var logitsRow = 0
+  }
+
+  let plan: NetworkPlan
+  let workspace: Workspace
+  let kernels: InferenceKernels
+  let ids: PlainArray<Int32>
+  private(set) var logits: FloatBuffer
+  var step = Step()
+
+  init(_ network: Network, contextLength: Int, chunkSize: Int, threads: Int, kernels: InferenceKernels) {
+    plan = NetworkPlan(network, contextLength: contextLength)
+    workspace = Workspace(plan.widest, tokens: chunkSize, contextLength: contextLength, threads: threads)
+    self.kernels = kernels
+    ids = PlainArray([Int32](repeating: 0, count: chunkSize))
+    logits = FloatBuffer(count: network.vocabularySize)
+  }
+
+  deinit { ids.deallocate() }
+
+  func reserveLogits(_ rows: Int) {
+    let count = rows * plan.network.vocabularySize
+    if logits.count < count { logits = FloatBuffer(count: count) }
+  }
+
+  func run(_ team: Team) {
+    let step = self.step
+    let pass = ForwardPass(
+      kernels: kernels, workspace: workspace, team: team, tokens: step.tokens, position: step.position)
+    let x = pass.residualStream(plan, ids: ids)
+    if step.logits > 0 {
+      let vocabulary = plan.head.rows
+      pass.logits(
+        plan, x, last: step.logits,
+        into: Rows(logits, offset: step.logitsRow * vocabulary, stride: vocabulary))
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import CKernels
+
+/// The keys and values that one block has computed, up to a fixed number of positions.
+///
+/// Memory is reserved for all positions at once and taken as they fill. A position is overwritten when it is computed
+/// anew, so forgetting is only a matter of remembering fewer positions.
+public final class KVCache: Sendable {
+  /// How many positions fit.
+  public let capacity: Int
+  /// `[keyValueHeads × capacity/16 × headDimension × 16]`: a query meets 16 keys at once.
+  let keys: FloatBuffer
+  /// `[keyValueHeads × capacity × headDimension rounded up to 16]`
+  let values: FloatBuffer
+  let keyHeadStride: Int
+  let valueHeadStride: Int
+  let valueStride: Int
+
+  /// For a block of this configuration; `capacity` is rounded up to whole groups of positions.
+  public init(configuration: LlamaConfiguration, capacity: Int) {
+    let group = Int(CK_KEY_BLOCK)
+    self.capacity = (capacity + group - 1) / group * group
+    valueStride = (configuration.headDimension + 15) / 16 * 16
+    keyHeadStride = self.capacity * configuration.headDimension
+    valueHeadStride = self.capacity * valueStride
+    keys = FloatBuffer(count: configuration.keyValueHeadCount * keyHeadStride)
+    values = FloatBuffer(count: configuration.keyValueHeadCount * valueHeadStride)
+  }
+}

@@ -1,0 +1,141 @@
+/// A projection as addresses.
+struct LinearPlan {
+  let weight: WeightPointer
+  /// b + Δb
+  let bias: FloatPointer?
+  let a: WeightPointer?
+  let b: WeightPointer?
+  let scale: Float
+
+  var rows: Int { weight.rows }
+
+  init(_ projection: Projection, keeping buffers: inout [FloatBuffer]) {
+    weight = WeightPointer(projection.weight)
+    switch (projection.bias, projection.extraBias) {
+    case (let bias?, let extra?):
+      let sum = FloatBuffer(count: bias.count)
+      for index in 0..<bias.count { sum[index] = bias[index] + extra[index] }
+      buffers.append(sum)
+      self.bias = FloatPointer(sum)
+    case (let bias, let extra):
+      self.bias = (bias ?? extra).map { FloatPointer($0) }
+    }
+    a = projection.lowRank.map { WeightPointer($0.a) }
+    b = projection.lowRank.map { WeightPointer($0.b) }
+    scale = projection.lowRank?.scale ?? 0
+  }
+}
+
+/// A block as addresses.
+struct BlockPlan {
+  let hiddenSize: Int
+  let intermediateSize: Int
+  let headCount: Int
+  let keyValueHeadCount: Int
+  let headDimension: Int
+  let epsilon: Float
+  let attentionNorm: FloatPointer
+  let query: LinearPlan
+  let key: LinearPlan
+  let value: LinearPlan
+  let output: LinearPlan
+  let mlpNorm: FloatPointer
+  let gate: LinearPlan
+  let up: LinearPlan
+  let down: LinearPlan
+  let rotary: RotaryPointer
+  let cache: CachePointer
+}
+
+enum StagePlan {
+  case block(BlockPlan)
+  case stitch(LinearPlan)
+}
+
+/// A network laid out for the forward pass: addresses and numbers only, with everything they point to kept alive.
+///
+/// `@unchecked Sendable`: nothing changes after `init`; the caches' contents are the session's concern.
+final class NetworkPlan: @unchecked Sendable {
+  let network: Network
+  let caches: [KVCache]
+  let embedding: WeightPointer
+  let stages: PlainArray<StagePlan>
+  let finalNorm: FloatPointer
+  let head: LinearPlan
+  /// The largest of each width among the stages, for scratch.
+  private(set) var widest = Widths()
+  /// Multiplications per token, head included.
+  let multiplications: Int
+  private var buffers: [FloatBuffer] = []
+
+  struct Widths {
+    var hidden = 0
+    var query = 0
+    var keyValue = 0
+    var intermediate = 0
+    var rank = 0
+  }
+
+  /// - Parameter contextLength: positions to have angles and cache for.
+  init(_ network: Network, contextLength: Int) {
+    self.network = network
+    var buffers: [FloatBuffer] = []
+    var caches: [KVCache] = []
+    var widest = Widths()
+    widest.hidden = network.embedding.columns
+    var tables: [(configuration: LlamaConfiguration, rotary: RotaryPointer)] = []
+    func noteRank(_ projection: Projection) {
+      widest.rank = max(widest.rank, projection.lowRank?.rank ?? 0)
+    }
+    var plans: [StagePlan] = []
+    for stage in network.stages {
+      switch stage {
+      case .stitch(let projection):
+        noteRank(projection)
+        widest.hidden = max(widest.hidden, projection.outputSize)
+        plans.append(.stitch(LinearPlan(projection, keeping: &buffers)))
+      case .block(let block):
+        let configuration = block.configuration
+        let rotary: RotaryPointer
+        if let known = tables.first(where: { $0.configuration == configuration }) {
+          rotary = known.rotary
+        } else {
+          let (cosines, sines) = RotaryEmbedding.tables(configuration, positions: contextLength)
+          buffers += [cosines, sines]
+          rotary = RotaryPointer(cosines: cosines, sines: sines, half: configuration.headDimension / 2)
+          tables.append((configuration, rotary))
+        }
+        let cache = KVCache(configuration: configuration, capacity: contextLength)
+        caches.append(cache)
+        widest.query = max(widest.query, configuration.queryWidth)
+        widest.keyValue = max(widest.keyValue, configuration.keyValueWidth)
+        widest.intermediate = max(widest.intermediate, configuration.intermediateSize)
+        block.projections.forEach(noteRank)
+        plans.append(
+          .block(
+            BlockPlan(
+              hiddenSize: configuration.hiddenSize, intermediateSize: configuration.intermediateSize,
+              headCount: configuration.headCount, keyValueHeadCount: configuration.keyValueHeadCount,
+              headDimension: configuration.headDimension, epsilon: configuration.normEpsilon,
+              attentionNorm: FloatPointer(block.attentionNorm),
+              query: LinearPlan(block.query, keeping: &buffers), key: LinearPlan(block.key, keeping: &buffers),
+              value: LinearPlan(block.value, keeping: &buffers),
+              output: LinearPlan(block.output, keeping: &buffers), mlpNorm: FloatPointer(block.mlpNorm),
+              gate: LinearPlan(block.gate, keeping: &buffers), up: LinearPlan(block.up, keeping: &buffers),
+              down: LinearPlan(block.down, keeping: &buffers), rotary: rotary,
+              cache: CachePointer(cache, configuration: configuration))))
+      }
+    }
+    noteRank(network.head)
+    embedding = WeightPointer(network.embedding)
+    stages = PlainArray(plans)
+    finalNorm = FloatPointer(network.finalNorm)
+    head = LinearPlan(network.head, keeping: &buffers)
+    multiplications = network.flopsPerToken / 2
+    self.buffers = buffers
+    self.caches = caches
+    self.widest = widest
+  }
+
+  deinit { stages.deallocate() }
+}

@@ -1,0 +1,40 @@
+/// The weights of a linear map, `rows × columns` (out × in), row-major, in the type they are stored in.
+///
+/// A value is a reference to memory that a mapped file or a buffer owns; copying it copies no weights.
+public struct WeightMatrix: Sendable {
+  public let rows: Int
+  public let columns: Int
+  /// F32, F16 or BF16.
+  public let elementType: ElementType
+  let bytes: ByteView
+
+  /// Weights in a mapped file, for example.
+  public init(rows: Int, columns: Int, elementType: ElementType, bytes: ByteView) {
+    precondition(elementType.isUsable && rows >= 0 && columns >= 0)
+    precondition(bytes.count == rows * columns * elementType.size, "weights of another size than their matrix")
+    self.rows = rows
+    self.columns = columns
+    self.elementType = elementType
+    self.bytes = bytes
+  }
+
+  /// F32 weights, shared with the view's owner: later writes to it are seen.
+  public init(_ matrix: MatrixView) {
+    precondition(matrix.stride == matrix.columns, "weights must be dense")
+    self.init(
+      rows: matrix.rows, columns: matrix.columns, elementType: .f32, bytes: ByteView(matrix: matrix))
+  }
+
+  /// A two-dimensional tensor of a checkpoint.
+  init(_ tensor: SafetensorsFile.Tensor) {
+    self.init(
+      rows: tensor.shape[0], columns: tensor.shape[1], elementType: tensor.type, bytes: tensor.bytes)
+  }
+
+  /// Bytes the weights take.
+  public var byteCount: Int { bytes.count }
+  public var elementCount: Int { rows * columns }
+
+  /// All values as floats, row-major, copied.
+  public func floats() -> [Float] { bytes.floats(elementType) }
+}
