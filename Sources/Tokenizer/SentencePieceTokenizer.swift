@@ -4,8 +4,6 @@
 public final class SentencePieceTokenizer: Sendable {
   /// Where the model came from, for messages.
   public let source: String
-  /// SHA-256 of the model's bytes in hexadecimal: anchors of one family must agree on it.
-  public let contentHash: String
   /// The serialised model, as the file holds it.
   public let modelBytes: [UInt8]
   /// Number of pieces; ids are `0 ..< vocabularySize`.
@@ -41,7 +39,6 @@ public final class SentencePieceTokenizer: Sendable {
     handle = try SentencePieceHandle(modelBytes, file: source)
     self.source = source
     self.modelBytes = modelBytes
-    contentHash = SHA256.hexadecimal(of: modelBytes)
     vocabularySize = handle.pieceCount
     bosToken = handle.bos
     eosToken = handle.eos
