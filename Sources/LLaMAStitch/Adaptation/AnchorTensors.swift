@@ -17,6 +17,17 @@ public struct AnchorTensors: Sendable {
     }
   }
 
+  init(
+    configuration: LlamaConfiguration, embedding: TrainingTensor, blocks: [TrainingBlock],
+    finalNorm: TrainingTensor, head: TrainingTensor
+  ) {
+    self.configuration = configuration
+    self.embedding = embedding
+    self.blocks = blocks
+    self.finalNorm = finalNorm
+    self.head = head
+  }
+
   /// Gathers the tensors by their Hugging Face names.
   /// - Parameter positions: how many positions the rotary table covers; the context length if absent.
   public init<Failure: Error>(

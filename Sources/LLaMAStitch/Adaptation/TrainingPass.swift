@@ -65,16 +65,16 @@ final class TrainingPass {
     return total
   }
 
-  /// The residual stream after `stages`, with nothing kept: [N × d]. Valid until the next call.
-  func residualStream(_ network: TrainingNetwork, stages: some Sequence<TrainingNetwork.Stage>, batch: PackedBatch,
-    visit: (Int, MatrixView) -> Void
+  /// Visits the residual stream [N × d] after 0, 1, 2, … stages. What is visited is valid during the visit.
+  func residualStream(
+    _ network: TrainingNetwork, batch: PackedBatch, visit: (Int, MatrixView) -> Void
   ) {
     arena.reset()
     let rows = RowPlan(batch)
     var stream = arena.matrix(batch.rows, network.embedding.values.columns)
     TrainingKernels.gatherRows(of: network.embedding.values, rows.tokens, into: stream)
     visit(0, stream)
-    for (index, stage) in stages.enumerated() {
+    for (index, stage) in network.stages.enumerated() {
       let mark = arena.mark
       switch stage {
       case .block(let block): stream = forward(block, stream, rows).out
