@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import TinyCorpus
+import TinyCorpus
 
 @Suite struct SkillTests {
   @Test func splitMixMatchesItsPublishedSequence() {
