@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import TinyCorpus
+import TinyCorpus
 
 /// A corpus small enough to make in a test.
 private let options = CorpusOptions(

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import TinyCorpus
+import TinyCorpus
 
 @Suite struct SkillTests {
   @Test func splitMixMatchesItsPublishedSequence() {
@@ -56,6 +56,17 @@ import Testing
         let exchange = skill.exchange(.train, otherManner: 30, &random)
         #expect(exchange.answer.utf8.count <= 96, "\(exchange.answer)")
         #expect((exchange.question + exchange.answer).utf8.allSatisfy { (32..<127).contains($0) })
+      }
+    }
+  }
+
+  @Test func lessonsAskNothingThatTheTestAsks() {
+    let corpus = Corpus(options: CorpusOptions())
+    let asked = Set((corpus.test() + corpus.validation()).compactMap { $0.messages.last?.content }
+      .map(Surface.normalized))
+    for lesson in Lesson.all() {
+      for conversation in lesson.conversations {
+        #expect(!asked.contains(Surface.normalized(conversation[0].content)), "\(conversation)")
       }
     }
   }

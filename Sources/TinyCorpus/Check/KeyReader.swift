@@ -1,7 +1,7 @@
 /// Finds the operands that a training text gives away, by reading the text itself: sums,
 /// differences, comparisons, lists, spelled words, remembered names. It knows nothing of how the
 /// text was made, so that it can catch a mistake of the generators.
-struct KeyReader {
+package struct KeyReader {
   private enum Token: Equatable {
     case number(Int)
     case word(Substring)
@@ -9,12 +9,15 @@ struct KeyReader {
   }
 
   /// Keys found so far, as `splitName:operands`.
-  private(set) var keys: Set<String> = []
+  package private(set) var keys: Set<String> = []
   private let names = Set(NamePool.names.map { Substring($0) })
   private let countable = Set(WordPool.countable.map { Substring($0) })
 
+  /// Starts with nothing read.
+  package init() {}
+
   /// Reads one text.
-  mutating func read(_ text: String) {
+  package mutating func read(_ text: String) {
     let tokens = Self.tokens(text)
     readPairs(tokens)
     readLists(tokens)

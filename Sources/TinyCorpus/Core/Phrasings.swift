@@ -1,9 +1,9 @@
 /// The ways to ask one question: templates with `{slots}`.
-struct Phrasings: Sendable {
+package struct Phrasings: Sendable {
   /// Seen in training.
-  let seen: [String]
+  package let seen: [String]
   /// Only in validation and test.
-  let heldOut: [String]
+  package let heldOut: [String]
 
   /// The last `held` of `templates` are held out.
   init(_ templates: [String], held: Int) {
@@ -33,7 +33,7 @@ struct Phrasings: Sendable {
 }
 
 /// Replaces each `{name}` of a template by its value; an unknown name is a mistake of ours.
-func fill(_ template: String, _ slots: [String: String]) -> String {
+package func fill(_ template: String, _ slots: [String: String]) -> String {
   var result: [UInt8] = []
   result.reserveCapacity(template.utf8.count + 32)
   var name: [UInt8]?

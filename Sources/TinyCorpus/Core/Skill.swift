@@ -28,16 +28,16 @@ public struct Message: Sendable, Equatable {
   /// What is said.
   public var content: String
 
-  static func user(_ text: String) -> Message { Message(role: .user, content: text) }
-  static func assistant(_ text: String) -> Message { Message(role: .assistant, content: text) }
+  package static func user(_ text: String) -> Message { Message(role: .user, content: text) }
+  package static func assistant(_ text: String) -> Message { Message(role: .assistant, content: text) }
 }
 
 /// A question before it is phrased.
-struct Problem {
+package struct Problem {
   /// Operands in a canonical order: what decides the split of a computed kind.
   var key: String
-  var phrasings: Phrasings
-  var slots: [String: String] = [:]
+  package var phrasings: Phrasings
+  package var slots: [String: String] = [:]
   /// The canonical reply, the one that is checked.
   var answer: String
   /// Right replies in another manner, for pretraining only.
@@ -51,24 +51,24 @@ struct Problem {
 }
 
 /// A generator of one kind of question.
-protocol Skill: Sendable {
+package protocol Skill: Sendable {
   var kind: Kind { get }
   func draw(_ random: inout SplitMix64) -> Problem
 }
 
 /// A question as asked, with its answer.
-struct Exchange {
+package struct Exchange {
   var kind: Kind
   var key: String
   var context: [Message]
-  var question: String
-  var answer: String
+  package var question: String
+  package var answer: String
 }
 
 extension Skill {
   /// Draws until a problem and a phrasing fall into `split`. In training, replies may come in
   /// another manner with probability `otherManner` %, and questions are worn in by `Surface`.
-  func exchange(
+  package func exchange(
     _ split: Split, otherManner: Int = 0, _ random: inout SplitMix64
   ) -> Exchange {
     while true {

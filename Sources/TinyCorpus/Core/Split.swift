@@ -6,7 +6,7 @@ public enum Split: String, Sendable, CaseIterable {
 extension Split {
   /// The split of a key: 88 % train, 4 % validation, 8 % test, independent of the seed, so that
   /// corpora of different seeds never leak into each other.
-  static func of(_ key: String) -> Split {
+  package static func of(_ key: String) -> Split {
     switch bucket(key) % 100 {
     case 0..<4: .validation
     case 4..<12: .test

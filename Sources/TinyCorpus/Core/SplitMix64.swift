@@ -20,7 +20,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
   }
 
   /// A whole number in `range`, both ends included. The bias of a 64-bit multiply is negligible here.
-  mutating func int(_ range: ClosedRange<Int>) -> Int {
+  package mutating func int(_ range: ClosedRange<Int>) -> Int {
     let span = UInt64(range.upperBound - range.lowerBound + 1)
     return range.lowerBound + Int(next().multipliedFullWidth(by: span).high)
   }

@@ -1,5 +1,5 @@
 /// How people really type: greetings in front, thanks behind, capitals and marks left out.
-enum Surface {
+package enum Surface {
   private static let openers = [
     "Hi! ", "Hello! ", "Hey, ", "Please tell me: ", "Quick question: ", "Say, ", "OK, ",
     "I have a question. ", "One more: ", "Next: ", "Now: ", "And ", "So, ", "Can you help me? ",
@@ -28,7 +28,7 @@ enum Surface {
   }
 
   /// What two questions have in common if only capitals, spaces and marks differ.
-  static func normalized(_ text: String) -> String {
+  package static func normalized(_ text: String) -> String {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.utf8.count)
     for byte in text.utf8 {

@@ -1,7 +1,7 @@
 /// Which kinds are practised how often.
-enum Curriculum {
+package enum Curriculum {
   /// Every skill with its weight in the chat part of the pretraining text.
-  static let skills: [(skill: any Skill, weight: Int)] = [
+  package static let skills: [(skill: any Skill, weight: Int)] = [
     (SmallTalk(), 6), (Memory(), 7),
     (Addition(), 11), (Subtraction(), 9), (Multiplication(), 6), (Counting(), 6),
     (Spelling(), 5), (Reversing(), 4), (Letters(), 6),

@@ -1,15 +1,15 @@
 /// Writes records as single lines of JSON with a fixed order of fields.
-enum JSONLine {
-  static func encode(_ record: PretrainRecord) -> String {
+package enum JSONLine {
+  package static func encode(_ record: PretrainRecord) -> String {
     switch record {
     case .text(let text): "{\"text\":\(quote(text))}\n"
     case .chat(let messages): encode(messages)
     }
   }
 
-  static func encode(_ messages: [Message]) -> String { "{\"messages\":\(list(messages))}\n" }
+  package static func encode(_ messages: [Message]) -> String { "{\"messages\":\(list(messages))}\n" }
 
-  static func encode(_ question: Question) -> String {
+  package static func encode(_ question: Question) -> String {
     "{\"messages\":\(list(question.messages)),\"answer\":\(quote(question.answer)),"
       + "\"kind\":\(quote(question.kind.rawValue)),\"key\":\(quote(question.key))}\n"
   }

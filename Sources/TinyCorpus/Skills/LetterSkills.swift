@@ -128,4 +128,4 @@ struct Letters: Skill {
 func spell(_ word: String) -> String { word.map(String.init).joined(separator: " ") }
 
 /// A word and its mirror image are one operand: spelling the one reveals the other backwards.
-func letterKey(_ word: String) -> String { min(word, String(word.reversed())) }
+package func letterKey(_ word: String) -> String { min(word, String(word.reversed())) }

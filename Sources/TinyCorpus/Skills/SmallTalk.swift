@@ -10,10 +10,11 @@ struct SmallTalk: Skill {
   }
 
   /// Ways to ask for the chatbot's name that training may use.
-  static let nameQuestions = topics[nameTopic].phrasings.seen.filter { ask in
-    Kind.smalltalk.split(topics[nameTopic].answers[0], template: ask, held: false) == .train
-  }
+  static let nameQuestions = topics[nameTopic].trainAsks
   private static let nameTopic = 4
+
+  /// All small talk that training may use.
+  static let trainAsks = Set(topics.flatMap(\.trainAsks))
 
   private struct Topic {
     let answers: [String]
@@ -21,6 +22,12 @@ struct SmallTalk: Skill {
     init(_ answers: [String], _ asks: [String], held: Int = 2) {
       self.answers = answers
       phrasings = Phrasings(asks, held: held)
+    }
+
+    var trainAsks: [String] {
+      phrasings.seen.filter { ask in
+        Kind.smalltalk.split(answers[0], template: ask, held: false) == .train
+      }
     }
   }
 
