@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 SHAPES = {"train": ["8M", "large", "134M"], "infer": ["large", "134M"]}
 CASES = {"train": ["train-lora", "train-full"], "infer": ["prefill", "decode"]}
+# A larger share of the processor in other programs' hands makes a comparison worthless.
+QUIET = 0.05
 
 
 class CannotRun(Exception):
@@ -82,21 +85,42 @@ def measure_peer(options, suite, shape):
                   suite, shape)
 
 
+def processor_seconds():
+    """What the whole machine has spent, time stolen by its host included, and what our children have."""
+    try:
+        # user nice system idle iowait irq softirq steal, in ticks
+        ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return 0.0, 0.0
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK"), children.ru_utime + children.ru_stime
+
+
+def watched(measure, *arguments):
+    """The figures, and the share of the machine that other programs took meanwhile."""
+    start, (all_before, own_before) = time.monotonic(), processor_seconds()
+    figures = measure(*arguments)
+    all_after, own_after = processor_seconds()
+    others = (all_after - all_before) - (own_after - own_before)
+    return figures, max(0.0, others / (os.cpu_count() * (time.monotonic() - start)))
+
+
 def compare(options, suite, shape):
     """One result per case, after all rounds."""
     sides = {"ours": measure_ours, "theirs": measure_peer}
     if options.only:
         sides = {options.only: sides[options.only]}
-    rounds = []
+    rounds, others = [], []
     for number in range(options.rounds):
         figures = {}
         for side, measure in sides.items():
             progress(f"{suite} {shape}: round {number + 1} of {options.rounds}, {side}")
-            figures[side] = measure(options, suite, shape)
+            figures[side], share = watched(measure, options, suite, shape)
+            others.append(share)
         rounds.append(figures)
 
     for case in CASES[suite]:
-        result = {"suite": suite, "case": case, "shape": shape}
+        result = {"suite": suite, "case": case, "shape": shape, "others_share": others}
         for side in sides:
             result[side] = [figures[side][case] for figures in rounds]
         if len(sides) == 2:
@@ -227,6 +251,10 @@ def main():
     write(options.output, document)
     progress("")
     print(table(results))
+    busiest = max((share for result in results for share in result.get("others_share", [])), default=0)
+    if busiest > QUIET:
+        print(f"bench_peers: other programs took up to {busiest:.0%} of the processor: the ratios are not to be "
+              "trusted; close them and run again", file=sys.stderr)
 
 
 if __name__ == "__main__":
