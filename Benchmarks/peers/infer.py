@@ -17,7 +17,7 @@ from shapes import SHAPES, arguments, random_model
 PROMPT, REPLY = 256, 64
 
 parser = arguments(__doc__.splitlines()[0])
-parser.add_argument("--repeats", type=int, default=5, help="the median counts, after one warm-up")
+parser.add_argument("--seconds", type=float, default=3, help="measured time per figure, after one warm-up")
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
 shape = SHAPES[options.shape]
@@ -61,7 +61,10 @@ def generate_decode():
 
 def median(measure):
     measure()
-    return statistics.median(measure() for _ in range(options.repeats))
+    times, begin = [], time.perf_counter()
+    while len(times) < 3 or time.perf_counter() - begin < options.seconds:
+        times.append(measure())
+    return statistics.median(times)
 
 
 def report(case, tokens_per_second, **more):

@@ -28,7 +28,6 @@ SHAPES = {
     "8M": Shape(256, 8, 8, 8, 688, 4096, sequences=8, length=128),
     "large": Shape(192, 8, 6, 6, 512, 768, sequences=8, length=256),
     "134M": Shape(768, 12, 12, 12, 2048, 32000, sequences=4, length=128),
-    "1.1B": Shape(2048, 22, 32, 4, 5632, 32000, sequences=1, length=128),
 }
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
