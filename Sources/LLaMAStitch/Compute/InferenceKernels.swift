@@ -4,20 +4,20 @@ import CKernels
 ///
 /// The forward pass runs on several threads at once. Counting references there would have the threads fight over the
 /// counters, so what it touches are the structs below: addresses and numbers, kept alive by the session.
-struct InferenceKernels: @unchecked Sendable {
+package struct InferenceKernels: @unchecked Sendable {
   // `@unchecked Sendable`: points to a constant table of functions.
   let table: UnsafePointer<ck_inference>
 
   /// For the widest instruction set of this processor.
-  static let best = InferenceKernels(table: ck_inference_best())
+  package static let best = InferenceKernels(table: ck_inference_best())
 
   /// For every instruction set this processor has.
-  static var available: [InferenceKernels] {
+  package static var available: [InferenceKernels] {
     (0..<Int32(CK_ISA_COUNT)).compactMap { isa in ck_inference_for(isa).map { InferenceKernels(table: $0) } }
   }
 
   /// What the kernels are compiled for.
-  var name: String {
+  package var name: String {
     switch Int(table.pointee.isa) {
     case Int(CK_ISA_AVX512): "AVX-512"
     case Int(CK_ISA_AVX2): "AVX2"

@@ -136,10 +136,7 @@ extension InferenceSession {
   /// Keeps what is cached of the beginning of `prompt`, forgets the rest; answers how many tokens are kept. The last
   /// token of the prompt is always computed, for its logits.
   private func reusePrefix(of prompt: [Int]) -> Int {
-    let cached = tokens
-    var common = 0
-    let limit = min(cached.count, prompt.count - 1)
-    while common < limit && cached[common] == prompt[common] { common += 1 }
+    let common = min(commonPrefix(with: prompt), prompt.count - 1)
     truncate(to: common)
     return common
   }

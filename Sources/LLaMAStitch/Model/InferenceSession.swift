@@ -63,7 +63,8 @@ public final class InferenceSession: @unchecked Sendable {
       network: network, contextLength: contextLength, chunkSize: chunkSize, pool: pool, kernels: .best)
   }
 
-  init(
+  /// As above, on a given instruction set.
+  package init(
     network: Network, contextLength: Int?, chunkSize: Int, pool: ComputePool, kernels: InferenceKernels
   ) {
     precondition(chunkSize > 0)
@@ -84,6 +85,16 @@ public final class InferenceSession: @unchecked Sendable {
 
   /// How many positions are cached: the next token's position.
   public var position: Int { lock.withLock { history.count } }
+
+  /// How many tokens at the beginning of `tokens` are cached.
+  public func commonPrefix(with tokens: [Int]) -> Int {
+    lock.withLock {
+      var common = 0
+      let limit = min(history.count, tokens.count)
+      while common < limit && history[common] == tokens[common] { common += 1 }
+      return common
+    }
+  }
 
   /// Forgets everything from position `length` on.
   public func truncate(to length: Int) {

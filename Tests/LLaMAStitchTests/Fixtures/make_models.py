@@ -52,7 +52,9 @@ def make(name, length=40, dtype=torch.float32, old_rope=None, shards=None, edit=
 
     tokens = [1] + torch.randint(3, config.vocab_size, (length - 1,)).tolist()
     with torch.no_grad():
-        logits = model.float()(torch.tensor([tokens])).logits[0].double()
+        # Loaded anew: casting a model also rounds its rotary frequencies, which no checkpoint holds.
+        model = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+        logits = model(torch.tensor([tokens])).logits[0].double()
     nll = -torch.log_softmax(logits[:-1], dim=-1)[range(length - 1), tokens[1:]]
     (directory / "expected.json").write_text(json.dumps({"tokens": tokens, "nll": nll.tolist()}))
 
