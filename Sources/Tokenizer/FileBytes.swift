@@ -29,6 +29,14 @@ package enum FileBytes {
     }
   }
 
+  /// Symbolic links are followed.
+  static func isDirectory(_ path: String) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    close(descriptor)
+    return true
+  }
+
   /// Replaces a file as a whole: written beside it, flushed to disk, then renamed, so that a reader sees the old file
   /// or the new one.
   package static func writeAtomically(_ bytes: [UInt8], to path: String) throws(TokenizerError) {

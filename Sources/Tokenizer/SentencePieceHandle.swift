@@ -128,6 +128,8 @@ private struct ErrorText {
     let characters = bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     let line = String(decoding: characters, as: UTF8.self)
       .split(whereSeparator: \.isNewline).joined(separator: " ")
-    return line.isEmpty ? "the library gives no reason" : line
+    // "src/file.cc(660) [condition] reason": what is for its developers goes.
+    let reason = line.firstRange(of: "] ").map { line[$0.upperBound...] } ?? line[...]
+    return reason.isEmpty ? "the library gives no reason" : String(reason)
   }
 }

@@ -30,6 +30,14 @@ public final class SentencePieceTokenizer: Sendable {
     try self.init(modelBytes: FileBytes.read(file), source: file)
   }
 
+  /// Loads the tokenizer of a model: a directory that holds `tokenizer.model`, or the file itself.
+  ///
+  /// - Throws: `TokenizerError`, as `init(file:)`.
+  public convenience init(model path: String) throws(TokenizerError) {
+    let isDirectory = FileBytes.isDirectory(path)
+    try self.init(file: isDirectory ? path + (path.hasSuffix("/") ? "" : "/") + "tokenizer.model" : path)
+  }
+
   /// Loads a model from its serialised bytes.
   ///
   /// - Parameter source: where the bytes came from, for messages.

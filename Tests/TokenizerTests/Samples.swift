@@ -10,7 +10,7 @@ enum Samples {
       "The quick brown fox jumps over the lazy dog.", "What is 12 + 30? The answer is 42.",
       "Once upon a time there was a little girl who had a red ball.", "One line\nand another line.\n",
       "Sort these words: pear, apple, fig.", "How many letters are in the word banana? Six.",
-      "### Instruction: Response: Input: Is it [INST] or <</SYS>>? Be brief.",
+      "### Instruction: Response: Input: Is it [INST] or <</SYS>>? Be brief. And then.",
     ]
     return (0..<20).flatMap { i in base.map { "\($0) \(i)" } }
   }()
