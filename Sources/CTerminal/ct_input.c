@@ -1,4 +1,4 @@
-/* Input: keys, mouse and paste markers by ncurses, waiting by poll. */
+/* Input: keys and paste markers by ncurses, mouse reports read here, waiting by poll. */
 #define _GNU_SOURCE
 #define NCURSES_WIDECHAR 1
 #include "ct_internal.h"
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Codes above all that ncurses gives out itself: MODIFIED + modifiers * 32 + key. */
-enum { MODIFIED = 4096, PASTE_BEGIN = 8190, PASTE_END = 8191 };
+enum { MODIFIED = 4096, MOUSE = 8189, PASTE_BEGIN, PASTE_END };
 
 /* A pad, because reading from a window may draw it. */
 static WINDOW *source;
@@ -45,6 +45,7 @@ static void define_modified_keys(void) {
   define_key("\033[F", KEY_END), define_key("\033OF", KEY_END), define_key("\033[4~", KEY_END);
   define_key("\033[200~", PASTE_BEGIN);
   define_key("\033[201~", PASTE_END);
+  define_key("\033[<", MOUSE);
 }
 
 void cti_input_open(void) {
@@ -79,17 +80,28 @@ static int key_code(wint_t code) {
   }
 }
 
+/* The rest of a mouse report, ESC [ < button ; column ; row M (m: released), which may arrive in pieces.
+   Read here and not by ncurses, which asks for this encoding only where terminfo says so and otherwise for one that
+   ends at column 223, and knows no motion. */
 static int mouse_event(ct_event *event) {
-  MEVENT mouse;
-  if (getmouse(&mouse) != OK) return 0;
+  int numbers[3] = {0, 0, 0}, count = 0;
+  wint_t code = 0;
+  wtimeout(source, 50);
+  while (count < 3 && wget_wch(source, &code) == OK) {
+    if (code >= '0' && code <= '9' && numbers[count] < 100000) numbers[count] = numbers[count] * 10 + (int)(code - '0');
+    else if (code == ';') count++;
+    else break;
+  }
+  nodelay(source, TRUE);
+  if (count != 2 || (code != 'M' && code != 'm')) return 0;
+  int button = numbers[0] & ~(4 | 8 | 16); /* without Shift, Alt, Control */
   event->kind = CT_MOUSE;
-  event->x = mouse.x;
-  event->y = mouse.y;
-  if (mouse.bstate & BUTTON4_PRESSED) event->code = CT_MOUSE_WHEEL_UP;
-  else if (mouse.bstate & BUTTON5_PRESSED) event->code = CT_MOUSE_WHEEL_DOWN;
-  else if (mouse.bstate & BUTTON1_PRESSED) event->code = CT_MOUSE_PRESS;
-  else if (mouse.bstate & BUTTON1_RELEASED) event->code = CT_MOUSE_RELEASE;
-  else if (mouse.bstate & REPORT_MOUSE_POSITION) event->code = CT_MOUSE_MOVE;
+  event->x = numbers[1] - 1;
+  event->y = numbers[2] - 1;
+  if (button == 64) event->code = CT_MOUSE_WHEEL_UP;
+  else if (button == 65) event->code = CT_MOUSE_WHEEL_DOWN;
+  else if (button == 0) event->code = code == 'M' ? CT_MOUSE_PRESS : CT_MOUSE_RELEASE;
+  else if (button == 32) event->code = CT_MOUSE_MOVE;
   else return 0;
   return 1;
 }
@@ -97,13 +109,13 @@ static int mouse_event(ct_event *event) {
 /* One key from ncurses. 1: event filled; 0: nothing there; -1: something of no interest was read. */
 static int decode(int status, wint_t code, ct_event *event) {
   if (status == KEY_CODE_YES) {
-    if (code == KEY_MOUSE) return mouse_event(event) ? 1 : -1;
+    if (code == MOUSE) return mouse_event(event) ? 1 : -1;
     if (code == PASTE_BEGIN || code == PASTE_END) {
       event->kind = code == PASTE_BEGIN ? CT_PASTE_BEGIN : CT_PASTE_END;
       return 1;
     }
     event->kind = CT_KEY;
-    if (code >= MODIFIED && code < PASTE_BEGIN) {
+    if (code >= MODIFIED && code < MOUSE) {
       event->modifiers = (int)(code - MODIFIED) / 32;
       event->code = (int)(code - MODIFIED) % 32;
     } else {

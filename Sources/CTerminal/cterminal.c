@@ -18,11 +18,11 @@
 #include <unistd.h>
 #include <wchar.h>
 
-/* Motion while a button is down is not in terminfo's mouse string; paste markers are not sent by ncurses. */
-#define EXTRAS_ON "\033[?2004h"
-#define EXTRAS_OFF "\033[?2004l"
-#define DRAG_ON "\033[?1002h"
-#define DRAG_OFF "\033[?1002l"
+/* What ncurses does not ask for: paste markers; buttons and motion while one is down, in decimal (SGR) reports. */
+#define PASTE_ON "\033[?2004h"
+#define PASTE_OFF "\033[?2004l"
+#define MOUSE_ON "\033[?1002h\033[?1006h"
+#define MOUSE_OFF "\033[?1002l\033[?1006l"
 
 static SCREEN *screen;
 static FILE *output;
@@ -113,7 +113,7 @@ static void append_capability(char *text, size_t size, const char *name) {
 }
 
 static void prepare_crash_reset(void) {
-  char reset[256] = DRAG_OFF "\033[?1000l\033[?1006l" EXTRAS_OFF;
+  char reset[256] = MOUSE_OFF PASTE_OFF;
   append_capability(reset, sizeof reset, "sgr0");
   append_capability(reset, sizeof reset, "rmkx");
   append_capability(reset, sizeof reset, "cnorm");
@@ -159,14 +159,10 @@ int ct_open(const char *log_path, int mouse, int color) {
   is_left = 0;
   cursor_shown = -1;
   cti_input_open();
-  if (use_mouse) {
-    mouseinterval(0);
-    mousemask(BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON4_PRESSED | BUTTON5_PRESSED | REPORT_MOUSE_POSITION, NULL);
-  }
   wnoutrefresh(stdscr);
   doupdate();
-  send_text(EXTRAS_ON);
-  if (use_mouse) send_text(DRAG_ON);
+  send_text(PASTE_ON);
+  if (use_mouse) send_text(MOUSE_ON);
   static int registered;
   if (!registered) registered = atexit(close_at_exit) == 0;
   return 0;
@@ -174,8 +170,8 @@ int ct_open(const char *log_path, int mouse, int color) {
 
 void ct_leave(void) {
   if (!is_open || is_left) return;
-  if (use_mouse) send_text(DRAG_OFF);
-  send_text(EXTRAS_OFF);
+  if (use_mouse) send_text(MOUSE_OFF);
+  send_text(PASTE_OFF);
   curs_set(1);
   cursor_shown = -1;
   endwin();
@@ -189,8 +185,8 @@ void ct_enter(void) {
   clearok(curscr, TRUE);
   wnoutrefresh(stdscr);
   doupdate();
-  send_text(EXTRAS_ON);
-  if (use_mouse) send_text(DRAG_ON);
+  send_text(PASTE_ON);
+  if (use_mouse) send_text(MOUSE_ON);
 }
 
 void ct_close(void) {

@@ -9,7 +9,7 @@ package enum Format {
   package static func flops(_ value: Double) -> String {
     let text = scaled(value)
     guard let unit = text.last, unit.isLetter else { return "\(text) FLOPs" }
-    return "\(text.dropLast()) \(unit == "B" ? "G" : String(unit).uppercased())FLOPs"
+    return "\(text.dropLast()) \(unit == "B" ? "G" : String(unit))FLOPs"
   }
 
   private static func scaled(_ value: Double) -> String {

@@ -32,7 +32,7 @@ enum FrontierView {
     canvas.put(labels[0], x: rect.x + margin - 1 - Glyphs.width(of: labels[0]), y: plotRect.y, style: style, in: rect)
     canvas.put(labels[1], x: rect.x + margin - 1 - Glyphs.width(of: labels[1]), y: plotRect.maxY - 1, style: style, in: rect)
     canvas.put(Format.flops(cheap), x: plotRect.x, y: rect.maxY - 1, style: style, in: rect)
-    canvas.putRight(Format.flops(dear), in: plotRect, y: rect.maxY - 1, style: style)
+    canvas.putRight(Format.flops(dear), in: rect.inset(right: 1), y: rect.maxY - 1, style: style)
 
     var plot = Plot(columns: plotRect.width, rows: plotRect.height, isASCII: state.glyphs.isASCII)
     func part(_ value: Double, _ low: Double, _ high: Double) -> Double { high > low ? (value - low) / (high - low) : 0.5 }
@@ -48,8 +48,9 @@ enum FrontierView {
     for point in points.filter({ $0.stop != state.stop }) + points.filter({ $0.stop == state.stop }) {
       let isHere = point.stop == state.stop
       let mark = isHere ? state.glyphs.currentStop : state.glyphs.isASCII ? "o" : "•"
-      let column = Int((point.x * Double(plotRect.width - 1)).rounded())
-      let row = Int((point.y * Double(plotRect.height - 1)).rounded())
+      // The cell that holds the curve's dot.
+      let column = plot.x(point.x) * plot.columns / max(1, plot.width)
+      let row = plot.y(point.y) * plot.rows / max(1, plot.height)
       canvas.put(
         String(mark), x: plotRect.x + column, y: plotRect.maxY - 1 - row, style: isHere ? .mark : .graph, in: plotRect)
     }

@@ -17,11 +17,20 @@ package func view(_ state: AppState, _ canvas: inout Canvas) {
     FrontierView.draw(state, on: &canvas, in: layout.frontier)
     TrainingView.draw(state, on: &canvas, in: layout.training)
   }
+  drawJunctions(state, layout, &canvas)
   if !layout.trainingLine.isEmpty { TrainingView.drawLine(state, on: &canvas, in: layout.trainingLine) }
   SliderView.draw(state, on: &canvas, in: layout.slider)
   ComposerView.draw(state, on: &canvas, in: layout.composer)
   StatusView.draw(state, on: &canvas, in: layout.status)
   if state.help != nil { HelpView.draw(state, on: &canvas) }
+}
+
+/// Where rules meet the line between the chat and the panes.
+private func drawJunctions(_ state: AppState, _ layout: ScreenLayout, _ canvas: inout Canvas) {
+  if layout.divider.isEmpty { return }
+  for pane in [layout.frontier, layout.training] {
+    canvas.put(state.glyphs.isASCII ? "+" : "├", x: layout.divider.x, y: pane.y, style: .rule)
+  }
 }
 
 /// The uppermost line: what is loaded.

@@ -46,9 +46,9 @@ enum TranscriptLines {
     switch reply.state {
     case .waiting, .streaming: parts.append("…")
     case .finished(let stamp):
-      parts.append("\(Format.rate(stamp.tokensPerSecond)) tok/s")
       if stamp.finish == .cancelled { parts.append("stopped") }
       if stamp.finish == .length { parts.append("cut at \(stamp.tokens) tokens") }
+      parts.append("\(Format.rate(stamp.tokensPerSecond)) tok/s")
     case .stopped: parts.append("stopped")
     case .failed: break
     }
