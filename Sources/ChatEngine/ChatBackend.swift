@@ -136,6 +136,10 @@ public protocol ChatBackend: Sendable {
   /// stream then still delivers `finished` with `.cancelled`.
   func reply(to messages: [ChatMessage], stitch: String, options: SamplingOptions) -> AsyncStream<ReplyEvent>
 
+  /// Asks the reply that is being streamed to end. Its stream still delivers `finished` with `.cancelled`, which a
+  /// cancelled consumer would not see any more. Does nothing if there is none.
+  func stopReply() async
+
   /// Starts adapting the family to a data file in the background. Throws a one-line error if the file is unusable.
   func startTraining(dataFile: String, steps: Int) async throws
   func pauseTraining() async
@@ -147,4 +151,9 @@ public protocol ChatBackend: Sendable {
 
   /// The newest state of training, again at each change; older ones may be skipped.
   func trainingStatus() -> AsyncStream<TrainingStatus>
+}
+
+extension ChatBackend {
+  /// For backends that only know the cancelled consumer.
+  public func stopReply() async {}
 }
