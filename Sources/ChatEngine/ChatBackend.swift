@@ -1,5 +1,3 @@
-import Tokenizer
-
 /// What a chat front end needs from the engine: a family's stops, streamed replies, and adaptation in the
 /// background. The terminal UI sees only this protocol, so that it can be tested with a scripted backend.
 
@@ -55,10 +53,19 @@ public struct FamilySummary: Sendable, Equatable {
 }
 
 /// One turn of a conversation.
-public typealias ChatMessage = ChatTemplate.Message
+public struct ChatMessage: Sendable, Equatable, Codable {
+  public enum Role: String, Sendable, Codable { case system, user, assistant }
+  public var role: Role
+  public var content: String
 
-/// How the next token is chosen. `temperature` 0 is greedy.
-public struct SamplingOptions: Sendable, Equatable {
+  public init(role: Role, content: String) {
+    self.role = role
+    self.content = content
+  }
+}
+
+/// How a reply is made. `temperature` 0 is greedy.
+public struct ReplyOptions: Sendable, Equatable {
   public var temperature: Double = 0
   public var topK: Int?
   public var topP: Double?
@@ -134,7 +141,7 @@ public protocol ChatBackend: Sendable {
   /// Streams a reply of one stitch to a conversation that ends in a user's turn (or in an assistant's turn that is
   /// to be continued). Ends after `finished` or `failed`. Cancelling the consuming task stops the reply; the
   /// stream then still delivers `finished` with `.cancelled`.
-  func reply(to messages: [ChatMessage], stitch: String, options: SamplingOptions) -> AsyncStream<ReplyEvent>
+  func reply(to messages: [ChatMessage], stitch: String, options: ReplyOptions) -> AsyncStream<ReplyEvent>
 
   /// Asks the reply that is being streamed to end. Its stream still delivers `finished` with `.cancelled`, which a
   /// cancelled consumer would not see any more. Does nothing if there is none.

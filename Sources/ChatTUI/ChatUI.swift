@@ -6,7 +6,7 @@ public struct ChatUIOptions: Sendable {
   /// The stop to begin with: a name, or a number from 1; `nil`: the best.
   public var stitch: String?
   /// Sampling, seed included.
-  public var sampling = SamplingOptions()
+  public var sampling = ReplyOptions()
   public var system = ""
   /// Steps of `/train FILE` without a number.
   public var trainingSteps = 300

@@ -39,7 +39,7 @@ final class ScriptedBackend: ChatBackend {
     return Self.summary
   }
 
-  func reply(to messages: [ChatMessage], stitch: String, options: SamplingOptions) -> AsyncStream<ReplyEvent> {
+  func reply(to messages: [ChatMessage], stitch: String, options: ReplyOptions) -> AsyncStream<ReplyEvent> {
     let (stream, continuation) = AsyncStream<ReplyEvent>.makeStream()
     stopAsked.withLock { $0 = false }
     let question = messages.last?.content ?? ""

@@ -1,5 +1,4 @@
 import Foundation
-import Tokenizer
 
 /// Training data as people have it, read into conversations and texts.
 ///

@@ -13,7 +13,7 @@ public enum TrainingText {
         let ids = [tokenizer.bosToken].compactMap { $0 } + tokenizer.encode(text) + [tokenizer.eosToken].compactMap { $0 }
         return ids.map(Int32.init)
       case .conversation(let messages):
-        return try template.encodeForTraining(messages, tokenizer: tokenizer).tokens.map(Int32.init)
+        return try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer).tokens.map(Int32.init)
       }
     }
   }
@@ -27,7 +27,7 @@ public enum TrainingText {
     var examples: [TrainingExample] = []
     var tooLong = 0
     for messages in conversations {
-      let example = try template.encodeForTraining(messages, tokenizer: tokenizer)
+      let example = try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer)
       if example.tokens.count > contextLength {
         tooLong += 1
       } else {
@@ -35,5 +35,16 @@ public enum TrainingText {
       }
     }
     return (examples, tooLong)
+  }
+}
+
+extension ChatMessage {
+  /// The same turn as chat templates know it.
+  var templated: ChatTemplate.Message {
+    switch role {
+    case .system: ChatTemplate.Message(role: .system, content: content)
+    case .user: ChatTemplate.Message(role: .user, content: content)
+    case .assistant: ChatTemplate.Message(role: .assistant, content: content)
+    }
   }
 }

@@ -28,7 +28,7 @@ package enum Action: Sendable, Equatable {
 /// What the runner is to do, in order. Results come back as actions.
 package enum Effect: Sendable, Equatable {
   case load
-  case startReply(id: Int, messages: [ChatMessage], stitch: String, options: SamplingOptions)
+  case startReply(id: Int, messages: [ChatMessage], stitch: String, options: ReplyOptions)
   case stopReply
   case startTraining(file: String, steps: Int)
   case pauseTraining

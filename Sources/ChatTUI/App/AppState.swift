@@ -30,7 +30,7 @@ package struct AppState: Sendable, Equatable {
   package var stop = 0
   /// The stitch asked for on the command line; `nil`: the best.
   package var wantedStitch: String?
-  package var sampling = SamplingOptions()
+  package var sampling = ReplyOptions()
   package var defaultTrainingSteps = 300
   /// Measured here: tokens per second by stitch, newer than what the family knows.
   package var speeds: [String: Double] = [:]
