@@ -52,6 +52,8 @@ public final class InferenceSession: @unchecked Sendable {
   private let body: @Sendable (Team) -> Void
   private let lock = NSLock()
   private var history: [Int] = []
+  private var tokenThreads = ThreadChoice()
+  private var batchThreads = ThreadChoice()
 
   /// - Parameters:
   ///   - contextLength: positions to keep; by default what the network was made for, at most 4,096.
@@ -162,13 +164,17 @@ public final class InferenceSession: @unchecked Sendable {
 
   private func step(count: Int, logits: Int, logitsRow: Int) {
     core.step = Core.Step(tokens: count, position: history.count, logits: logits, logitsRow: logitsRow)
-    // Splitting pays only where there is more work than handing it over costs; it cannot change results.
-    let isWorthSplitting = core.plan.multiplications * count >= Self.smallestSharedWork
-    pool.runTeam(isWorthSplitting ? pool.threads : 1, body)
+    let isBatch = count > 1
+    let work = core.plan.multiplications * count
+    let threads =
+      isBatch
+      ? batchThreads.next(work: work, available: pool.threads)
+      : tokenThreads.next(work: work, available: pool.threads)
+    let start = ContinuousClock.now
+    pool.runTeam(threads, body)
+    let time = (ContinuousClock.now - start) / .seconds(1) / Double(count)
+    if isBatch { batchThreads.record(time) } else { tokenThreads.record(time) }
   }
-
-  /// Multiplications below which one thread does everything.
-  private static let smallestSharedWork = 300_000
 }
 
 /// What the threads of a session share.
