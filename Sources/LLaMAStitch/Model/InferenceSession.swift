@@ -52,6 +52,9 @@ public final class InferenceSession: @unchecked Sendable {
   private let body: @Sendable (Team) -> Void
   private let lock = NSLock()
   private var history: [Int] = []
+  /// Whether work is split over the pool's threads. For tests; it cannot change results.
+  package var splitting = Splitting.measured
+  package enum Splitting { case never, always, measured }
   private var tokenThreads = ThreadChoice()
   private var batchThreads = ThreadChoice()
 
@@ -167,12 +170,16 @@ public final class InferenceSession: @unchecked Sendable {
     let isBatch = count > 1
     let work = core.plan.multiplications * count
     let threads =
-      isBatch
-      ? batchThreads.next(work: work, available: pool.threads)
-      : tokenThreads.next(work: work, available: pool.threads)
+      switch (splitting, isBatch) {
+      case (.never, _): 1
+      case (.always, _): pool.threads
+      case (.measured, true): batchThreads.next(work: work, available: pool.threads)
+      case (.measured, false): tokenThreads.next(work: work, available: pool.threads)
+      }
     let start = ContinuousClock.now
     pool.runTeam(threads, body)
     let time = (ContinuousClock.now - start) / .seconds(1) / Double(count)
+    if splitting != .measured { return }
     if isBatch { batchThreads.record(time) } else { tokenThreads.record(time) }
   }
 }
