@@ -1,1 +1,238 @@
-#include "ckernels.h"
+/* Plain loops that the compiler vectorises, once for each instruction set; the loader picks at start-up. Sums may be
+   reassociated here: training does not promise the same bits on different processors, only on the same one. */
+#include "ck_training.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#define CK_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CK_CLONES
+#endif
+
+/* e^x without branches, so that loops over it vectorise; relative error below 3e-7 on [-87, 88].
+   x = n·ln 2 + r, |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 7. */
+static inline float exponential(float x) {
+  x = x < -87.0f ? -87.0f : (x > 88.0f ? 88.0f : x);
+  const float magic = 12582912.0f; /* 1.5·2^23: adding it rounds to an integer in the low bits */
+  float shifted = x * 1.44269504f + magic;
+  int32_t n;
+  memcpy(&n, &shifted, 4);
+  float whole = shifted - magic;
+  float r = x - whole * 0.693145752f;
+  r = r - whole * 1.42860677e-6f;
+  float p = 1.98412698e-4f;
+  p = p * r + 1.38888889e-3f;
+  p = p * r + 8.33333333e-3f;
+  p = p * r + 4.16666667e-2f;
+  p = p * r + 1.66666667e-1f;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  int32_t bits = (int32_t)((uint32_t)(n - 0x4B400000 + 127) << 23);
+  float power;
+  memcpy(&power, &bits, 4);
+  return p * power;
+}
+
+/* The largest of `count` ≥ 1 values, in 16 lanes, since the compiler does not reorder comparisons by itself. */
+static inline float largest(const float *x, size_t count) {
+  float lanes[16];
+  for (size_t j = 0; j < 16; j++) lanes[j] = -FLT_MAX;
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16)
+    for (size_t j = 0; j < 16; j++) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+  for (size_t j = 0; i < count; i++, j++) lanes[j] = x[i] > lanes[j] ? x[i] : lanes[j];
+  float top = lanes[0];
+  for (size_t j = 1; j < 16; j++) top = lanes[j] > top ? lanes[j] : top;
+  return top;
+}
+
+CK_CLONES void ck_rmsnorm_forward(const float *x, const float *weight, float epsilon, float *y, float *inverse_rms,
+                                  size_t rows, size_t columns) {
+#pragma clang fp reassociate(on) contract(fast)
+  for (size_t i = 0; i < rows; i++) {
+    const float *xi = x + i * columns;
+    float *yi = y + i * columns;
+    float sum = 0;
+    for (size_t j = 0; j < columns; j++) sum += xi[j] * xi[j];
+    float inverse = 1.0f / sqrtf(sum / (float)columns + epsilon);
+    inverse_rms[i] = inverse;
+    for (size_t j = 0; j < columns; j++) yi[j] = weight[j] * (xi[j] * inverse);
+  }
+}
+
+CK_CLONES void ck_rmsnorm_backward(const float *dy, const float *x, const float *weight, const float *inverse_rms,
+                                   float *dx, float *dweight, size_t rows, size_t columns) {
+#pragma clang fp reassociate(on) contract(fast)
+  for (size_t i = 0; i < rows; i++) {
+    const float *xi = x + i * columns, *di = dy + i * columns;
+    float *gi = dx + i * columns;
+    float inverse = inverse_rms[i], dot = 0;
+    for (size_t j = 0; j < columns; j++) dot += di[j] * weight[j] * xi[j];
+    float pull = dot * inverse * inverse * inverse / (float)columns;
+    for (size_t j = 0; j < columns; j++) gi[j] += di[j] * weight[j] * inverse - xi[j] * pull;
+    if (dweight)
+      for (size_t j = 0; j < columns; j++) dweight[j] += di[j] * xi[j] * inverse;
+  }
+}
+
+CK_CLONES void ck_rotate_halves(float *x, size_t rows, size_t heads, size_t head_dimension, size_t stride,
+                                const int32_t *positions, const float *cosines, const float *sines, float direction) {
+  size_t half = head_dimension / 2;
+  for (size_t i = 0; i < rows; i++) {
+    const float *c = cosines + (size_t)positions[i] * half, *s = sines + (size_t)positions[i] * half;
+    for (size_t h = 0; h < heads; h++) {
+      float *a = x + i * stride + h * head_dimension, *b = a + half;
+      for (size_t j = 0; j < half; j++) {
+        float u = a[j], v = b[j], sine = direction * s[j];
+        a[j] = u * c[j] - v * sine;
+        b[j] = v * c[j] + u * sine;
+      }
+    }
+  }
+}
+
+CK_CLONES void ck_causal_softmax_forward(float *scores, size_t rows, size_t columns, size_t first, float *log_sum,
+                                         size_t log_sum_stride) {
+#pragma clang fp reassociate(on) contract(fast)
+  for (size_t i = 0; i < rows; i++) {
+    float *row = scores + i * columns;
+    size_t seen = first + i + 1 < columns ? first + i + 1 : columns;
+    float top = largest(row, seen);
+    float sum = 0;
+    for (size_t j = 0; j < seen; j++) {
+      float e = exponential(row[j] - top);
+      row[j] = e;
+      sum += e;
+    }
+    float inverse = 1.0f / sum;
+    for (size_t j = 0; j < seen; j++) row[j] *= inverse;
+    for (size_t j = seen; j < columns; j++) row[j] = 0;
+    log_sum[i * log_sum_stride] = top + logf(sum);
+  }
+}
+
+CK_CLONES void ck_causal_softmax_again(float *scores, size_t rows, size_t columns, size_t first, const float *log_sum,
+                                       size_t log_sum_stride) {
+  for (size_t i = 0; i < rows; i++) {
+    float *row = scores + i * columns;
+    size_t seen = first + i + 1 < columns ? first + i + 1 : columns;
+    float shift = log_sum[i * log_sum_stride];
+    for (size_t j = 0; j < seen; j++) row[j] = exponential(row[j] - shift);
+    for (size_t j = seen; j < columns; j++) row[j] = 0;
+  }
+}
+
+CK_CLONES void ck_softmax_backward(const float *probabilities, float *d, size_t rows, size_t columns, float scale) {
+#pragma clang fp reassociate(on) contract(fast)
+  for (size_t i = 0; i < rows; i++) {
+    const float *p = probabilities + i * columns;
+    float *di = d + i * columns;
+    float dot = 0;
+    for (size_t j = 0; j < columns; j++) dot += p[j] * di[j];
+    for (size_t j = 0; j < columns; j++) di[j] = p[j] * (di[j] - dot) * scale;
+  }
+}
+
+CK_CLONES void ck_silu_multiply_forward(const float *gate, const float *up, float *out, size_t count) {
+  for (size_t i = 0; i < count; i++) out[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
+}
+
+CK_CLONES void ck_silu_multiply_backward(const float *gate, const float *up, const float *dout, float *dgate,
+                                         float *dup, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    float g = gate[i], u = up[i], d = dout[i];
+    float sigmoid = 1.0f / (1.0f + exponential(-g));
+    float silu = g * sigmoid;
+    dup[i] = d * silu;
+    dgate[i] = d * u * (sigmoid + silu * (1.0f - sigmoid));
+  }
+}
+
+CK_CLONES double ck_cross_entropy(float *logits, const int32_t *targets, size_t rows, size_t columns, float scale,
+                                  float *losses) {
+#pragma clang fp reassociate(on) contract(fast)
+  double total = 0;
+  for (size_t i = 0; i < rows; i++) {
+    float *row = logits + i * columns;
+    size_t target = (size_t)targets[i];
+    float top = largest(row, columns);
+    float at_target = row[target], sum = 0;
+    for (size_t j = 0; j < columns; j++) {
+      float e = exponential(row[j] - top);
+      row[j] = e;
+      sum += e;
+    }
+    float factor = scale / sum;
+    for (size_t j = 0; j < columns; j++) row[j] *= factor;
+    row[target] -= scale;
+    float loss = logf(sum) + top - at_target;
+    if (losses) losses[i] = loss;
+    total += loss;
+  }
+  return total;
+}
+
+CK_CLONES void ck_add(float *y, const float *x, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] += x[i];
+}
+
+CK_CLONES void ck_scale(float *y, float factor, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] *= factor;
+}
+
+CK_CLONES void ck_add_bias(float *y, const float *bias, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) y[i * columns + j] += bias[j];
+}
+
+CK_CLONES void ck_add_column_sums(float *out, const float *x, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) out[j] += x[i * columns + j];
+}
+
+void ck_gather_rows(const float *table, const int32_t *indices, float *out, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; i++)
+    memcpy(out + i * columns, table + (size_t)indices[i] * columns, columns * sizeof(float));
+}
+
+CK_CLONES void ck_scatter_add_rows(float *table, const int32_t *indices, const float *x, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; i++) {
+    float *row = table + (size_t)indices[i] * columns;
+    for (size_t j = 0; j < columns; j++) row[j] += x[i * columns + j];
+  }
+}
+
+CK_CLONES double ck_sum_of_squares(const float *x, size_t count) {
+#pragma clang fp reassociate(on) contract(fast)
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += (double)x[i] * (double)x[i];
+  return sum;
+}
+
+CK_CLONES double ck_sum_of_absolute_products(const float *x, const float *y, size_t count) {
+#pragma clang fp reassociate(on) contract(fast)
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += (double)fabsf(x[i] * y[i]);
+  return sum;
+}
+
+CK_CLONES void ck_adamw(float *restrict values, const float *restrict gradient, float *restrict first_moment,
+                        float *restrict second_moment, size_t count,
+                        float gradient_scale, float learning_rate, float beta1, float beta2, float epsilon,
+                        float weight_decay, float correction1, float correction2) {
+#pragma clang fp contract(fast)
+  float keep = 1.0f - learning_rate * weight_decay;
+  float inverse1 = 1.0f / correction1, inverse2 = 1.0f / correction2;
+  for (size_t i = 0; i < count; i++) {
+    float g = gradient[i] * gradient_scale;
+    float m = beta1 * first_moment[i] + (1.0f - beta1) * g;
+    float v = beta2 * second_moment[i] + (1.0f - beta2) * g * g;
+    first_moment[i] = m;
+    second_moment[i] = v;
+    values[i] = keep * values[i] - learning_rate * (m * inverse1) / (__builtin_elementwise_sqrt(v * inverse2) + epsilon);
+  }
+}

@@ -26,11 +26,13 @@ static int status = -1;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void load(void) {
+  const char *chosen = getenv("STITCH_OPENBLAS_CORETYPE");
+  if (chosen) setenv("OPENBLAS_CORETYPE", chosen, 1);
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+  if (!chosen && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    setenv("OPENBLAS_CORETYPE", "SkylakeX", 0); /* reason (2) in the header */
+    setenv("OPENBLAS_CORETYPE", "SkylakeX", 1); /* reason (2) in the header */
 #endif
   setenv("OPENBLAS_NUM_THREADS", "1", 1); /* the callers' own threads do the dividing */
   static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", NULL};

@@ -64,8 +64,8 @@ public struct ChatMessage: Sendable, Equatable, Codable {
   }
 }
 
-/// How the next token is chosen. `temperature` 0 is greedy.
-public struct SamplingOptions: Sendable, Equatable {
+/// How a reply is made. `temperature` 0 is greedy.
+public struct ReplyOptions: Sendable, Equatable {
   public var temperature: Double = 0
   public var topK: Int?
   public var topP: Double?
@@ -141,7 +141,11 @@ public protocol ChatBackend: Sendable {
   /// Streams a reply of one stitch to a conversation that ends in a user's turn (or in an assistant's turn that is
   /// to be continued). Ends after `finished` or `failed`. Cancelling the consuming task stops the reply; the
   /// stream then still delivers `finished` with `.cancelled`.
-  func reply(to messages: [ChatMessage], stitch: String, options: SamplingOptions) -> AsyncStream<ReplyEvent>
+  func reply(to messages: [ChatMessage], stitch: String, options: ReplyOptions) -> AsyncStream<ReplyEvent>
+
+  /// Asks the reply that is being streamed to end. Its stream still delivers `finished` with `.cancelled`, which a
+  /// cancelled consumer would not see any more. Does nothing if there is none.
+  func stopReply() async
 
   /// Starts adapting the family to a data file in the background. Throws a one-line error if the file is unusable.
   func startTraining(dataFile: String, steps: Int) async throws
@@ -154,4 +158,9 @@ public protocol ChatBackend: Sendable {
 
   /// The newest state of training, again at each change; older ones may be skipped.
   func trainingStatus() -> AsyncStream<TrainingStatus>
+}
+
+extension ChatBackend {
+  /// For backends that only know the cancelled consumer.
+  public func stopReply() async {}
 }

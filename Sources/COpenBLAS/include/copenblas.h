@@ -3,7 +3,8 @@
    Why a shim: (1) starting OpenBLAS allocates tens of megabytes and starts threads, which a chat that never
    trains should not pay for; (2) releases before 0.3.24 or so do not know newer processors and fall back to
    their AVX2 kernels, half as fast as the AVX-512 ones they have; the choice can only be made through the
-   environment before the library is loaded; (3) cblas.h drags vendor types into Swift.
+   environment before the library is loaded (STITCH_OPENBLAS_CORETYPE overrides it; an OPENBLAS_CORETYPE set for
+   other programs does not); (3) cblas.h drags vendor types into Swift.
 
    All matrices are row-major. Nothing is kept between calls; all memory belongs to the caller. */
 #ifndef COPENBLAS_H

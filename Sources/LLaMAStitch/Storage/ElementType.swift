@@ -96,3 +96,14 @@ extension ByteView {
     }
   }
 }
+
+extension VectorView {
+  /// Rounds every value to what a storage type can hold.
+  func round(to type: ElementType) {
+    switch type {
+    case .bf16: for index in 0..<count { base[index] = float(bfloat16Bits: bfloat16Bits(base[index])) }
+    case .f16: for index in 0..<count { base[index] = float(float16Bits: float16Bits(base[index])) }
+    default: break
+    }
+  }
+}

@@ -89,4 +89,18 @@ public struct MatrixView: @unchecked Sendable {
     return MatrixView(
       base: base + range.lowerBound, rows: rows, columns: range.count, stride: stride, owner: owner)
   }
+
+  /// All the floats of a dense matrix, row after row.
+  public var dense: VectorView {
+    precondition(stride == columns || rows <= 1, "the matrix is not dense")
+    return VectorView(base: base, count: rows * columns, owner: owner)
+  }
+
+  /// The same floats read with rows and columns exchanged.
+  public var transposed: TransposedView { TransposedView(original: self) }
+}
+
+/// A matrix to be read with rows and columns exchanged; nothing is moved.
+public struct TransposedView: Sendable {
+  public let original: MatrixView
 }

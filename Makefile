@@ -1,0 +1,34 @@
+# Everything is built optimised: numerics in a debug build are a hundred times slower.
+SWIFT ?= swift
+PREFIX ?= $(HOME)/.local
+BUILD := $(SWIFT) build -c release
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build chat test install clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## install the libraries that are missing (Debian, Ubuntu)
+	@SWIFT="$(SWIFT)" ./scripts/setup.sh
+
+build: setup ## build everything, optimised
+	$(BUILD)
+
+chat: setup ## build and chat with the default family
+	$(BUILD) --product stitch
+	@.build/release/stitch chat
+
+test: setup ## build and run all tests
+	$(BUILD) --build-tests
+	$(SWIFT) test -c release
+
+install: setup ## install stitch and the default family below PREFIX (~/.local)
+	$(BUILD) --product stitch
+	install -d "$(PREFIX)/bin" "$(PREFIX)/lib/stitch/weights"
+	install .build/release/stitch "$(PREFIX)/lib/stitch/stitch"
+	if [ -d weights/tiny ]; then cp -R weights/tiny "$(PREFIX)/lib/stitch/weights/"; fi
+	ln -sf ../lib/stitch/stitch "$(PREFIX)/bin/stitch"
+
+clean: ## remove what was built
+	$(SWIFT) package clean

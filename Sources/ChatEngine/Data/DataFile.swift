@@ -1,0 +1,152 @@
+import Foundation
+
+/// Training data as people have it, read into conversations and texts.
+///
+/// JSON Lines, a JSON array, or plain text. Records are recognised one by one: `messages` (OpenAI), `conversations`
+/// (ShareGPT), `instruction`/`input`/`output` (Alpaca), `instruction`/`instances` (self-instruct), `text`.
+/// A record that cannot be used is named by its line and skipped.
+public struct DataFile: Sendable {
+  public enum Record: Sendable, Equatable {
+    case text(String)
+    case conversation([ChatMessage])
+  }
+
+  /// A record that was left out, and why.
+  public struct Skipped: Sendable, Equatable, CustomStringConvertible {
+    /// Line in the file, from 1 (for a JSON array: the number of the element).
+    public var line: Int
+    public var reason: String
+    public var description: String { "line \(line): \(reason)" }
+  }
+
+  public let url: URL
+  public let records: [Record]
+  public let skipped: [Skipped]
+
+  /// The conversations, and texts as they are not.
+  public var conversations: [[ChatMessage]] {
+    records.compactMap { if case .conversation(let messages) = $0 { messages } else { nil } }
+  }
+
+  /// - Throws: `DataError`, also if not one record can be used.
+  public init(_ url: URL) throws(DataError) {
+    self.url = url
+    let data: Data
+    do { data = try Data(contentsOf: url) } catch {
+      throw .unreadable(file: url.path, cause: FileManager.default.fileExists(atPath: url.path)
+        ? "it cannot be read" : "there is no such file")
+    }
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw .unreadable(file: url.path, cause: "it is not UTF-8 text")
+    }
+    var records: [Record] = []
+    var skipped: [Skipped] = []
+    func take(_ value: Any, _ line: Int) {
+      switch Self.records(in: value) {
+      case .success(let found): records += found
+      case .failure(let reason): skipped.append(Skipped(line: line, reason: reason.text))
+      }
+    }
+    let start = text.first { !$0.isWhitespace }
+    if start == "[" {
+      guard let array = try? JSONSerialization.jsonObject(with: data) as? [Any] else {
+        throw .unreadable(file: url.path, cause: "it begins like a JSON array and is not one")
+      }
+      for (index, value) in array.enumerated() { take(value, index + 1) }
+    } else if start == "{" {
+      for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        if line.allSatisfy(\.isWhitespace) { continue }
+        guard let value = try? JSONSerialization.jsonObject(with: Data(line.utf8)) else {
+          skipped.append(Skipped(line: index + 1, reason: "not valid JSON"))
+          continue
+        }
+        take(value, index + 1)
+      }
+    } else {
+      // Plain text: paragraphs divided by empty lines.
+      for paragraph in text.split(separator: "\n\n") where !paragraph.allSatisfy(\.isWhitespace) {
+        records.append(.text(String(paragraph)))
+      }
+    }
+    guard !records.isEmpty else {
+      throw .nothingUsable(file: url.path, first: skipped.first?.description)
+    }
+    self.records = records
+    self.skipped = skipped
+  }
+
+  private struct Reason: Error { var text: String }
+
+  private static func records(in value: Any) -> Result<[Record], Reason> {
+    guard let object = value as? [String: Any] else { return .failure(Reason(text: "not a JSON object")) }
+    if let messages = object["messages"] {
+      return conversation(messages, role: "role", content: "content").map { [$0] }
+    }
+    if let turns = object["conversations"] {
+      return conversation(turns, role: "from", content: "value").map { [$0] }
+    }
+    if let instruction = object["instruction"] as? String {
+      func record(_ input: String, _ output: String) -> Record {
+        .conversation([
+          ChatMessage(role: .user, content: input.isEmpty ? instruction : instruction + "\n\n" + input),
+          ChatMessage(role: .assistant, content: output),
+        ])
+      }
+      if let instances = object["instances"] as? [[String: Any]] {
+        let found = instances.compactMap { instance -> Record? in
+          guard let output = instance["output"] as? String, !output.isEmpty else { return nil }
+          return record(instance["input"] as? String ?? "", output)
+        }
+        return found.isEmpty ? .failure(Reason(text: "no instance has an output")) : .success(found)
+      }
+      guard let output = (object["output"] ?? object["response"]) as? String, !output.isEmpty else {
+        return .failure(Reason(text: "“instruction” without “output”"))
+      }
+      return .success([record(object["input"] as? String ?? "", output)])
+    }
+    if let text = object["text"] as? String {
+      return text.isEmpty ? .failure(Reason(text: "“text” is empty")) : .success([.text(text)])
+    }
+    return .failure(
+      Reason(text: "none of the fields messages, conversations, instruction or text is there"))
+  }
+
+  private static func conversation(_ value: Any, role: String, content: String) -> Result<Record, Reason> {
+    guard let turns = value as? [[String: Any]] else {
+      return .failure(Reason(text: "the turns are not a list of objects"))
+    }
+    var messages: [ChatMessage] = []
+    for turn in turns {
+      guard let name = turn[role] as? String, let text = turn[content] as? String else {
+        return .failure(Reason(text: "a turn lacks “\(role)” or “\(content)”"))
+      }
+      switch name {
+      case "user", "human": messages.append(ChatMessage(role: .user, content: text))
+      case "assistant", "gpt", "model", "chatgpt": messages.append(ChatMessage(role: .assistant, content: text))
+      case "system": messages.append(ChatMessage(role: .system, content: text))
+      default: return .failure(Reason(text: "a turn has the unknown role “\(name.prefix(20))”"))
+      }
+    }
+    guard messages.contains(where: { $0.role == .assistant }) else {
+      return .failure(Reason(text: "no turn of the assistant to learn from"))
+    }
+    return .success(.conversation(messages))
+  }
+}
+
+/// Why a data file cannot be used. The description is one line: cause, file, remedy.
+public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
+  case unreadable(file: String, cause: String)
+  case nothingUsable(file: String, first: String?)
+  case allTooLong(file: String, contextLength: Int)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let file, let cause): "\(file): \(cause); name a JSON, JSON Lines or text file in UTF-8"
+    case .nothingUsable(let file, let first):
+      "\(file) has no usable example\(first.map { " (\($0))" } ?? ""); see `stitch adapt --help` for the formats"
+    case .allTooLong(let file, let contextLength):
+      "\(file) has no example that fits the context of \(contextLength) tokens; shorten the examples"
+    }
+  }
+}

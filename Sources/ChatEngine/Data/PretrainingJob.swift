@@ -1,0 +1,67 @@
+import Foundation
+import LLaMAStitch
+import Tokenizer
+
+/// `stitch pretrain`: text and conversations in, a model directory out, resumable in between.
+public struct PretrainingJob {
+  public var plan: PretrainingPlan
+  public var dataFiles: [URL]
+  public var tokenizerFile: URL
+  public var output: URL
+  /// Where training state is kept until the model is written; in the cache folder, named by what is run, if absent.
+  public var checkpoint: URL?
+  public var elementType: ElementType
+  public var threads: Int
+
+  public init(
+    plan: PretrainingPlan, dataFiles: [URL], tokenizerFile: URL, output: URL, checkpoint: URL? = nil,
+    elementType: ElementType = .bf16, threads: Int
+  ) {
+    self.plan = plan
+    self.dataFiles = dataFiles
+    self.tokenizerFile = tokenizerFile
+    self.output = output
+    self.checkpoint = checkpoint
+    self.elementType = elementType
+    self.threads = threads
+  }
+
+  /// Runs to the end, or until `progress` answers `false`.
+  /// - Parameter note: receives lines for people: what was skipped, where the checkpoint is.
+  /// - Returns: whether the model was written.
+  public func run(note: (String) -> Void, progress: (Pretrainer.Progress) -> Bool) throws -> Bool {
+    if FileManager.default.fileExists(atPath: output.path) {
+      throw CheckpointError.exists(directory: output.path)
+    }
+    let tokenizer = try SentencePieceTokenizer(file: tokenizerFile.path)
+    let template = ChatTemplate(.tiny)
+    var documents: [[Int32]] = []
+    for file in dataFiles {
+      let data = try DataFile(file)
+      for skipped in data.skipped.prefix(5) { note("\(file.path), \(skipped) (skipped)") }
+      if !data.skipped.isEmpty { note("\(file.path): \(data.skipped.count) records skipped") }
+      documents += try TrainingText.documents(data.records, tokenizer: tokenizer, template: template)
+    }
+    let configuration = try plan.configuration(
+      vocabularySize: tokenizer.vocabularySize, bosToken: tokenizer.bosToken,
+      eosTokens: [tokenizer.eosToken].compactMap { $0 })
+    let trainer = try Pretrainer(
+      plan: plan, configuration: configuration, documents: documents, pool: ComputePool(threads: threads))
+    let checkpoint = checkpoint ?? defaultCheckpoint
+    try FileManager.default.createDirectory(
+      at: checkpoint.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
+    note("\(documents.count) documents, \(documents.reduce(0) { $0 + $1.count }) tokens; checkpoint \(checkpoint.path)")
+    guard try trainer.run(checkpoint: checkpoint, listener: progress) else { return false }
+    try trainer.write(
+      to: output, elementType: elementType, files: ["tokenizer.model": Data(tokenizer.modelBytes)])
+    try FileManager.default.removeItem(at: checkpoint)
+    return true
+  }
+
+  private var defaultCheckpoint: URL {
+    let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
+    return UserDirectories.cache.appendingPathComponent("pretrain/\(name).safetensors")
+  }
+}

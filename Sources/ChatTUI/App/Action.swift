@@ -1,0 +1,43 @@
+import ChatEngine
+
+/// Something that happened: the only way the state changes.
+package enum Action: Sendable, Equatable {
+  case key(KeyPress)
+  case paste(String)
+  case mouse(MouseEvent)
+  case resize(width: Int, height: Int)
+  /// A line as if it had been typed and sent (plain chat).
+  case submit(String)
+
+  case loaded(FamilySummary)
+  case loadFailed(String)
+  /// `id` names the reply's entry in the conversation.
+  case reply(id: Int, ReplyEvent)
+  /// The reply's stream ended.
+  case replyEnded(id: Int)
+  case training(TrainingStatus)
+  case trainingRefused(String)
+  /// Training was stopped and its result kept because the program is about to end.
+  case trainingPutAway
+
+  /// The program should end with this status: a signal came, or the end of input.
+  case terminate(status: Int32)
+  case suspendRequested
+}
+
+/// What the runner is to do, in order. Results come back as actions.
+package enum Effect: Sendable, Equatable {
+  case load
+  case startReply(id: Int, messages: [ChatMessage], stitch: String, options: ReplyOptions)
+  case stopReply
+  case startTraining(file: String, steps: Int)
+  case pauseTraining
+  case resumeTraining
+  case saveTraining
+  case stopTraining
+  /// Stops training, keeps the result, and reports `trainingPutAway`.
+  case putTrainingAway
+  case suspend(wholeGroup: Bool)
+  case redraw
+  case quit(status: Int32)
+}

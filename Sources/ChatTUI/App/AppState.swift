@@ -1,0 +1,95 @@
+import ChatEngine
+
+/// Everything the screen shows, and nothing else.
+package struct AppState: Sendable, Equatable {
+  package enum Family: Sendable, Equatable {
+    case loading
+    case ready(FamilySummary)
+    case failed(String)
+  }
+
+  /// Where the transcript is scrolled to.
+  package enum Scroll: Sendable, Equatable {
+    /// At the end, following what comes.
+    case end
+    /// This line of this entry is the uppermost on the screen, whatever comes below.
+    case at(entry: Int, line: Int)
+  }
+
+  package struct Hint: Sendable, Equatable {
+    package var text: String
+    package var isWarning: Bool
+  }
+
+  package var width = 80
+  package var height = 24
+  package var glyphs: GlyphSet = .unicode
+
+  package var family: Family = .loading
+  /// The slider.
+  package var stop = 0
+  /// The stitch asked for on the command line; `nil`: the best.
+  package var wantedStitch: String?
+  package var sampling = ReplyOptions()
+  package var defaultTrainingSteps = 300
+  /// Measured here: tokens per second by stitch, newer than what the family knows.
+  package var speeds: [String: Double] = [:]
+
+  package var conversation = Conversation()
+  package var transcript = TranscriptLayout()
+  package var scroll: Scroll = .end
+  /// Something was added below the part that is shown.
+  package var hasNews = false
+  /// The entry of the reply that is running or waits for the family.
+  package var activeReply: Int?
+  /// Esc was pressed; what still arrives is not shown.
+  package var isStopping = false
+  package var repliesStarted = 0
+  package var contextTokens = 0
+
+  package var editor = Editor()
+  package var training = TrainingStatus()
+  package var hint: Hint?
+  /// First line of the help overlay that shows; `nil`: no overlay.
+  package var help: Int?
+  package var isDragging = false
+  package var quitArmed = false
+  /// Waiting for training to be put away; then the exit status.
+  package var quitting: Int32?
+
+  package init() {}
+
+  package var summary: FamilySummary? {
+    if case .ready(let summary) = family { summary } else { nil }
+  }
+  package var stops: [Stop] { summary?.stops ?? [] }
+  package var currentStop: Stop? { stops.indices.contains(stop) ? stops[stop] : nil }
+
+  /// The family's stop with what was measured here.
+  package func speed(of stop: Stop) -> Double? { speeds[stop.id] ?? stop.tokensPerSecond }
+
+  /// The stitch of the running reply, if the slider stands elsewhere.
+  package var otherRunningStitch: String? {
+    guard let id = activeReply, let reply = conversation.reply(id), case .ready = family,
+      reply.stitch != currentStop?.id
+    else { return nil }
+    return reply.stitch
+  }
+
+  package var adapterStep: Int? { conversation.lastReply?.adapterStep ?? summary?.adapterStep }
+
+  /// Share of the context in use, if anything is.
+  package var contextUse: Double? {
+    guard let length = summary?.contextLength, length > 0 else { return nil }
+    return Double(contextTokens) / Double(length)
+  }
+
+  package var isTraining: Bool {
+    switch training.phase {
+    case .preparing, .running, .paused, .stopping: true
+    case .idle, .finished, .failed: false
+    }
+  }
+
+  package var layout: ScreenLayout { ScreenLayout(self) }
+}

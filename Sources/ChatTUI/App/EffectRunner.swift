@@ -1,0 +1,90 @@
+import ChatEngine
+import Foundation
+
+/// Does what `update` asks of the engine, in tasks; what comes of it goes into the queue.
+package final class EffectRunner {
+  private let backend: any ChatBackend
+  private let queue: ActionQueue
+  private var replyTask: Task<Void, Never>?
+  private var otherTasks: [Task<Void, Never>] = []
+  /// Commands to training run one after the other, in the order they were given.
+  private let commands: AsyncStream<Effect>.Continuation
+
+  package init(backend: any ChatBackend, queue: ActionQueue) {
+    self.backend = backend
+    self.queue = queue
+    let commandStream = AsyncStream<Effect>.makeStream()
+    commands = commandStream.continuation
+    let stream = commandStream.stream
+    otherTasks.append(
+      Task.detached {
+        for await command in stream { await EffectRunner.perform(command, backend: backend, queue: queue) }
+      })
+  }
+
+  deinit {
+    commands.finish()
+    replyTask?.cancel()
+    for task in otherTasks { task.cancel() }
+  }
+
+  /// Effects on the terminal and on the loop are not for here; they are ignored.
+  package func run(_ effect: Effect) {
+    let backend = self.backend, queue = self.queue
+    switch effect {
+    case .load:
+      otherTasks.append(
+        Task.detached {
+          do {
+            queue.push(.loaded(try await backend.load()))
+          } catch {
+            queue.push(.loadFailed("\(error)"))
+            return
+          }
+          for await status in backend.trainingStatus() { queue.push(.training(status)) }
+        })
+    case .startReply(let id, let messages, let stitch, let options):
+      let before = replyTask
+      replyTask = Task.detached(priority: .userInitiated) {
+        // A reply that is being stopped ends before the next begins.
+        await before?.value
+        for await event in backend.reply(to: messages, stitch: stitch, options: options) {
+          queue.push(.reply(id: id, event))
+        }
+        queue.push(.replyEnded(id: id))
+      }
+    case .stopReply:
+      let running = replyTask
+      otherTasks.append(
+        Task.detached(priority: .userInitiated) {
+          await backend.stopReply()
+          // The stream of a cancelled consumer ends without its last event: leave time for that to arrive.
+          try? await Task.sleep(for: .milliseconds(250))
+          running?.cancel()
+        })
+    case .startTraining, .pauseTraining, .resumeTraining, .saveTraining, .stopTraining, .putTrainingAway:
+      commands.yield(effect)
+    case .suspend, .redraw, .quit: break
+    }
+  }
+
+  private static func perform(_ command: Effect, backend: any ChatBackend, queue: ActionQueue) async {
+    switch command {
+    case .startTraining(let file, let steps):
+      let path = file.hasPrefix("~/") ? NSHomeDirectory() + file.dropFirst(1) : file
+      do {
+        try await backend.startTraining(dataFile: path, steps: steps)
+      } catch {
+        queue.push(.trainingRefused("\(error)"))
+      }
+    case .pauseTraining: await backend.pauseTraining()
+    case .resumeTraining: await backend.resumeTraining()
+    case .saveTraining: await backend.saveTraining()
+    case .stopTraining: await backend.stopTraining()
+    case .putTrainingAway:
+      await backend.stopTraining()
+      queue.push(.trainingPutAway)
+    default: break
+    }
+  }
+}

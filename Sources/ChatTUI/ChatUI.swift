@@ -1,0 +1,79 @@
+import ChatEngine
+import Foundation
+
+/// What the terminal UI and the plain chat are started with.
+public struct ChatUIOptions: Sendable {
+  /// The stop to begin with: a name, or a number from 1; `nil`: the best.
+  public var stitch: String?
+  /// Sampling, seed included.
+  public var sampling = ReplyOptions()
+  public var system = ""
+  /// Steps of `/train FILE` without a number.
+  public var trainingSteps = 300
+  /// Draw with ASCII only. Texts keep their characters.
+  public var ascii = false
+  /// Take the mouse: slider and wheel. Without it the terminal's own selection works as always.
+  public var mouse = true
+  /// Use the terminal's palette; `NO_COLOR` in the environment overrules it.
+  public var color = true
+  /// Where standard output and error of the process go while the UI is up; `nil`: nowhere.
+  public var logFile: URL?
+  /// Print the conversation to the terminal after leaving, so that it stays in the scroll-back.
+  public var keepsTranscript = true
+
+  public init() {}
+
+  static var isNoColorSet: Bool { ProcessInfo.processInfo.environment["NO_COLOR"].map { !$0.isEmpty } ?? false }
+}
+
+/// Whether standard input and output are a terminal, so that `runChatUI` can be used.
+public func canRunChatUI() -> Bool {
+  Terminal.isAvailable && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+}
+
+/// Runs the terminal UI until the user leaves. Call it on the main thread; it blocks. The screen is up at once, the
+/// family loads meanwhile.
+/// - Returns: the exit status: 0; 2 if the family could not be loaded (one line on standard error says why); 128 + n
+///   after signal n.
+/// - Throws: `TerminalError` if there is no terminal that can be used.
+public func runChatUI(backend: any ChatBackend, options: ChatUIOptions) throws -> Int32 {
+  let (status, state) = try runUntilLeft(backend: backend, options: options)
+  // The terminal is its own again from here on.
+  if options.keepsTranscript && status < 128 { print(plainTranscript(state), terminator: "") }
+  if case .failed(let message) = state.family {
+    FileHandle.standardError.write(Data("stitch: \(sanitiseLine(message))\n".utf8))
+    return status == 0 ? 2 : status
+  }
+  return status
+}
+
+private func runUntilLeft(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) -> (Int32, AppState) {
+  var runner = try AppRunner(backend: backend, options: options)
+  let status = runner.run()
+  return (status, runner.state)
+}
+
+/// The turns of a conversation with what made them, safe to print.
+private func plainTranscript(_ state: AppState) -> String {
+  var text = ""
+  for entry in state.conversation.entries {
+    switch entry.kind {
+    case .user(let line): text += "\(state.glyphs.prompt) \(sanitise(line))\n"
+    case .reply(let reply) where !reply.text.isEmpty:
+      text += "\(sanitise(reply.text).trimmingWhitespace)\n[\(TranscriptLines.label(reply, glyphs: state.glyphs))]\n\n"
+    default: break
+    }
+  }
+  return text
+}
+
+extension AppState {
+  package init(_ options: ChatUIOptions) {
+    self.init()
+    glyphs = options.ascii ? .ascii : .unicode
+    wantedStitch = options.stitch
+    sampling = options.sampling
+    defaultTrainingSteps = options.trainingSteps
+    conversation.system = options.system
+  }
+}

@@ -1,0 +1,48 @@
+import ChatEngine
+import Foundation
+
+/// Numbers for people.
+package enum Format {
+  /// `1.7M`, `350`, `13B`.
+  package static func count(_ value: Int) -> String { scaled(Double(value)) }
+  /// `3.4 MFLOPs`.
+  package static func flops(_ value: Double) -> String {
+    let text = scaled(value)
+    guard let unit = text.last, unit.isLetter else { return "\(text) FLOPs" }
+    return "\(text.dropLast()) \(unit == "B" ? "G" : String(unit))FLOPs"
+  }
+
+  private static func scaled(_ value: Double) -> String {
+    for (limit, unit) in [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")] where value >= limit * 0.9995 {
+      let part = value / limit
+      return (part < 9.95 ? String(format: "%.1f", part) : String(format: "%.0f", part)) + unit
+    }
+    return String(format: "%.0f", value)
+  }
+
+  /// `52.1`, `520`.
+  package static func rate(_ value: Double) -> String {
+    value < 99.95 ? String(format: "%.1f", value) : String(format: "%.0f", value)
+  }
+
+  package static func percent(_ value: Double) -> String { String(format: "%.0f%%", value * 100) }
+  package static func loss(_ value: Double) -> String { String(format: "%.3f", value) }
+
+  /// At most four significant digits, no trailing zeros.
+  package static func short(_ value: Double) -> String { String(format: "%.4g", value) }
+
+  /// `quality 81%` or `loss 1.234`, whichever was measured.
+  package static func quality(of stop: Stop) -> String? {
+    if let quality = stop.quality { return "quality \(percent(quality))" }
+    return stop.loss.map { "loss \(loss($0))" }
+  }
+
+  /// `2m 05s`.
+  package static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds >= 0, seconds < 1e7 else { return "?" }
+    let whole = Int(seconds.rounded())
+    if whole < 60 { return "\(whole)s" }
+    if whole < 3600 { return String(format: "%dm %02ds", whole / 60, whole % 60) }
+    return String(format: "%dh %02dm", whole / 3600, whole / 60 % 60)
+  }
+}

@@ -1,0 +1,95 @@
+import ChatEngine
+
+/// Draws the whole screen. Pure: the same state gives the same cells.
+package func view(_ state: AppState, _ canvas: inout Canvas) {
+  let layout = state.layout
+  if layout.isTooSmall {
+    let text = "stitch needs \(ScreenLayout.minimumWidth)x\(ScreenLayout.minimumHeight); make the window larger"
+    for (row, line) in Wrap.lines(text, width: max(1, canvas.width)).enumerated() {
+      canvas.put(line, x: 0, y: row, style: .warning)
+    }
+    return
+  }
+  TitleView.draw(state, on: &canvas, in: layout.title)
+  TranscriptView.draw(state, on: &canvas, in: layout.transcript)
+  if !layout.divider.isEmpty {
+    canvas.fill(layout.divider, state.glyphs.vertical, style: .rule)
+    FrontierView.draw(state, on: &canvas, in: layout.frontier)
+    TrainingView.draw(state, on: &canvas, in: layout.training)
+  }
+  drawJunctions(state, layout, &canvas)
+  if !layout.trainingLine.isEmpty { TrainingView.drawLine(state, on: &canvas, in: layout.trainingLine) }
+  SliderView.draw(state, on: &canvas, in: layout.slider)
+  ComposerView.draw(state, on: &canvas, in: layout.composer)
+  StatusView.draw(state, on: &canvas, in: layout.status)
+  if state.help != nil { HelpView.draw(state, on: &canvas) }
+}
+
+/// Where rules meet the line between the chat and the panes.
+private func drawJunctions(_ state: AppState, _ layout: ScreenLayout, _ canvas: inout Canvas) {
+  if layout.divider.isEmpty { return }
+  for pane in [layout.frontier, layout.training] {
+    canvas.put(state.glyphs.isASCII ? "+" : "├", x: layout.divider.x, y: pane.y, style: .rule)
+  }
+}
+
+/// The uppermost line: what is loaded.
+enum TitleView {
+  static func draw(_ state: AppState, on canvas: inout Canvas, in rect: Rect) {
+    var x = canvas.put(" stitch ", x: rect.x, y: rect.y, style: .title, in: rect)
+    switch state.family {
+    case .loading: x = canvas.put("loading the family\(dots(state))", x: x, y: rect.y, style: .dim, in: rect)
+    case .failed: x = canvas.put("no family", x: x, y: rect.y, style: .error, in: rect)
+    case .ready(let summary):
+      let text = "\(sanitiseLine(summary.name)) · \(summary.stops.count) sizes"
+      x = canvas.put(state.glyphs.plain(text), x: x, y: rect.y, style: .dim, in: rect)
+    }
+    var parts: [String] = []
+    if let step = state.adapterStep { parts.append("adapter step \(step)") }
+    if state.sampling.temperature > 0 { parts.append("temperature \(Format.short(state.sampling.temperature))") }
+    let text = state.glyphs.plain(parts.joined(separator: " · "))
+    if x + Glyphs.width(of: text) + 2 < rect.maxX {
+      canvas.putRight(text, in: rect.inset(right: 1), y: rect.y, style: .dim)
+    }
+  }
+
+  private static func dots(_ state: AppState) -> String { state.glyphs.isASCII ? "..." : "…" }
+}
+
+/// The lowest line: what has just happened or what keys do, and the context in use.
+enum StatusView {
+  static func draw(_ state: AppState, on canvas: inout Canvas, in rect: Rect) {
+    var right = ""
+    var isWarning = false
+    if let use = state.contextUse {
+      right = "context \(Format.percent(use))"
+      if use >= 0.8 {
+        isWarning = true
+        if rect.width >= 60 { right += use >= 0.97 ? " full: /clear" : " nearly full" }
+      }
+    }
+    let room = rect.width - Glyphs.width(of: right) - 3
+    let (text, style) = left(state, room: room)
+    canvas.put(
+      Wrap.truncate(state.glyphs.plain(text), width: room, ellipsis: state.glyphs.ellipsis), x: rect.x + 1, y: rect.y, style: style,
+      in: rect)
+    canvas.putRight(right, in: rect.inset(right: 1), y: rect.y, style: isWarning ? .warning : .dim)
+  }
+
+  private static func left(_ state: AppState, room: Int) -> (String, Style) {
+    if let hint = state.hint { return (hint.text, hint.isWarning ? .warning : .accent) }
+    if state.isStopping { return ("stopping…", .dim) }
+    let keys = Keymap.standard
+    var candidates: [String] = []
+    if state.activeReply != nil {
+      candidates = ["\(keys.name(of: .stopReply)) stops · \(keys.name(of: .smaller)) \(keys.name(of: .larger)) size · \(keys.name(of: .help)) help"]
+    } else {
+      candidates = [
+        "\(keys.name(of: .send)) sends · \(keys.name(of: .newline)) new line · \(keys.name(of: .smaller)) \(keys.name(of: .larger)) size · \(keys.name(of: .help)) help",
+        "\(keys.name(of: .send)) sends · \(keys.name(of: .help)) help",
+      ]
+    }
+    let fitting = candidates.first { Glyphs.width(of: state.glyphs.plain($0)) <= room }
+    return (fitting ?? "\(keys.name(of: .help)) help", .dim)
+  }
+}

@@ -1,0 +1,58 @@
+/// Sequences of different lengths, one after another without padding. No sequence sees another.
+public struct PackedBatch: Sendable, Equatable {
+  /// Where a target is not counted.
+  public static let ignored: Int32 = -1
+
+  public private(set) var tokens: [Int32] = []
+  /// The token that should follow each token, or `ignored`.
+  public private(set) var targets: [Int32] = []
+  /// First row of each sequence.
+  public private(set) var starts: [Int] = []
+
+  public init() {}
+
+  /// Adds a sequence. `predicted[i]` says whether token `i` is a target (token 0 never is).
+  public mutating func append(_ sequence: [Int32], predicted: [Bool]? = nil) {
+    if sequence.isEmpty { return }
+    starts.append(tokens.count)
+    tokens += sequence
+    for index in 1..<max(1, sequence.count) {
+      targets.append(predicted?[index] ?? true ? sequence[index] : Self.ignored)
+    }
+    targets.append(Self.ignored)
+  }
+
+  public var rows: Int { tokens.count }
+  public var sequenceCount: Int { starts.count }
+  public var targetCount: Int { targets.count { $0 != Self.ignored } }
+
+  func range(ofSequence index: Int) -> Range<Int> {
+    starts[index]..<(index + 1 < starts.count ? starts[index + 1] : tokens.count)
+  }
+
+  /// Sequences `which`, as a batch of their own.
+  func sequences(_ which: some Sequence<Int>) -> PackedBatch {
+    var part = PackedBatch()
+    for index in which {
+      let range = range(ofSequence: index)
+      part.starts.append(part.tokens.count)
+      part.tokens += tokens[range]
+      part.targets += targets[range]
+    }
+    return part
+  }
+
+  /// Divides the batch into `parts` of about equally many rows, whole sequences each: longest first to the emptiest
+  /// part, so the division depends on the batch alone.
+  func divided(into parts: Int) -> [PackedBatch] {
+    var members = Array(repeating: [Int](), count: parts)
+    var sizes = Array(repeating: 0, count: parts)
+    let lengths = (0..<sequenceCount).map { range(ofSequence: $0).count }
+    for index in (0..<sequenceCount).sorted(by: { (lengths[$1], $0) < (lengths[$0], $1) }) {
+      let emptiest = sizes.indices.min { (sizes[$0], $0) < (sizes[$1], $1) }!
+      members[emptiest].append(index)
+      sizes[emptiest] += lengths[index]
+    }
+    return members.map { sequences($0.sorted()) }
+  }
+}

@@ -1,0 +1,200 @@
+import Foundation
+
+/// How an anchor is trained from nothing.
+public struct PretrainingPlan: Sendable, Equatable, Codable {
+  public var hiddenSize: Int
+  public var intermediateSize: Int
+  public var blockCount: Int
+  public var headCount: Int
+  public var keyValueHeadCount: Int?
+  /// Also the length of the training sequences.
+  public var contextLength: Int
+  public var ropeTheta: Double?
+  public var tiedEmbeddings: Bool?
+  /// Tokens to train on, in all; the data is gone through as often as that takes.
+  public var tokens: Int
+  public var sequencesPerStep: Int
+  /// Sequences that go through the network at a time, per worker; gradients are accumulated.
+  public var sequencesAtOnce: Int?
+  public var learningRate: Float
+  public var warmupSteps: Int?
+  public var weightDecay: Float?
+  public var seed: UInt64
+
+  /// The configuration of the anchor.
+  public func configuration(vocabularySize: Int, bosToken: Int?, eosTokens: [Int]) throws -> LlamaConfiguration {
+    func check(_ holds: Bool, _ cause: String) throws {
+      if !holds { throw TrainingError.plan(cause: "the pretraining plan cannot work: \(cause)") }
+    }
+    try check(hiddenSize > 0 && hiddenSize <= 65_536, "hiddenSize must be 1 … 65536, not \(hiddenSize)")
+    try check(intermediateSize > 0, "intermediateSize must be positive, not \(intermediateSize)")
+    try check(blockCount > 0, "blockCount must be positive, not \(blockCount)")
+    try check(
+      headCount > 0 && hiddenSize % headCount == 0 && hiddenSize / headCount % 2 == 0,
+      "headCount must divide hiddenSize \(hiddenSize) into even heads, \(headCount) does not")
+    let keyValueHeads = keyValueHeadCount ?? headCount
+    try check(
+      keyValueHeads > 0 && headCount % keyValueHeads == 0,
+      "keyValueHeadCount must divide headCount \(headCount), \(keyValueHeads) does not")
+    try check(contextLength > 1, "contextLength must be at least 2, not \(contextLength)")
+    try check(tokens > 0, "tokens must be positive, not \(tokens)")
+    try check(sequencesPerStep > 0, "sequencesPerStep must be positive, not \(sequencesPerStep)")
+    try check((sequencesAtOnce ?? 1) > 0, "sequencesAtOnce must be positive")
+    try check(learningRate > 0 && learningRate.isFinite, "learningRate must be positive, not \(learningRate)")
+    return LlamaConfiguration(
+      vocabularySize: vocabularySize, hiddenSize: hiddenSize, intermediateSize: intermediateSize,
+      blockCount: blockCount, headCount: headCount, keyValueHeadCount: keyValueHeads,
+      contextLength: contextLength, ropeTheta: ropeTheta ?? 10_000,
+      tiedEmbeddings: tiedEmbeddings ?? true, bosToken: bosToken, eosTokens: eosTokens)
+  }
+
+  public var stepCount: Int { (tokens + sequencesPerStep * contextLength - 1) / (sequencesPerStep * contextLength) }
+
+  var optimizer: OptimizerSettings {
+    OptimizerSettings(learningRate: learningRate, warmupSteps: warmupSteps ?? 100, weightDecay: weightDecay ?? 0.1)
+  }
+}
+
+/// Trains an anchor from nothing on documents of token ids.
+///
+/// Documents are shuffled, joined and cut into sequences of the context length. Batches depend on the seed and the
+/// step alone, so a run resumed from a checkpoint ends in the same bytes as one that was never interrupted.
+public final class Pretrainer {
+  /// What a listener hears after each step.
+  public struct Progress: Sendable {
+    public var step: Int
+    public var totalSteps: Int
+    public var loss: Double
+    public var heldOutLoss: Double?
+    public var learningRate: Float
+    public var tokensPerSecond: Double
+  }
+
+  private struct State: Codable {
+    var plan: PretrainingPlan
+    var documents: Int
+    var tokens: Int
+    var step: Int
+  }
+
+  public let plan: PretrainingPlan
+  public let configuration: LlamaConfiguration
+  private let stream: DocumentStream
+  private let heldOut: PackedBatch
+  private let store: ParameterStore
+  private let anchor: AnchorTensors
+  private let trainer: Trainer
+  private let workers: Int
+  public private(set) var step = 0
+
+  /// - Parameters:
+  ///   - documents: token ids, each document with its BOS and EOS.
+  ///   - configuration: from `plan.configuration`.
+  public init(
+    plan: PretrainingPlan, configuration: LlamaConfiguration, documents: [[Int32]], pool: ComputePool
+  ) throws {
+    let usable = documents.filter { !$0.isEmpty }
+    // One document in 200, at most 64, is held out and never trained on.
+    let heldOutCount = min(64, usable.count / 200)
+    let training = Array(usable.dropLast(heldOutCount))
+    guard training.reduce(0, { $0 + $1.count }) > configuration.contextLength else {
+      throw TrainingError.noData(
+        what: "the data has fewer tokens than one sequence of \(configuration.contextLength)")
+    }
+    var heldOut = PackedBatch()
+    for document in usable.suffix(heldOutCount) {
+      heldOut.append(Array(document.prefix(configuration.contextLength)))
+    }
+    self.heldOut = heldOut
+    self.plan = plan
+    self.configuration = configuration
+    stream = DocumentStream(
+      documents: training, sequenceLength: configuration.contextLength, seed: plan.seed)
+    store = ParameterStore(AnchorTensors.declarations(of: configuration))
+    anchor = AnchorTensors(
+      configuration: configuration, store: store, positions: configuration.contextLength + 1)
+    trainer = try Trainer(store: store, pool: pool)
+    workers = pool.threads
+    initialise()
+  }
+
+  /// Normal weights of variance 1/(4·inputs), those that write to the residual stream smaller by √(2·blocks)
+  /// (Radford et al. 2019), norms 1, biases 0.
+  private func initialise() {
+    var random = SeededGenerator(seed: plan.seed, stream: 1)
+    for (index, parameter) in store.parameters.enumerated() {
+      let values = store.value(index)
+      if parameter.shape.count == 1 {
+        values.fill(parameter.name.hasSuffix("norm.weight") ? 1 : 0)
+        continue
+      }
+      var deviation = 0.5 / Double(parameter.shape[1]).squareRoot()
+      if parameter.name.hasSuffix("o_proj.weight") || parameter.name.hasSuffix("down_proj.weight") {
+        deviation /= Double(2 * configuration.blockCount).squareRoot()
+      }
+      values.copy(from: (0..<parameter.count).map { _ in Float(deviation * random.normal()) })
+    }
+  }
+
+  /// Trains until the plan is done or `listener` answers `false`, with a checkpoint every `interval` steps, at the
+  /// end and when stopped. Resumes from `checkpoint` if it exists.
+  /// - Returns: whether the plan is done.
+  public func run(
+    checkpoint: URL?, interval: Int = 100, heldOutInterval: Int = 100,
+    listener: (Progress) -> Bool
+  ) throws -> Bool {
+    if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
+      let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint)
+      guard state.plan == plan else { throw TrainingError.otherRun(file: checkpoint.path, what: "plan") }
+      guard state.documents == stream.documentCount && state.tokens == stream.tokenCount else {
+        throw TrainingError.otherRun(file: checkpoint.path, what: "data")
+      }
+      step = state.step
+    }
+    func save() throws {
+      guard let checkpoint else { return }
+      try TrainingCheckpoint.write(
+        store,
+        state: State(plan: plan, documents: stream.documentCount, tokens: stream.tokenCount, step: step),
+        to: checkpoint)
+    }
+    let network = anchor.network
+    let total = plan.stepCount
+    let atOnce = (plan.sequencesAtOnce ?? 1) * workers
+    while step < total {
+      let start = ContinuousClock.now
+      let first = step * plan.sequencesPerStep
+      var microbatches: [PackedBatch] = []
+      for begin in stride(from: 0, to: plan.sequencesPerStep, by: atOnce) {
+        var batch = PackedBatch()
+        for offset in begin..<min(begin + atOnce, plan.sequencesPerStep) {
+          batch.append(stream.sequence(first + offset))
+        }
+        microbatches.append(batch)
+      }
+      let rate = plan.optimizer.learningRate(step: step, total: total)
+      guard
+        let result = trainer.step(network, microbatches, settings: plan.optimizer, learningRate: rate)
+      else { break }
+      step += 1
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      let measure = heldOut.rows > 0 && (step % heldOutInterval == 0 || step == total)
+      let goOn = listener(
+        Progress(
+          step: step, totalSteps: total, loss: result.loss,
+          heldOutLoss: measure ? trainer.loss(network, heldOut) : nil, learningRate: rate,
+          tokensPerSecond: Double(result.tokens) / seconds))
+      if step % interval == 0 || step == total || !goOn { try save() }
+      if !goOn && step < total { return false }
+    }
+    return true
+  }
+
+  /// Writes the anchor as a Hugging Face model directory that must not exist yet.
+  public func write(to directory: URL, elementType: ElementType, files: [String: Data] = [:]) throws {
+    var weights: [String: VectorView] = [:]
+    for (index, parameter) in store.parameters.enumerated() { weights[parameter.name] = store.value(index) }
+    try ModelDirectory.write(
+      to: directory, configuration: configuration, weights: weights, elementType: elementType, files: files)
+  }
+}

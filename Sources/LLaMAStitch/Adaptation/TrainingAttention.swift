@@ -1,0 +1,98 @@
+/// Causal attention, forward and backward, a head and a block of query rows at a time.
+///
+/// Probabilities are not kept: the way back computes them again from the scores and each row's log-sum
+/// (Dao et al. 2022), so memory grows with the length of a sequence and not with its square.
+/// Not thread-safe: each worker has its own.
+final class TrainingAttention {
+  private static let blockRows = 64
+  private let scratch = Arena()
+
+  /// query, attended [N × heads·c], key, value [N × kvHeads·c], logSums [N × heads]; c the head dimension.
+  func forward(
+    _ block: TrainingBlock, query: MatrixView, key: MatrixView, value: MatrixView,
+    into attended: MatrixView, logSums: VectorView, sequences: [Range<Int>]
+  ) {
+    let scale = 1 / Float(block.headDimension).squareRoot()
+    forEachTile(block, sequences) { tile in
+      scratch.reset()
+      let q = query.rows(tile.queries).columns(tile.head)
+      let k = key.rows(tile.keys).columns(tile.keyValueHead)
+      let v = value.rows(tile.keys).columns(tile.keyValueHead)
+      let scores = scratch.matrix(q.rows, k.rows)
+      LinearAlgebra.multiply(q, k.transposed, into: scores, alpha: scale)
+      TrainingKernels.causalSoftmax(
+        scores, first: tile.first, logSums: tile.logSums(logSums, heads: block.headCount),
+        stride: block.headCount)
+      LinearAlgebra.multiply(scores, v, into: attended.rows(tile.queries).columns(tile.head))
+    }
+  }
+
+  /// dQuery, dKey and dValue are written.
+  func backward(
+    _ block: TrainingBlock, query: MatrixView, key: MatrixView, value: MatrixView,
+    attended: MatrixView, logSums: VectorView, dAttended: MatrixView, dQuery: MatrixView,
+    dKey: MatrixView, dValue: MatrixView, sequences: [Range<Int>]
+  ) {
+    let scale = 1 / Float(block.headDimension).squareRoot()
+    dKey.dense.fill(0)
+    dValue.dense.fill(0)
+    forEachTile(block, sequences) { tile in
+      scratch.reset()
+      let q = query.rows(tile.queries).columns(tile.head)
+      let k = key.rows(tile.keys).columns(tile.keyValueHead)
+      let v = value.rows(tile.keys).columns(tile.keyValueHead)
+      let dOut = dAttended.rows(tile.queries).columns(tile.head)
+      let probabilities = scratch.matrix(q.rows, k.rows)
+      LinearAlgebra.multiply(q, k.transposed, into: probabilities, alpha: scale)
+      TrainingKernels.causalSoftmaxAgain(
+        probabilities, first: tile.first, logSums: tile.logSums(logSums, heads: block.headCount),
+        stride: block.headCount)
+      LinearAlgebra.multiply(
+        probabilities.transposed, dOut,
+        into: dValue.rows(tile.keys).columns(tile.keyValueHead), beta: 1)
+      let dScores = scratch.matrix(q.rows, k.rows)
+      LinearAlgebra.multiply(dOut, v.transposed, into: dScores)
+      TrainingKernels.softmaxBackward(probabilities: probabilities, gradient: dScores, scale: scale)
+      LinearAlgebra.multiply(dScores, k, into: dQuery.rows(tile.queries).columns(tile.head))
+      LinearAlgebra.multiply(
+        dScores.transposed, q, into: dKey.rows(tile.keys).columns(tile.keyValueHead), beta: 1)
+    }
+  }
+
+  /// A block of query rows of one head, and the keys it may see.
+  private struct Tile {
+    var queries: Range<Int>
+    var keys: Range<Int>
+    /// Query row 0 sees keys 0 … first.
+    var first: Int
+    /// Columns of the head in query and attended.
+    var head: Range<Int>
+    /// Columns of its group in key and value.
+    var keyValueHead: Range<Int>
+    var headIndex: Int
+
+    func logSums(_ all: VectorView, heads: Int) -> VectorView {
+      all.slice(queries.lowerBound * heads + headIndex..<queries.upperBound * heads)
+    }
+  }
+
+  private func forEachTile(_ block: TrainingBlock, _ sequences: [Range<Int>], _ body: (Tile) -> Void) {
+    let c = block.headDimension
+    let group = block.headCount / block.keyValueHeadCount
+    for sequence in sequences {
+      for head in 0..<block.headCount {
+        let keyValueHead = head / group
+        var start = sequence.lowerBound
+        while start < sequence.upperBound {
+          let end = min(start + Self.blockRows, sequence.upperBound)
+          body(
+            Tile(
+              queries: start..<end, keys: sequence.lowerBound..<end, first: start - sequence.lowerBound,
+              head: head * c..<(head + 1) * c, keyValueHead: keyValueHead * c..<(keyValueHead + 1) * c,
+              headIndex: head))
+          start = end
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+
+/// What can go wrong with training state on disk. The description is one line: cause, file, remedy.
+public enum TrainingError: Error, Sendable, CustomStringConvertible {
+  /// The checkpoint belongs to another run.
+  case otherRun(file: String, what: String)
+  /// The checkpoint cannot be read.
+  case damagedCheckpoint(file: String, cause: String)
+  /// There is nothing to train on.
+  case noData(what: String)
+  /// A plan that cannot work.
+  case plan(cause: String)
+
+  public var description: String {
+    switch self {
+    case .otherRun(let file, let what):
+      "\(file) is the checkpoint of a run with another \(what); name another output, or delete the checkpoint to start over"
+    case .damagedCheckpoint(let file, let cause):
+      "\(file) cannot be resumed: \(cause); delete it to start over"
+    case .noData(let what): "\(what); give data with at least one usable example"
+    case .plan(let cause): cause
+    }
+  }
+}
+
+/// Training state on disk: values, Adam moments, step counts, and whatever JSON the run keeps beside them. One
+/// safetensors file, replaced atomically, so that a run killed at any moment resumes from a complete one.
+enum TrainingCheckpoint {
+  static func write<State: Encodable>(_ store: ParameterStore, state: State, to url: URL) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    var writer = SafetensorsWriter(metadata: [
+      "format": "stitch-checkpoint-1",
+      "state": String(decoding: try encoder.encode(state), as: UTF8.self),
+      "steps": String(decoding: try encoder.encode(store.steps), as: UTF8.self),
+    ])
+    for (index, parameter) in store.parameters.enumerated() {
+      let range = parameter.range
+      for (kind, buffer) in [("value", store.values), ("first", store.firstMoments), ("second", store.secondMoments)]
+      where kind == "value" || store.steps[index] > 0 {
+        writer.add(
+          "\(kind).\(parameter.name)", shape: parameter.shape,
+          buffer.vector(offset: range.lowerBound, count: range.count))
+      }
+    }
+    try writer.write(to: url)
+  }
+
+  /// Restores the store and returns the run's own state.
+  static func read<State: Decodable>(_ store: ParameterStore, state: State.Type, from url: URL) throws -> State {
+    let file = try SafetensorsFile(url)
+    guard file.metadata["format"] == "stitch-checkpoint-1", let stateText = file.metadata["state"],
+      let stepsText = file.metadata["steps"]
+    else { throw TrainingError.damagedCheckpoint(file: url.path, cause: "it is not a checkpoint of this program") }
+    let decoded: State
+    let steps: [Int]
+    do {
+      decoded = try JSONDecoder().decode(State.self, from: Data(stateText.utf8))
+      steps = try JSONDecoder().decode([Int].self, from: Data(stepsText.utf8))
+    } catch {
+      throw TrainingError.damagedCheckpoint(file: url.path, cause: "its state cannot be read")
+    }
+    guard steps.count == store.parameters.count else {
+      throw TrainingError.otherRun(file: url.path, what: "set of trained parameters")
+    }
+    for (index, parameter) in store.parameters.enumerated() {
+      for (kind, buffer) in [("value", store.values), ("first", store.firstMoments), ("second", store.secondMoments)]
+      where kind == "value" || steps[index] > 0 {
+        let tensor = try file.tensor("\(kind).\(parameter.name)")
+        guard tensor.shape == parameter.shape else {
+          throw TrainingError.otherRun(file: url.path, what: "shape of \(parameter.name)")
+        }
+        buffer.vector(offset: parameter.range.lowerBound, count: parameter.count).copy(from: tensor.floats())
+      }
+    }
+    store.steps = steps
+    return decoded
+  }
+}

@@ -1,0 +1,349 @@
+/// One worker's forward and backward pass over a network.
+///
+/// Shapes: N rows (tokens of all sequences of the batch, one after another), d the width of the residual stream.
+/// Not thread-safe: each worker has its own.
+final class TrainingPass {
+  private let arena = Arena()
+  private let attention = TrainingAttention()
+
+  /// Rows of logits held at a time.
+  private static let headChunk = 256
+
+  /// The sum of the losses of the batch's targets, in nats.
+  ///
+  /// - Parameters:
+  ///   - gradients: where ∂(lossScale · Σ loss)/∂θ is added for each trainable θ; `nil` to only measure.
+  ///   - losses: if given, receives the loss of each target in order of rows.
+  func run(
+    _ network: TrainingNetwork, batch: PackedBatch, lossScale: Float, gradients: GradientBuffer?,
+    losses: ((Float) -> Void)? = nil
+  ) -> Double {
+    if batch.rows == 0 { return 0 }
+    arena.reset()
+    let rows = RowPlan(batch)
+    let width = network.embedding.values.columns
+    var stream = arena.matrix(batch.rows, width)
+    TrainingKernels.gatherRows(of: network.embedding.values, rows.tokens, into: stream)
+
+    var kept: [Kept] = []
+    for stage in network.stages {
+      let mark = arena.mark
+      switch stage {
+      case .block(let block):
+        let activations = forward(block, stream, rows)
+        stream = activations.out
+        if gradients != nil { kept.append(.block(block, activations)) }
+      case .stitch(let layer):
+        let out = arena.matrix(batch.rows, layer.outputs)
+        let reduced = forward(layer, stream, into: out)
+        if gradients != nil { kept.append(.stitch(layer, input: stream, reduced: reduced)) }
+        stream = out
+      }
+      if gradients == nil { stream = keepOnly(stream, since: mark) }
+    }
+
+    let gradient = arena.matrix(batch.rows, stream.columns)
+    let total = head(
+      network, stream, rows, lossScale: lossScale, gradients: gradients, streamGradient: gradient,
+      losses: losses)
+    guard let gradients else { return total }
+
+    var flowing = gradient
+    for item in kept.reversed() {
+      switch item {
+      case .block(let block, let activations):
+        backward(block, activations, rows, gradient: flowing, gradients)
+      case .stitch(let layer, let input, let reduced):
+        let below = arena.matrix(batch.rows, layer.inputs)
+        backward(layer, x: input, reduced: reduced, dy: flowing, dx: below, accumulate: false, gradients)
+        flowing = below
+      }
+    }
+    if let table = gradients.matrix(network.embedding) {
+      TrainingKernels.scatterAddRows(of: flowing, to: table, rows.tokens)
+    }
+    return total
+  }
+
+  /// Visits the residual stream [N × d] after 0, 1, 2, … stages. What is visited is valid during the visit.
+  func residualStream(
+    _ network: TrainingNetwork, batch: PackedBatch, visit: (Int, MatrixView) -> Void
+  ) {
+    arena.reset()
+    let rows = RowPlan(batch)
+    var stream = arena.matrix(batch.rows, network.embedding.values.columns)
+    TrainingKernels.gatherRows(of: network.embedding.values, rows.tokens, into: stream)
+    visit(0, stream)
+    for (index, stage) in network.stages.enumerated() {
+      let mark = arena.mark
+      switch stage {
+      case .block(let block): stream = forward(block, stream, rows).out
+      case .stitch(let layer):
+        let out = arena.matrix(batch.rows, layer.outputs)
+        _ = forward(layer, stream, into: out)
+        stream = out
+      }
+      stream = keepOnly(stream, since: mark)
+      visit(index + 1, stream)
+    }
+  }
+
+  /// Moves a matrix down to the mark and frees the rest. Copies through a spare so that overlap does no harm.
+  private func keepOnly(_ matrix: MatrixView, since mark: Arena.Mark) -> MatrixView {
+    let values = matrix.rows * matrix.columns
+    if spare == nil || spare!.count < values { spare = FloatBuffer(count: values) }
+    let copy = spare!.vector(offset: 0, count: values)
+    copy.copy(from: matrix.dense)
+    arena.release(to: mark)
+    let moved = arena.matrix(matrix.rows, matrix.columns)
+    moved.dense.copy(from: copy)
+    return moved
+  }
+  private var spare: FloatBuffer?
+
+  // MARK: What a stage keeps for the way back
+
+  private enum Kept {
+    case block(TrainingBlock, BlockActivations)
+    case stitch(TrainingProjection, input: MatrixView, reduced: MatrixView?)
+  }
+
+  private struct BlockActivations {
+    var input: MatrixView  // [N × d]
+    var inverse1: VectorView  // [N]
+    var normed1: MatrixView  // [N × d]
+    var query, key, value: MatrixView  // [N × heads·headDimension], rotated
+    var attended: MatrixView  // [N × heads·headDimension]
+    var logSums: VectorView  // [N × heads]
+    var middle: MatrixView  // [N × d], after attention
+    var inverse2: VectorView  // [N]
+    var normed2: MatrixView  // [N × d]
+    var gate, up, active: MatrixView  // [N × f]
+    var out: MatrixView  // [N × d]
+    /// A x of each projection with a low-rank update, [N × rank].
+    var reducedQuery, reducedKey, reducedValue, reducedOutput: MatrixView?
+    var reducedGate, reducedUp, reducedDown: MatrixView?
+  }
+
+  // MARK: Projection
+
+  /// out = W x + b + s·B(A x) + Δb; returns A x where there is a low-rank update.
+  private func forward(_ projection: TrainingProjection, _ x: MatrixView, into out: MatrixView) -> MatrixView? {
+    LinearAlgebra.multiply(x, projection.weight.values.transposed, into: out)
+    if let bias = projection.bias { TrainingKernels.addBias(bias.vector, to: out) }
+    if let bias = projection.extraBias { TrainingKernels.addBias(bias.vector, to: out) }
+    guard let lowRank = projection.lowRank else { return nil }
+    let reduced = arena.matrix(x.rows, lowRank.rank)
+    LinearAlgebra.multiply(x, lowRank.a.values.transposed, into: reduced)
+    LinearAlgebra.multiply(
+      reduced, lowRank.b.values.transposed, into: out, alpha: lowRank.scale, beta: 1)
+    return reduced
+  }
+
+  /// Adds the gradients of the projection's parts, and writes (or adds) ∂L/∂x to `dx`.
+  private func backward(
+    _ projection: TrainingProjection, x: MatrixView, reduced: MatrixView?, dy: MatrixView,
+    dx: MatrixView, accumulate: Bool, _ gradients: GradientBuffer
+  ) {
+    if let gradient = gradients.matrix(projection.weight) {
+      LinearAlgebra.multiply(dy.transposed, x, into: gradient, beta: 1)
+    }
+    for bias in [projection.bias, projection.extraBias] {
+      if let bias, let gradient = gradients.vector(bias) {
+        TrainingKernels.addColumnSums(of: dy, to: gradient)
+      }
+    }
+    LinearAlgebra.multiply(dy, projection.weight.values, into: dx, beta: accumulate ? 1 : 0)
+    guard let lowRank = projection.lowRank, let reduced else { return }
+    if let gradient = gradients.matrix(lowRank.b) {
+      LinearAlgebra.multiply(
+        dy.transposed, reduced, into: gradient, alpha: lowRank.scale, beta: 1)
+    }
+    let mark = arena.mark
+    let dReduced = arena.matrix(x.rows, lowRank.rank)
+    LinearAlgebra.multiply(dy, lowRank.b.values, into: dReduced, alpha: lowRank.scale)
+    if let gradient = gradients.matrix(lowRank.a) {
+      LinearAlgebra.multiply(dReduced.transposed, x, into: gradient, beta: 1)
+    }
+    LinearAlgebra.multiply(dReduced, lowRank.a.values, into: dx, beta: 1)
+    arena.release(to: mark)
+  }
+
+  // MARK: Block
+
+  private func forward(_ block: TrainingBlock, _ input: MatrixView, _ rows: RowPlan) -> BlockActivations {
+    let n = input.rows
+    let width = input.columns
+    let inverse1 = arena.vector(n)
+    let normed1 = arena.matrix(n, width)
+    TrainingKernels.rmsNorm(
+      input, weight: block.attentionNorm.vector, epsilon: block.normEpsilon, into: normed1,
+      inverseRMS: inverse1)
+    let query = arena.matrix(n, block.query.outputs)
+    let key = arena.matrix(n, block.key.outputs)
+    let value = arena.matrix(n, block.value.outputs)
+    let reducedQuery = forward(block.query, normed1, into: query)
+    let reducedKey = forward(block.key, normed1, into: key)
+    let reducedValue = forward(block.value, normed1, into: value)
+    TrainingKernels.rotate(
+      query, heads: block.headCount, positions: rows.positions, table: block.rotary)
+    TrainingKernels.rotate(
+      key, heads: block.keyValueHeadCount, positions: rows.positions, table: block.rotary)
+    let attended = arena.matrix(n, query.columns)
+    let logSums = arena.vector(n * block.headCount)
+    attention.forward(
+      block, query: query, key: key, value: value, into: attended, logSums: logSums,
+      sequences: rows.sequences)
+    let middle = arena.matrix(n, width)
+    let reducedOutput = forward(block.output, attended, into: middle)
+    TrainingKernels.add(input, to: middle)
+
+    let inverse2 = arena.vector(n)
+    let normed2 = arena.matrix(n, width)
+    TrainingKernels.rmsNorm(
+      middle, weight: block.feedForwardNorm.vector, epsilon: block.normEpsilon, into: normed2,
+      inverseRMS: inverse2)
+    let gate = arena.matrix(n, block.gate.outputs)
+    let up = arena.matrix(n, block.up.outputs)
+    let reducedGate = forward(block.gate, normed2, into: gate)
+    let reducedUp = forward(block.up, normed2, into: up)
+    let active = arena.matrix(n, gate.columns)
+    TrainingKernels.siluMultiply(gate: gate, up: up, into: active)
+    let out = arena.matrix(n, width)
+    let reducedDown = forward(block.down, active, into: out)
+    TrainingKernels.add(middle, to: out)
+    return BlockActivations(
+      input: input, inverse1: inverse1, normed1: normed1, query: query, key: key, value: value,
+      attended: attended, logSums: logSums, middle: middle, inverse2: inverse2, normed2: normed2,
+      gate: gate, up: up, active: active, out: out, reducedQuery: reducedQuery, reducedKey: reducedKey,
+      reducedValue: reducedValue, reducedOutput: reducedOutput, reducedGate: reducedGate,
+      reducedUp: reducedUp, reducedDown: reducedDown)
+  }
+
+  /// Turns `gradient`, ∂L/∂out, into ∂L/∂input in place.
+  private func backward(
+    _ block: TrainingBlock, _ kept: BlockActivations, _ rows: RowPlan, gradient: MatrixView,
+    _ gradients: GradientBuffer
+  ) {
+    let mark = arena.mark
+    let n = gradient.rows
+    let dNormed = arena.matrix(n, gradient.columns)
+
+    let dActive = arena.matrix(n, kept.active.columns)
+    backward(
+      block.down, x: kept.active, reduced: kept.reducedDown, dy: gradient, dx: dActive,
+      accumulate: false, gradients)
+    TrainingKernels.siluMultiplyBackward(gate: kept.gate, up: kept.up, dout: dActive)
+    backward(
+      block.gate, x: kept.normed2, reduced: kept.reducedGate, dy: kept.gate, dx: dNormed,
+      accumulate: false, gradients)
+    backward(
+      block.up, x: kept.normed2, reduced: kept.reducedUp, dy: kept.up, dx: dNormed, accumulate: true,
+      gradients)
+    TrainingKernels.rmsNormBackward(
+      dNormed, x: kept.middle, weight: block.feedForwardNorm.vector, inverseRMS: kept.inverse2,
+      addingTo: gradient, weightGradient: gradients.vector(block.feedForwardNorm))
+
+    let dAttended = arena.matrix(n, kept.attended.columns)
+    backward(
+      block.output, x: kept.attended, reduced: kept.reducedOutput, dy: gradient, dx: dAttended,
+      accumulate: false, gradients)
+    let dQuery = arena.matrix(n, kept.query.columns)
+    let dKey = arena.matrix(n, kept.key.columns)
+    let dValue = arena.matrix(n, kept.value.columns)
+    attention.backward(
+      block, query: kept.query, key: kept.key, value: kept.value, attended: kept.attended,
+      logSums: kept.logSums, dAttended: dAttended, dQuery: dQuery, dKey: dKey, dValue: dValue,
+      sequences: rows.sequences)
+    TrainingKernels.rotate(
+      dQuery, heads: block.headCount, positions: rows.positions, table: block.rotary, backward: true)
+    TrainingKernels.rotate(
+      dKey, heads: block.keyValueHeadCount, positions: rows.positions, table: block.rotary,
+      backward: true)
+    backward(
+      block.query, x: kept.normed1, reduced: kept.reducedQuery, dy: dQuery, dx: dNormed,
+      accumulate: false, gradients)
+    backward(
+      block.key, x: kept.normed1, reduced: kept.reducedKey, dy: dKey, dx: dNormed, accumulate: true,
+      gradients)
+    backward(
+      block.value, x: kept.normed1, reduced: kept.reducedValue, dy: dValue, dx: dNormed,
+      accumulate: true, gradients)
+    TrainingKernels.rmsNormBackward(
+      dNormed, x: kept.input, weight: block.attentionNorm.vector, inverseRMS: kept.inverse1,
+      addingTo: gradient, weightGradient: gradients.vector(block.attentionNorm))
+    arena.release(to: mark)
+  }
+
+  // MARK: Head and loss
+
+  /// Final norm, logits and cross-entropy of the rows that have targets, a chunk of rows at a time so that the
+  /// logits of a large vocabulary never exist all at once. `streamGradient` becomes ∂L/∂stream.
+  private func head(
+    _ network: TrainingNetwork, _ stream: MatrixView, _ rows: RowPlan, lossScale: Float,
+    gradients: GradientBuffer?, streamGradient: MatrixView, losses: ((Float) -> Void)?
+  ) -> Double {
+    let mark = arena.mark
+    let width = stream.columns
+    let inverse = arena.vector(stream.rows)
+    let normed = arena.matrix(stream.rows, width)
+    TrainingKernels.rmsNorm(
+      stream, weight: network.finalNorm.vector, epsilon: network.normEpsilon, into: normed,
+      inverseRMS: inverse)
+    let dNormed = arena.matrix(stream.rows, width)
+    if gradients != nil { dNormed.dense.fill(0) }
+
+    var total = 0.0
+    var start = 0
+    while start < rows.targetRows.count {
+      let chunk = rows.targetRows[start..<min(start + Self.headChunk, rows.targetRows.count)]
+      start = chunk.endIndex
+      let chunkMark = arena.mark
+      let indices = IndexBuffer(chunk)
+      let targets = IndexBuffer(chunk.map { rows.targets[Int($0)] })
+      let x = arena.matrix(chunk.count, width)
+      TrainingKernels.gatherRows(of: normed, indices, into: x)
+      let logits = arena.matrix(chunk.count, network.head.values.rows)
+      LinearAlgebra.multiply(x, network.head.values.transposed, into: logits)
+      let each = losses == nil ? nil : arena.vector(chunk.count)
+      total += TrainingKernels.crossEntropy(
+        logits: logits, targets: targets, scale: lossScale, losses: each)
+      if let each, let losses { for index in 0..<each.count { losses(each[index]) } }
+      if let gradients {
+        if let gradient = gradients.matrix(network.head) {
+          LinearAlgebra.multiply(logits.transposed, x, into: gradient, beta: 1)
+        }
+        let dx = arena.matrix(chunk.count, width)
+        LinearAlgebra.multiply(logits, network.head.values, into: dx)
+        TrainingKernels.scatterAddRows(of: dx, to: dNormed, indices)
+      }
+      arena.release(to: chunkMark)
+    }
+    if let gradients {
+      streamGradient.dense.fill(0)
+      TrainingKernels.rmsNormBackward(
+        dNormed, x: stream, weight: network.finalNorm.vector, inverseRMS: inverse,
+        addingTo: streamGradient, weightGradient: gradients.vector(network.finalNorm))
+    }
+    arena.release(to: mark)
+    return total
+  }
+}
+
+/// A batch as the kernels want it.
+struct RowPlan {
+  let tokens: IndexBuffer
+  let positions: IndexBuffer
+  let sequences: [Range<Int>]
+  let targets: [Int32]
+  /// Rows that have a target.
+  let targetRows: [Int32]
+
+  init(_ batch: PackedBatch) {
+    tokens = IndexBuffer(batch.tokens)
+    sequences = (0..<batch.sequenceCount).map { batch.range(ofSequence: $0) }
+    positions = IndexBuffer(sequences.flatMap { range in range.indices.map { Int32($0 - range.lowerBound) } })
+    targets = batch.targets
+    targetRows = batch.targets.indices.filter { batch.targets[$0] != PackedBatch.ignored }.map(Int32.init)
+  }
+}

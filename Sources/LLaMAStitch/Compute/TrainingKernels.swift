@@ -1,0 +1,91 @@
+import CKernels
+
+/// Views' names for the C kernels of training. Dense matrices unless said otherwise.
+enum TrainingKernels {
+  /// y = weight ∘ x / rms(x). x, y [N × d], weight [d], inverseRMS [N].
+  static func rmsNorm(
+    _ x: MatrixView, weight: VectorView, epsilon: Float, into y: MatrixView, inverseRMS: VectorView
+  ) {
+    ck_rmsnorm_forward(x.base, weight.base, epsilon, y.base, inverseRMS.base, x.rows, x.columns)
+  }
+
+  static func rmsNormBackward(
+    _ dy: MatrixView, x: MatrixView, weight: VectorView, inverseRMS: VectorView, addingTo dx: MatrixView,
+    weightGradient: VectorView?
+  ) {
+    ck_rmsnorm_backward(
+      dy.base, x.base, weight.base, inverseRMS.base, dx.base, weightGradient?.base, x.rows, x.columns)
+  }
+
+  /// Rotates heads in place. x [N × heads·headDimension].
+  static func rotate(
+    _ x: MatrixView, heads: Int, positions: IndexBuffer, table: RotaryTable, backward: Bool = false
+  ) {
+    ck_rotate_halves(
+      x.base, x.rows, heads, x.columns / heads, x.stride, positions.base, table.cosines.base,
+      table.sines.base, backward ? -1 : 1)
+  }
+
+  /// Scores become probabilities in place; row i sees `first + i + 1` columns.
+  static func causalSoftmax(
+    _ scores: MatrixView, first: Int, logSums: VectorView, stride: Int
+  ) {
+    ck_causal_softmax_forward(scores.base, scores.rows, scores.columns, first, logSums.base, stride)
+  }
+
+  static func causalSoftmaxAgain(
+    _ scores: MatrixView, first: Int, logSums: VectorView, stride: Int
+  ) {
+    ck_causal_softmax_again(scores.base, scores.rows, scores.columns, first, logSums.base, stride)
+  }
+
+  static func softmaxBackward(probabilities: MatrixView, gradient: MatrixView, scale: Float) {
+    ck_softmax_backward(probabilities.base, gradient.base, gradient.rows, gradient.columns, scale)
+  }
+
+  static func siluMultiply(gate: MatrixView, up: MatrixView, into out: MatrixView) {
+    ck_silu_multiply_forward(gate.base, up.base, out.base, gate.rows * gate.columns)
+  }
+
+  /// The gradients replace gate and up.
+  static func siluMultiplyBackward(gate: MatrixView, up: MatrixView, dout: MatrixView) {
+    ck_silu_multiply_backward(gate.base, up.base, dout.base, gate.base, up.base, gate.rows * gate.columns)
+  }
+
+  /// Sum of the rows' losses; logits become ∂(scale · loss)/∂logits.
+  static func crossEntropy(
+    logits: MatrixView, targets: IndexBuffer, scale: Float, losses: VectorView?
+  ) -> Double {
+    ck_cross_entropy(logits.base, targets.base, logits.rows, logits.columns, scale, losses?.base)
+  }
+
+  static func add(_ x: MatrixView, to y: MatrixView) { ck_add(y.base, x.base, x.rows * x.columns) }
+  static func add(_ x: VectorView, to y: VectorView) { ck_add(y.base, x.base, x.count) }
+  static func scale(_ y: VectorView, by factor: Float) { ck_scale(y.base, factor, y.count) }
+  static func addBias(_ bias: VectorView, to y: MatrixView) {
+    ck_add_bias(y.base, bias.base, y.rows, y.columns)
+  }
+  static func addColumnSums(of x: MatrixView, to out: VectorView) {
+    ck_add_column_sums(out.base, x.base, x.rows, x.columns)
+  }
+  static func gatherRows(of table: MatrixView, _ indices: IndexBuffer, into out: MatrixView) {
+    ck_gather_rows(table.base, indices.base, out.base, out.rows, out.columns)
+  }
+  static func scatterAddRows(of x: MatrixView, to table: MatrixView, _ indices: IndexBuffer) {
+    ck_scatter_add_rows(table.base, indices.base, x.base, x.rows, x.columns)
+  }
+  static func sumOfSquares(_ x: VectorView) -> Double { ck_sum_of_squares(x.base, x.count) }
+  static func sumOfAbsoluteProducts(_ x: VectorView, _ y: VectorView) -> Double {
+    ck_sum_of_absolute_products(x.base, y.base, x.count)
+  }
+
+  static func adamW(
+    values: VectorView, gradient: VectorView, firstMoment: VectorView, secondMoment: VectorView,
+    gradientScale: Float, learningRate: Float, beta1: Float, beta2: Float, epsilon: Float,
+    weightDecay: Float, correction1: Float, correction2: Float
+  ) {
+    ck_adamw(
+      values.base, gradient.base, firstMoment.base, secondMoment.base, values.count, gradientScale,
+      learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2)
+  }
+}

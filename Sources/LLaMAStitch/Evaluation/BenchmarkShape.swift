@@ -1,0 +1,35 @@
+/// Model shapes that benchmarks run on, with random weights.
+public enum BenchmarkShape: String, CaseIterable, Sendable {
+  /// The default family's largest anchor.
+  case large
+  /// 8.4 million parameters.
+  case eightMillion = "8M"
+  /// 134 million parameters.
+  case hundredMillion = "134M"
+
+  public var configuration: LlamaConfiguration {
+    switch self {
+    case .large:
+      LlamaConfiguration(
+        vocabularySize: 768, hiddenSize: 192, intermediateSize: 512, blockCount: 8, headCount: 6,
+        contextLength: 512, tiedEmbeddings: true)
+    case .eightMillion:
+      LlamaConfiguration(
+        vocabularySize: 4096, hiddenSize: 256, intermediateSize: 688, blockCount: 8, headCount: 8,
+        contextLength: 512, tiedEmbeddings: true)
+    case .hundredMillion:
+      LlamaConfiguration(
+        vocabularySize: 32_000, hiddenSize: 768, intermediateSize: 2048, blockCount: 12, headCount: 12,
+        contextLength: 512, tiedEmbeddings: false)
+    }
+  }
+
+  /// Sequences and tokens per sequence of a training step.
+  public var trainingBatch: (sequences: Int, length: Int) {
+    switch self {
+    case .large: (8, 256)
+    case .eightMillion: (8, 128)
+    case .hundredMillion: (4, 128)
+    }
+  }
+}

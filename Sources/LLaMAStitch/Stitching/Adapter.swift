@@ -1,0 +1,94 @@
+import Foundation
+
+/// The trained part of a family, as it was at one step: LoRA, biases, updates of the stitching layers, importance.
+/// Never changes, so replies and training can hold different ones.
+public struct Adapter: Sendable {
+  public let options: AdapterOptions
+  /// Optimiser steps behind it.
+  public let step: Int
+  /// Identity of the family it was trained on (`Family.identity`).
+  public let family: String
+  /// Importance of each stitch, by id, where it is known.
+  public let importance: [String: Double]
+  private let tensors: [String: MatrixView]
+
+  /// - Parameter tensors: by the names of `AdapterLayout`; vectors as one row.
+  public init(
+    options: AdapterOptions, step: Int, family: String, importance: [String: Double],
+    tensors: [String: MatrixView]
+  ) {
+    self.options = options
+    self.step = step
+    self.family = family
+    self.importance = importance
+    self.tensors = tensors
+  }
+
+  func lowRank(_ name: String) -> LowRank? {
+    guard let a = tensors[name + ".lora_A"], let b = tensors[name + ".lora_B"] else { return nil }
+    return LowRank(a: a, b: b, scale: options.scale)
+  }
+
+  func vector(_ name: String) -> VectorView? { tensors[name]?.row(0) }
+
+  /// A tensor's values by name.
+  package func values(_ name: String) -> [Float]? { tensors[name]?.dense.array }
+
+  /// Number of trained floats.
+  public var parameterCount: Int { tensors.values.reduce(0) { $0 + $1.rows * $1.columns } }
+
+  // MARK: Files
+
+  private struct Header: Codable {
+    var options: AdapterOptions
+    var step: Int
+    var family: String
+    var importance: [String: Double]
+  }
+  private static let format = "stitch-adapter-1"
+
+  /// Writes one safetensors file, atomically.
+  public func write(to url: URL) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let header = Header(options: options, step: step, family: family, importance: importance)
+    var writer = SafetensorsWriter(metadata: [
+      "format": Self.format, "adapter": String(decoding: try encoder.encode(header), as: UTF8.self),
+    ])
+    for (name, tensor) in tensors {
+      let isVector = name.hasSuffix("bias")
+      writer.add(name, shape: isVector ? [tensor.columns] : [tensor.rows, tensor.columns], tensor.dense)
+    }
+    try writer.write(to: url)
+  }
+
+  /// Reads an adapter and checks every tensor against the layout of the family it is for.
+  /// - Throws: `FamilyError`, `StorageError`.
+  public static func read(_ url: URL, for family: Family) throws -> Adapter {
+    let file = try SafetensorsFile(url)
+    guard file.metadata["format"] == format, let text = file.metadata["adapter"],
+      let header = try? JSONDecoder().decode(Header.self, from: Data(text.utf8)),
+      header.options.rank > 0, header.options.alpha.isFinite
+    else {
+      throw FamilyError.damaged(file: url.path, cause: "it is not an adapter of this program")
+    }
+    guard header.family == family.identity else {
+      throw FamilyError.foreignAdapter(file: url.path, family: family.directory.path)
+    }
+    var tensors: [String: MatrixView] = [:]
+    for declaration in family.layout(header.options).declarations {
+      let tensor = try file.tensor(declaration.name)
+      guard tensor.shape == declaration.shape else {
+        throw FamilyError.damaged(
+          file: url.path,
+          cause: "\(declaration.name) has shape \(tensor.shape) instead of \(declaration.shape)")
+      }
+      let buffer = FloatBuffer(tensor.floats())
+      let columns = declaration.shape.last!
+      tensors[declaration.name] = buffer.matrix(rows: buffer.count / columns, columns: columns)
+    }
+    return Adapter(
+      options: header.options, step: header.step, family: header.family, importance: header.importance,
+      tensors: tensors)
+  }
+}

@@ -1,0 +1,230 @@
+import Foundation
+
+/// Makes a family from anchors: routes, and their stitching layers fitted on calibration text.
+public struct FamilyBuilder {
+  /// What a listener hears.
+  public enum Progress: Sendable {
+    case fitting(routes: Int, of: Int)
+    case training(step: Int, of: Int, loss: Double)
+  }
+
+  public struct Options: Sendable {
+    public var name: String
+    public var chatTemplate: String
+    /// Entry points l, l + 1, … for each m.
+    public var window = 1
+    /// Share of the mean diagonal added to it.
+    public var ridge = 1e-4
+    /// Steps of the fit by loss; 0 for least squares alone.
+    public var fitSteps = 0
+    public var fitLearningRate: Float = 1e-3
+    /// How base weights are stored: `nil` as they come.
+    public var elementType: ElementType?
+    public var seed: UInt64 = 1
+    /// Memory for the normal equations of a group of routes.
+    public var memory = 2 << 30
+
+    public init(name: String, chatTemplate: String) {
+      self.name = name
+      self.chatTemplate = chatTemplate
+    }
+  }
+
+  public struct Anchor: Sendable {
+    public var name: String
+    public var directory: ModelDirectory
+
+    public init(name: String, directory: ModelDirectory) {
+      self.name = name
+      self.directory = directory
+    }
+  }
+
+  private let anchors: [Anchor]
+  private let models: [LlamaModel]
+  private let frozen: [AnchorTensors]
+  private let routes: [Route]
+  private let options: Options
+  private let pool: ComputePool
+
+  /// - Parameter anchors: cheapest first.
+  public init(_ anchors: [Anchor], options: Options, pool: ComputePool) throws {
+    try LinearAlgebra.load()
+    guard anchors.count >= 1 else { throw FamilyError.unstitchable(cause: "a family needs at least one anchor") }
+    for anchor in anchors where !FamilyDescription.isGoodName(anchor.name) {
+      throw FamilyError.unstitchable(
+        cause: "“\(anchor.name)” cannot name an anchor; use letters, digits, “_” and “.”, at most 40")
+    }
+    guard Set(anchors.map(\.name)).count == anchors.count else {
+      throw FamilyError.unstitchable(cause: "two anchors have the same name; rename a directory or use --name")
+    }
+    try Family.checkStitchable(anchors.map(\.directory.configuration), names: anchors.map(\.name))
+    self.anchors = anchors
+    self.options = options
+    self.pool = pool
+    // What is fitted is what will run: weights rounded to the type they will be stored in.
+    models = try anchors.map { try LlamaModel($0.directory) }
+    let type = options.elementType
+    frozen = models.map { AnchorTensors(frozen: $0).rounded(to: type) }
+    routes = Route.all(depths: anchors.map(\.directory.configuration.blockCount), window: options.window)
+  }
+
+  /// Fits everything and writes the directory, which must not exist.
+  /// - Parameters:
+  ///   - calibration: token sequences, each with its BOS; at most `contextLength` tokens are used of each.
+  ///   - tokenizer: bytes of `tokenizer.model`.
+  public func build(
+    calibration: [[Int32]], tokenizer: Data, output: URL, listener: (Progress) -> Bool = { _ in true }
+  ) throws -> Family? {
+    if FileManager.default.fileExists(atPath: output.path) { throw FamilyError.exists(directory: output.path) }
+    var layers = try fit(calibration, listener: listener)
+    if options.fitSteps > 0, routes.contains(where: { $0.join != nil }) {
+      let training = LossFit(
+        frozen: frozen, routes: routes, layers: layers, learningRate: options.fitLearningRate,
+        seed: options.seed)
+      guard
+        try training.run(
+          calibration.map { Array($0.prefix(contextLength)) }, steps: options.fitSteps, pool: pool,
+          listener: { listener(.training(step: $0, of: options.fitSteps, loss: $1)) })
+      else { return nil }
+      layers = training.layers
+    }
+    try write(layers, tokenizer: tokenizer, to: output)
+    return try Family(output)
+  }
+
+  private var contextLength: Int { models.map(\.configuration.contextLength).min()! }
+
+  // MARK: Least squares
+
+  private func fit(
+    _ calibration: [[Int32]], listener: (Progress) -> Bool
+  ) throws -> [Route: FittedLayer] {
+    let stitched = routes.filter { $0.join != nil }
+    var fitted: [Route: FittedLayer] = [:]
+    var begin = 0
+    while begin < stitched.count {
+      // As many routes at a time as their normal equations fit into memory.
+      var end = begin
+      var bytes = 0
+      while end < stitched.count {
+        let (from, to) = widths(stitched[end])
+        bytes += LayerFit.bytes(inputs: from, outputs: to)
+        if end > begin && bytes > options.memory { break }
+        end += 1
+      }
+      let group = Array(stitched[begin..<end])
+      for (route, layer) in try fitGroup(group, calibration) { fitted[route] = layer }
+      begin = end
+      _ = listener(.fitting(routes: end, of: stitched.count))
+    }
+    return fitted
+  }
+
+  private func widths(_ route: Route) -> (Int, Int) {
+    (frozen[route.start].configuration.hiddenSize, frozen[route.end].configuration.hiddenSize)
+  }
+
+  private func fitGroup(_ group: [Route], _ calibration: [[Int32]]) throws -> [Route: FittedLayer] {
+    let used = Set(group.flatMap { [$0.start, $0.end] }).sorted()
+    let passes = used.map { _ in TrainingPass() }
+    var fits = group.map { route in
+      let (from, to) = widths(route)
+      return LayerFit(inputs: from, outputs: to)
+    }
+    // Batches of about 1,024 tokens.
+    var batch = PackedBatch()
+    func flush() {
+      if batch.rows == 0 { return }
+      let leftOut = Set(batch.starts)
+      // The residual stream of each anchor after each number of blocks.
+      var streams: [Int: [MatrixView]] = [:]
+      for (place, anchor) in used.enumerated() {
+        var kept: [MatrixView] = []
+        passes[place].residualStream(frozen[anchor].network, batch: batch) { _, stream in
+          let copy = FloatBuffer(count: stream.rows * stream.columns)
+          copy.vector.copy(from: stream.dense)
+          kept.append(copy.matrix(rows: stream.rows, columns: stream.columns))
+        }
+        streams[anchor] = kept
+      }
+      for (place, route) in group.enumerated() {
+        let join = route.join!
+        fits[place].add(
+          x: streams[route.start]![join.prefix], y: streams[join.end]![join.entry], leftOut: leftOut)
+      }
+      batch = PackedBatch()
+    }
+    for sequence in calibration {
+      batch.append(Array(sequence.prefix(contextLength)))
+      if batch.rows >= 1024 { flush() }
+    }
+    flush()
+    var fitted: [Route: FittedLayer] = [:]
+    for (route, fit) in zip(group, fits) {
+      guard fit.tokens > 0, let solution = fit.solve(ridge: options.ridge) else {
+        throw FamilyError.unstitchable(
+          cause: "the calibration text is too short to fit a stitching layer; give more text")
+      }
+      let (from, to) = widths(route)
+      fitted[route] = FittedLayer(
+        weight: FloatBuffer(solution.weight).matrix(rows: to, columns: from),
+        bias: FloatBuffer(solution.bias).vector)
+    }
+    return fitted
+  }
+
+  // MARK: Writing
+
+  private func write(_ layers: [Route: FittedLayer], tokenizer: Data, to output: URL) throws {
+    let parent = output.deletingLastPathComponent()
+    let staging = parent.appendingPathComponent(".\(output.lastPathComponent).\(UInt32.random(in: 0 ... .max)).tmp")
+    let files = FileManager.default
+    try files.createDirectory(at: staging.appendingPathComponent("anchors"), withIntermediateDirectories: true)
+    do {
+      var described: [FamilyDescription.Anchor] = []
+      for (index, anchor) in anchors.enumerated() {
+        let directory = "anchors/\(anchor.name)"
+        let target = staging.appendingPathComponent(directory)
+        let types = Set(anchor.directory.tensors.values.map(\.type))
+        let type = options.elementType ?? (types.count == 1 ? types.first! : .f32)
+        try ModelDirectory.write(
+          to: target, configuration: anchor.directory.configuration,
+          weights: frozen[index].namedWeights, elementType: type)
+        described.append(
+          .init(name: anchor.name, directory: directory, sha256: try Self.hash(target.appendingPathComponent("model.safetensors"))))
+      }
+      let names = anchors.map(\.name)
+      let depths = anchors.map(\.directory.configuration.blockCount)
+      var writer = SafetensorsWriter(metadata: ["format": "stitch-layers-1"])
+      for (route, layer) in layers {
+        let id = route.id(names: names, depths: depths)
+        writer.add("stitches.\(id).weight", shape: [layer.weight.rows, layer.weight.columns], layer.weight.dense)
+        writer.add("stitches.\(id).bias", shape: [layer.bias.count], layer.bias)
+      }
+      let stitches = staging.appendingPathComponent(FamilyDescription.stitchesName)
+      try writer.write(to: stitches)
+      try AtomicFile.write(tokenizer, to: staging.appendingPathComponent(FamilyDescription.tokenizerName))
+      try FamilyDescription(
+        format: FamilyDescription.currentFormat, name: options.name, anchors: described, routes: routes,
+        quantization: options.elementType?.rawValue.lowercased() ?? "mixed",
+        chatTemplate: options.chatTemplate, tokenizerSHA256: SHA256.hexadecimal(of: Array(tokenizer)),
+        stitchesSHA256: try Self.hash(stitches), stops: nil
+      ).write(in: staging)
+      try files.moveItem(at: staging, to: output)
+    } catch {
+      do { try files.removeItem(at: staging) } catch {}  // the first error matters
+      throw error
+    }
+  }
+
+  private static func hash(_ file: URL) throws -> String {
+    SHA256.hexadecimal(of: Array(try Data(contentsOf: file)))
+  }
+}
+
+/// W [d₂ × d₁] and b [d₂] of a stitching layer.
+struct FittedLayer: Sendable {
+  var weight: MatrixView
+  var bias: VectorView
+}

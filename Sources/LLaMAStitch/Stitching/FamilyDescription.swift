@@ -1,0 +1,95 @@
+import Foundation
+
+/// `family.json`: what a family directory holds.
+public struct FamilyDescription: Sendable, Equatable, Codable {
+  public static let currentFormat = 1
+
+  public struct Anchor: Sendable, Equatable, Codable {
+    /// Stable and printable: `small`.
+    public var name: String
+    /// Its model directory, relative to the family.
+    public var directory: String
+    /// SHA-256 of its weights.
+    public var sha256: String
+  }
+
+  public var format: Int
+  public var name: String
+  /// Cheapest first.
+  public var anchors: [Anchor]
+  public var routes: [Route]
+  /// How base weights are stored: `bf16`, `f16` or `f32`, or `mixed`.
+  public var quantization: String
+  /// Name of the chat template.
+  public var chatTemplate: String
+  public var tokenizerSHA256: String
+  /// SHA-256 of `stitches.safetensors`.
+  public var stitchesSHA256: String
+  /// The slider's stops, by stitch id, cheapest first; all stitches where it is absent.
+  public var stops: [String]?
+
+  /// Names the base weights: an adapter belongs to exactly one identity.
+  public var identity: String {
+    let parts = anchors.map(\.sha256) + [stitchesSHA256]
+    return SHA256.hexadecimal(of: Array(parts.joined(separator: "\n").utf8))
+  }
+
+  static let fileName = "family.json"
+  static let stitchesName = "stitches.safetensors"
+  static let adapterName = "esta.safetensors"
+  public static let tokenizerName = "tokenizer.model"
+  public static let frontierName = "frontier.json"
+
+  /// Reads and checks `family.json`.
+  static func read(in directory: URL) throws -> FamilyDescription {
+    let file = directory.appendingPathComponent(fileName)
+    guard let data = try? Data(contentsOf: file) else {
+      let exists = FileManager.default.fileExists(atPath: directory.path)
+      throw FamilyError.notAFamily(
+        path: directory.path, cause: exists ? "it has no readable family.json" : "there is no such directory")
+    }
+    func damaged(_ cause: String) -> FamilyError { .damaged(file: file.path, cause: cause) }
+    struct Version: Decodable { var format: Int }
+    guard let version = try? JSONDecoder().decode(Version.self, from: data) else {
+      throw damaged("it is not JSON with a “format”")
+    }
+    guard version.format == currentFormat else {
+      throw damaged("it has format \(version.format), this program reads \(currentFormat)")
+    }
+    guard let description = try? JSONDecoder().decode(FamilyDescription.self, from: data) else {
+      throw damaged("a field is missing or has the wrong kind")
+    }
+    guard !description.anchors.isEmpty else { throw damaged("it names no anchors") }
+    guard Set(description.anchors.map(\.name)).count == description.anchors.count,
+      description.anchors.allSatisfy({ isGoodName($0.name) })
+    else { throw damaged("anchors need different names of letters, digits, “_” and “.”") }
+    for anchor in description.anchors { try checkInside(anchor.directory, of: directory) }
+    return description
+  }
+
+  static func isGoodName(_ name: String) -> Bool {
+    !name.isEmpty && name.count <= 40
+      && name.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "_" || $0 == ".") }
+      && name.first != "."
+  }
+
+  /// A relative path without `..`, which no symbolic link leads out of the directory.
+  private static func checkInside(_ path: String, of directory: URL) throws {
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    guard !path.isEmpty, !path.hasPrefix("/"), !parts.contains(".."), !path.contains("\0") else {
+      throw FamilyError.outside(path: path, family: directory.path)
+    }
+    let root = directory.resolvingSymlinksInPath().standardizedFileURL.path
+    let target = directory.appendingPathComponent(path).resolvingSymlinksInPath().standardizedFileURL.path
+    guard target.hasPrefix(root + "/") else {
+      throw FamilyError.outside(path: path, family: directory.path)
+    }
+  }
+
+  func write(in directory: URL) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try AtomicFile.write(
+      try encoder.encode(self) + Data("\n".utf8), to: directory.appendingPathComponent(Self.fileName))
+  }
+}

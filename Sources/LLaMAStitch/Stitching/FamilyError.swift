@@ -1,0 +1,37 @@
+/// What can be wrong with a family. The description is one line: cause, file, remedy.
+public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// There is no such directory, or it is not a family.
+  case notAFamily(path: String, cause: String)
+  /// `family.json` or another part does not make sense.
+  case damaged(file: String, cause: String)
+  /// A part named in `family.json` is missing.
+  case missingPart(file: String, family: String)
+  /// A path in `family.json` leads out of the directory.
+  case outside(path: String, family: String)
+  /// An adapter that was trained on another family.
+  case foreignAdapter(file: String, family: String)
+  /// No stitch has this id.
+  case unknownStitch(id: String, family: String, nearest: String?)
+  /// Anchors that cannot be one family.
+  case unstitchable(cause: String)
+  /// The directory to be written exists.
+  case exists(directory: String)
+
+  public var description: String {
+    switch self {
+    case .notAFamily(let path, let cause):
+      "\(path) is not a family: \(cause); make one with `stitch family build`"
+    case .damaged(let file, let cause): "\(file) is damaged: \(cause); build or copy the family again"
+    case .missingPart(let file, let family):
+      "\(file) is missing, which \(family)/family.json names; copy the family again, whole"
+    case .outside(let path, let family):
+      "\(family)/family.json names “\(path)”, which lies outside the family; use a family from a source you trust"
+    case .foreignAdapter(let file, let family):
+      "\(file) was trained on another family than \(family); choose the adapter or the family that fits"
+    case .unknownStitch(let id, let family, let nearest):
+      "\(family) has no stitch “\(id)”\(nearest.map { "; did you mean \($0)?" } ?? ""); `stitch family show` lists them"
+    case .unstitchable(let cause): "these anchors cannot be stitched: \(cause)"
+    case .exists(let directory): "\(directory) exists already; remove it or name another directory"
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/// Scratch memory handed out in order and taken back all at once: what a pass needs has the same addresses in the
+/// next one, and nothing is allocated once the largest pass has run.
+///
+/// Not thread-safe: one worker owns it.
+final class Arena {
+  private var chunks: [FloatBuffer] = []
+  private var chunk = 0
+  private var used = 0
+  private let chunkSize: Int
+
+  init(chunkSize: Int = 1 << 20) { self.chunkSize = chunkSize }
+
+  /// Where the arena stands; see `release(to:)`.
+  struct Mark {
+    fileprivate let chunk: Int
+    fileprivate let used: Int
+  }
+
+  var mark: Mark { Mark(chunk: chunk, used: used) }
+
+  /// Takes back everything handed out since the mark.
+  func release(to mark: Mark) {
+    chunk = mark.chunk
+    used = mark.used
+  }
+
+  /// Takes back everything.
+  func reset() {
+    chunk = 0
+    used = 0
+  }
+
+  /// `count` floats with whatever was in them.
+  func vector(_ count: Int) -> VectorView {
+    let rounded = (count + 15) / 16 * 16
+    while chunk < chunks.count {
+      if used + rounded <= chunks[chunk].count {
+        defer { used += rounded }
+        return chunks[chunk].vector(offset: used, count: count)
+      }
+      chunk += 1
+      used = 0
+    }
+    chunks.append(FloatBuffer(count: max(chunkSize, rounded)))
+    used = rounded
+    return chunks[chunk].vector(offset: 0, count: count)
+  }
+
+  /// A dense matrix with whatever was in it.
+  func matrix(_ rows: Int, _ columns: Int) -> MatrixView {
+    vector(rows * columns).matrix(rows: rows, columns: columns)
+  }
+}

@@ -1,0 +1,145 @@
+/// What a corpus is made from.
+public struct CorpusOptions: Sendable {
+  /// Seed of the generator; the split does not depend on it.
+  public var seed: UInt64
+  /// Rough size of the pretraining text in tokens.
+  public var pretrainTokens: Int
+  /// Number of conversations to adapt with.
+  public var adaptRecords: Int
+  /// Number of test questions asked for.
+  public var testRecords: Int
+  /// Number of validation questions asked for.
+  public var validationRecords: Int
+
+  /// Everything has the value the default family is made with.
+  public init(
+    seed: UInt64 = 1, pretrainTokens: Int = 11_000_000, adaptRecords: Int = 20_000,
+    testRecords: Int = 2_400, validationRecords: Int = 1_200
+  ) {
+    self.seed = seed
+    self.pretrainTokens = pretrainTokens
+    self.adaptRecords = adaptRecords
+    self.testRecords = testRecords
+    self.validationRecords = validationRecords
+  }
+}
+
+/// A question whose reply can be checked for exact match.
+public struct Question: Sendable, Equatable {
+  /// The kind of the question.
+  public var kind: Kind
+  /// Its operands, `kind:operands`.
+  public var key: String
+  /// The conversation up to and including the question.
+  public var messages: [Message]
+  /// The one reply that counts as right.
+  public var answer: String
+}
+
+/// A record of the pretraining text.
+public enum PretrainRecord: Sendable, Equatable {
+  /// Plain text.
+  case text(String)
+  /// A conversation.
+  case chat([Message])
+
+  /// What is said, without markers.
+  public var contents: [String] {
+    switch self {
+    case .text(let text): [text]
+    case .chat(let messages): messages.map(\.content)
+    }
+  }
+}
+
+/// The generated corpus of the default family, piece by piece: each piece has its own random
+/// stream, so that changing the size of one leaves the others as they are.
+public struct Corpus: Sendable {
+  /// What it is made from.
+  public let options: CorpusOptions
+
+  /// A corpus; nothing is generated yet.
+  public init(options: CorpusOptions = CorpusOptions()) { self.options = options }
+
+  /// Calls `body` with every record of the pretraining text: about three quarters chats by
+  /// size, the rest plain text.
+  public func pretrain(_ body: (PretrainRecord) throws -> Void) rethrows {
+    var random = stream(1)
+    var tokens = 0.0
+    var chatTokens = 0.0
+    while tokens < Double(options.pretrainTokens) {
+      let record: PretrainRecord =
+        chatTokens <= 0.76 * tokens
+        ? .chat(
+          random.chance(1) ? Composer.named(&random) : Composer.chat(otherManner: 30, &random))
+        : .text(Composer.plain(&random))
+      let size = Corpus.tokens(record)
+      if case .chat = record { chatTokens += size }
+      tokens += size
+      try body(record)
+    }
+  }
+
+  /// Conversations to adapt with: the canonical manner only.
+  public func adapt() -> [[Message]] {
+    var random = stream(2)
+    return (0..<options.adaptRecords).map { _ in Composer.chat(otherManner: 0, &random) }
+  }
+
+  /// Questions of the validation split, every kind but stories, none twice.
+  public func validation() -> [Question] {
+    questions(.validation, options.validationRecords, stream: 3)
+  }
+
+  /// Questions of the test split, every kind but stories, none twice.
+  public func test() -> [Question] { questions(.test, options.testRecords, stream: 4) }
+
+  /// Records of the training distribution that are not the pretraining text itself, to fit
+  /// stitching layers on.
+  public func calibration(count: Int = 3_000) -> [PretrainRecord] {
+    var random = stream(5)
+    return (0..<count).map { i in
+      i % 4 == 3
+        ? .text(Composer.plain(&random)) : .chat(Composer.chat(otherManner: 30, &random))
+    }
+  }
+
+  private func questions(_ split: Split, _ count: Int, stream number: UInt64) -> [Question] {
+    var random = stream(number)
+    let skills = Curriculum.skills.map(\.skill).filter { $0.kind != .story }
+    var seen: Set<String> = []
+    var result: [Question] = []
+    // Every kind in turn; a kind that runs out of new questions is passed over.
+    var dry: Set<Kind> = []
+    while result.count < count, dry.count < skills.count {
+      for skill in skills where result.count < count && !dry.contains(skill.kind) {
+        for attempt in 1...200 {
+          let exchange = skill.exchange(split, &random)
+          let messages = exchange.context + [.user(exchange.question)]
+          let text = messages.map { Surface.normalized($0.content) }.joined(separator: "|")
+          if seen.insert(text).inserted {
+            result.append(
+              Question(
+                kind: exchange.kind, key: exchange.key, messages: messages, answer: exchange.answer))
+            break
+          }
+          if attempt == 200 { dry.insert(skill.kind) }
+        }
+      }
+    }
+    return result
+  }
+
+  private func stream(_ number: UInt64) -> SplitMix64 {
+    SplitMix64(seed: SplitMix64.mix(options.seed &* 0x1_0000 &+ number))
+  }
+
+  /// Rough size in tokens: 2.2 characters each, and the markers around each message.
+  private static func tokens(_ record: PretrainRecord) -> Double {
+    switch record {
+    case .text(let text): Double(text.utf8.count) / 2.2 + 2
+    case .chat(let messages):
+      messages.reduce(2) { $0 + Double($1.content.utf8.count) / 2.2 + 2 }
+    }
+  }
+}

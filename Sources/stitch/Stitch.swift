@@ -1,0 +1,67 @@
+import ArgumentParser
+import Glibc
+
+/// The command line. Every command is a file of its own; this one holds what they share: parsing, errors, exit codes.
+@main
+struct Stitch: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stitch",
+    abstract: "A family of LLaMA models as one chatbot with a size slider.",
+    version: "0.1.0",
+    subcommands: [
+      Tokenize.self,
+      TrainTokenizer.self,
+      Pretrain.self,
+    ]
+    // `stitch` alone: defaultSubcommand: Chat.self
+  )
+
+  /// Synchronous commands, the terminal UI among them, run on the main thread.
+  @MainActor static func main() async {
+    // Whoever started us may ignore it; a reader that goes away is to end us, quietly.
+    signal(SIGPIPE, SIG_DFL)
+    var command: any ParsableCommand
+    do { command = try parseAsRoot() } catch { end(with: error, hint: " (see '\(helpCommand(for: error))')") }
+    do {
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      end(with: error, hint: "")
+    }
+    finish()
+  }
+
+  /// Ends with success, unless what is still buffered cannot be written (a full disk).
+  private static func finish() -> Never {
+    do { try Console.write([]) } catch {
+      Console.complain("\(error)")
+      Glibc.exit(2)
+    }
+    Glibc.exit(EXIT_SUCCESS)
+  }
+
+  /// Prints help where it was asked for (exit code 0), else one line that says what is wrong (exit code 2). A command
+  /// whose check did not hold throws `ExitCode(1)` after it has said so.
+  private static func end(with error: any Error, hint: String) -> Never {
+    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
+    switch exitCode(for: error) {
+    case .success:
+      print(fullMessage(for: error))
+      finish()
+    case .validationFailure:
+      Console.complain(message(for: error) + hint)
+    default:
+      Console.complain("\(error)")
+    }
+    Glibc.exit(2)
+  }
+
+  /// `stitch tokenize --help`, from the parser's own hint.
+  private static func helpCommand(for error: any Error) -> String {
+    let quoted = fullMessage(for: error).split(separator: "'", omittingEmptySubsequences: false)
+    return quoted.last { $0.hasPrefix("stitch ") && $0.hasSuffix("--help") }.map(String.init) ?? "stitch --help"
+  }
+}

@@ -1,0 +1,46 @@
+import Foundation
+
+/// Runs the built `stitch` as a user would.
+enum StitchProcess {
+  struct Outcome: Equatable {
+    var status: Int32
+    var output: Data
+    /// Standard error.
+    var complaint: String
+
+    var text: String { String(decoding: output, as: UTF8.self) }
+  }
+
+  /// The executable lies beside the test bundle.
+  static let executable: URL = {
+    let bundle = Bundle.main.executableURL ?? URL(filePath: CommandLine.arguments[0])
+    return bundle.deletingLastPathComponent().appending(path: "stitch")
+  }()
+
+  /// Streams are files, so that nothing waits for anything.
+  static func run(_ arguments: [String], input: Data = Data()) throws -> Outcome {
+    try withTemporaryDirectory { directory in
+      let files = ["input", "output", "complaint"].map { directory.appending(path: $0) }
+      try input.write(to: files[0])
+      for file in files[1...] { try Data().write(to: file) }
+      let process = Process()
+      process.executableURL = executable
+      process.arguments = arguments
+      process.standardInput = try FileHandle(forReadingFrom: files[0])
+      process.standardOutput = try FileHandle(forWritingTo: files[1])
+      process.standardError = try FileHandle(forWritingTo: files[2])
+      try process.run()
+      process.waitUntilExit()
+      return Outcome(
+        status: process.terminationStatus, output: try Data(contentsOf: files[1]),
+        complaint: String(decoding: try Data(contentsOf: files[2]), as: UTF8.self))
+    }
+  }
+
+  static func withTemporaryDirectory<Result>(_ body: (URL) throws -> Result) throws -> Result {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "stitch-tests-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    return try body(directory)
+  }
+}

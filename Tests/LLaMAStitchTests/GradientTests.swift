@@ -1,0 +1,193 @@
+import Foundation
+import LLaMAStitch
+import Testing
+
+/// Losses and gradients against PyTorch with transformers' own layers, in double precision (make_gradients.py).
+@Suite struct GradientTests {
+  let fixture = try! GradientFixture()
+
+  @Test(arguments: ["small", "large"]) func everyWeightOfAnAnchor(name: String) throws {
+    let directory = try #require(fixture.models[name])
+    let store = ParameterStore(
+      AnchorTensors.declarations(of: directory.configuration, prefix: name + "."))
+    fixture.fill(store, from: name, prefix: name + ".")
+    let network = AnchorTensors(configuration: directory.configuration, store: store, prefix: name + ".").network
+    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let (loss, gradients) = trainer.gradients(network, fixture.batch(masked: false))
+    #expect(abs(loss - fixture.losses[name]!) < 1e-5)
+    try fixture.expect(gradients, in: "gradients_all")
+  }
+
+  @Test func everyWeightOfAStitch() throws {
+    var declarations: [ParameterStore.Declaration] = []
+    for name in ["small", "large"] {
+      declarations += AnchorTensors.declarations(
+        of: fixture.models[name]!.configuration, prefix: "stitched.\(name).")
+    }
+    declarations += [
+      .init("stitched.weight", shape: [24, 16], decays: true), .init("stitched.bias", shape: [24], decays: false),
+    ]
+    let store = ParameterStore(declarations)
+    for name in ["small", "large"] { fixture.fill(store, from: name, prefix: "stitched.\(name).") }
+    let stitches = try fixture.file("stitches")
+    store.tensor("stitched.weight")!.fill(try stitches.tensor("stitches.small-large@1.weight").floats())
+    store.tensor("stitched.bias")!.fill(try stitches.tensor("stitches.small-large@1.bias").floats())
+    let layer = TrainingProjection(weight: store.tensor("stitched.weight")!, bias: store.tensor("stitched.bias")!)
+    let network = fixture.stitched(
+      small: AnchorTensors(
+        configuration: fixture.models["small"]!.configuration, store: store, prefix: "stitched.small."),
+      large: AnchorTensors(
+        configuration: fixture.models["large"]!.configuration, store: store, prefix: "stitched.large."),
+      layer: layer)
+    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let (loss, gradients) = trainer.gradients(network, fixture.batch(masked: false))
+    #expect(abs(loss - fixture.losses["stitched"]!) < 1e-5)
+    try fixture.expect(gradients, in: "gradients_all")
+  }
+
+  @Test func everyAdaptedPartOfAStitch() throws {
+    let (store, network) = try fixture.adapted()
+    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let (loss, gradients) = trainer.gradients(network, fixture.batch(masked: true))
+    #expect(abs(loss - fixture.losses["adapted"]!) < 1e-5)
+    #expect(gradients.count == store.parameters.count)
+    try fixture.expect(gradients, in: "gradients")
+  }
+
+  /// The second witness: the loss changes along a random direction as the gradient says.
+  @Test func finiteDifferences() throws {
+    let (store, network) = try fixture.adapted()
+    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let batch = fixture.batch(masked: true)
+    let (_, gradients) = trainer.gradients(network, batch)
+    for (index, parameter) in store.parameters.enumerated() {
+      let values = store.value(index)
+      let before = values.array
+      var state = UInt64(index + 1)
+      let direction = before.map { _ -> Float in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state >> 63 == 0 ? 1 : -1
+      }
+      let step: Float = 2e-3
+      values.copy(from: zip(before, direction).map { $0 + step * $1 })
+      let above = trainer.loss(network, batch)
+      values.copy(from: zip(before, direction).map { $0 - step * $1 })
+      let below = trainer.loss(network, batch)
+      values.copy(from: before)
+      let measured = (above - below) / Double(2 * step)
+      let expected = zip(gradients[parameter.name]!, direction).reduce(0.0) { $0 + Double($1.0 * $1.1) }
+      #expect(abs(measured - expected) < 2e-3 + 0.02 * abs(expected), "\(parameter.name)")
+    }
+  }
+}
+
+struct GradientFixture {
+  let models: [String: ModelDirectory]
+  let losses: [String: Double]
+  private let tokens: [[Int32]]
+  private let masks: [[Int]]
+  private let rank: Int
+  private let alpha: Float
+  private let folder: URL
+
+  init() throws {
+    folder = try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/gradients")
+    struct Case: Decodable {
+      var tokens: [[Int32]]
+      var masks: [[Int]]
+      var losses: [String: Double]
+      var rank: Int
+      var alpha: Float
+    }
+    let given = try JSONDecoder().decode(
+      Case.self, from: Data(contentsOf: folder.appendingPathComponent("case.json")))
+    (tokens, masks, losses, rank, alpha) = (given.tokens, given.masks, given.losses, given.rank, given.alpha)
+    models = [
+      "small": try ModelDirectory(folder.appendingPathComponent("small")),
+      "large": try ModelDirectory(folder.appendingPathComponent("large")),
+    ]
+  }
+
+  func file(_ name: String) throws -> SafetensorsFile {
+    try SafetensorsFile(folder.appendingPathComponent(name + ".safetensors"))
+  }
+
+  func batch(masked: Bool) -> PackedBatch {
+    var batch = PackedBatch()
+    for (sequence, mask) in zip(tokens, masks) {
+      batch.append(sequence, predicted: masked ? mask.map { $0 != 0 } : nil)
+    }
+    return batch
+  }
+
+  func fill(_ store: ParameterStore, from model: String, prefix: String) {
+    for (name, tensor) in models[model]!.tensors { store.tensor(prefix + name)?.fill(tensor.floats()) }
+  }
+
+  func stitched(small: AnchorTensors, large: AnchorTensors, layer: TrainingProjection) -> TrainingNetwork {
+    TrainingNetwork(
+      embedding: small.embedding,
+      stages: [.block(small.blocks[0]), .stitch(layer), .block(large.blocks[1]), .block(large.blocks[2])],
+      finalNorm: large.finalNorm, normEpsilon: large.configuration.normEpsilon, head: large.head)
+  }
+
+  /// The route of the fixture with frozen base weights and everything PST trains.
+  func adapted() throws -> (ParameterStore, TrainingNetwork) {
+    let adapter = try file("adapter")
+    let stitches = try file("stitches")
+    let store = ParameterStore(
+      adapter.tensors.values.sorted { $0.name < $1.name }
+        .map { .init($0.name, shape: $0.shape, decays: $0.shape.count > 1) })
+    for tensor in adapter.tensors.values { store.tensor(tensor.name)!.fill(tensor.floats()) }
+    let scale = alpha / Float(rank)
+    func anchor(_ name: String) throws -> AnchorTensors {
+      try AnchorTensors(configuration: models[name]!.configuration) { tensorName in
+        let tensor = try #require(models[name]!.tensors[tensorName])
+        let buffer = FloatBuffer(tensor.floats())
+        let columns = tensor.shape.last!
+        return TrainingTensor(values: buffer.matrix(rows: buffer.count / columns, columns: columns))
+      }
+    }
+    func adapted(_ block: TrainingBlock, lora: String, bias: String) -> TrainingBlock {
+      var block = block
+      func adapt(_ projection: inout TrainingProjection, _ name: String) {
+        projection.lowRank = TrainingLowRank(
+          a: store.tensor("\(lora).\(name).lora_A")!, b: store.tensor("\(lora).\(name).lora_B")!, scale: scale)
+        projection.extraBias = store.tensor("\(bias).\(name).bias")!
+      }
+      adapt(&block.query, "self_attn.q_proj")
+      adapt(&block.key, "self_attn.k_proj")
+      adapt(&block.value, "self_attn.v_proj")
+      adapt(&block.output, "self_attn.o_proj")
+      return block
+    }
+    let id = "stitches.small-large@1"
+    let weight = FloatBuffer(try stitches.tensor(id + ".weight").floats()).matrix(rows: 24, columns: 16)
+    let layer = TrainingProjection(
+      weight: TrainingTensor(values: weight),
+      bias: TrainingTensor(frozen: FloatBuffer(try stitches.tensor(id + ".bias").floats()).vector),
+      lowRank: TrainingLowRank(
+        a: store.tensor(id + ".lora_A")!, b: store.tensor(id + ".lora_B")!, scale: scale),
+      extraBias: store.tensor(id + ".delta_bias")!)
+    var network = stitched(small: try anchor("small"), large: try anchor("large"), layer: layer)
+    network.stages = network.stages.enumerated().map { index, stage in
+      guard case .block(let block) = stage else { return stage }
+      let place = index == 0 ? "anchors.small.layers.0" : "anchors.large.layers.\(index - 1)"
+      return .block(adapted(block, lora: place, bias: index == 0 ? place : "\(id).\(place)"))
+    }
+    return (store, network)
+  }
+
+  /// Each tensor within 1e-3 of the reference, relative to its norm.
+  func expect(_ gradients: [String: [Float]], in name: String) throws {
+    let reference = try file(name)
+    for (name, found) in gradients {
+      let expected = try reference.tensor(name).floats()
+      #expect(found.count == expected.count, "\(name)")
+      let difference = zip(found, expected).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+      let norm = expected.reduce(0.0) { $0 + Double($1 * $1) }
+      #expect(norm > 0, "\(name) has no gradient to compare")
+      #expect((difference / norm).squareRoot() <= 1e-3, "\(name)")
+    }
+  }
+}

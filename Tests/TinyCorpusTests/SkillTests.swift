@@ -1,0 +1,84 @@
+import Foundation
+import Testing
+
+import TinyCorpus
+
+@Suite struct SkillTests {
+  @Test func splitMixMatchesItsPublishedSequence() {
+    var random = SplitMix64(seed: 1_234_567)
+    #expect(random.next() == 6_457_827_717_110_365_317)
+    #expect(random.next() == 3_203_168_211_198_807_973)
+  }
+
+  @Test func rangesAreCovered() {
+    var random = SplitMix64(seed: 3)
+    let drawn = Set((0..<1_000).map { _ in random.int(-2...4) })
+    #expect(drawn == Set(-2...4))
+  }
+
+  @Test func heldOutPhrasingsAreNotAmongTheSeenOnes() {
+    var random = SplitMix64(seed: 8)
+    for (skill, _) in Curriculum.skills {
+      for _ in 0..<300 {
+        let problem = skill.draw(&random)
+        let seen = Set(problem.phrasings.seen.map(Surface.normalized))
+        let held = Set(problem.phrasings.heldOut.map(Surface.normalized))
+        #expect(seen.isDisjoint(with: held), "\(skill.kind)")
+        #expect(seen.count >= 3 && !held.isEmpty, "\(skill.kind)")
+      }
+    }
+  }
+
+  @Test func noPhrasingLeavesASlotOpen() {
+    var random = SplitMix64(seed: 9)
+    for (skill, _) in Curriculum.skills {
+      for _ in 0..<200 {
+        let problem = skill.draw(&random)
+        for template in problem.phrasings.seen + problem.phrasings.heldOut {
+          #expect(!fill(template, problem.slots).contains("{"), "\(skill.kind): \(template)")
+        }
+      }
+    }
+  }
+
+  @Test func splitsAreRoughlyOfTheirSize() {
+    var counts: [Split: Int] = [:]
+    for a in 0..<100 { for b in a..<100 { counts[Split.of("addition:\(a),\(b)"), default: 0] += 1 } }
+    #expect((4_300...4_600).contains(counts[.train] ?? 0))
+    #expect((150...260).contains(counts[.validation] ?? 0))
+    #expect((330...480).contains(counts[.test] ?? 0))
+  }
+
+  @Test func repliesAreShortASCIIInOneLine() {
+    var random = SplitMix64(seed: 10)
+    for (skill, _) in Curriculum.skills where skill.kind != .story {
+      for _ in 0..<300 {
+        let exchange = skill.exchange(.train, otherManner: 30, &random)
+        #expect(exchange.answer.utf8.count <= 96, "\(exchange.answer)")
+        #expect((exchange.question + exchange.answer).utf8.allSatisfy { (32..<127).contains($0) })
+      }
+    }
+  }
+
+  @Test func lessonsAskNothingThatTheTestAsks() {
+    let corpus = Corpus(options: CorpusOptions())
+    let asked = Set((corpus.test() + corpus.validation()).compactMap { $0.messages.last?.content }
+      .map(Surface.normalized))
+    for lesson in Lesson.all() {
+      for conversation in lesson.conversations {
+        #expect(!asked.contains(Surface.normalized(conversation[0].content)), "\(conversation)")
+      }
+    }
+  }
+
+  @Test func lessonsAreWhatTheRepositoryHolds() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("weights/lessons")
+    for lesson in Lesson.all() {
+      #expect((60...200).contains(lesson.conversations.count), "\(lesson.name)")
+      let file = folder.appendingPathComponent("\(lesson.name).jsonl")
+      #expect(try String(contentsOf: file, encoding: .utf8) == lesson.jsonLines, "\(lesson.name)")
+    }
+  }
+}
