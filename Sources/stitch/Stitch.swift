@@ -12,6 +12,9 @@ struct Stitch: AsyncParsableCommand {
       Tokenize.self,
       TrainTokenizer.self,
       Pretrain.self,
+      FamilyCommand.self,
+      Adapt.self,
+      FrontierCommand.self,
     ]
     // `stitch` alone: defaultSubcommand: Chat.self
   )

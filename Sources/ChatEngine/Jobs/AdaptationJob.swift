@@ -76,7 +76,7 @@ public struct AdaptationJob {
       try text.family.writeCopy(to: output, adapter: trainer.snapshot(), stops: trainer.deployedStops)
       place = output
     } else {
-      place = try AdapterStore(family: text.family).save(trainer.snapshot())
+      place = try AdapterStore(identity: text.family.identity).save(trainer.snapshot()).file
     }
     do { try FileManager.default.removeItem(at: checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
     return place
