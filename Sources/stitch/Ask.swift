@@ -66,6 +66,9 @@ struct Ask: ParsableCommand {
     let needed = tokens.count + min(sampling.maxTokens, model.network.contextLength)
     let session = InferenceSession(
       network: model.network, contextLength: min(model.network.contextLength, needed), pool: source.pool)
+    guard tokens.count <= session.contextLength else {
+      throw InferenceError.contextOverflow(needed: tokens.count, contextLength: session.contextLength)
+    }
     var decoder = raw ? try StreamingDecoder(model.tokenizer, after: tokens) : StreamingDecoder(model.tokenizer)
     var text = ""
     var output = ReplyOutput(isQuiet: json)
