@@ -95,13 +95,17 @@ struct PlainChat {
     }
     if state.help != nil {
       for usage in Command.usages {
-        output("  " + "/\(usage.name) \(usage.arguments)".padding(toLength: 24, withPad: " ", startingAt: 0) + usage.help + "\n")
+        output(
+          "  " + "/\(usage.name) \(usage.arguments)".padding(toLength: 24, withPad: " ", startingAt: 0) + usage.help
+            + "\n")
       }
       state.help = nil
     }
   }
 
   private mutating func printNews() {
+    // The caller says it, on standard error.
+    if case .failed = state.family { return }
     for entry in state.conversation.entries where entry.id >= nextEntry {
       switch entry.kind {
       case .user: break

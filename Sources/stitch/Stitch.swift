@@ -14,6 +14,9 @@ struct Stitch: AsyncParsableCommand {
       Tokenize.self,
       TrainTokenizer.self,
       Pretrain.self,
+      FamilyCommand.self,
+      Adapt.self,
+      FrontierCommand.self,
     ]
     // `stitch` alone: defaultSubcommand: Chat.self
   )

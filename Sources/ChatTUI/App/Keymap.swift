@@ -32,8 +32,8 @@ package struct Keymap: Sendable {
   package func intent(for key: KeyPress) -> Intent? { intents[key] }
 
   /// The name of the first key of an intent.
-  package func name(of intent: Intent) -> String {
-    groups.flatMap(\.bindings).first { $0.intent == intent }?.keys.first?.name ?? ""
+  package func name(of intent: Intent, ascii: Bool = false) -> String {
+    groups.flatMap(\.bindings).first { $0.intent == intent }?.keys.first?.name(ascii: ascii) ?? ""
   }
 
   private static func bind(_ intent: Intent, _ help: String, _ keys: KeyPress...) -> Binding {
@@ -45,7 +45,9 @@ package struct Keymap: Sendable {
       "Size",
       [
         // Some terminals send Esc B and Esc F for Alt and an arrow.
-        bind(.smaller, "smaller network, from the next reply on", KeyPress(.left, .alt), .alt("b"), KeyPress(.function(7))),
+        bind(
+          .smaller, "smaller network, from the next reply on", KeyPress(.left, .alt), .alt("b"),
+          KeyPress(.function(7))),
         bind(.larger, "larger network", KeyPress(.right, .alt), .alt("f"), KeyPress(.function(8))),
         bind(.smallest, "smallest", KeyPress(.home, .alt)),
         bind(.largest, "largest", KeyPress(.end, .alt)),

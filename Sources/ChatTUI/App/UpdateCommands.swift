@@ -18,6 +18,7 @@ extension AppState {
     case .stitch(let name?):
       if let index = stopIndex(name) {
         choose(index)
+        say("\(stops[index].id) from the next reply on")
       } else if stops.isEmpty {
         wantedStitch = name
         say("applies once the family is loaded")
@@ -94,7 +95,8 @@ extension AppState {
   private mutating func set(_ name: String, _ value: String) throws(CommandError) {
     func number(_ range: ClosedRange<Double>) throws(CommandError) -> Double {
       guard let number = Double(value), range.contains(number) else {
-        throw CommandError(message: "\(name) is a number from \(Format.short(range.lowerBound)) to \(Format.short(range.upperBound))")
+        throw CommandError(
+          message: "\(name) is a number from \(Format.short(range.lowerBound)) to \(Format.short(range.upperBound))")
       }
       return number
     }
@@ -132,7 +134,8 @@ extension AppState {
       + stops.enumerated().map { index, stop in
         let quality = Format.quality(of: stop).map { " · \($0)" } ?? ""
         let here = index == self.stop ? "*" : " "
-        return "\(here)\(index + 1) \(stop.id) · \(Format.count(stop.parameters)) · \(Format.flops(stop.flopsPerToken))\(quality)"
+        return
+          "\(here)\(index + 1) \(stop.id) · \(Format.count(stop.parameters)) · \(Format.flops(stop.flopsPerToken))\(quality)"
       }.joined(separator: "\n")
   }
 }
