@@ -9,6 +9,8 @@ struct Stitch: AsyncParsableCommand {
     abstract: "A family of LLaMA models as one chatbot with a size slider.",
     version: "0.1.0",
     subcommands: [
+      Ask.self,
+      Score.self,
       Tokenize.self,
       TrainTokenizer.self,
       Pretrain.self,
