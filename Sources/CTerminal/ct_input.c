@@ -190,8 +190,9 @@ void ct_next(int timeout_ms, ct_event *event) {
       return;
     }
     if (waiting[0].revents & POLLIN) {
+      /* Readable without bytes: the other end is gone. */
       int count = 0;
-      if (ioctl(STDIN_FILENO, FIONREAD, &count) == 0 && count == 0) {
+      if (ioctl(STDIN_FILENO, FIONREAD, &count) != 0 || count == 0) {
         event->kind = CT_QUIT;
         return;
       }

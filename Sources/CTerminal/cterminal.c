@@ -127,6 +127,7 @@ static void close_at_exit(void) { ct_close(); }
 int ct_open(const char *log_path, int mouse, int color) {
   if (is_open) return fail("the terminal is already open");
   message[0] = 0;
+  if (!ct_is_terminal()) return fail("standard input and output are no terminal; use --plain");
   use_locale();
   if (take_outputs(log_path) != 0) {
     return_outputs();

@@ -102,6 +102,8 @@ struct PlainChat {
   }
 
   private mutating func printNews() {
+    // The caller says it, on standard error.
+    if case .failed = state.family { return }
     for entry in state.conversation.entries where entry.id >= nextEntry {
       switch entry.kind {
       case .user: break

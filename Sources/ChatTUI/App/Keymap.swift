@@ -32,8 +32,8 @@ package struct Keymap: Sendable {
   package func intent(for key: KeyPress) -> Intent? { intents[key] }
 
   /// The name of the first key of an intent.
-  package func name(of intent: Intent) -> String {
-    groups.flatMap(\.bindings).first { $0.intent == intent }?.keys.first?.name ?? ""
+  package func name(of intent: Intent, ascii: Bool = false) -> String {
+    groups.flatMap(\.bindings).first { $0.intent == intent }?.keys.first?.name(ascii: ascii) ?? ""
   }
 
   private static func bind(_ intent: Intent, _ help: String, _ keys: KeyPress...) -> Binding {

@@ -18,6 +18,7 @@ extension AppState {
     case .stitch(let name?):
       if let index = stopIndex(name) {
         choose(index)
+        say("\(stops[index].id) from the next reply on")
       } else if stops.isEmpty {
         wantedStitch = name
         say("applies once the family is loaded")

@@ -5,6 +5,11 @@ package struct Glyph: Sendable, Equatable {
   package var text: String
   /// Columns: 1 or 2.
   package var width: Int
+
+  package init(text: String, width: Int) {
+    self.text = text
+    self.width = width
+  }
 }
 
 /// Measures and splits text the way the terminal will show it.

@@ -27,8 +27,8 @@ package struct KeyPress: Hashable, Sendable {
   package static func control(_ character: Character) -> KeyPress { KeyPress(.character(character), .control) }
   package static func alt(_ character: Character) -> KeyPress { KeyPress(.character(character), .alt) }
 
-  /// As help shows it: `Ctrl-J`, `Alt-←`.
-  package var name: String {
+  /// As help shows it: `Ctrl-J`, `Alt-←`; with `ascii`, `Alt-Left`.
+  package func name(ascii: Bool = false) -> String {
     var name = ""
     if modifiers.contains(.control) { name += "Ctrl-" }
     if modifiers.contains(.alt) { name += "Alt-" }
@@ -43,10 +43,10 @@ package struct KeyPress: Hashable, Sendable {
     case .backspace: name += "Backspace"
     case .delete: name += "Del"
     case .insert: name += "Ins"
-    case .left: name += "←"
-    case .right: name += "→"
-    case .up: name += "↑"
-    case .down: name += "↓"
+    case .left: name += ascii ? "Left" : "←"
+    case .right: name += ascii ? "Right" : "→"
+    case .up: name += ascii ? "Up" : "↑"
+    case .down: name += ascii ? "Down" : "↓"
     case .home: name += "Home"
     case .end: name += "End"
     case .pageUp: name += "PgUp"

@@ -1,11 +1,11 @@
 /// Keys and commands, from the tables that bind them.
-enum HelpView {
+package enum HelpView {
   static func frame(in state: AppState) -> Rect {
     let width = min(78, state.width - 2), height = min(46, state.height - 2)
     return Rect(x: (state.width - width) / 2, y: (state.height - height) / 2, width: width, height: height)
   }
 
-  static func lines(glyphs: GlyphSet, width: Int, keymap: Keymap = .standard) -> [[Span]] {
+  package static func lines(glyphs: GlyphSet, width: Int, keymap: Keymap = .standard) -> [[Span]] {
     var lines: [[Span]] = []
     func add(_ name: String, _ text: String, column: Int) {
       let name = glyphs.plain(name), text = glyphs.plain(text)
@@ -23,7 +23,7 @@ enum HelpView {
     }
     for group in keymap.groups {
       lines.append([Span(group.title, .title)])
-      for binding in group.bindings { add(binding.keys.map(\.name).joined(separator: ", "), binding.help, column: 22) }
+      for binding in group.bindings { add(binding.keys.map { $0.name(ascii: glyphs.isASCII) }.joined(separator: ", "), binding.help, column: 22) }
       lines.append([])
     }
     lines.append([Span("Commands", .title)])

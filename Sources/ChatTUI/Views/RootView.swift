@@ -79,17 +79,13 @@ enum StatusView {
   private static func left(_ state: AppState, room: Int) -> (String, Style) {
     if let hint = state.hint { return (hint.text, hint.isWarning ? .warning : .accent) }
     if state.isStopping { return ("stopping…", .dim) }
-    let keys = Keymap.standard
-    var candidates: [String] = []
-    if state.activeReply != nil {
-      candidates = ["\(keys.name(of: .stopReply)) stops · \(keys.name(of: .smaller)) \(keys.name(of: .larger)) size · \(keys.name(of: .help)) help"]
-    } else {
-      candidates = [
-        "\(keys.name(of: .send)) sends · \(keys.name(of: .newline)) new line · \(keys.name(of: .smaller)) \(keys.name(of: .larger)) size · \(keys.name(of: .help)) help",
-        "\(keys.name(of: .send)) sends · \(keys.name(of: .help)) help",
-      ]
-    }
+    func key(_ intent: Intent) -> String { Keymap.standard.name(of: intent, ascii: state.glyphs.isASCII) }
+    let size = "\(key(.smaller)) \(key(.larger)) size", help = "\(key(.help)) help"
+    let candidates =
+      state.activeReply != nil
+      ? ["\(key(.stopReply)) stops · \(size) · \(help)"]
+      : ["\(key(.send)) sends · \(key(.newline)) new line · \(size) · \(help)", "\(key(.send)) sends · \(help)"]
     let fitting = candidates.first { Glyphs.width(of: state.glyphs.plain($0)) <= room }
-    return (fitting ?? "\(keys.name(of: .help)) help", .dim)
+    return (fitting ?? help, .dim)
   }
 }

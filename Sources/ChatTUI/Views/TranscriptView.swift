@@ -22,6 +22,7 @@ enum TranscriptView {
 
   private static func drawWelcome(_ state: AppState, on canvas: inout Canvas, in rect: Rect) {
     var lines: [(String, Style)] = []
+    func key(_ intent: Intent) -> String { Keymap.standard.name(of: intent, ascii: state.glyphs.isASCII) }
     switch state.family {
     case .loading:
       lines = [("The family is loading. You can write already.", .dim)]
@@ -30,9 +31,9 @@ enum TranscriptView {
       lines = [
         ("One chatbot in \(summary.stops.count) sizes.", .strong),
         ("", .text),
-        ("Ask something, then move the slider with Alt-← and Alt-→: the next reply comes from a smaller or larger network.", .dim),
+        ("Ask something, then move the slider with \(key(.smaller)) and \(key(.larger)): the next reply comes from a smaller or larger network.", .dim),
         ("", .text),
-        ("/train FILE teaches all sizes at once. F1 shows everything else.", .dim),
+        ("/train FILE teaches all sizes at once. \(key(.help)) shows everything else.", .dim),
       ]
     }
     let text = rect.inset(left: 2, top: 1, right: 2)
