@@ -9,11 +9,12 @@ struct Stitch: AsyncParsableCommand {
     abstract: "A family of LLaMA models as one chatbot with a size slider.",
     version: "0.1.0",
     subcommands: [
+      Chat.self,
       Tokenize.self,
       TrainTokenizer.self,
       Pretrain.self,
-    ]
-    // `stitch` alone: defaultSubcommand: Chat.self
+    ],
+    defaultSubcommand: Chat.self
   )
 
   /// Synchronous commands, the terminal UI among them, run on the main thread.
