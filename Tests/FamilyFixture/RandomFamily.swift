@@ -5,19 +5,22 @@ import Tokenizer
 /// A family of two small anchors with random weights, made anew for a test: it says nonsense, quickly.
 public enum RandomFamily {
   public static let vocabularySize = 320
-  /// `small`, five stitches into `large`, `large`.
+  /// `small`, three stitches into `large`, `large`.
   public static let stitchIDs = ["small", "small-large@3", "small-large@2", "small-large@1", "large"]
 
   /// Writes the family to `directory`, which must not exist.
+  /// - Parameter width: of the smaller anchor; the larger is half as wide again. Wide ones are slow.
   @discardableResult
-  public static func make(at directory: URL, contextLength: Int = 128, name: String = "random") throws -> Family {
+  public static func make(
+    at directory: URL, contextLength: Int = 128, width: Int = 32, name: String = "random"
+  ) throws -> Family {
     let scratch = directory.deletingLastPathComponent().appendingPathComponent("anchors-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: scratch) }
     let tokenizer = try SentencePieceTrainer(
       vocabularySize: vocabularySize, controlSymbols: ["<|system|>", "<|user|>", "<|assistant|>"]
     ).train(sentences)
-    let anchors = try [("small", 2, 32, 1 as UInt64), ("large", 4, 48, 2)].map { name, blocks, hidden, seed in
+    let anchors = try [("small", 2, width, 1 as UInt64), ("large", 4, width * 3 / 2, 2)].map { name, blocks, hidden, seed in
       let url = scratch.appendingPathComponent(name)
       try write(
         LlamaConfiguration(
