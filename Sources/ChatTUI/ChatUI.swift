@@ -47,7 +47,8 @@ public func runChatUI(backend: any ChatBackend, options: ChatUIOptions) throws -
   return status
 }
 
-private func runUntilLeft(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) -> (Int32, AppState) {
+private func runUntilLeft(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) -> (Int32, AppState)
+{
   var runner = try AppRunner(backend: backend, options: options)
   let status = runner.run()
   return (status, runner.state)
@@ -60,7 +61,8 @@ private func plainTranscript(_ state: AppState) -> String {
     switch entry.kind {
     case .user(let line): text += "\(state.glyphs.prompt) \(sanitise(line))\n"
     case .reply(let reply) where !reply.text.isEmpty:
-      text += "\(sanitise(reply.text).trimmingWhitespace)\n[\(TranscriptLines.label(reply, glyphs: state.glyphs))]\n\n"
+      text +=
+        "\(sanitise(reply.text).trimmingWhitespace)\n[\(TranscriptLines.label(reply, glyphs: state.glyphs))]\n\n"
     default: break
     }
   }

@@ -95,7 +95,9 @@ struct PlainChat {
     }
     if state.help != nil {
       for usage in Command.usages {
-        output("  " + "/\(usage.name) \(usage.arguments)".padding(toLength: 24, withPad: " ", startingAt: 0) + usage.help + "\n")
+        output(
+          "  " + "/\(usage.name) \(usage.arguments)".padding(toLength: 24, withPad: " ", startingAt: 0) + usage.help
+            + "\n")
       }
       state.help = nil
     }

@@ -32,7 +32,7 @@ struct Pretrain: ParsableCommand {
       plan: try readPlan(), dataFiles: data.map { URL(fileURLWithPath: $0) },
       tokenizerFile: URL(fileURLWithPath: tokenizer), output: URL(fileURLWithPath: output),
       checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, elementType: elementType, threads: threads)
-    var meter = ProgressMeter()
+    let meter = ProgressMeter()
     let done = try job.run(
       note: { meter.note($0) },
       progress: { progress in

@@ -2,7 +2,7 @@ import Foundation
 
 /// Progress of training on standard error: a line that rewrites itself on a terminal, a line now and then elsewhere
 /// (so that logs stay readable and can be searched).
-struct ProgressMeter {
+final class ProgressMeter {
   private let onTerminal = isatty(STDERR_FILENO) == 1
   private let start = Date()
   private var firstStep: Int?
@@ -10,13 +10,13 @@ struct ProgressMeter {
   private var shown = false
 
   /// A line for people.
-  mutating func note(_ line: String) {
+  func note(_ line: String) {
     if shown && onTerminal { write("\n") }
     shown = false
     write(line + "\n")
   }
 
-  mutating func update(
+  func update(
     step: Int, of total: Int, loss: Double, heldOutLoss: Double?, tokensPerSecond: Double, extra: String = ""
   ) {
     if firstStep == nil { firstStep = step - 1 }

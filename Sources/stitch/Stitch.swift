@@ -13,6 +13,9 @@ struct Stitch: AsyncParsableCommand {
       Tokenize.self,
       TrainTokenizer.self,
       Pretrain.self,
+      FamilyCommand.self,
+      Adapt.self,
+      FrontierCommand.self,
     ],
     defaultSubcommand: Chat.self
   )

@@ -27,7 +27,8 @@ import Testing
       guard let scalar = Unicode.Scalar(value) else { continue }
       for glyph in Glyphs.split(Character(scalar)) {
         let widths = glyph.text.unicodeScalars.map { Glyphs.width(of: $0) }
-        #expect(widths[0] == glyph.width && widths.dropFirst().allSatisfy { $0 == 0 }, "U+\(String(value, radix: 16))")
+        #expect(
+          widths[0] == glyph.width && widths.dropFirst().allSatisfy { $0 == 0 }, "U+\(String(value, radix: 16))")
       }
     }
   }
@@ -56,7 +57,9 @@ import Testing
       for scalar in canvas.dump()[0].unicodeScalars {
         let value = scalar.value
         #expect(value >= 0x20 && !(0x7F..<0xA0).contains(value))
-        #expect(!(0x200B...0x200F).contains(value) && !(0x202A...0x202E).contains(value) && !(0x2060...0x206F).contains(value))
+        #expect(
+          !(0x200B...0x200F).contains(value) && !(0x202A...0x202E).contains(value)
+            && !(0x2060...0x206F).contains(value))
       }
     }
   }

@@ -7,7 +7,8 @@ import Testing
     var lines = ["evil", "/stitch 1", "", "/stich", "hello"].makeIterator()
     var text = ""
     let status = try runPlainChat(
-      backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 }, isInteractive: false)
+      backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
+      isInteractive: false)
     #expect(status == 0)
     #expect(
       text == """
@@ -28,7 +29,8 @@ import Testing
   @Test func withoutAFamily() {
     let backend = ScriptedBackend(failure: "no/family.json: no such file; make one with stitch family build")
     #expect(throws: PlainChatError.self) {
-      _ = try runPlainChat(backend: backend, options: ChatUIOptions(), input: { nil }, output: { _ in }, isInteractive: false)
+      _ = try runPlainChat(
+        backend: backend, options: ChatUIOptions(), input: { nil }, output: { _ in }, isInteractive: false)
     }
   }
 
@@ -36,7 +38,8 @@ import Testing
     var lines = ["/quit", "never"].makeIterator()
     var text = ""
     let status = try runPlainChat(
-      backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 }, isInteractive: true)
+      backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
+      isInteractive: true)
     #expect(status == 0 && text == "you> ")
   }
 }

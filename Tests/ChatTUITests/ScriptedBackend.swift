@@ -28,8 +28,11 @@ final class ScriptedBackend: ChatBackend {
       let part = Double(index) / 8
       return Stop(
         id: index == 0 ? "small" : index == 8 ? "large" : "small-large@\(8 - index)",
-        route: index == 0 ? "small[0..<4]" : index == 8 ? "large[0..<8]" : "small[0..<\(max(1, 4 - index / 2))] → large[\(8 - index)..<8]",
-        parameters: 400_000 + Int(part * 3_600_000), flopsPerToken: 0.9e6 + part * 7.1e6, weightBytes: 800_000 + Int(part * 7_200_000),
+        route: index == 0
+          ? "small[0..<4]"
+          : index == 8 ? "large[0..<8]" : "small[0..<\(max(1, 4 - index / 2))] → large[\(8 - index)..<8]",
+        parameters: 400_000 + Int(part * 3_600_000), flopsPerToken: 0.9e6 + part * 7.1e6,
+        weightBytes: 800_000 + Int(part * 7_200_000),
         importance: 0.1, quality: 0.61 + 0.25 * part.squareRoot(), loss: nil, tokensPerSecond: 900 - 700 * part)
     }, contextLength: 512, adapterStep: 400)
 
@@ -58,7 +61,10 @@ final class ScriptedBackend: ChatBackend {
       }
       let used = messages.reduce(0) { $0 + $1.content.count / 3 + 4 } + count
       continuation.yield(
-        .finished(ReplyStamp(stitch: stitch, adapterStep: 400, tokens: count, tokensPerSecond: 52.125, finish: finish, contextTokens: used)))
+        .finished(
+          ReplyStamp(
+            stitch: stitch, adapterStep: 400, tokens: count, tokensPerSecond: 52.125, finish: finish,
+            contextTokens: used)))
       continuation.finish()
     }
     continuation.onTermination = { if case .cancelled = $0 { task.cancel() } }
@@ -68,15 +74,26 @@ final class ScriptedBackend: ChatBackend {
   func stopReply() async { stopAsked.withLock { $0 = true } }
 
   static func answer(to question: String) -> String {
-    if question.contains("evil") { return "Before \u{1B}[31mred\u{1B}[0m \u{1B}]0;title\u{07} after \u{202E}gnp.exe\u{202C}." }
-    if question.contains("wide") { return "漢字かな交じり文 and 👩‍👩‍👧 and 🇩🇪 and e\u{301} and 👍🏽 mixed with words, 長い文章も正しく折り返されるべきです。" }
-    if question.contains("long") { return (1...60).map { "This is sentence number \($0) of a long reply." }.joined(separator: " ") }
-    if question.contains("list") { return "# Steps\n- **First** take the `list` and read it from the left to the right, slowly\n- Second\n\n```\nsort(list)\n```\nDone." }
+    if question.contains("evil") {
+      return "Before \u{1B}[31mred\u{1B}[0m \u{1B}]0;title\u{07} after \u{202E}gnp.exe\u{202C}."
+    }
+    if question.contains("wide") {
+      return "漢字かな交じり文 and 👩‍👩‍👧 and 🇩🇪 and e\u{301} and 👍🏽 mixed with words, 長い文章も正しく折り返されるべきです。"
+    }
+    if question.contains("long") {
+      return (1...60).map { "This is sentence number \($0) of a long reply." }.joined(separator: " ")
+    }
+    if question.contains("list") {
+      return
+        "# Steps\n- **First** take the `list` and read it from the left to the right, slowly\n- Second\n\n```\nsort(list)\n```\nDone."
+    }
     return "You said “\(question)”. 12 + 7 = 19."
   }
 
   func startTraining(dataFile: String, steps: Int) async throws {
-    if dataFile.contains("missing") { throw Refusal(description: "\(dataFile): no such file; give the path of a JSON Lines file") }
+    if dataFile.contains("missing") {
+      throw Refusal(description: "\(dataFile): no such file; give the path of a JSON Lines file")
+    }
     training.withLock {
       $0 = TrainingStatus()
       $0.phase = .running

@@ -35,13 +35,16 @@ extension AppState {
   mutating func exchange(_ question: String, _ answer: String, finish: ReplyStamp.Finish = .stop) {
     type(question)
     press(.enter)
-    let id = activeReply!, stitch = currentStop!.id
+    let id = activeReply!
+    let stitch = currentStop!.id
     apply(
       .reply(id: id, .started(stitch: stitch, adapterStep: 400)), .reply(id: id, .text(answer)),
       .reply(
         id: id,
         .finished(
-          ReplyStamp(stitch: stitch, adapterStep: 400, tokens: 12, tokensPerSecond: 52.125, finish: finish, contextTokens: 61))),
+          ReplyStamp(
+            stitch: stitch, adapterStep: 400, tokens: 12, tokensPerSecond: 52.125, finish: finish, contextTokens: 61))
+      ),
       .replyEnded(id: id))
   }
 

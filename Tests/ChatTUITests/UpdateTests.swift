@@ -10,7 +10,9 @@ import Testing
     let effects = state.press(.enter)
     #expect(
       effects == [
-        .startReply(id: 2, messages: [ChatMessage(role: .user, content: "hi")], stitch: "small-large@1", options: SamplingOptions())
+        .startReply(
+          id: 2, messages: [ChatMessage(role: .user, content: "hi")], stitch: "small-large@1",
+          options: SamplingOptions())
       ])
     #expect(state.editor.isEmpty && state.activeReply == 2)
   }
@@ -113,8 +115,11 @@ import Testing
 
   @Test func settings() {
     var state = readyState()
-    state.apply(.submit("/set temperature 0.7"), .submit("/set top_p 0.9"), .submit("/set seed 7"), .submit("/set top_k 40"))
-    #expect(state.sampling.temperature == 0.7 && state.sampling.topP == 0.9 && state.sampling.seed == 7 && state.sampling.topK == 40)
+    state.apply(
+      .submit("/set temperature 0.7"), .submit("/set top_p 0.9"), .submit("/set seed 7"), .submit("/set top_k 40"))
+    #expect(
+      state.sampling.temperature == 0.7 && state.sampling.topP == 0.9 && state.sampling.seed == 7
+        && state.sampling.topK == 40)
     state.apply(.submit("/set top_p off"), .submit("/set temperature nan"), .submit("/set temperature -1"))
     #expect(state.sampling.topP == nil && state.sampling.temperature == 0.7)
   }

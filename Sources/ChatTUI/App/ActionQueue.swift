@@ -32,7 +32,9 @@ package final class ActionQueue: Sendable {
 
   /// One action that does what two in a row would do, if there is one.
   private static func merge(_ first: Action, _ second: Action) -> Action? {
-    if case .reply(id: let id, .text(let before)) = first, case .reply(id: let same, .text(let text)) = second, id == same {
+    if case .reply(id: let id, .text(let before)) = first, case .reply(id: let same, .text(let text)) = second,
+      id == same
+    {
       return .reply(id: id, .text(before + text))
     }
     // The beginning and the end of a run are told in the transcript: only steps within a phase are skipped.

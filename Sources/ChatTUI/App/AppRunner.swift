@@ -18,7 +18,8 @@ struct AppRunner: ~Copyable {
 
   init(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) {
     state = AppState(options)
-    terminal = try Terminal(log: options.logFile, mouse: options.mouse, color: options.color && !ChatUIOptions.isNoColorSet)
+    terminal = try Terminal(
+      log: options.logFile, mouse: options.mouse, color: options.color && !ChatUIOptions.isNoColorSet)
     queue = ActionQueue(wake: { Terminal.wake() })
     effects = EffectRunner(backend: backend, queue: queue)
   }

@@ -26,14 +26,17 @@ extension Command {
   }
 
   package static let usages: [Usage] = [
-    Usage(name: "stitch", arguments: "[N|ID]", help: "use stop N of the slider, or the stitch of that name; alone: list"),
+    Usage(
+      name: "stitch", arguments: "[N|ID]", help: "use stop N of the slider, or the stitch of that name; alone: list"),
     Usage(name: "train", arguments: "FILE [STEPS]", help: "adapt all sizes to a data file in the background"),
     Usage(name: "pause", arguments: "", help: "pause training"),
     Usage(name: "resume", arguments: "", help: "resume training"),
     Usage(name: "save", arguments: "", help: "use what was learned so far from the next reply on"),
     Usage(name: "stop", arguments: "", help: "stop training and keep what was learned"),
     Usage(name: "undo", arguments: "", help: "go back to the weights in use before the last /save or /stop"),
-    Usage(name: "set", arguments: "[NAME VALUE]", help: "temperature, top_p, top_k, min_p, repeat, max_tokens, seed; alone: show"),
+    Usage(
+      name: "set", arguments: "[NAME VALUE]",
+      help: "temperature, top_p, top_k, min_p, repeat, max_tokens, seed; alone: show"),
     Usage(name: "system", arguments: "[TEXT]", help: "set the system prompt; alone: show it; “-” removes it"),
     Usage(name: "regen", arguments: "", help: "answer the last question again, at the size chosen now"),
     Usage(name: "clear", arguments: "", help: "forget the conversation"),
@@ -66,7 +69,9 @@ extension Command {
     case "undo", "rollback": return .undo
     case "set":
       if words.isEmpty { return .showSettings }
-      guard words.count == 2 else { throw CommandError(message: "/set takes a name and a value: /set temperature 0.7") }
+      guard words.count == 2 else {
+        throw CommandError(message: "/set takes a name and a value: /set temperature 0.7")
+      }
       return .set(name: words[0].lowercased(), value: words[1])
     case "system": return .system(rest.isEmpty ? nil : rest)
     case "clear", "new": return .clear
@@ -105,7 +110,8 @@ extension Command {
 
   /// Edits (insert, delete, change, swap of neighbours) between two words.
   static func distance(_ a: String, _ b: String) -> Int {
-    let a = Array(a), b = Array(b)
+    let a = Array(a)
+    let b = Array(b)
     var rows = [Array(0...b.count)]
     for i in 0..<a.count {
       var row = [i + 1]

@@ -86,7 +86,9 @@ package struct Editor: Sendable, Equatable {
       index += 1
     }
     // The end of a wrapped line is the start of the next one: stay on this one.
-    if index == line.upperBound && row + step + 1 < lines.count && lines[row + step + 1].lowerBound == index && index > line.lowerBound {
+    if index == line.upperBound && row + step + 1 < lines.count && lines[row + step + 1].lowerBound == index
+      && index > line.lowerBound
+    {
       index -= 1
     }
     cursor = index

@@ -30,7 +30,8 @@ package final class EffectRunner {
 
   /// Effects on the terminal and on the loop are not for here; they are ignored.
   package func run(_ effect: Effect) {
-    let backend = self.backend, queue = self.queue
+    let backend = self.backend
+    let queue = self.queue
     switch effect {
     case .load:
       otherTasks.append(

@@ -45,7 +45,9 @@ package struct Keymap: Sendable {
       "Size",
       [
         // Some terminals send Esc B and Esc F for Alt and an arrow.
-        bind(.smaller, "smaller network, from the next reply on", KeyPress(.left, .alt), .alt("b"), KeyPress(.function(7))),
+        bind(
+          .smaller, "smaller network, from the next reply on", KeyPress(.left, .alt), .alt("b"),
+          KeyPress(.function(7))),
         bind(.larger, "larger network", KeyPress(.right, .alt), .alt("f"), KeyPress(.function(8))),
         bind(.smallest, "smallest", KeyPress(.home, .alt)),
         bind(.largest, "largest", KeyPress(.end, .alt)),

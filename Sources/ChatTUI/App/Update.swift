@@ -73,7 +73,9 @@ extension AppState {
       if let index = stopIndex(wanted) {
         stop = index
       } else {
-        notice("No stitch \(wanted) in this family; using \(currentStop?.id ?? "none"). /stitch lists them.", isWarning: true)
+        notice(
+          "No stitch \(wanted) in this family; using \(currentStop?.id ?? "none"). /stitch lists them.",
+          isWarning: true)
       }
     }
     // A message was sent while the weights were loading.

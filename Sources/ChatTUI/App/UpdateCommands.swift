@@ -96,7 +96,8 @@ extension AppState {
   private mutating func set(_ name: String, _ value: String) throws(CommandError) {
     func number(_ range: ClosedRange<Double>) throws(CommandError) -> Double {
       guard let number = Double(value), range.contains(number) else {
-        throw CommandError(message: "\(name) is a number from \(Format.short(range.lowerBound)) to \(Format.short(range.upperBound))")
+        throw CommandError(
+          message: "\(name) is a number from \(Format.short(range.lowerBound)) to \(Format.short(range.upperBound))")
       }
       return number
     }
@@ -134,7 +135,8 @@ extension AppState {
       + stops.enumerated().map { index, stop in
         let quality = Format.quality(of: stop).map { " · \($0)" } ?? ""
         let here = index == self.stop ? "*" : " "
-        return "\(here)\(index + 1) \(stop.id) · \(Format.count(stop.parameters)) · \(Format.flops(stop.flopsPerToken))\(quality)"
+        return
+          "\(here)\(index + 1) \(stop.id) · \(Format.count(stop.parameters)) · \(Format.flops(stop.flopsPerToken))\(quality)"
       }.joined(separator: "\n")
   }
 }

@@ -136,7 +136,9 @@ extension AppState {
       } else if layout.slider.contains(x: event.x, y: event.y) && event.y == layout.sliderTrackY {
         isDragging = true
         drag(to: event.x)
-      } else if scroll != .end && event.y == layout.transcript.maxY - 1 && layout.transcript.contains(x: event.x, y: event.y) {
+      } else if scroll != .end && event.y == layout.transcript.maxY - 1
+        && layout.transcript.contains(x: event.x, y: event.y)
+      {
         scrollToEnd()
       }
     case .move: if isDragging { drag(to: event.x) }

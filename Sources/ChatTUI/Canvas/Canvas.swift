@@ -72,7 +72,9 @@ package struct Canvas: Sendable, Equatable {
   /// Draws one line of text from (x, y), clipped to `clip`; a wide glyph that would be cut in half shows as a space.
   /// - Returns: the column after the text, as if nothing had been clipped on the right.
   @discardableResult
-  package mutating func put(_ text: some StringProtocol, x: Int, y: Int, style: Style = .text, in clip: Rect? = nil) -> Int {
+  package mutating func put(_ text: some StringProtocol, x: Int, y: Int, style: Style = .text, in clip: Rect? = nil)
+    -> Int
+  {
     let clip = clip ?? bounds
     let visibleRow = y >= 0 && y < height && y >= clip.y && y < clip.maxY
     let left = max(0, clip.x)
@@ -133,7 +135,9 @@ package struct Canvas: Sendable, Equatable {
   private mutating func set(_ glyph: Glyph, x: Int, y: Int, style: Style) {
     let index = y * width + x
     // Half of a wide glyph cannot stay.
-    if cells[index].width == 0 && x > 0 { cells[index - 1] = Cell(text: " ", width: 1, style: cells[index - 1].style) }
+    if cells[index].width == 0 && x > 0 {
+      cells[index - 1] = Cell(text: " ", width: 1, style: cells[index - 1].style)
+    }
     let last = index + glyph.width - 1
     if cells[last].width == 2 && x + glyph.width < width {
       cells[last + 1] = Cell(text: " ", width: 1, style: cells[last + 1].style)

@@ -1,14 +1,16 @@
 /// Keys and commands, from the tables that bind them.
 package enum HelpView {
   static func frame(in state: AppState) -> Rect {
-    let width = min(78, state.width - 2), height = min(46, state.height - 2)
+    let width = min(78, state.width - 2)
+    let height = min(46, state.height - 2)
     return Rect(x: (state.width - width) / 2, y: (state.height - height) / 2, width: width, height: height)
   }
 
   package static func lines(glyphs: GlyphSet, width: Int, keymap: Keymap = .standard) -> [[Span]] {
     var lines: [[Span]] = []
     func add(_ name: String, _ text: String, column: Int) {
-      let name = glyphs.plain(name), text = glyphs.plain(text)
+      let name = glyphs.plain(name)
+      let text = glyphs.plain(text)
       let pad = max(1, column - Glyphs.width(of: name))
       let fits = Glyphs.width(of: name) < column && width - column >= 16
       let indent = fits ? column : 4
@@ -23,7 +25,9 @@ package enum HelpView {
     }
     for group in keymap.groups {
       lines.append([Span(group.title, .title)])
-      for binding in group.bindings { add(binding.keys.map { $0.name(ascii: glyphs.isASCII) }.joined(separator: ", "), binding.help, column: 22) }
+      for binding in group.bindings {
+        add(binding.keys.map { $0.name(ascii: glyphs.isASCII) }.joined(separator: ", "), binding.help, column: 22)
+      }
       lines.append([])
     }
     lines.append([Span("Commands", .title)])
@@ -44,15 +48,20 @@ package enum HelpView {
     canvas.rule(in: frame.row(frame.height - 1), glyphs: glyphs)
     let sides = glyphs.isASCII ? "|" : "│"
     let corners: [(Int, Int, String)] = [
-      (frame.x, frame.y, "┌"), (frame.maxX - 1, frame.y, "┐"), (frame.x, frame.maxY - 1, "└"), (frame.maxX - 1, frame.maxY - 1, "┘"),
+      (frame.x, frame.y, "┌"), (frame.maxX - 1, frame.y, "┐"), (frame.x, frame.maxY - 1, "└"),
+      (frame.maxX - 1, frame.maxY - 1, "┘"),
     ]
     for y in (frame.y + 1)..<(frame.maxY - 1) {
       canvas.put(sides, x: frame.x, y: y, style: .rule)
       canvas.put(sides, x: frame.maxX - 1, y: y, style: .rule)
     }
     for (x, y, corner) in corners { canvas.put(glyphs.isASCII ? "+" : corner, x: x, y: y, style: .rule) }
-    for row in 0..<min(inner.height, lines.count - top) { canvas.put(lines[top + row], x: inner.x, y: inner.y + row, in: inner) }
-    let more = lines.count > inner.height ? " \(top + 1)-\(min(top + inner.height, lines.count)) of \(lines.count) · PgDn · Esc closes " : " Esc closes "
+    for row in 0..<min(inner.height, lines.count - top) {
+      canvas.put(lines[top + row], x: inner.x, y: inner.y + row, in: inner)
+    }
+    let more =
+      lines.count > inner.height
+      ? " \(top + 1)-\(min(top + inner.height, lines.count)) of \(lines.count) · PgDn · Esc closes " : " Esc closes "
     canvas.putRight(glyphs.plain(more), in: frame.inset(right: 2), y: frame.maxY - 1, style: .dim)
   }
 }

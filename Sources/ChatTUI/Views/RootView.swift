@@ -71,7 +71,8 @@ enum StatusView {
     let room = rect.width - Glyphs.width(of: right) - 3
     let (text, style) = left(state, room: room)
     canvas.put(
-      Wrap.truncate(state.glyphs.plain(text), width: room, ellipsis: state.glyphs.ellipsis), x: rect.x + 1, y: rect.y, style: style,
+      Wrap.truncate(state.glyphs.plain(text), width: room, ellipsis: state.glyphs.ellipsis), x: rect.x + 1, y: rect.y,
+      style: style,
       in: rect)
     canvas.putRight(right, in: rect.inset(right: 1), y: rect.y, style: isWarning ? .warning : .dim)
   }
@@ -80,7 +81,8 @@ enum StatusView {
     if let hint = state.hint { return (hint.text, hint.isWarning ? .warning : .accent) }
     if state.isStopping { return ("stopping…", .dim) }
     func key(_ intent: Intent) -> String { Keymap.standard.name(of: intent, ascii: state.glyphs.isASCII) }
-    let size = "\(key(.smaller)) \(key(.larger)) size", help = "\(key(.help)) help"
+    let size = "\(key(.smaller)) \(key(.larger)) size"
+    let help = "\(key(.help)) help"
     let candidates =
       state.activeReply != nil
       ? ["\(key(.stopReply)) stops · \(size) · \(help)"]

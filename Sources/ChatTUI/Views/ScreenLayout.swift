@@ -24,7 +24,8 @@ package struct ScreenLayout: Sendable, Equatable {
   package var composerTextWidth: Int { max(1, composer.width - 4) }
 
   package init(_ state: AppState) {
-    let width = state.width, height = state.height
+    let width = state.width
+    let height = state.height
     guard width >= Self.minimumWidth, height >= Self.minimumHeight else {
       isTooSmall = true
       return

@@ -30,10 +30,13 @@ enum SliderView {
 
   /// What stands before and after the track.
   private static func ends(_ state: AppState) -> (String, String) {
-    guard let first = state.stops.first, let last = state.stops.last, let current = state.currentStop else { return ("", "") }
+    guard let first = state.stops.first, let last = state.stops.last, let current = state.currentStop else {
+      return ("", "")
+    }
     let width = state.layout.slider.width
     if state.layout.slider.height == 3 {
-      let a = sanitiseLine(first.id), b = sanitiseLine(last.id)
+      let a = sanitiseLine(first.id)
+      let b = sanitiseLine(last.id)
       return max(Glyphs.width(of: a), Glyphs.width(of: b)) <= width / 5 ? (a, b) : ("", "")
     }
     let next = state.otherRunningStitch == nil ? "" : " next"
@@ -49,12 +52,15 @@ enum SliderView {
     let span = last.flopsPerToken - first.flopsPerToken
     let gap = right - left >= 2 * (stops.count - 1) ? 2 : 1
     var columns = stops.indices.map { index in
-      let part = span > 0 ? (stops[index].flopsPerToken - first.flopsPerToken) / span : Double(index) / Double(stops.count - 1)
+      let part =
+        span > 0 ? (stops[index].flopsPerToken - first.flopsPerToken) / span : Double(index) / Double(stops.count - 1)
       return left + Int((part * Double(right - left)).rounded())
     }
     for index in columns.indices.dropFirst() { columns[index] = max(columns[index], columns[index - 1] + gap) }
     columns[columns.count - 1] = min(right, columns[columns.count - 1])
-    for index in columns.indices.dropLast().reversed() { columns[index] = max(left, min(columns[index], columns[index + 1] - gap)) }
+    for index in columns.indices.dropLast().reversed() {
+      columns[index] = max(left, min(columns[index], columns[index + 1] - gap))
+    }
     return columns
   }
 

@@ -22,7 +22,9 @@ enum TrainingView {
     if !training.dataFile.isEmpty {
       let name = sanitiseLine(String(training.dataFile.split(separator: "/").last ?? ""))
       let room = body.maxX - head - 2
-      if room > 4 { canvas.putRight(Wrap.truncate(name, width: room, ellipsis: glyphs.ellipsis), in: body, y: y, style: .dim) }
+      if room > 4 {
+        canvas.putRight(Wrap.truncate(name, width: room, ellipsis: glyphs.ellipsis), in: body, y: y, style: .dim)
+      }
     }
     y += 1
     drawProgress(training, glyphs: glyphs, on: &canvas, in: body.row(1))
@@ -31,7 +33,9 @@ enum TrainingView {
       canvas.put(line, x: body.x, y: y, in: body)
       y += 1
     }
-    let message = training.message.isEmpty ? [] : Array(Wrap.lines(glyphs.plain(sanitiseLine(training.message)), width: max(1, body.width)).prefix(2))
+    let message =
+      training.message.isEmpty
+      ? [] : Array(Wrap.lines(glyphs.plain(sanitiseLine(training.message)), width: max(1, body.width)).prefix(2))
     let bars = histogram(state, width: body.width)
     let below = (bars == nil ? 0 : 1) + message.count
     let curve = Rect(x: body.x, y: y, width: body.width, height: body.maxY - y - below)
@@ -59,7 +63,9 @@ enum TrainingView {
     if training.phase == .running, let left = training.secondsLeft { parts.append("\(Format.duration(left)) left") }
     if training.phase == .failed { parts = [sanitiseLine(training.message)] }
     let text = state.glyphs.plain(" " + parts.joined(separator: " · "))
-    canvas.put(Wrap.truncate(text, width: rect.maxX - x, ellipsis: state.glyphs.ellipsis), x: x, y: rect.y, style: .dim, in: rect)
+    canvas.put(
+      Wrap.truncate(text, width: rect.maxX - x, ellipsis: state.glyphs.ellipsis), x: x, y: rect.y, style: .dim,
+      in: rect)
   }
 
   private static func phaseStyle(_ phase: TrainingStatus.Phase) -> Style {
@@ -71,7 +77,9 @@ enum TrainingView {
     }
   }
 
-  private static func drawProgress(_ training: TrainingStatus, glyphs: GlyphSet, on canvas: inout Canvas, in rect: Rect) {
+  private static func drawProgress(
+    _ training: TrainingStatus, glyphs: GlyphSet, on canvas: inout Canvas, in rect: Rect
+  ) {
     let text = " \(training.step)/\(training.totalSteps)"
     let bar = rect.inset(right: Glyphs.width(of: text))
     let part = training.totalSteps > 0 ? min(1, Double(training.step) / Double(training.totalSteps)) : 0
@@ -100,17 +108,20 @@ enum TrainingView {
     return lines
   }
 
-  private static func drawCurve(_ training: TrainingStatus, glyphs: GlyphSet, on canvas: inout Canvas, in rect: Rect) {
+  private static func drawCurve(_ training: TrainingStatus, glyphs: GlyphSet, on canvas: inout Canvas, in rect: Rect)
+  {
     let values = training.lossCurve.filter(\.isFinite)
     guard values.count > 1, let low = values.min(), let high = values.max() else { return }
-    let top = String(Format.loss(high).prefix(4)), bottom = String(Format.loss(low).prefix(4))
+    let top = String(Format.loss(high).prefix(4))
+    let bottom = String(Format.loss(low).prefix(4))
     let plotRect = rect.inset(left: 5)
     canvas.put(top, x: rect.x, y: rect.y, style: .dim, in: rect)
     canvas.put(bottom, x: rect.x, y: rect.maxY - 1, style: .dim, in: rect)
     var plot = Plot(columns: plotRect.width, rows: plotRect.height, isASCII: glyphs.isASCII)
     func y(_ value: Double) -> Int { plot.y(high > low ? (value - low) / (high - low) : 0.5) }
     for index in values.indices.dropFirst() {
-      let x0 = plot.x(Double(index - 1) / Double(values.count - 1)), x1 = plot.x(Double(index) / Double(values.count - 1))
+      let x0 = plot.x(Double(index - 1) / Double(values.count - 1))
+      let x1 = plot.x(Double(index) / Double(values.count - 1))
       plot.line(x0, y(values[index - 1]), x1, y(values[index]))
     }
     plot.draw(on: &canvas, in: plotRect, style: .graph)
@@ -124,12 +135,15 @@ enum TrainingView {
     let room = max(1, width - 8)
     if counts.count > room {
       let size = (counts.count + room - 1) / room
-      counts = stride(from: 0, to: counts.count, by: size).map { counts[$0..<min($0 + size, counts.count)].reduce(0, +) }
+      counts = stride(from: 0, to: counts.count, by: size).map {
+        counts[$0..<min($0 + size, counts.count)].reduce(0, +)
+      }
     }
     let most = max(1, counts.max() ?? 1)
     let levels = state.glyphs.levels
     let bars = counts.map { count in
-      count == 0 ? levels[0] : levels[max(1, Int((Double(count) / Double(most) * Double(levels.count - 1)).rounded()))]
+      count == 0
+        ? levels[0] : levels[max(1, Int((Double(count) / Double(most) * Double(levels.count - 1)).rounded()))]
     }
     var spans = [Span("drawn ", .dim), Span(String(bars), .graphSecond)]
     if others > 0 && width > counts.count + 20 { spans.append(Span(" +\(others) others", .dim)) }

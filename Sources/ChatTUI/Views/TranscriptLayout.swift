@@ -32,7 +32,8 @@ package struct TranscriptLayout: Sendable, Equatable {
         blocks[kept].start = start
       } else {
         let lines = TranscriptLines.lines(of: entry, previousStitch: previousStitch, width: width, glyphs: glyphs)
-        let block = Block(entry: entry.id, revision: entry.revision, previousStitch: previousStitch, lines: lines, start: start)
+        let block = Block(
+          entry: entry.id, revision: entry.revision, previousStitch: previousStitch, lines: lines, start: start)
         if kept < blocks.count { blocks[kept] = block } else { blocks.append(block) }
       }
       if case .reply(let reply) = entry.kind, !reply.stitch.isEmpty { previousStitch = reply.stitch }
@@ -58,7 +59,9 @@ package struct TranscriptLayout: Sendable, Equatable {
   }
 
   package func line(_ index: Int) -> [Span] {
-    guard let block = blocks.last(where: { $0.start <= index }), index - block.start < block.lines.count else { return [] }
+    guard let block = blocks.last(where: { $0.start <= index }), index - block.start < block.lines.count else {
+      return []
+    }
     return block.lines[index - block.start]
   }
 }

@@ -12,7 +12,10 @@ enum TranscriptLines {
     case .notice(let text, let isWarning):
       let body = Wrap.lines(glyphs.plain(sanitise(text)), width: max(1, width - 2))
       return body.enumerated().map { index, line in
-        [Span(index == 0 ? (isWarning ? "! " : "\(glyphs.bullet) ") : "  ", isWarning ? .warning : .dim), Span(line, isWarning ? .warning : .dim)]
+        [
+          Span(index == 0 ? (isWarning ? "! " : "\(glyphs.bullet) ") : "  ", isWarning ? .warning : .dim),
+          Span(line, isWarning ? .warning : .dim),
+        ]
       } + [[]]
     case .reply(let reply): return self.reply(reply, previousStitch: previousStitch, width: width, glyphs: glyphs)
     }
@@ -28,7 +31,9 @@ enum TranscriptLines {
     // A reply often begins or ends with white space that means nothing.
     let trimmed = text.trimmingWhitespace
     if !trimmed.isEmpty {
-      for line in Markup.lines(trimmed, width: max(1, width - 2), glyphs: glyphs) { lines.append([Span("  ")] + line) }
+      for line in Markup.lines(trimmed, width: max(1, width - 2), glyphs: glyphs) {
+        lines.append([Span("  ")] + line)
+      }
     }
     if case .failed(let message) = reply.state {
       for line in Wrap.lines("failed: " + sanitiseLine(message), width: max(1, width - 2)) {
@@ -58,7 +63,8 @@ enum TranscriptLines {
 
   private static func divider(from: String, to: String, width: Int, glyphs: GlyphSet) -> [Span] {
     let title = Wrap.truncate(
-      glyphs.plain("\(sanitiseLine(from)) → \(sanitiseLine(to))"), width: max(1, width - 6), ellipsis: glyphs.ellipsis)
+      glyphs.plain("\(sanitiseLine(from)) → \(sanitiseLine(to))"), width: max(1, width - 6), ellipsis: glyphs.ellipsis
+    )
     let rest = max(0, width - Glyphs.width(of: title) - 4)
     let line = String(repeating: glyphs.horizontal, count: rest)
     return [Span("\(glyphs.horizontal)\(glyphs.horizontal) ", .rule), Span(title, .accent), Span(" \(line)", .rule)]

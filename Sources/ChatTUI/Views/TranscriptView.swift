@@ -31,7 +31,10 @@ enum TranscriptView {
       lines = [
         ("One chatbot in \(summary.stops.count) sizes.", .strong),
         ("", .text),
-        ("Ask something, then move the slider with \(key(.smaller)) and \(key(.larger)): the next reply comes from a smaller or larger network.", .dim),
+        (
+          "Ask something, then move the slider with \(key(.smaller)) and \(key(.larger)): the next reply comes from a smaller or larger network.",
+          .dim
+        ),
         ("", .text),
         ("/train FILE teaches all sizes at once. \(key(.help)) shows everything else.", .dim),
       ]

@@ -52,6 +52,11 @@ public final class InferenceSession: @unchecked Sendable {
   private let body: @Sendable (Team) -> Void
   private let lock = NSLock()
   private var history: [Int] = []
+  /// Whether work is split over the pool's threads. For tests; it cannot change results.
+  package var splitting = Splitting.measured
+  package enum Splitting { case never, always, measured }
+  private var tokenThreads = ThreadChoice()
+  private var batchThreads = ThreadChoice()
 
   /// - Parameters:
   ///   - contextLength: positions to keep; by default what the network was made for, at most 4,096.
@@ -162,13 +167,21 @@ public final class InferenceSession: @unchecked Sendable {
 
   private func step(count: Int, logits: Int, logitsRow: Int) {
     core.step = Core.Step(tokens: count, position: history.count, logits: logits, logitsRow: logitsRow)
-    // Splitting pays only where there is more work than handing it over costs; it cannot change results.
-    let isWorthSplitting = core.plan.multiplications * count >= Self.smallestSharedWork
-    pool.runTeam(isWorthSplitting ? pool.threads : 1, body)
+    let isBatch = count > 1
+    let work = core.plan.multiplications * count
+    let threads =
+      switch (splitting, isBatch) {
+      case (.never, _): 1
+      case (.always, _): pool.threads
+      case (.measured, true): batchThreads.next(work: work, available: pool.threads)
+      case (.measured, false): tokenThreads.next(work: work, available: pool.threads)
+      }
+    let start = ContinuousClock.now
+    pool.runTeam(threads, body)
+    let time = (ContinuousClock.now - start) / .seconds(1) / Double(count)
+    if splitting != .measured { return }
+    if isBatch { batchThreads.record(time) } else { tokenThreads.record(time) }
   }
-
-  /// Multiplications below which one thread does everything.
-  private static let smallestSharedWork = 300_000
 }
 
 /// What the threads of a session share.

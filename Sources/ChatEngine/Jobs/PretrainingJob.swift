@@ -38,8 +38,7 @@ public struct PretrainingJob {
     var documents: [[Int32]] = []
     for file in dataFiles {
       let data = try DataFile(file)
-      for skipped in data.skipped.prefix(5) { note("\(file.path), \(skipped) (skipped)") }
-      if !data.skipped.isEmpty { note("\(file.path): \(data.skipped.count) records skipped") }
+      data.report(note)
       documents += try TrainingText.documents(data.records, tokenizer: tokenizer, template: template)
     }
     let configuration = try plan.configuration(

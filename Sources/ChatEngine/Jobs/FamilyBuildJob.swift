@@ -1,0 +1,90 @@
+import Foundation
+import LLaMAStitch
+import Tokenizer
+
+/// `stitch family build`: model directories and a calibration text in, a family out.
+public struct FamilyBuildJob {
+  /// Model directories, cheapest first; each is named after its last path component.
+  public var anchors: [URL]
+  public var calibration: URL
+  public var output: URL
+  public var template: ChatTemplate
+  public var options: FamilyBuilder.Options
+  public var threads: Int
+  /// At most so many tokens of calibration.
+  public var calibrationTokens = 200_000
+
+  public init(
+    anchors: [URL], calibration: URL, output: URL, template: ChatTemplate, options: FamilyBuilder.Options,
+    threads: Int
+  ) {
+    self.anchors = anchors
+    self.calibration = calibration
+    self.output = output
+    self.template = template
+    self.options = options
+    self.threads = threads
+  }
+
+  /// - Parameter note: receives lines for people.
+  public func run(note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void) throws -> Family {
+    let directories = try anchors.map { try ModelDirectory($0) }
+    var tokenizers: [SentencePieceTokenizer] = []
+    for (url, directory) in zip(anchors, directories) {
+      let tokenizer = try SentencePieceTokenizer(model: url.path)
+      try tokenizer.checkFits(directory.configuration, model: url.path)
+      tokenizers.append(tokenizer)
+    }
+    for (index, tokenizer) in tokenizers.enumerated() where tokenizer.modelBytes != tokenizers[0].modelBytes {
+      throw FamilyError.unstitchable(
+        cause:
+          "\(anchors[index].path) and \(anchors[0].path) have different tokenizers; use anchors that share one tokenizer.model"
+      )
+    }
+    let tokenizer = tokenizers[0]
+    // Markers the template needs must be there before hours of work, not after.
+    _ = try template.stopTokens(tokenizer)
+    let data = try DataFile(calibration)
+    data.report(note)
+    var sequences: [[Int32]] = []
+    var tokens = 0
+    for document in try TrainingText.documents(data.records, tokenizer: tokenizer, template: template) {
+      if tokens >= calibrationTokens { break }
+      sequences.append(document)
+      tokens += document.count
+    }
+    note("calibration: \(sequences.count) texts, \(tokens) tokens")
+    let named = zip(anchors, directories).map {
+      FamilyBuilder.Anchor(name: $0.standardizedFileURL.lastPathComponent, directory: $1)
+    }
+    let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
+    let family = try builder.build(
+      calibration: sequences, tokenizer: Data(tokenizer.modelBytes), output: output,
+      listener: {
+        progress($0)
+        return true
+      })
+    return family!  // the listener never stops it
+  }
+}
+
+extension SentencePieceTokenizer {
+  /// Every token must have a row in the embedding.
+  public func checkFits(_ configuration: LlamaConfiguration, model: String) throws(FamilyError) {
+    if vocabularySize > configuration.vocabularySize {
+      throw .unstitchable(
+        cause:
+          "\(source) has \(vocabularySize) pieces, the embedding of \(model) only \(configuration.vocabularySize) rows; use the tokenizer the model was trained with"
+      )
+    }
+  }
+}
+
+extension DataFile {
+  /// Names the first skipped records by line and says how many there were.
+  public func report(_ note: (String) -> Void) {
+    if skipped.isEmpty { return }
+    for record in skipped.prefix(5) { note("\(url.path), \(record) (skipped)") }
+    note("\(url.path): \(skipped.count) of \(skipped.count + records.count) records skipped")
+  }
+}

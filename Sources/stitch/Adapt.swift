@@ -1,0 +1,73 @@
+import ArgumentParser
+import ChatEngine
+import Foundation
+import LLaMAStitch
+
+struct Adapt: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Adapt a whole family to instructions, in one stage (ESTA).",
+    discussion: """
+      Data: JSON or JSON Lines with `messages`, `conversations` (ShareGPT), `instruction`/`input`/`output` (Alpaca) \
+      or `instruction`/`instances` (self-instruct). Only the replies are learned. With --output a new family is \
+      written; without it the adapter goes into your own store and the family stays as it is. A run that is \
+      stopped or killed goes on from its checkpoint when the same command is given again.
+      """)
+
+  @Option(help: "The family directory.") var family: String
+  @Option(parsing: .upToNextOption, help: "Data files.") var data: [String]
+  @Option(help: "The family directory to write; it must not exist.") var output: String?
+  @Option(help: "Optimiser steps.") var steps = 1000
+  @Option(help: "Tokens of a step, about.") var tokensPerStep = 2048
+  @Option(help: "The highest learning rate.") var learningRate: Float = 2e-3
+  @Option(help: "Rank of the low-rank updates.") var rank = 16
+  @Option(help: "α of the low-rank updates (default: the rank).") var alpha: Float?
+  @Option(help: "Whose the biases before the stitch point are: tail or all.") var scope: String = "tail"
+  @Option(help: "Bins of cost to sample from.") var bins = 8
+  @Option(help: "Temperature within a bin.") var temperature = 2.0
+  @Option(help: "Decay of the moving average of importance.") var decay = 0.95
+  @Flag(help: "Draw stitches uniformly instead of by importance.") var uniform = false
+  @Flag(help: "Without stitch-specific biases.") var noBiases = false
+  @Flag(name: .customLong("continue"), help: "Go on from the family's own adapter.") var continues = false
+  @Flag(help: "Go on from the checkpoint of an interrupted run (the default).") var resume = false
+  @Flag(help: "Throw away the checkpoint of an interrupted run.") var restart = false
+  @Option(help: "Where to keep the training state (default: in the cache folder).") var checkpoint: String?
+  @Option(help: "Seed.") var seed: UInt64 = 1
+  @Option(help: "Threads; the result depends on their number.") var threads = 2
+
+  func validate() throws {
+    guard BiasScope(rawValue: scope) != nil else { throw ValidationError("--scope must be tail or all, not \(scope)") }
+    guard steps > 0, tokensPerStep > 0, rank > 0, bins > 0, threads > 0 else {
+      throw ValidationError("--steps, --tokens-per-step, --rank, --bins and --threads must be positive")
+    }
+    guard learningRate > 0, learningRate.isFinite, temperature > 0, temperature.isFinite, (0..<1).contains(decay) else {
+      throw ValidationError("--learning-rate and --temperature must be positive, --decay in 0 ..< 1")
+    }
+    guard alpha.map({ $0 > 0 && $0.isFinite }) ?? true else { throw ValidationError("--alpha must be positive") }
+    if resume && restart { throw ValidationError("--resume and --restart contradict each other") }
+  }
+
+  func run() throws {
+    let settings = AdaptationSettings(
+      steps: steps, tokensPerStep: tokensPerStep, tokensAtOnce: 2048,
+      optimizer: OptimizerSettings(
+        learningRate: learningRate, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1),
+      options: AdapterOptions(
+        rank: rank, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noBiases),
+      sampler: .init(
+        bins: bins, temperature: temperature, decay: decay, warmup: min(100, steps / 10), uniform: uniform),
+      seed: seed)
+    let job = AdaptationJob(
+      family: URL(fileURLWithPath: family), dataFiles: data.map { URL(fileURLWithPath: $0) }, settings: settings,
+      output: output.map { URL(fileURLWithPath: $0) }, continues: continues,
+      checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, restarts: restart, threads: threads)
+    let meter = ProgressMeter()
+    let place = try job.run(
+      note: { meter.note($0) },
+      progress: {
+        meter.update(
+          step: $0.step, of: $0.totalSteps, loss: $0.loss, heldOutLoss: $0.heldOutLoss,
+          tokensPerSecond: $0.tokensPerSecond, extra: "  \($0.stitch)")
+      })
+    meter.note("wrote \(place.path)")
+  }
+}

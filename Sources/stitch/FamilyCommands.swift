@@ -1,0 +1,128 @@
+import ArgumentParser
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Tokenizer
+
+struct FamilyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "family", abstract: "Make a family from anchors, or look at one.",
+    subcommands: [Build.self, Show.self])
+
+  struct Build: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a family from anchors: routes, and stitching layers fitted on calibration text.",
+      discussion: """
+        Each anchor is a Hugging Face model directory with a tokenizer.model, cheapest first; it is named after its \
+        directory. All must share one tokenizer.
+        """)
+
+    @Option(name: .customLong("anchor"), help: "A model directory; give two or more, cheapest first.")
+    var anchors: [String]
+    @Option(help: "Text to fit the stitching layers on: JSON Lines or plain text.") var calibration: String
+    @Option(help: "The family directory to write; it must not exist.") var output: String
+    @Option(help: "Chat template: alpaca, llama2 or tiny.") var template: String = "alpaca"
+    @Option(help: "Name of the family (default: that of the directory).") var name: String?
+    @Option(help: "Ways into each block of the larger anchor.") var window = 1
+    @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
+    @Option(help: "Steps of the fit by loss after least squares.") var fitSteps = 0
+    @Option(help: "How to store base weights: f32, f16 or bf16 (default: as they are).") var quantize: String?
+    @Option(help: "Tokens of calibration, at most.") var calibrationTokens = 200_000
+    @Option(help: "Seed of the fit by loss.") var seed: UInt64 = 1
+    @Option(help: "Threads.") var threads = 2
+
+    func run() throws {
+      guard let kind = ChatTemplate.Kind(rawValue: template) else {
+        throw ValidationError(
+          "there is no template “\(template)”; choose one of \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      guard window > 0, fitSteps >= 0, threads > 0, ridge >= 0, ridge.isFinite, calibrationTokens > 0 else {
+        throw ValidationError("--window, --threads and --calibration-tokens must be positive, --ridge and --fit-steps not negative")
+      }
+      let url = URL(fileURLWithPath: output)
+      var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: kind.rawValue)
+      options.window = window
+      options.ridge = ridge
+      options.fitSteps = fitSteps
+      options.seed = seed
+      if let quantize {
+        guard let type = ElementType(rawValue: quantize.uppercased()), type.isUsable else {
+          throw ValidationError("--quantize must be f32, f16 or bf16, not \(quantize)")
+        }
+        options.elementType = type
+      }
+      var job = FamilyBuildJob(
+        anchors: anchors.map { URL(fileURLWithPath: $0) }, calibration: URL(fileURLWithPath: calibration),
+        output: url, template: ChatTemplate(kind), options: options, threads: threads)
+      job.calibrationTokens = calibrationTokens
+      let meter = ProgressMeter()
+      let start = Date()
+      let family = try job.run(
+        note: { meter.note($0) },
+        progress: { progress in
+          switch progress {
+          case .fitting(let done, let all): meter.note("fitted \(done) of \(all) stitching layers")
+          case .training(let step, let total, let loss):
+            meter.update(
+              step: step, of: total, loss: loss, heldOutLoss: nil,
+              tokensPerSecond: Double(step) * 1024 / max(1e-3, Date().timeIntervalSince(start)))
+          }
+        })
+      meter.note("wrote \(output): \(family.stitches.count) stitches")
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The stitches of a family, cheapest first.")
+
+    @Argument(help: "The family directory.") var family: String
+    @Flag(help: "One JSON document on standard output.") var json = false
+
+    private struct Row: Encodable {
+      var id: String
+      var route: String
+      var parameters: Int
+      var flops_per_token: Int
+      var weight_bytes: Int
+      var importance: Double?
+      var exact_match: Double?
+      var loss: Double?
+      var stop: Bool
+    }
+
+    func run() throws {
+      let family = try Family(URL(fileURLWithPath: family))
+      let adapter = try family.ownAdapter()
+      let frontier = Frontier.read(of: family)
+      let stops = Set(family.stops.map(\.id))
+      let rows = family.stitches.map { stitch in
+        let measured = frontier?.stitches.first { $0.id == stitch.id }
+        return Row(
+          id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
+          flops_per_token: stitch.flopsPerToken, weight_bytes: stitch.weightBytes,
+          importance: adapter?.importance[stitch.id], exact_match: measured?.exactMatch, loss: measured?.loss,
+          stop: stops.contains(stitch.id))
+      }
+      if json {
+        struct Document: Encodable {
+          var name: String
+          var identity: String
+          var adapter_step: Int?
+          var stitches: [Row]
+        }
+        return try Console.write(
+          json: Document(
+            name: family.description.name, identity: family.identity, adapter_step: adapter?.step, stitches: rows))
+      }
+      var table = TextTable(["stitch", "route", "parameters", "FLOPs/token", "bytes", "importance", "exact match", "stop"])
+      for row in rows {
+        table.add([
+          row.id, row.route, Quantity.short(row.parameters), Quantity.short(row.flops_per_token),
+          Quantity.short(row.weight_bytes), row.importance.map { String(format: "%.2e", $0) } ?? "",
+          row.exact_match.map { String(format: "%.1f %%", 100 * $0) } ?? "", row.stop ? "●" : "",
+        ])
+      }
+      try Console.write(text: table.text)
+    }
+  }
+}

@@ -1,0 +1,204 @@
+import CKernels
+import Foundation
+import LLaMAStitch
+import Testing
+
+/// Every kernel of every instruction set against Double, on awkward shapes.
+@Suite struct KernelTests {
+  static var tables: [UnsafePointer<ck_inference>] { (0..<Int32(CK_ISA_COUNT)).compactMap { ck_inference_for($0) } }
+
+  private func values(_ count: Int, seed: UInt64, scale: Double = 1) -> [Float] {
+    var generator = RandomGenerator(seed: seed)
+    return (0..<count).map { _ in Float((generator.nextUnit() * 2 - 1) * scale) }
+  }
+
+  @Test func theBaselineIsAlwaysThere() {
+    #expect(ck_inference_for(Int32(CK_ISA_BASELINE)) != nil)
+    #expect(ck_inference_for(99) == nil)
+    #expect(ck_inference_best().pointee.isa == Self.tables.last!.pointee.isa)
+  }
+
+  @Test(arguments: [(1, 1), (7, 3), (16, 8), (17, 5), (33, 13), (64, 9), (100, 21), (192, 40), (515, 11)])
+  func linear(columns: Int, rows: Int) {
+    for type in [ElementType.f32, .bf16, .f16] {
+      let exact = values(rows * columns, seed: 1)
+      let bits = exact.map { type == .bf16 ? bfloat16Bits($0) : float16Bits($0) }
+      let weights: [Float] =
+        switch type {
+        case .bf16: bits.map { float(bfloat16Bits: $0) }
+        case .f16: bits.map { float(float16Bits: $0) }
+        default: exact
+        }
+      let code: Int32 = type == .f32 ? Int32(CK_F32) : type == .f16 ? Int32(CK_F16) : Int32(CK_BF16)
+      let bias = values(rows, seed: 2)
+      for tokens in [1, 2, 3, 4, 5, 6, 7, 11, 14] {
+        let stride = columns + 3
+        let x = values(tokens * stride, seed: 3)
+        for table in Self.tables {
+          let outStride = rows + 1
+          let before = values(tokens * outStride, seed: 4)
+          var y = before
+          let r0 = rows > 4 ? 2 : 0
+          func call(_ address: UnsafeRawPointer) {
+            table.pointee.linear(
+              code, address, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1)
+          }
+          if type == .f32 { exact.withUnsafeBytes { call($0.baseAddress!) } } else {
+            bits.withUnsafeBytes { call($0.baseAddress!) }
+          }
+          for t in 0..<tokens {
+            for r in 0..<outStride {
+              let index = t * outStride + r
+              if r < r0 || r >= rows {
+                #expect(y[index] == before[index], "a row outside the range was written")
+                continue
+              }
+              var sum = 0.0
+              var size = 1.0
+              for k in 0..<columns {
+                let product = Double(weights[r * columns + k]) * Double(x[t * stride + k])
+                sum += product
+                size += abs(product)
+              }
+              let expected = Double(before[index]) + 0.5 * sum + Double(bias[r])
+              #expect(
+                abs(Double(y[index]) - expected) < 1e-6 * size,
+                "isa \(table.pointee.isa) \(type) \(rows)×\(columns), \(tokens) tokens")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [2, 6, 8, 18, 24, 48, 64, 80, 128])
+  func attention(dimension: Int) {
+    let padded = (dimension + 15) / 16 * 16
+    let capacity = 96
+    for table in Self.tables {
+      for position in [0, 1, 14, 15, 16, 31, 47, 63, 70] {
+        let tokens = 9
+        let total = position + tokens
+        let keys = values(total * dimension, seed: 5)
+        let vectors = values(total * dimension, seed: 6)
+        let queries = values(tokens * dimension, seed: 7, scale: 3)
+        // What lies beyond the last position must not matter.
+        var keyBlocks = [Float](repeating: .nan, count: capacity * dimension)
+        var valueRows = [Float](repeating: .nan, count: capacity * padded)
+        for j in 0..<total {
+          keys[(j * dimension)...].withUnsafeBufferPointer {
+            ck_store_key(&keyBlocks, j, $0.baseAddress!, dimension)
+          }
+          vectors[(j * dimension)...].withUnsafeBufferPointer {
+            ck_store_value(&valueRows, padded, j, $0.baseAddress!, dimension)
+          }
+        }
+        var output = [Float](repeating: -7, count: tokens * (dimension + 1))
+        var scratch = [Float](repeating: .nan, count: ck_attention_scratch(total))
+        let scale = 1 / Float(dimension).squareRoot()
+        output.withUnsafeMutableBufferPointer { out in
+          keyBlocks.withUnsafeBufferPointer { k in
+            valueRows.withUnsafeBufferPointer { v in
+              queries.withUnsafeBufferPointer { q in
+                var attention = ck_attention(
+                  queries: q.baseAddress!, query_stride: dimension, keys: k.baseAddress!,
+                  values: v.baseAddress!, value_stride: padded, output: out.baseAddress!,
+                  output_stride: dimension + 1, head_dimension: dimension, position: position, scale: scale)
+                table.pointee.attend(&attention, 0, tokens, &scratch)
+              }
+            }
+          }
+        }
+        for t in 0..<tokens {
+          let scores = (0...(position + t)).map { j in
+            (0..<dimension).reduce(0.0) {
+              $0 + Double(queries[t * dimension + $1]) * Double(keys[j * dimension + $1])
+            } * Double(scale)
+          }
+          let largest = scores.max()!
+          let weights = scores.map { exp($0 - largest) }
+          let sum = weights.reduce(0, +)
+          for d in 0..<dimension {
+            let expected = weights.indices.reduce(0.0) {
+              $0 + weights[$1] / sum * Double(vectors[$1 * dimension + d])
+            }
+            #expect(abs(Double(output[t * (dimension + 1) + d]) - expected) < 2e-6)
+          }
+          #expect(output[t * (dimension + 1) + dimension] == -7, "written past the head")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [1, 15, 16, 17, 96, 515])
+  func normActivationAndRotation(count: Int) {
+    for table in Self.tables {
+      let x = values(2 * count, seed: 8, scale: 20)
+      let weight = values(count, seed: 9)
+      var y = [Float](repeating: 0, count: 2 * count)
+      table.pointee.rms_norm(x, count, weight, count, 1e-5, 2, &y, count)
+      for t in 0..<2 {
+        let row = x[t * count..<(t + 1) * count].map(Double.init)
+        let scale = 1 / (row.reduce(0) { $0 + $1 * $1 } / Double(count) + 1e-5).squareRoot()
+        for i in 0..<count {
+          let expected = row[i] * scale * Double(weight[i])
+          #expect(abs(Double(y[t * count + i]) - expected) <= 1e-6 * abs(expected))
+        }
+      }
+
+      let up = values(2 * count, seed: 10)
+      var gate = x + [42]
+      gate[0] = -200  // the exponential would overflow
+      table.pointee.silu_multiply(&gate, up, count, count, 2)
+      for i in 0..<2 * count {
+        let g = i == 0 ? -200 : Double(x[i])
+        let expected = g / (1 + exp(-g)) * Double(up[i])
+        #expect(abs(Double(gate[i]) - expected) <= 1e-6 * abs(expected) + 1e-30)
+      }
+      #expect(gate[2 * count] == 42)
+
+      let angles = values(count, seed: 11, scale: 3).map(Double.init)
+      var turned = x
+      table.pointee.rotate(&turned, angles.map { Float(cos($0)) }, angles.map { Float(sin($0)) }, count)
+      for i in 0..<count {
+        let a = Double(x[i])
+        let b = Double(x[i + count])
+        #expect(abs(Double(turned[i]) - (a * cos(angles[i]) - b * sin(angles[i]))) < 1e-5)
+        #expect(abs(Double(turned[i + count]) - (b * cos(angles[i]) + a * sin(angles[i]))) < 1e-5)
+      }
+    }
+  }
+
+  @Test func everyHalfPrecisionNumberWidensExactly() {
+    let bits = (0...UInt16.max).map { $0 }
+    for table in Self.tables {
+      for (code, convert) in [
+        (Int32(CK_F16), float(float16Bits:) as (UInt16) -> Float), (Int32(CK_BF16), float(bfloat16Bits:)),
+      ] {
+        var y = [Float](repeating: 0, count: bits.count)
+        bits.withUnsafeBytes { table.pointee.widen(code, $0.baseAddress!, bits.count - 3, &y) }
+        for (index, value) in y.dropLast(3).enumerated() {
+          let expected = convert(bits[index])
+          #expect(expected.isNaN ? value.isNaN : value.bitPattern == expected.bitPattern)
+        }
+        #expect(Array(y.suffix(3)) == [0, 0, 0])
+      }
+    }
+  }
+
+  @Test func roundingToHalfPrecisionIsToTheNearest() {
+    for bits in 0...UInt16.max {
+      let half = float(float16Bits: bits)
+      if half.isNaN { continue }
+      #expect(float16Bits(half) == bits)
+      let brain = float(bfloat16Bits: bits)
+      if !brain.isNaN { #expect(bfloat16Bits(brain) == bits) }
+    }
+    // Halfway goes to even, everything else to the nearer neighbour.
+    #expect(float16Bits(1 + 0x1p-11) == 0x3C00 && float16Bits(1 + 3 * 0x1p-11) == 0x3C02)
+    #expect(float16Bits(0x1p-25) == 0 && float16Bits(0x1.8p-25) == 1 && float16Bits(65519.99) == 0x7BFF)
+    #expect(float16Bits(65520) == 0x7C00 && float16Bits(-.infinity) == 0xFC00 && float16Bits(.nan) & 0x3FF != 0)
+    #expect(bfloat16Bits(1 + 0x1p-8) == 0x3F80 && bfloat16Bits(1 + 3 * 0x1p-8) == 0x3F82)
+    #expect(float(bfloat16Bits: bfloat16Bits(.nan)).isNaN)
+  }
+}
