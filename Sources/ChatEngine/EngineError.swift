@@ -5,7 +5,7 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   /// `family.json` asks for a chat template that this program does not know.
   case unknownTemplate(name: String, family: String, known: [String])
   /// The tokenizer has more pieces than the embedding has rows.
-  case tokenizerDoesNotFit(tokenizer: String, pieces: Int, embeddingRows: Int)
+  case tokenizerDoesNotFit(tokenizer: String, pieces: Int, model: String, rows: Int)
   /// The last message alone, with the system prompt, is longer than the context.
   case promptTooLong(tokens: Int, contextLength: Int)
   /// The store has no snapshot for the family, or none whose hash begins like this.
@@ -28,8 +28,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "no model family found (looked at \(places.joined(separator: ", "))); give one with --family DIRECTORY or STITCH_FAMILY, or make one with `stitch family build`"
     case .unknownTemplate(let name, let family, let known):
       "\(family)/family.json asks for the chat template “\(name)”; this program knows \(known.joined(separator: ", ")): change the file or use a newer program"
-    case .tokenizerDoesNotFit(let tokenizer, let pieces, let rows):
-      "\(tokenizer) has \(pieces) pieces, the embedding \(rows) rows; use the tokenizer that belongs to the family"
+    case .tokenizerDoesNotFit(let tokenizer, let pieces, let model, let rows):
+      "\(tokenizer) has \(pieces) pieces, but the embedding of \(model) has \(rows) rows; use the tokenizer.model that belongs to the weights"
     case .promptTooLong(let tokens, let contextLength):
       "the message with what must precede it has \(tokens) tokens, the context \(contextLength) and a reply needs room too; shorten the message or the system prompt"
     case .noSnapshot(let prefix?, let store):

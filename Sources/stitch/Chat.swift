@@ -30,15 +30,19 @@ struct Chat: ParsableCommand {
   @Flag(name: .customLong("no-color"), help: "Use no colours; so does NO_COLOR in the environment.")
   var noColor = false
 
+  func validate() throws {
+    if sampling.maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more, not \(sampling.maxTokens)") }
+  }
+
   func run() throws {
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
     var engine = FamilyBackend.Options(family: try family.directory())
     engine.adapter = try family.adapterChoice()
-    engine.stitch = family.stitch
+    engine.stitch = family.stitchID
     let backend = FamilyBackend(engine)
     var options = ChatUIOptions()
-    options.stitch = family.stitch
-    options.sampling = sampling.options
+    options.stitch = family.stitchID
+    options.sampling = sampling.reply
     options.system = system
     options.ascii = ascii
     options.mouse = !noMouse

@@ -10,6 +10,8 @@ struct Stitch: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       Chat.self,
+      Ask.self,
+      Score.self,
       Tokenize.self,
       TrainTokenizer.self,
       Pretrain.self,

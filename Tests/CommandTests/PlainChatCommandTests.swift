@@ -31,7 +31,7 @@ import Testing
         (["chat", "--family", family.path, "--adapter", "newest"], "“newest” is no adapter"),
         (["chat", "--family", family.path, "--adapter", "abcdef0"], "no snapshot in"),
         (["chat", "--family", family.path, "--top-p", "3"], "top-p is 3"),
-        (["chat", "--family", family.path, "--max-tokens", "0"], "--max-tokens is 0"),
+        (["chat", "--family", family.path, "--max-tokens", "0"], "--max-tokens must be 1 or more"),
         (["chat", "more"], "more"),
       ]
       for (arguments, part) in cases {

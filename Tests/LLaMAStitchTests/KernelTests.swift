@@ -8,8 +8,8 @@ import Testing
   static var tables: [UnsafePointer<ck_inference>] { (0..<Int32(CK_ISA_COUNT)).compactMap { ck_inference_for($0) } }
 
   private func values(_ count: Int, seed: UInt64, scale: Double = 1) -> [Float] {
-    var generator = RandomGenerator(seed: seed)
-    return (0..<count).map { _ in Float((generator.nextUnit() * 2 - 1) * scale) }
+    var generator = SeededGenerator(seed: seed)
+    return (0..<count).map { _ in Float((generator.unit() * 2 - 1) * scale) }
   }
 
   @Test func theBaselineIsAlwaysThere() {

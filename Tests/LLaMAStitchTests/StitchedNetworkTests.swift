@@ -5,12 +5,12 @@ import Testing
 /// Networks of random weights, with everything ESTA adds.
 enum Networks {
   /// Random floats in ±scale.
-  static func random(_ count: Int, _ generator: inout RandomGenerator, scale: Double = 0.3) -> FloatBuffer {
-    FloatBuffer((0..<count).map { _ in Float((generator.nextUnit() * 2 - 1) * scale) })
+  static func random(_ count: Int, _ generator: inout SeededGenerator, scale: Double = 0.3) -> FloatBuffer {
+    FloatBuffer((0..<count).map { _ in Float((generator.unit() * 2 - 1) * scale) })
   }
 
   static func projection(
-    out: Int, in columns: Int, rank: Int?, bias: Bool, extra: Bool, _ generator: inout RandomGenerator
+    out: Int, in columns: Int, rank: Int?, bias: Bool, extra: Bool, _ generator: inout SeededGenerator
   ) -> Projection {
     Projection(
       weight: WeightMatrix(random(out * columns, &generator).matrix(rows: out, columns: columns)),
@@ -23,10 +23,10 @@ enum Networks {
       extraBias: extra ? random(out, &generator).vector : nil)
   }
 
-  static func block(_ configuration: LlamaConfiguration, _ generator: inout RandomGenerator) -> Block {
+  static func block(_ configuration: LlamaConfiguration, _ generator: inout SeededGenerator) -> Block {
     let hidden = configuration.hiddenSize
-    func norm(_ generator: inout RandomGenerator) -> VectorView {
-      FloatBuffer((0..<hidden).map { _ in Float(0.5 + generator.nextUnit()) }).vector
+    func norm(_ generator: inout SeededGenerator) -> VectorView {
+      FloatBuffer((0..<hidden).map { _ in Float(0.5 + generator.unit()) }).vector
     }
     return Block(
       configuration: configuration,
@@ -46,7 +46,7 @@ enum Networks {
 
   /// Two blocks 20 wide, a stitching layer, two blocks 36 wide of another shape of heads.
   static func stitched() throws -> Network {
-    var generator = RandomGenerator(seed: 7)
+    var generator = SeededGenerator(seed: 7)
     let small = LlamaConfiguration(
       vocabularySize: 64, hiddenSize: 20, intermediateSize: 33, blockCount: 3, headCount: 2, contextLength: 128)
     let large = LlamaConfiguration(
@@ -60,7 +60,7 @@ enum Networks {
         .stitch(projection(out: 36, in: 20, rank: 6, bias: true, extra: true, &generator)),
         .block(block(large, &generator)), .block(block(large, &generator)),
       ],
-      finalNorm: FloatBuffer((0..<36).map { _ in Float(0.5 + generator.nextUnit()) }).vector,
+      finalNorm: FloatBuffer((0..<36).map { _ in Float(0.5 + generator.unit()) }).vector,
       finalNormEpsilon: 1e-3,
       head: projection(out: 64, in: 36, rank: nil, bias: false, extra: false, &generator))
   }

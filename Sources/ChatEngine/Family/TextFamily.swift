@@ -21,12 +21,7 @@ public struct TextFamily: Sendable {
   public init(_ directory: URL) throws {
     let family = try Family(directory)
     let tokenizer = try SentencePieceTokenizer(file: family.tokenizerFile.path)
-    let rows = family.anchors[0].configuration.vocabularySize
-    // Embeddings are often padded; the other way round there would be text without a vector.
-    guard tokenizer.vocabularySize <= rows else {
-      throw EngineError.tokenizerDoesNotFit(
-        tokenizer: family.tokenizerFile.path, pieces: tokenizer.vocabularySize, embeddingRows: rows)
-    }
+    try tokenizer.checkFits(family.anchors[0].configuration, model: directory.path)
     guard let kind = ChatTemplate.Kind(rawValue: family.description.chatTemplate) else {
       throw EngineError.unknownTemplate(
         name: family.description.chatTemplate, family: directory.path,
@@ -86,6 +81,17 @@ public enum AdapterChoice: Sendable, Equatable {
         throw .notAnAdapter(name: name)
       }
       self = .snapshot(prefix)
+    }
+  }
+}
+
+extension SentencePieceTokenizer {
+  /// Every token must have a row in the embedding. Embeddings are often padded, so there may be more rows.
+  /// - Throws: `EngineError.tokenizerDoesNotFit`.
+  public func checkFits(_ configuration: LlamaConfiguration, model: String) throws(EngineError) {
+    if vocabularySize > configuration.vocabularySize {
+      throw .tokenizerDoesNotFit(
+        tokenizer: source, pieces: vocabularySize, model: model, rows: configuration.vocabularySize)
     }
   }
 }

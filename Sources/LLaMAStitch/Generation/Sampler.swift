@@ -58,7 +58,7 @@ public enum SamplingError: Error, Equatable, Sendable, CustomStringConvertible {
 /// number are never chosen. Nothing is allocated per token.
 public struct Sampler: Sendable {
   public let options: SamplingOptions
-  private var random: RandomGenerator
+  private var random: SeededGenerator
   private var isSeen: [Bool]
   /// eˡ⁻ᵐᵃˣ of every token.
   private var weights: [Double]
@@ -67,7 +67,7 @@ public struct Sampler: Sendable {
 
   public init(_ options: SamplingOptions, vocabularySize: Int) {
     self.options = options
-    random = RandomGenerator(seed: options.seed)
+    random = SeededGenerator(seed: options.seed)
     isSeen = [Bool](repeating: false, count: vocabularySize)
     weights = [Double](repeating: 0, count: vocabularySize)
     heap = [Int32](repeating: 0, count: vocabularySize)
@@ -124,7 +124,7 @@ public struct Sampler: Sendable {
       weights[index] = index == top ? 1 : weight
       total += weights[index]
     }
-    let target = random.nextUnit()
+    let target = random.unit()
     if options.topK == 0 && options.topP == 1 && options.minP == 0 {
       var sum = 0.0
       for index in 0..<weights.count {

@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+/// Commands on a real model, where one lies beside the package: `../shared/data/stories260K`.
+@Suite struct AskCommandTests {
+  static let stories = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "../shared/data/stories260K").standardizedFileURL
+  static var hasStories: Bool {
+    FileManager.default.fileExists(atPath: stories.appending(path: "model.safetensors").path)
+  }
+
+  @Test(.enabled(if: hasStories)) func greedyTextIsThatOfTransformers() throws {
+    struct Golden: Decodable {
+      let prompt: String
+      let text: String
+    }
+    let golden = try JSONDecoder().decode(
+      Golden.self, from: Data(contentsOf: Self.stories.appending(path: "greedy.json")))
+    let arguments = ["ask", "--raw", "--model", Self.stories.path, "--max-tokens", "100", "--temperature", "0"]
+    for threads in ["1", "2", "3"] {
+      let found = try StitchProcess.run(arguments + ["--threads", threads, golden.prompt])
+      #expect(found == .init(status: 0, output: Data(golden.text.utf8), complaint: ""))
+    }
+    #expect(try StitchProcess.run(arguments, input: Data(golden.prompt.utf8)).text == golden.text)
+
+    // Token for token.
+    struct Reply: Decodable {
+      let tokens: [Int]
+      let text: String
+      let finish_reason: String
+    }
+    let json = try StitchProcess.run(arguments + ["--json", golden.prompt])
+    let reply = try JSONDecoder().decode(Reply.self, from: json.output)
+    let ids = try StitchProcess.run(["tokenize", "--model", Self.stories.path, golden.text])
+    let prompt = try StitchProcess.run(["tokenize", "--model", Self.stories.path, golden.prompt])
+    let all = ids.text.split(whereSeparator: \.isWhitespace).map { Int($0)! }
+    let start = prompt.text.split(whereSeparator: \.isWhitespace).count
+    #expect(reply.tokens == Array(all[start...]) && golden.prompt + reply.text == golden.text)
+    #expect(reply.finish_reason == "length")
+  }
+
+  @Test(.enabled(if: hasStories)) func theSameSeedGivesTheSameText() throws {
+    func text(_ seed: String) throws -> String {
+      try StitchProcess.run([
+        "ask", "Once", "--raw", "--model", Self.stories.path, "--max-tokens", "30", "--temperature", "1", "--top-p",
+        "0.95", "--seed", seed,
+      ]).text
+    }
+    #expect(try text("5") == text("5"))
+    #expect(try text("5") != text("6"))
+  }
+
+  @Test(.enabled(if: hasStories)) func scoresAddUp() throws {
+    struct Report: Decodable {
+      let tokens: Int
+      let mean_nll: Double
+      let perplexity: Double
+      let nll: [Double]
+    }
+    let text = Data("Once upon a time, there was a little girl named Lily.\n".utf8)
+    try StitchProcess.withTemporaryDirectory { directory in
+      let file = directory.appending(path: "text.txt")
+      try text.write(to: file)
+      let found = try StitchProcess.run(["score", file.path, "--model", Self.stories.path, "--json"])
+      let report = try JSONDecoder().decode(Report.self, from: found.output)
+      let ids = try StitchProcess.run(["tokenize", "--model", Self.stories.path], input: text)
+      #expect(report.tokens == ids.text.split(whereSeparator: \.isWhitespace).count)
+      #expect(report.nll.count == report.tokens)
+      #expect(abs(report.nll.reduce(0, +) / Double(report.tokens) - report.mean_nll) < 1e-9)
+      #expect(abs(exp(report.mean_nll) - report.perplexity) < 1e-9 && report.perplexity < 5)
+      #expect(try StitchProcess.run(["score", "-", "--model", Self.stories.path, "--json"], input: text) == found)
+      #expect(try StitchProcess.run(["score", file.path, "--model", Self.stories.path]).text.contains("perplexity"))
+    }
+  }
+
+  @Test func failuresAreOneLineAndExitCode2() throws {
+    try StitchProcess.withTemporaryDirectory { directory in
+      let empty = directory.appending(path: "empty.txt")
+      try Data().write(to: empty)
+      let model = Self.hasStories ? Self.stories.path : "/no/such"
+      var cases: [([String], String)] = [
+        (["ask", "x", "--model", "/no/such"], "/no/such"), (["score", "/no/such", "--model", model], "/no/such"),
+        (["ask", "x", "--model", model, "--top-p", "0"], "top-p"),
+        (["ask", "x", "--model", model, "--temperature", "warm"], "warm"),
+        (["ask", "x", "--model", model, "--family", "y"], "--family"), (["ask", "x", "--threads", "0"], "--threads"),
+      ]
+      if Self.hasStories {
+        let foreign = directory.appending(path: "foreign")
+        try FileManager.default.copyItem(at: Self.stories, to: foreign)
+        let weights = foreign.appending(path: "model.safetensors")
+        cases += [
+          (["score", empty.path, "--model", model], "nothing to score"),
+          (["ask", "", "--model", model], "empty"),
+          (["ask", String(repeating: "word ", count: 2000), "--raw", "--model", model], "512"),
+        ]
+        try (try Data(contentsOf: weights)).dropLast(100).write(to: weights)
+        cases.append((["ask", "x", "--model", foreign.path], weights.path))
+      }
+      for (arguments, part) in cases {
+        let outcome = try StitchProcess.run(arguments)
+        #expect(outcome.status == 2 && outcome.output.isEmpty, "\(arguments)")
+        #expect(outcome.complaint.hasPrefix("stitch: ") && outcome.complaint.contains(part), "\(outcome.complaint)")
+        #expect(outcome.complaint.filter { $0 == "\n" }.count == 1, "\(outcome.complaint)")
+      }
+    }
+  }
+}
