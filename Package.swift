@@ -47,6 +47,10 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
+    // Random families for tests.
+    .target(
+      name: "FamilyFixture", dependencies: ["LLaMAStitch", "Tokenizer"], path: "Tests/FamilyFixture",
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Fixtures")],
       swiftSettings: swiftSettings),
@@ -54,10 +58,11 @@ let package = Package(
       name: "LLaMAStitchTests", dependencies: ["LLaMAStitch", "CKernels"],
       resources: [.copy("Fixtures")], swiftSettings: swiftSettings),
     .testTarget(
-      name: "ChatEngineTests", dependencies: ["ChatEngine"], swiftSettings: swiftSettings),
+      name: "ChatEngineTests", dependencies: ["ChatEngine", "LLaMAStitch", "Tokenizer", "FamilyFixture"],
+      swiftSettings: swiftSettings),
     .testTarget(name: "ChatTUITests", dependencies: ["ChatTUI"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer"], swiftSettings: swiftSettings),
+      name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer", "FamilyFixture"], swiftSettings: swiftSettings),
     .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus"], swiftSettings: swiftSettings),
   ]
 )

@@ -43,12 +43,15 @@ public struct FamilySummary: Sendable, Equatable {
   public var contextLength: Int
   /// Steps of adaptation in the adapter now in use; `nil` without an adapter.
   public var adapterStep: Int?
+  /// Lines to show once: what about the family could not be read, what does not quite hold.
+  public var notes: [String]
 
-  public init(name: String, stops: [Stop], contextLength: Int, adapterStep: Int?) {
+  public init(name: String, stops: [Stop], contextLength: Int, adapterStep: Int?, notes: [String] = []) {
     self.name = name
     self.stops = stops
     self.contextLength = contextLength
     self.adapterStep = adapterStep
+    self.notes = notes
   }
 }
 
@@ -87,10 +90,12 @@ public struct ReplyStamp: Sendable, Equatable {
   public var finish: Finish
   /// Tokens of context in use after the reply.
   public var contextTokens: Int
+  /// Oldest messages that the reply was made without, because the context is too short for all.
+  public var droppedMessages: Int
 
   public init(
     stitch: String, adapterStep: Int?, tokens: Int, tokensPerSecond: Double, finish: Finish,
-    contextTokens: Int
+    contextTokens: Int, droppedMessages: Int = 0
   ) {
     self.stitch = stitch
     self.adapterStep = adapterStep
@@ -98,12 +103,15 @@ public struct ReplyStamp: Sendable, Equatable {
     self.tokensPerSecond = tokensPerSecond
     self.finish = finish
     self.contextTokens = contextTokens
+    self.droppedMessages = droppedMessages
   }
 }
 
 public enum ReplyEvent: Sendable, Equatable {
   /// The engine began, with this stitch and this adapter.
   case started(stitch: String, adapterStep: Int?)
+  /// The conversation is longer than the context: so many of its oldest messages are left out.
+  case trimmed(droppedMessages: Int)
   /// More text; always whole characters. May hold control characters: views must not trust it.
   case text(String)
   case finished(ReplyStamp)
@@ -156,6 +164,10 @@ public protocol ChatBackend: Sendable {
   /// Stops and keeps: a snapshot is written and taken into use for the next reply.
   func stopTraining() async
 
+  /// Goes back to the adapter that was in use before the last snapshot, from the next reply on.
+  /// - Returns: one line that says what is in use now.
+  func undoAdapter() async -> String
+
   /// The newest state of training, again at each change; older ones may be skipped.
   func trainingStatus() -> AsyncStream<TrainingStatus>
 }
@@ -163,4 +175,7 @@ public protocol ChatBackend: Sendable {
 extension ChatBackend {
   /// For backends that only know the cancelled consumer.
   public func stopReply() async {}
+
+  /// For backends that keep no earlier adapters.
+  public func undoAdapter() async -> String { "there is no earlier adapter to go back to" }
 }

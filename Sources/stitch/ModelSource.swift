@@ -6,11 +6,7 @@ import Tokenizer
 
 /// Which network a command works on.
 struct ModelArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("A family of models.", valueName: "directory"))
-  var family: String?
-
-  @Option(help: ArgumentHelp("A stitch of the family (see 'stitch family show'); the largest stop if absent.", valueName: "id"))
-  var stitch: String?
+  @OptionGroup var family: FamilyOptions
 
   @Option(help: ArgumentHelp("A single model, a Hugging Face directory.", valueName: "directory"))
   var model: String?
@@ -19,8 +15,8 @@ struct ModelArguments: ParsableArguments {
   var threads: Int?
 
   func validate() throws {
-    if model != nil && (family != nil || stitch != nil) {
-      throw ValidationError("--model does not go with --family or --stitch")
+    if model != nil && family.isNamed {
+      throw ValidationError("--model does not go with --family, --stitch or --adapter")
     }
     if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, not \(threads)") }
   }
@@ -47,7 +43,7 @@ struct ModelSource {
     if let model = arguments.model {
       try self.init(model: model)
     } else {
-      try self.init(family: arguments.family ?? DefaultFamily.directory(), stitch: arguments.stitch)
+      try self.init(arguments.family)
     }
   }
 
@@ -55,38 +51,28 @@ struct ModelSource {
   private init(model path: String) throws {
     let directory = URL(fileURLWithPath: path)
     let model = try LlamaModel.load(directory: directory)
-    try self.init(
-      network: model.network(), configuration: model.configuration,
-      tokenizer: SentencePieceTokenizer(model: path), template: Self.template(of: directory), directory: path,
-      stitch: nil)
+    let tokenizer = try SentencePieceTokenizer(model: path)
+    try tokenizer.checkFits(model.configuration, model: path)
+    self.init(
+      network: model.network(), configuration: model.configuration, tokenizer: tokenizer,
+      template: Self.template(of: directory), directory: path, stitch: nil)
   }
 
-  /// A stitch of a family, with the family's own adapter if it has one.
-  private init(family path: String, stitch id: String?) throws {
-    let family = try Family(URL(fileURLWithPath: path))
-    let wanted = id == "auto" ? nil : id
-    // A family has its anchors at least, so there is a last stop.
-    let stitch = try wanted.map { try family.stitch($0) } ?? family.stops.last ?? family.stitches[family.stitches.count - 1]
-    let name = family.description.chatTemplate
-    guard let kind = ChatTemplate.Kind(rawValue: name) else {
-      throw ModelSourceError.unknownTemplate(name: name, directory: path)
-    }
-    try self.init(
-      network: family.network(stitch.route, adapter: family.ownAdapter()),
-      configuration: family.anchors[stitch.route.start].configuration,
-      tokenizer: SentencePieceTokenizer(file: family.tokenizerFile.path), template: ChatTemplate(kind),
-      directory: path, stitch: stitch.id)
+  /// A stitch of a family.
+  private init(_ options: FamilyOptions) throws {
+    let text = try TextFamily(options.directory())
+    let stitch = try text.stitch(options.stitchID)
+    let adapter = try text.adapter(options.adapterChoice(), store: text.adapterStore())
+    self.init(
+      network: text.family.network(stitch.route, adapter: adapter),
+      configuration: text.family.anchors[stitch.route.start].configuration, tokenizer: text.tokenizer,
+      template: text.template, directory: text.family.directory.path, stitch: stitch.id)
   }
 
   private init(
     network: Network, configuration: LlamaConfiguration, tokenizer: SentencePieceTokenizer, template: ChatTemplate,
     directory: String, stitch: String?
-  ) throws {
-    guard tokenizer.vocabularySize <= network.embedding.rows else {
-      throw ModelSourceError.foreignTokenizer(
-        pieces: tokenizer.vocabularySize, rows: network.embedding.rows, tokenizer: tokenizer.source,
-        directory: directory)
-    }
+  ) {
     self.network = network
     self.tokenizer = tokenizer
     self.template = template
@@ -111,44 +97,5 @@ struct ModelSource {
     else { return ChatTemplate(.alpaca) }
     if let kind = ChatTemplate.Kind(rawValue: text) { return ChatTemplate(kind) }
     return ChatTemplate(text.contains("[INST]") ? .llama2 : .alpaca)
-  }
-}
-
-/// The family of commands that name none.
-enum DefaultFamily {
-  static let variable = "STITCH_FAMILY"
-
-  /// `$STITCH_FAMILY`, then `weights/tiny` below the current directory, then beside the installed program.
-  static func directory() throws -> String {
-    if let named = ProcessInfo.processInfo.environment[variable], !named.isEmpty { return named }
-    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-    let candidates = [
-      URL(fileURLWithPath: "weights/tiny"),
-      program.appendingPathComponent("weights/tiny"),
-      program.deletingLastPathComponent().appendingPathComponent("share/stitch/weights/tiny"),
-    ]
-    for candidate in candidates
-    where FileManager.default.fileExists(atPath: candidate.appendingPathComponent("family.json").path) {
-      return candidate.path
-    }
-    throw ModelSourceError.noDefaultFamily
-  }
-}
-
-/// Why a model cannot be used, beyond what the libraries report.
-enum ModelSourceError: Error, CustomStringConvertible {
-  case foreignTokenizer(pieces: Int, rows: Int, tokenizer: String, directory: String)
-  case unknownTemplate(name: String, directory: String)
-  case noDefaultFamily
-
-  var description: String {
-    switch self {
-    case .foreignTokenizer(let pieces, let rows, let tokenizer, let directory):
-      "\(tokenizer) has \(pieces) pieces, but the embedding of \(directory) has \(rows) rows; use the tokenizer.model that belongs to the weights"
-    case .unknownTemplate(let name, let directory):
-      "\(directory)/family.json names the chat template “\(name)”, which does not exist; use one of \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", "))"
-    case .noDefaultFamily:
-      "no model family found in $\(DefaultFamily.variable), weights/tiny or beside the program; name one with --family, or a model with --model"
-    }
   }
 }

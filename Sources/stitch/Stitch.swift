@@ -9,6 +9,7 @@ struct Stitch: AsyncParsableCommand {
     abstract: "A family of LLaMA models as one chatbot with a size slider.",
     version: "0.1.0",
     subcommands: [
+      Chat.self,
       Ask.self,
       Score.self,
       Tokenize.self,
@@ -18,8 +19,8 @@ struct Stitch: AsyncParsableCommand {
       Adapt.self,
       FrontierCommand.self,
       Bench.self,
-    ]
-    // `stitch` alone: defaultSubcommand: Chat.self
+    ],
+    defaultSubcommand: Chat.self
   )
 
   /// Synchronous commands, the terminal UI among them, run on the main thread.

@@ -12,7 +12,7 @@ import Testing
       effects == [
         .startReply(
           id: 2, messages: [ChatMessage(role: .user, content: "hi")], stitch: "small-large@1",
-          options: SamplingOptions())
+          options: ReplyOptions())
       ])
     #expect(state.editor.isEmpty && state.activeReply == 2)
   }

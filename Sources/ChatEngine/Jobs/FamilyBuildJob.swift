@@ -90,18 +90,6 @@ public struct FamilyBuildJob {
   }
 }
 
-extension SentencePieceTokenizer {
-  /// Every token must have a row in the embedding.
-  public func checkFits(_ configuration: LlamaConfiguration, model: String) throws(FamilyError) {
-    if vocabularySize > configuration.vocabularySize {
-      throw .unstitchable(
-        cause:
-          "\(source) has \(vocabularySize) pieces, the embedding of \(model) only \(configuration.vocabularySize) rows; use the tokenizer the model was trained with"
-      )
-    }
-  }
-}
-
 extension DataFile {
   /// Names the first skipped records by line and says how many there were.
   public func report(_ note: (String) -> Void) {

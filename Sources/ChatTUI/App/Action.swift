@@ -17,6 +17,8 @@ package enum Action: Sendable, Equatable {
   case replyEnded(id: Int)
   case training(TrainingStatus)
   case trainingRefused(String)
+  /// What is in use after an undo.
+  case adapterUndone(String)
   /// Training was stopped and its result kept because the program is about to end.
   case trainingPutAway
 
@@ -35,6 +37,8 @@ package enum Effect: Sendable, Equatable {
   case resumeTraining
   case saveTraining
   case stopTraining
+  /// Goes back to the adapter before; reports `adapterUndone`.
+  case undoAdapter
   /// Stops training, keeps the result, and reports `trainingPutAway`.
   case putTrainingAway
   case suspend(wholeGroup: Bool)

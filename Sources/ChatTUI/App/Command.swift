@@ -4,7 +4,7 @@ package enum Command: Sendable, Equatable {
   /// `nil`: list the stops.
   case stitch(String?)
   case train(file: String, steps: Int?)
-  case pause, resume, save, stop
+  case pause, resume, save, stop, undo
   case set(name: String, value: String)
   case showSettings
   /// `nil`: show it.
@@ -33,6 +33,7 @@ extension Command {
     Usage(name: "resume", arguments: "", help: "resume training"),
     Usage(name: "save", arguments: "", help: "use what was learned so far from the next reply on"),
     Usage(name: "stop", arguments: "", help: "stop training and keep what was learned"),
+    Usage(name: "undo", arguments: "", help: "go back to the weights in use before the last /save or /stop"),
     Usage(
       name: "set", arguments: "[NAME VALUE]",
       help: "temperature, top_p, top_k, min_p, repeat, max_tokens, seed; alone: show"),
@@ -65,6 +66,7 @@ extension Command {
     case "resume": return .resume
     case "save": return .save
     case "stop": return .stop
+    case "undo", "rollback": return .undo
     case "set":
       if words.isEmpty { return .showSettings }
       guard words.count == 2 else {

@@ -63,7 +63,8 @@ package final class EffectRunner {
           try? await Task.sleep(for: .milliseconds(250))
           running?.cancel()
         })
-    case .startTraining, .pauseTraining, .resumeTraining, .saveTraining, .stopTraining, .putTrainingAway:
+    case .startTraining, .pauseTraining, .resumeTraining, .saveTraining, .stopTraining, .undoAdapter,
+      .putTrainingAway:
       commands.yield(effect)
     case .suspend, .redraw, .quit: break
     }
@@ -82,6 +83,7 @@ package final class EffectRunner {
     case .resumeTraining: await backend.resumeTraining()
     case .saveTraining: await backend.saveTraining()
     case .stopTraining: await backend.stopTraining()
+    case .undoAdapter: queue.push(.adapterUndone(await backend.undoAdapter()))
     case .putTrainingAway:
       await backend.stopTraining()
       queue.push(.trainingPutAway)

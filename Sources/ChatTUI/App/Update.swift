@@ -51,6 +51,9 @@ extension AppState {
       training.message = message
       notice("Training did not start: \(message)", isWarning: true)
       return []
+    case .adapterUndone(let message):
+      notice("Undo: \(message)")
+      return []
     case .trainingPutAway: return quitting.map { [.quit(status: $0)] } ?? []
 
     case .terminate(let status): return quit(status: status)
@@ -65,6 +68,7 @@ extension AppState {
     summary.stops.sort { $0.flopsPerToken < $1.flopsPerToken }
     family = .ready(summary)
     stop = max(0, summary.stops.count - 1)
+    for note in summary.notes { notice(note, isWarning: true) }
     if let wanted = wantedStitch, wanted != "auto" {
       if let index = stopIndex(wanted) {
         stop = index
@@ -148,6 +152,9 @@ extension AppState {
         $0.adapterStep = step
         $0.state = .streaming
       }
+    case .trimmed(let count):
+      let messages = count == 1 ? "message is" : "\(count) messages are"
+      say("the context is full: the oldest \(messages) left out; /clear starts anew", isWarning: true)
     case .text(let text):
       if isStopping { return }
       conversation.changeReply(id) {
@@ -203,7 +210,9 @@ extension AppState {
     switch training.phase {
     case .finished: notice("Training finished after \(training.step) steps\(message)")
     case .failed: notice("Training failed\(message)", isWarning: true)
-    case .idle where before.phase == .stopping: notice("Training stopped after \(before.step) steps\(message)")
+    // The phases in between may have been skipped.
+    case .idle where [.running, .paused, .stopping].contains(before.phase):
+      notice("Training stopped after \(training.step) steps\(message)")
     default: break
     }
   }

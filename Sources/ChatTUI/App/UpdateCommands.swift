@@ -30,6 +30,7 @@ extension AppState {
     case .resume: return whileTraining([.paused], .resumeTraining)
     case .save: return whileTraining([.running, .paused], .saveTraining)
     case .stop: return whileTraining([.running, .paused, .preparing], .stopTraining)
+    case .undo: return [.undoAdapter]
     case .set(let name, let value):
       do {
         try set(name, value)

@@ -53,6 +53,7 @@ enum TranscriptLines {
     case .finished(let stamp):
       if stamp.finish == .cancelled { parts.append("stopped") }
       if stamp.finish == .length { parts.append("cut at \(stamp.tokens) tokens") }
+      if stamp.droppedMessages > 0 { parts.append("without the oldest \(stamp.droppedMessages)") }
       parts.append("\(Format.rate(stamp.tokensPerSecond)) tok/s")
     case .stopped: parts.append("stopped")
     case .failed: break

@@ -1,0 +1,51 @@
+import LLaMAStitch
+import Synchronization
+
+/// The adapter that the next reply is made with, and those before it. A reply takes it once, at its beginning, so a
+/// change never falls inside a reply.
+final class AdapterInUse: Sendable {
+  /// An adapter and a number that no other one has: caches are good for one generation.
+  struct Current: Sendable {
+    var adapter: Adapter?
+    var generation = 0
+    /// Hash of its snapshot, if it has one.
+    var hash: String?
+  }
+
+  private struct State {
+    var current = Current()
+    var earlier: [Current] = []
+    var generations = 0
+  }
+
+  private let state = Mutex(State())
+  /// Adapters are small beside the anchors, but not nothing.
+  private static let remembered = 16
+
+  var current: Current { state.withLock { $0.current } }
+
+  /// Takes an adapter into use without a way back: what a family is opened with.
+  func begin(with adapter: Adapter?) {
+    state.withLock { $0.current = Current(adapter: adapter, generation: $0.generations) }
+  }
+
+  /// Takes an adapter into use from the next reply on.
+  func take(_ adapter: Adapter, hash: String?) {
+    state.withLock { state in
+      state.earlier.append(state.current)
+      if state.earlier.count > Self.remembered { state.earlier.removeFirst() }
+      state.generations += 1
+      state.current = Current(adapter: adapter, generation: state.generations, hash: hash)
+    }
+  }
+
+  /// Goes back to the adapter before.
+  /// - Returns: what is in use now; `nil` if there was none before.
+  func undo() -> Current? {
+    state.withLock { state in
+      guard let previous = state.earlier.popLast() else { return nil }
+      state.current = previous
+      return previous
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import LLaMAStitch
+import Synchronization
+
+/// The engine behind a chat: a family on disk, replies on one thread, adaptation on another.
+///
+/// Replies are made one after the other on a thread of their own, with a compute pool of their own; nothing blocks the
+/// caller or Swift's cooperative pool. Training waits while a reply is made. An adapter is taken into use between
+/// replies only, so that a reply's stamp is true for all of it.
+public final class FamilyBackend: ChatBackend {
+  /// What to open and how.
+  public struct Options: Sendable {
+    public var family: URL
+    public var adapter: AdapterChoice = .own
+    /// A stitch that gets a stop of its own even where the family's stops leave it out.
+    public var stitch: String?
+    /// Where snapshots go, below `adapters/`.
+    public var dataDirectory = UserDirectories.data
+    /// Threads for replies, and as many for training.
+    public var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    public init(family: URL) { self.family = family }
+  }
+
+  private struct Loaded {
+    var text: TextFamily
+    var summary: FamilySummary
+    var maker: ReplyMaker
+  }
+
+  private let options: Options
+  private let worker = WorkerThread(name: "stitch-reply")
+  private let adapters = AdapterInUse()
+  private let control = TrainingControl()
+  private let board = StatusBoard()
+  private let loaded = Mutex<Loaded?>(nil)
+  /// Of the replies that are made or wait.
+  private let stops = Mutex<[StopFlag]>([])
+  /// Decoding speeds measured here, by stitch.
+  private let speeds = Mutex<[String: Double]>([:])
+
+  public init(_ options: Options) { self.options = options }
+
+  // MARK: Loading
+
+  public func load() async throws -> FamilySummary {
+    var summary = try await worker.run { [self] in try open().summary }
+    let measured = speeds.withLock { $0 }
+    for index in summary.stops.indices {
+      if let speed = measured[summary.stops[index].id] { summary.stops[index].tokensPerSecond = speed }
+    }
+    summary.adapterStep = adapters.current.adapter?.step
+    return summary
+  }
+
+  /// Opens the family, the first time. On the reply thread only.
+  private func open() throws -> Loaded {
+    if let loaded = loaded.withLock({ $0 }) { return loaded }
+    let text = try TextFamily(options.family)
+    let adapter = try text.adapter(options.adapter, store: text.adapterStore(root: options.dataDirectory))
+    adapters.begin(with: adapter)
+    let loaded = Loaded(
+      text: text, summary: summary(text, adapter), maker: ReplyMaker(text, threads: options.threads))
+    self.loaded.withLock { $0 = loaded }
+    return loaded
+  }
+
+  private func summary(_ text: TextFamily, _ adapter: Adapter?) -> FamilySummary {
+    let measurements = FamilyMeasurements(family: options.family)
+    var notes = [measurements.note].compactMap(\.self)
+    if options.adapter != .own && !measurements.stitches.isEmpty {
+      notes.append("quality was measured with the family's own adapter, which is not the one in use")
+    }
+    var stitches = text.family.stops
+    if let wanted = options.stitch, !stitches.contains(where: { $0.id == wanted }),
+      let stitch = text.family.stitches.first(where: { $0.id == wanted })
+    {
+      stitches.append(stitch)
+      stitches.sort { ($0.flopsPerToken, $0.id) < ($1.flopsPerToken, $1.id) }
+    }
+    let stops = stitches.map { stitch in
+      let measured = measurements.stitches[stitch.id]
+      return Stop(
+        id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
+        flopsPerToken: Double(stitch.flopsPerToken), weightBytes: stitch.weightBytes,
+        importance: adapter?.importance[stitch.id], quality: measured?.exactMatch, loss: measured?.loss,
+        tokensPerSecond: measured?.tokensPerSecond)
+    }
+    return FamilySummary(
+      name: text.family.description.name, stops: stops, contextLength: text.contextLength,
+      adapterStep: adapter?.step, notes: notes)
+  }
+
+  // MARK: Replies
+
+  public func reply(
+    to messages: [ChatMessage], stitch: String, options: ReplyOptions
+  ) -> AsyncStream<ReplyEvent> {
+    let (stream, continuation) = AsyncStream<ReplyEvent>.makeStream()
+    let stop = StopFlag()
+    continuation.onTermination = { if case .cancelled = $0 { stop.set() } }
+    stops.withLock { $0.append(stop) }
+    // Training makes room from now on, not only when the reply's turn comes.
+    control.replyBegins()
+    worker.perform { [self] in
+      do {
+        let stamp = try open().maker.make(
+          messages, stitch: stitch, options: options, adapter: adapters.current, stop: stop
+        ) { continuation.yield($0) }
+        if stamp.tokens > 4 { speeds.withLock { $0[stamp.stitch] = stamp.tokensPerSecond } }
+        continuation.yield(.finished(stamp))
+      } catch {
+        continuation.yield(.failed("\(error)"))
+      }
+      stops.withLock { $0.removeAll { $0 === stop } }
+      control.replyEnds()
+      continuation.finish()
+    }
+    return stream
+  }
+
+  public func stopReply() async {
+    for stop in stops.withLock({ $0 }) { stop.set() }
+  }
+
+  // MARK: Training
+
+  public func startTraining(dataFile: String, steps: Int) async throws {
+    guard steps > 0 else { throw EngineError.noSteps(steps) }
+    let text = try await worker.run { [self] in try open().text }
+    guard control.begin() else { throw EngineError.trainingIsRunning }
+    try await TrainingRun(
+      text: text, file: URL(fileURLWithPath: dataFile), steps: steps, threads: options.threads,
+      adapters: adapters, store: text.adapterStore(root: options.dataDirectory), control: control, board: board
+    ).start()
+  }
+
+  public func pauseTraining() async {
+    if control.setPaused(true) { board.publish { if $0.phase == .running { $0.phase = .paused } } }
+  }
+
+  public func resumeTraining() async {
+    if control.setPaused(false) { board.publish { if $0.phase == .paused { $0.phase = .running } } }
+  }
+
+  public func saveTraining() async {
+    await withCheckedContinuation { control.save($0) }
+  }
+
+  public func stopTraining() async {
+    board.publish { if $0.phase == .running || $0.phase == .paused { $0.phase = .stopping } }
+    await withCheckedContinuation { control.stop($0) }
+  }
+
+  public func undoAdapter() async -> String {
+    guard let current = adapters.undo() else { return "there is no earlier adapter to go back to" }
+    let what =
+      switch (current.adapter, current.hash) {
+      case (let adapter?, let hash?): "the adapter of step \(adapter.step) (\(hash.prefix(8)))"
+      case (let adapter?, nil): "the adapter of step \(adapter.step)"
+      case (nil, _): "the family without an adapter"
+      }
+    return "\(what) is in use again from the next reply on"
+  }
+
+  public func trainingStatus() -> AsyncStream<TrainingStatus> { board.stream() }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import LLaMAStitch
+import Tokenizer
+
+/// A data file made ready to be learnt by a family: examples, and a line about what was left out.
+struct Lesson {
+  let examples: [TrainingExample]
+  /// What was left out and the first reason; empty where everything is used.
+  let note: String
+
+  /// - Throws: `DataError`, `TokenizerError`.
+  init(_ file: URL, for text: TextFamily) throws {
+    let data = try DataFile(file)
+    let conversations = data.conversations
+    guard !conversations.isEmpty else {
+      throw DataError.nothingUsable(file: file.path, first: "it holds text without replies to learn from")
+    }
+    let (examples, tooLong) = try TrainingText.examples(
+      conversations, tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
+    guard !examples.isEmpty else {
+      throw DataError.allTooLong(file: file.path, contextLength: text.contextLength)
+    }
+    self.examples = examples
+    var notes: [String] = []
+    if let first = data.skipped.first {
+      notes.append("\(Self.count(data.skipped.count, "record")) skipped, the first at \(first)")
+    }
+    let texts = data.records.count - conversations.count
+    if texts > 0 { notes.append("\(Self.count(texts, "text")) without a reply left out") }
+    if tooLong > 0 {
+      notes.append("\(Self.count(tooLong, "example")) longer than \(text.contextLength) tokens left out")
+    }
+    note = notes.joined(separator: "; ")
+  }
+
+  private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+  /// Small steps, so that a hundred examples are learnt within a minute or two on two cores and a reply never waits
+  /// for long; a high learning rate, since little is trained and the base is frozen.
+  static func settings(steps: Int, from adapter: Adapter?) -> AdaptationSettings {
+    AdaptationSettings(
+      steps: steps, tokensPerStep: 512, tokensAtOnce: 128,
+      optimizer: OptimizerSettings(learningRate: 1e-3, warmupSteps: min(10, max(1, steps / 4)), finalShare: 0.1),
+      options: adapter?.options ?? AdapterOptions(),
+      // Another order than in the run before.
+      seed: UInt64(1 + (adapter?.step ?? 0)))
+  }
+}

@@ -1,0 +1,163 @@
+import Foundation
+import LLaMAStitch
+
+/// One run of adaptation in the background, on a thread of its own at low priority. It yields to replies between the
+/// parts of a step, publishes its state, and brings snapshots into the store and into use.
+struct TrainingRun: Sendable {
+  let text: TextFamily
+  let file: URL
+  let steps: Int
+  let threads: Int
+  let adapters: AdapterInUse
+  let store: AdapterStore
+  let control: TrainingControl
+  let board: StatusBoard
+
+  /// How far the thread and its workers stand back behind replies.
+  private static let niceness: Int32 = 10
+
+  /// Starts the thread and returns once the data is known to be good.
+  /// - Throws: what is wrong with the data, in one line.
+  func start() async throws {
+    try await withCheckedThrowingContinuation { (started: CheckedContinuation<Void, any Error>) in
+      let thread = Thread {
+        // On Linux this is the thread's own, and the worker threads that it makes inherit it. Without it training
+        // only competes more with replies.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+        run(started)
+      }
+      thread.name = "stitch-train"
+      thread.stackSize = 8 << 20
+      thread.start()
+    }
+  }
+
+  private func run(_ started: CheckedContinuation<Void, any Error>) {
+    let trainer: FamilyTrainer
+    let note: String
+    do {
+      let lesson = try Lesson(file, for: text)
+      let adapter = adapters.current.adapter
+      trainer = try FamilyTrainer(
+        family: text.family, adapter: adapter, settings: Lesson.settings(steps: steps, from: adapter),
+        examples: lesson.examples, pool: ComputePool(threads: threads, name: "stitch-train"))
+      note = lesson.note
+    } catch {
+      control.end()
+      started.resume(throwing: error)
+      return
+    }
+    board.publish { status in
+      status = TrainingStatus()
+      status.phase = .running
+      status.dataFile = file.path
+      status.totalSteps = steps
+      status.message = note
+    }
+    started.resume()
+    do {
+      let isFinished = try train(trainer, note: note)
+      let message = trainer.step > 0 ? keep(trainer) : "nothing was learnt yet"
+      board.publish { status in
+        status.phase = isFinished ? .finished : .idle
+        status.secondsLeft = nil
+        status.message = Self.joined(message, note)
+      }
+    } catch {
+      board.publish { status in
+        status.phase = .failed
+        status.message = "\(error)"
+      }
+    }
+    control.end()
+  }
+
+  /// - Returns: whether all steps were done.
+  private func train(_ trainer: FamilyTrainer, note: String) throws -> Bool {
+    var meter = TrainingMeter()
+    func gate() {
+      let start = ContinuousClock.now
+      while true {
+        switch control.next() {
+        case .goOn, .stop:
+          meter.waited(ContinuousClock.now - start)
+          return
+        case .save:
+          let message = trainer.step > 0 ? keep(trainer) : "nothing was learnt yet"
+          board.publish { $0.message = Self.joined(message, note) }
+          control.saved()
+        }
+      }
+    }
+    return try trainer.run(heldOutInterval: 20, gate: gate) { progress in
+      meter.add(progress)
+      board.publish { status in
+        meter.describe(&status)
+        status.step = progress.step
+        status.drawn = trainer.drawn
+        status.importance = trainer.importance
+      }
+      return control.isToStop ? .stop : .goOn
+    }
+  }
+
+  /// Writes a snapshot and takes it into use for the next reply.
+  /// - Returns: a line that says so.
+  private func keep(_ trainer: FamilyTrainer) -> String {
+    let adapter = trainer.snapshot()
+    do {
+      let snapshot = try store.save(adapter)
+      adapters.take(adapter, hash: snapshot.hash)
+      return "step \(adapter.step) in use from the next reply on, kept as \(snapshot.shortHash) (--adapter \(snapshot.shortHash))"
+    } catch {
+      // What was learnt is not lost before the program ends.
+      adapters.take(adapter, hash: nil)
+      return "step \(adapter.step) in use from the next reply on, but not kept: \(error)"
+    }
+  }
+
+  private static func joined(_ message: String, _ note: String) -> String {
+    note.isEmpty ? message : "\(message); \(note)"
+  }
+}
+
+/// Smooths what training reports, and leaves out the time that it waited for replies.
+private struct TrainingMeter {
+  private var curve = ThinnedCurve()
+  private var loss = 0.0
+  private var weight = 0.0
+  private var heldOut: Double?
+  private var secondsPerStep: Double?
+  private var tokensPerSecond: Double?
+  private var left = 0
+  private var waiting = Duration.zero
+  private var last = ContinuousClock.now
+
+  mutating func waited(_ duration: Duration) { waiting += duration }
+
+  mutating func add(_ progress: FamilyTrainer.Progress) {
+    let now = ContinuousClock.now
+    let seconds = (now - last - waiting) / .seconds(1)
+    // The trainer's own figure has the time of waiting in it; a step that hardly waited is a better witness.
+    if waiting < .milliseconds(2) {
+      tokensPerSecond = tokensPerSecond.map { 0.9 * $0 + 0.1 * progress.tokensPerSecond } ?? progress.tokensPerSecond
+    }
+    secondsPerStep = secondsPerStep.map { 0.9 * $0 + 0.1 * seconds } ?? seconds
+    (last, waiting) = (now, .zero)
+    if progress.loss.isFinite {
+      loss = 0.95 * loss + 0.05 * progress.loss
+      weight = 0.95 * weight + 0.05
+      curve.append(loss / weight)
+    }
+    heldOut = progress.heldOutLoss ?? heldOut
+    left = progress.totalSteps - progress.step
+  }
+
+  func describe(_ status: inout TrainingStatus) {
+    status.loss = weight > 0 ? loss / weight : nil
+    status.heldOutLoss = heldOut
+    status.lossCurve = curve.points
+    status.tokensPerSecond = tokensPerSecond
+    status.secondsLeft = secondsPerStep.map { $0 * Double(left) }
+  }
+}

@@ -1,0 +1,57 @@
+import Foundation
+
+/// A named thread that does one job after another, asleep in between. It ends with its last reference, once the jobs
+/// that were given to it are done.
+final class WorkerThread: Sendable {
+  private let queue = JobQueue()
+
+  init(name: String) {
+    let thread = Thread { [queue] in
+      while let job = queue.next() { job() }
+    }
+    thread.name = name
+    thread.stackSize = 4 << 20
+    thread.start()
+  }
+
+  deinit { queue.end() }
+
+  /// Does `job` after those before it.
+  func perform(_ job: @escaping @Sendable () -> Void) { queue.append(job) }
+
+  /// Does `body` after the jobs before it and returns its result to the task that waits, without holding its thread.
+  func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+      perform { continuation.resume(with: Swift.Result { try body() }) }
+    }
+  }
+}
+
+/// `@unchecked Sendable`: everything is read and written only while `condition` is held.
+private final class JobQueue: @unchecked Sendable {
+  private let condition = NSCondition()
+  private var jobs: [@Sendable () -> Void] = []
+  private var isEnding = false
+
+  func append(_ job: @escaping @Sendable () -> Void) {
+    condition.withLock {
+      jobs.append(job)
+      condition.signal()
+    }
+  }
+
+  func end() {
+    condition.withLock {
+      isEnding = true
+      condition.signal()
+    }
+  }
+
+  /// The next job; waits for one. `nil` once all are done and the queue has ended.
+  func next() -> (@Sendable () -> Void)? {
+    condition.withLock {
+      while jobs.isEmpty && !isEnding { condition.wait() }
+      return jobs.isEmpty ? nil : jobs.removeFirst()
+    }
+  }
+}

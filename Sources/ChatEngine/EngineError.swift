@@ -1,0 +1,51 @@
+/// What can go wrong between a family's directory and a reply. The description is one line: cause, file, remedy.
+public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// No family was named, and none was found.
+  case noFamily(lookedIn: [String])
+  /// `family.json` asks for a chat template that this program does not know.
+  case unknownTemplate(name: String, family: String, known: [String])
+  /// The tokenizer has more pieces than the embedding has rows.
+  case tokenizerDoesNotFit(tokenizer: String, pieces: Int, model: String, rows: Int)
+  /// The last message alone, with the system prompt, is longer than the context.
+  case promptTooLong(tokens: Int, contextLength: Int)
+  /// The store has no snapshot for the family, or none whose hash begins like this.
+  case noSnapshot(prefix: String?, store: String)
+  /// More than one snapshot's hash begins like this.
+  case ambiguousSnapshot(prefix: String, matches: [String])
+  /// A name that is neither a hash nor one of the words for an adapter.
+  case notAnAdapter(name: String)
+  /// A snapshot's content is not what its name says.
+  case damagedSnapshot(file: String)
+  /// A directory of the store or its lock could not be made.
+  case storeUnusable(directory: String, cause: String)
+  case trainingIsRunning
+  /// Training was asked for without a step.
+  case noSteps(Int)
+
+  public var description: String {
+    switch self {
+    case .noFamily(let places):
+      "no model family found (looked at \(places.joined(separator: ", "))); give one with --family DIRECTORY or STITCH_FAMILY, or make one with `stitch family build`"
+    case .unknownTemplate(let name, let family, let known):
+      "\(family)/family.json asks for the chat template “\(name)”; this program knows \(known.joined(separator: ", ")): change the file or use a newer program"
+    case .tokenizerDoesNotFit(let tokenizer, let pieces, let model, let rows):
+      "\(tokenizer) has \(pieces) pieces, but the embedding of \(model) has \(rows) rows; use the tokenizer.model that belongs to the weights"
+    case .promptTooLong(let tokens, let contextLength):
+      "the message with what must precede it has \(tokens) tokens, the context \(contextLength) and a reply needs room too; shorten the message or the system prompt"
+    case .noSnapshot(let prefix?, let store):
+      "no snapshot in \(store) has a hash that begins with “\(prefix)”; use `latest`, or leave --adapter out for the family's own"
+    case .noSnapshot(nil, let store):
+      "no snapshot in \(store) yet; train with /train, or leave --adapter out for the family's own"
+    case .ambiguousSnapshot(let prefix, let matches):
+      "“\(prefix)” fits the snapshots \(matches.map { String($0.prefix(12)) }.joined(separator: ", ")); give more of the hash"
+    case .notAnAdapter(let name):
+      "“\(name)” is no adapter; use latest, own, none, or the beginning of a snapshot's hash (at least 4 hexadecimal digits)"
+    case .damagedSnapshot(let file):
+      "\(file) is damaged: its content does not have the hash in its name; delete it and use another snapshot"
+    case .storeUnusable(let directory, let cause):
+      "snapshots cannot be kept in \(directory): \(cause); check its permissions, or set XDG_DATA_HOME"
+    case .trainingIsRunning: "training is running already; stop it first"
+    case .noSteps(let steps): "training needs at least 1 step, not \(steps)"
+    }
+  }
+}

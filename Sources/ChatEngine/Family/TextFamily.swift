@@ -1,0 +1,97 @@
+import Foundation
+import LLaMAStitch
+import Tokenizer
+
+/// A family that can be talked to: the networks with the tokenizer and the chat template they were made with.
+public struct TextFamily: Sendable {
+  public let family: Family
+  public let tokenizer: SentencePieceTokenizer
+  public let template: ChatTemplate
+  /// Tokens that end a reply.
+  public let stopTokens: Set<Int>
+
+  /// Longest context that is used, in tokens.
+  public var contextLength: Int { min(family.contextLength, Self.longestContext) }
+
+  /// A cache for more positions than this would take more memory than a chat is worth.
+  private static let longestContext = 4096
+
+  /// Opens a family directory and checks that its parts fit together.
+  /// - Throws: `FamilyError`, `CheckpointError`, `StorageError`, `TokenizerError`, `EngineError`.
+  public init(_ directory: URL) throws {
+    let family = try Family(directory)
+    let tokenizer = try SentencePieceTokenizer(file: family.tokenizerFile.path)
+    try tokenizer.checkFits(family.anchors[0].configuration, model: directory.path)
+    guard let kind = ChatTemplate.Kind(rawValue: family.description.chatTemplate) else {
+      throw EngineError.unknownTemplate(
+        name: family.description.chatTemplate, family: directory.path,
+        known: ChatTemplate.Kind.allCases.map(\.rawValue))
+    }
+    self.family = family
+    self.tokenizer = tokenizer
+    template = ChatTemplate(kind)
+    stopTokens = Set(try template.stopTokens(tokenizer))
+  }
+
+  /// The dearest stop of the slider, which is the best one to begin with.
+  public var bestStop: Stitch { family.stops.last ?? family.stitches[family.stitches.count - 1] }
+
+  /// The stitch of a name; the best stop without one.
+  /// - Throws: `FamilyError.unknownStitch`.
+  public func stitch(_ id: String?) throws -> Stitch { try id.map(family.stitch) ?? bestStop }
+
+  /// The adapter that a choice means, `nil` for none.
+  /// - Parameter store: where snapshots are.
+  public func adapter(_ choice: AdapterChoice, store: AdapterStore) throws -> Adapter? {
+    switch choice {
+    case .none: nil
+    case .own: try family.ownAdapter()
+    case .latest: try store.open(store.latest(), for: family)
+    case .snapshot(let prefix): try store.open(store.find(prefix), for: family)
+    }
+  }
+
+  /// The store for this family's snapshots.
+  public func adapterStore(root: URL = UserDirectories.data) -> AdapterStore {
+    AdapterStore(identity: family.identity, root: root)
+  }
+}
+
+/// Which adapter to use with a family.
+public enum AdapterChoice: Sendable, Equatable {
+  /// The one in the family's directory, if it has one.
+  case own
+  /// The newest snapshot in the store.
+  case latest
+  /// The snapshot whose hash begins like this.
+  case snapshot(String)
+  /// The family as it was built.
+  case none
+
+  /// Reads `own`, `latest`, `none` or the beginning of a hash.
+  /// - Throws: `EngineError.notAnAdapter`.
+  public init(_ name: String) throws(EngineError) {
+    switch name {
+    case "own": self = .own
+    case "latest": self = .latest
+    case "none": self = .none
+    default:
+      let prefix = name.lowercased()
+      guard (4...64).contains(prefix.count), prefix.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
+        throw .notAnAdapter(name: name)
+      }
+      self = .snapshot(prefix)
+    }
+  }
+}
+
+extension SentencePieceTokenizer {
+  /// Every token must have a row in the embedding. Embeddings are often padded, so there may be more rows.
+  /// - Throws: `EngineError.tokenizerDoesNotFit`.
+  public func checkFits(_ configuration: LlamaConfiguration, model: String) throws(EngineError) {
+    if vocabularySize > configuration.vocabularySize {
+      throw .tokenizerDoesNotFit(
+        tokenizer: source, pieces: vocabularySize, model: model, rows: configuration.vocabularySize)
+    }
+  }
+}

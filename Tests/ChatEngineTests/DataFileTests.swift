@@ -1,0 +1,80 @@
+import ChatEngine
+import Foundation
+import Testing
+
+@Suite struct DataFileTests {
+  private func read(_ content: Data) throws -> DataFile {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("stitch-data-\(UUID().uuidString)")
+    try content.write(to: url)
+    defer { try? FileManager.default.removeItem(at: url) }
+    return try DataFile(url)
+  }
+
+  private func read(_ content: String) throws -> DataFile { try read(Data(content.utf8)) }
+
+  @Test func alpaca() throws {
+    let file = try read(
+      #"[{"instruction": "Add.", "input": "1 2", "output": "3"}, {"instruction": "Hi", "input": "", "output": "Ho"}]"#)
+    #expect(file.conversations == [[.user("Add.\n\n1 2"), .assistant("3")], [.user("Hi"), .assistant("Ho")]])
+    #expect(file.skipped.isEmpty)
+  }
+
+  @Test func seedTasks() throws {
+    let file = try read(
+      #"{"id": "seed_task_0", "instruction": "Sort.", "instances": [{"input": "b a", "output": "a b"}, {"input": "", "output": ""}, {"input": "d c", "output": "c d"}]}"#)
+    #expect(file.conversations == [[.user("Sort.\n\nb a"), .assistant("a b")], [.user("Sort.\n\nd c"), .assistant("c d")]])
+  }
+
+  @Test func messagesAndShareGPT() throws {
+    let file = try read(
+      """
+      {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}
+      {"conversations": [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}]}
+
+      {"text": "plain"}
+      """)
+    #expect(
+      file.records == [
+        .conversation([.system("s"), .user("u"), .assistant("a")]), .conversation([.user("u"), .assistant("a")]),
+        .text("plain"),
+      ])
+  }
+
+  @Test func plainText() throws {
+    #expect(try read("one\ntwo\n\nthree\n").records == [.text("one\ntwo"), .text("three\n")])
+  }
+
+  @Test func brokenLinesAreNamedByTheirNumber() throws {
+    let file = try read(
+      """
+      {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}
+      {"messages": [{"role": "user", "content": "u"}]}
+
+      {"messages":
+      {"instruction": "x"}
+      {"messages": [{"role": "robot", "content": "u"}]}
+      {"other": 1}
+      """)
+    #expect(file.records.count == 1)
+    #expect(
+      file.skipped.map(\.description) == [
+        "line 2: no turn of the assistant to learn from", "line 4: not valid JSON", "line 5: “instruction” without “output”",
+        "line 6: a turn has the unknown role “robot”",
+        "line 7: none of the fields messages, conversations, instruction or text is there",
+      ])
+  }
+
+  @Test func unusableFiles() throws {
+    func message(_ content: Data) -> String {
+      do {
+        _ = try read(content)
+        return ""
+      } catch { return "\(error)" }
+    }
+    #expect(message(Data("{\n".utf8)).contains("no usable example (line 1: not valid JSON)"))
+    #expect(message(Data()).contains("no usable example"))
+    #expect(message(Data([0x7B, 0xFF, 0xFE])).contains("it is not UTF-8 text"))
+    #expect(message(Data("[1, ".utf8)).contains("begins like a JSON array"))
+    #expect(message(Data("[1, 2]".utf8)).contains("line 1: not a JSON object"))
+  }
+}

@@ -1,0 +1,73 @@
+import ChatEngine
+import FamilyFixture
+import Foundation
+import LLaMAStitch
+import Testing
+
+@Suite struct FamilyFilesTests {
+  @Test func theOrderOfLooking() throws {
+    let root = FileManager.default.temporaryDirectory.appendingPathComponent("stitch-locator-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    func place(_ path: String) throws -> String {
+      let directory = root.appendingPathComponent(path)
+      try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+      try Data("{}".utf8).write(to: directory.appendingPathComponent("family.json"))
+      return directory.standardizedFileURL.path
+    }
+    func locator(_ environment: [String: String] = [:], executable: String) -> FamilyLocator {
+      FamilyLocator(
+        environment: environment, currentDirectory: root.appendingPathComponent("here"),
+        executable: root.appendingPathComponent(executable))
+    }
+    let installed = "app/bin/stitch"
+    do {
+      _ = try locator(executable: installed).locate()
+      Issue.record("found a family where there is none")
+    } catch {
+      let message = "\(error)"
+      for part in ["$STITCH_FAMILY", "here/weights/tiny", "app/bin/weights/tiny", "app/share/stitch/weights/tiny", "--family"] {
+        #expect(message.contains(part))
+      }
+      #expect(!message.contains("\n"))
+    }
+    let shared = try place("app/share/stitch/weights/tiny")
+    #expect(try locator(executable: installed).locate().path == shared)
+    let beside = try place("app/bin/weights/tiny")
+    #expect(try locator(executable: installed).locate().path == beside)
+    let checkout = try place("checkout/weights/tiny")
+    #expect(try locator(executable: "checkout/.build/x86_64/release/stitch").locate().path == checkout)
+    let here = try place("here/weights/tiny")
+    #expect(try locator(executable: installed).locate().path == here)
+    #expect(try locator(["STITCH_FAMILY": "/some/family"], executable: installed).locate().path == "/some/family")
+    #expect(try locator(["STITCH_FAMILY": "/some/family"], executable: installed).locate("/other").path == "/other")
+    #expect(try locator(["STITCH_FAMILY": ""], executable: installed).locate().path == here)
+  }
+
+  @Test func partsThatDoNotFit() throws {
+    let fixture = try EngineFixture()
+    let file = fixture.family.appendingPathComponent("family.json")
+    let json = try String(contentsOf: file, encoding: .utf8)
+    try Data(json.replacingOccurrences(of: "\"tiny\"", with: "\"chatml\"").utf8).write(to: file)
+    #expect(throws: EngineError.unknownTemplate(name: "chatml", family: fixture.family.path, known: ["alpaca", "llama2", "tiny"])) {
+      try TextFamily(fixture.family)
+    }
+    try Data(json.utf8).write(to: file)
+
+    let tokenizer = fixture.family.appendingPathComponent("tokenizer.model")
+    try FileManager.default.removeItem(at: tokenizer)
+    #expect(throws: FamilyError.self) { try TextFamily(fixture.family) }
+    try Data("no model".utf8).write(to: tokenizer)
+    do {
+      _ = try TextFamily(fixture.family)
+      Issue.record("took a tokenizer that is none")
+    } catch { #expect("\(error)".contains(tokenizer.path)) }
+  }
+
+  @Test func aMissingFamilyFailsToLoadInOneLine() async throws {
+    let backend = FamilyBackend(.init(family: URL(fileURLWithPath: "/no/such/family")))
+    do {
+      _ = try await backend.load()
+      Issue.record("loaded nothing")
+    } catch { #expect("\(error)".contains("/no/such/family") && !"\(error)".contains("\n")) }
+  }
+}

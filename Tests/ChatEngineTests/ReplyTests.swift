@@ -1,0 +1,145 @@
+import ChatEngine
+import FamilyFixture
+import Foundation
+import LLaMAStitch
+import Testing
+import Tokenizer
+
+@Suite struct ReplyTests {
+  private func options(_ maxTokens: Int, temperature: Double = 0.8) -> ReplyOptions {
+    var options = ReplyOptions()
+    options.maxTokens = maxTokens
+    options.temperature = temperature
+    options.seed = 3
+    return options
+  }
+
+  @Test func loadDescribesTheFamily() async throws {
+    let fixture = try EngineFixture()
+    try Data(
+      #"{"data": "x", "stitches": [{"id": "small", "exactMatch": 0.5, "loss": 1.25, "tokensPerSecond": 900}, 7, {"id": "large", "loss": "?"}]}"#
+        .utf8
+    ).write(to: fixture.family.appendingPathComponent("frontier.json"))
+    let summary = try await fixture.backend().load()
+    #expect(summary.name == "random" && summary.contextLength == 128 && summary.adapterStep == nil)
+    #expect(summary.stops.map(\.id) == RandomFamily.stitchIDs && summary.notes.isEmpty)
+    let small = summary.stops[0]
+    #expect(small.quality == 0.5 && small.loss == 1.25 && small.tokensPerSecond == 900 && small.route == "small[0..<2]")
+    #expect(summary.stops.last?.loss == nil)
+    #expect(zip(summary.stops, summary.stops.dropFirst()).allSatisfy { $0.flopsPerToken <= $1.flopsPerToken })
+  }
+
+  @Test func aMalformedFrontierIsANote() async throws {
+    let fixture = try EngineFixture()
+    try Data("[1, 2".utf8).write(to: fixture.family.appendingPathComponent("frontier.json"))
+    let summary = try await fixture.backend().load()
+    #expect(summary.notes.count == 1 && summary.notes[0].contains("frontier.json is ignored"))
+  }
+
+  @Test(arguments: RandomFamily.stitchIDs) func streamedReplyIsTheDirectOne(stitch: String) async throws {
+    let fixture = try EngineFixture()
+    let text = try TextFamily(fixture.family)
+    let messages: [ChatMessage] = [.system("be kind"), .user("hello"), .assistant("hello there"), .user("who are you?")]
+    let backend = fixture.backend()
+    let options = options(40)
+    // What went before in the session must not show.
+    _ = await CollectedReply(backend.reply(to: [.user("hello")], stitch: stitch, options: options))
+    let reply = await CollectedReply(backend.reply(to: messages, stitch: stitch, options: options))
+
+    let prompt = try text.template.encode(
+      messages.map { .init(role: .init(rawValue: $0.role.rawValue)!, content: $0.content) }, tokenizer: text.tokenizer)
+    let session = InferenceSession(
+      network: text.family.network(try text.family.stitch(stitch).route, adapter: nil), pool: ComputePool(threads: 1))
+    let direct = try session.generate(
+      prompt: prompt,
+      options: GenerationOptions(maxTokens: 40, stopTokens: text.stopTokens, sampling: options.sampling)
+    ) { _ in .goOn }
+    #expect(reply.text == (try text.tokenizer.decode(direct.tokens)) && reply.failure == nil)
+    #expect(reply.started?.stitch == stitch && reply.started?.adapterStep == nil)
+    #expect(reply.stamp?.tokens == direct.tokens.count && reply.stamp?.stitch == stitch)
+    #expect(reply.stamp?.contextTokens == prompt.count + direct.tokens.count && reply.stamp?.droppedMessages == 0)
+  }
+
+  @Test func continuesAnOpenReply() async throws {
+    let fixture = try EngineFixture()
+    let text = try TextFamily(fixture.family)
+    let reply = await CollectedReply(
+      fixture.backend().reply(to: [.user("hi"), .assistant("one two")], stitch: "large", options: options(8)))
+    let prompt = try text.template.encode(
+      [.init(role: .user, content: "hi"), .init(role: .assistant, content: "one two")], tokenizer: text.tokenizer,
+      continueFinalMessage: true)
+    #expect(reply.stamp?.contextTokens == prompt.count + (reply.stamp?.tokens ?? 0))
+  }
+
+  @Test func stopKeepsThePartialText() async throws {
+    let fixture = try EngineFixture(contextLength: 4096)
+    let backend = fixture.backend()
+    var long = options(4000, temperature: 0)
+    long.repetitionPenalty = 1.3
+    let reply = await CollectedReply(backend.reply(to: [.user("hello")], stitch: "large", options: long)) { pieces in
+      if pieces == 3 { await backend.stopReply() }
+    }
+    let stamp = try #require(reply.stamp)
+    #expect(stamp.finish == .cancelled && stamp.tokens < 3900 && !reply.text.isEmpty)
+    // The next one is not affected.
+    let next = await CollectedReply(backend.reply(to: [.user("hello")], stitch: "large", options: options(4)))
+    #expect(next.stamp?.finish != .cancelled && next.failure == nil)
+  }
+
+  @Test func aCancelledConsumerStopsTheReply() async throws {
+    let fixture = try EngineFixture(contextLength: 4096)
+    let backend = fixture.backend()
+    _ = try await backend.load()
+    let long = options(4000)
+    let consumer = Task { await CollectedReply(backend.reply(to: [.user("hello")], stitch: "large", options: long)) { _ in withUnsafeCurrentTask { $0?.cancel() } } }
+    _ = await consumer.value
+    let start = ContinuousClock.now
+    let next = await CollectedReply(backend.reply(to: [.user("hi")], stitch: "small", options: options(2)))
+    #expect(next.stamp != nil && ContinuousClock.now - start < .seconds(5))
+  }
+
+  @Test func theOldestTurnsGoWhereTheContextIsFull() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    var messages: [ChatMessage] = [.system("be kind")]
+    for index in 0..<12 { messages += [.user("what is number \(index)?"), .assistant("it is number \(index)")] }
+    messages.append(.user("who are you?"))
+    let reply = await CollectedReply(backend.reply(to: messages, stitch: "small", options: options(100)))
+    let dropped = try #require(reply.stamp?.droppedMessages)
+    #expect(dropped > 0 && dropped % 2 == 0 && dropped < 24 && reply.trimmed == dropped)
+    #expect(reply.stamp!.contextTokens <= 128)
+    // The same as if the conversation had begun later.
+    let shorter = [messages[0]] + messages[(1 + dropped)...]
+    let same = await CollectedReply(backend.reply(to: shorter, stitch: "small", options: options(100)))
+    #expect(same.text == reply.text && same.stamp?.droppedMessages == 0 && same.trimmed == nil)
+  }
+
+  @Test func failuresAreOneLine() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    let long = await CollectedReply(
+      backend.reply(to: [.user(String(repeating: "hello ", count: 200))], stitch: "small", options: options(4)))
+    #expect(long.failure?.contains("the context 128") == true && long.stamp == nil)
+    let unknown = await CollectedReply(backend.reply(to: [.user("hi")], stitch: "smal", options: options(4)))
+    #expect(unknown.failure?.contains("no stitch “smal”; did you mean small?") == true)
+    var wrong = options(4)
+    wrong.topP = 7
+    let sampling = await CollectedReply(backend.reply(to: [.user("hi")], stitch: "small", options: wrong))
+    #expect(sampling.failure?.contains("top-p") == true)
+    for failure in [long, unknown, sampling] { #expect(failure.failure?.contains("\n") == false) }
+  }
+
+  @Test func repliesAreSerialAndComplete() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    let options = options(20)
+    let ids = RandomFamily.stitchIDs + RandomFamily.stitchIDs
+    let stamps = await withTaskGroup(of: ReplyStamp?.self) { group in
+      for id in ids {
+        group.addTask { await CollectedReply(backend.reply(to: [.user("hello")], stitch: id, options: options)).stamp }
+      }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(stamps.compactMap { $0?.stitch }.sorted() == ids.sorted())
+  }
+}

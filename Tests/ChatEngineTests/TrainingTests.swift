@@ -1,0 +1,144 @@
+import ChatEngine
+import FamilyFixture
+import Foundation
+import LLaMAStitch
+import Testing
+
+@Suite struct TrainingTests {
+  private func ask(_ backend: FamilyBackend) async -> CollectedReply {
+    var options = ReplyOptions()
+    options.maxTokens = 12
+    return await CollectedReply(backend.reply(to: [.user("say 3")], stitch: "large", options: options))
+  }
+
+  @Test func pauseResumeStopAndUndo() async throws {
+    let fixture = try EngineFixture()
+    let before = try fixture.familyContents()
+    let backend = fixture.backend()
+    #expect(try await backend.load().adapterStep == nil)
+    let untrained = await ask(backend)
+    try await backend.startTraining(dataFile: try fixture.lesson(), steps: 5000)
+    await #expect(throws: EngineError.trainingIsRunning) {
+      try await backend.startTraining(dataFile: try fixture.lesson(), steps: 5)
+    }
+    let running = try #require(await backend.status { $0.step >= 3 })
+    #expect(running.phase == .running && running.totalSteps == 5000 && running.loss != nil)
+    #expect(running.drawn.values.reduce(0, +) >= 3 && running.importance.count == RandomFamily.stitchIDs.count)
+
+    // Replies while training runs are made with the adapter in use, which is none.
+    #expect(await ask(backend).started?.adapterStep == nil)
+
+    await backend.pauseTraining()
+    let paused = try #require(await backend.status { $0.phase == .paused })
+    try await Task.sleep(for: .milliseconds(300))
+    let later = try #require(await backend.status { _ in true })
+    // The step under way when the pause came may still end.
+    #expect(later.phase == .paused && later.step <= paused.step + 1)
+    // Saving works while it is paused.
+    await backend.saveTraining()
+    let saved = await ask(backend)
+    #expect(saved.stamp?.adapterStep == later.step)
+
+    await backend.resumeTraining()
+    _ = try #require(await backend.status { $0.phase == .running && $0.step >= later.step + 3 })
+    await backend.stopTraining()
+    let stopped = try #require(await backend.status { $0.phase == .idle })
+    #expect(stopped.step > later.step && stopped.message.contains("kept as"))
+    let trained = await ask(backend)
+    #expect(trained.stamp?.adapterStep == stopped.step)
+    #expect(try await backend.load().adapterStep == stopped.step)
+
+    // Both snapshots are in the store, and the newest opens again; the family is as it was.
+    let store = try TextFamily(fixture.family).adapterStore(root: fixture.data)
+    #expect(try store.list().count == 2)
+    let again = fixture.backend(adapter: .latest)
+    #expect(try await again.load().adapterStep == stopped.step)
+    #expect(await ask(again).text == trained.text)
+    #expect(try fixture.familyContents() == before)
+
+    #expect(await backend.undoAdapter().contains("step \(later.step)"))
+    #expect(await ask(backend).text == saved.text)
+    #expect(await backend.undoAdapter().contains("without an adapter"))
+    #expect(await ask(backend).text == untrained.text)
+    #expect(await backend.undoAdapter().contains("no earlier adapter"))
+  }
+
+  @Test func finishingTakesIntoUse() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    let lines = RandomFamily.lesson() + "{broken\n" + #"{"instruction": "x"}"# + "\n" + #"{"text": "abc"}"# + "\n"
+    try await backend.startTraining(dataFile: try fixture.file("mixed.jsonl", lines).path, steps: 8)
+    let status = try #require(await backend.status { $0.phase == .finished })
+    #expect(status.step == 8 && status.lossCurve.count == 8 && status.heldOutLoss != nil)
+    #expect(status.message.contains("2 records skipped, the first at line 41: not valid JSON"))
+    #expect(status.message.contains("1 text without a reply"))
+    #expect(await ask(backend).stamp?.adapterStep == 8)
+    // A second run goes on from there.
+    try await backend.startTraining(dataFile: try fixture.lesson(), steps: 2)
+    _ = try #require(await backend.status { $0.phase == .finished && $0.totalSteps == 2 })
+    #expect(await ask(backend).stamp?.adapterStep == 10)
+  }
+
+  @Test func trainingLearns() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    try await backend.startTraining(dataFile: try fixture.lesson(), steps: 60)
+    let status = try #require(await backend.status { $0.phase == .finished })
+    #expect(status.lossCurve.last! < status.lossCurve.first! - 0.3)
+  }
+
+  @Test func badDataFilesAreRefusedInOneLine() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    let cases = [
+      (fixture.root.appendingPathComponent("none.jsonl").path, "there is no such file"),
+      (try fixture.file("empty.jsonl", "").path, "no usable example"),
+      (try fixture.file("broken.jsonl", "{\n{\n").path, "line 1: not valid JSON"),
+      (try fixture.file("text.txt", "just text\n").path, "without replies"),
+      (
+        try fixture.file(
+          "long.jsonl", #"{"instruction": "x", "output": "\#(String(repeating: "hello ", count: 300))"}"#
+        ).path, "fits the context of 128 tokens"
+      ),
+    ]
+    for (file, part) in cases {
+      do {
+        try await backend.startTraining(dataFile: file, steps: 5)
+        Issue.record("\(file) was taken")
+      } catch {
+        #expect("\(error)".contains(part) && "\(error)".contains(file) && !"\(error)".contains("\n"))
+      }
+    }
+    await #expect(throws: EngineError.noSteps(0)) { try await backend.startTraining(dataFile: "x", steps: 0) }
+    // Nothing is left running.
+    try await backend.startTraining(dataFile: try fixture.lesson(), steps: 1)
+    _ = try #require(await backend.status { $0.phase == .finished })
+  }
+
+  @Test func commandsWithoutTrainingReturn() async throws {
+    let backend = try EngineFixture().backend()
+    await backend.pauseTraining()
+    await backend.resumeTraining()
+    await backend.saveTraining()
+    await backend.stopTraining()
+    #expect(await backend.status { _ in true } == TrainingStatus())
+  }
+
+  @Test func trainingWaitsForAReply() async throws {
+    let fixture = try EngineFixture(contextLength: 4096)
+    let backend = fixture.backend()
+    try await backend.startTraining(dataFile: try fixture.lesson(), steps: 100_000)
+    _ = try #require(await backend.status { $0.step >= 2 })
+    var options = ReplyOptions()
+    options.maxTokens = 3000
+    options.temperature = 0.9
+    var steps: [Int] = []
+    _ = await CollectedReply(backend.reply(to: [.user("hello")], stitch: "large", options: options)) { pieces in
+      // One step may have been under way.
+      if pieces > 20, let status = await backend.status({ _ in true }) { steps.append(status.step) }
+      if pieces == 60 { await backend.stopReply() }
+    }
+    if let first = steps.first { #expect(steps.last! <= first + 1) }
+    await backend.stopTraining()
+  }
+}

@@ -1,0 +1,45 @@
+import FamilyFixture
+import Foundation
+import Testing
+
+/// `stitch chat` without a terminal.
+@Suite struct PlainChatCommandTests {
+  @Test func linesInLinesOut() throws {
+    try StitchProcess.withTemporaryDirectory { directory in
+      let family = directory.appending(path: "family")
+      try RandomFamily.make(at: family)
+      let arguments = ["chat", "--plain", "--family", family.path, "--max-tokens", "8", "--seed", "4", "--temperature", "1"]
+      let input = Data("hello\n/stitch small\nwho are you?\n".utf8)
+      let first = try StitchProcess.run(arguments, input: input)
+      #expect(first.status == 0 && first.complaint.isEmpty)
+      #expect(first.text.contains("you> hello\n") && first.text.contains("\n[large · ") && first.text.contains("\n[small · "))
+      // The same seed says the same.
+      func replies(_ text: String) -> [Substring] { text.split(separator: "\n").filter { !$0.hasPrefix("[") } }
+      #expect(try replies(StitchProcess.run(arguments, input: input).text) == replies(first.text))
+      // `stitch` alone is `stitch chat`.
+      let alone = try StitchProcess.run(Array(arguments.dropFirst()), input: input)
+      #expect(replies(alone.text) == replies(first.text))
+    }
+  }
+
+  @Test func failuresAreOneLineAndExitCode2() throws {
+    try StitchProcess.withTemporaryDirectory { directory in
+      let family = directory.appending(path: "family")
+      try RandomFamily.make(at: family)
+      let cases: [([String], String)] = [
+        (["chat", "--family", "/no/such"], "/no/such is not a family"),
+        (["chat", "--family", family.path, "--adapter", "newest"], "“newest” is no adapter"),
+        (["chat", "--family", family.path, "--adapter", "abcdef0"], "no snapshot in"),
+        (["chat", "--family", family.path, "--top-p", "3"], "top-p is 3"),
+        (["chat", "--family", family.path, "--max-tokens", "0"], "--max-tokens must be 1 or more"),
+        (["chat", "more"], "more"),
+      ]
+      for (arguments, part) in cases {
+        let outcome = try StitchProcess.run(arguments)
+        #expect(outcome.status == 2, "\(arguments)")
+        #expect(outcome.complaint.hasPrefix("stitch: ") && outcome.complaint.contains(part), "\(outcome.complaint)")
+        #expect(outcome.complaint.filter { $0 == "\n" }.count == 1, "\(outcome.complaint)")
+      }
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+
+/// A terminal to run the program in: a shell in a detached tmux session on a socket of its own. Ends with its last
+/// reference.
+final class Tmux: Sendable {
+  struct Failure: Error, CustomStringConvertible { var description: String }
+
+  static let executable: String? = ["/usr/bin/tmux", "/usr/local/bin/tmux", "/bin/tmux"].first {
+    FileManager.default.isExecutableFile(atPath: $0)
+  }
+
+  private let socket = "stitch-test-\(UUID().uuidString.prefix(8))"
+
+  /// - Parameter environment: added to the shell's.
+  init(width: Int, height: Int, environment: [String: String]) throws {
+    let variables = environment.flatMap { ["-e", "\($0.key)=\($0.value)"] }
+    try command(
+      ["-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "\(width)", "-y", "\(height)"] + variables
+        + ["env", "PS1=$ ", "ENV=", "/bin/sh"])
+  }
+
+  deinit { _ = try? command(["kill-server"]) }
+
+  /// Runs `tmux` and returns what it prints.
+  @discardableResult
+  func command(_ arguments: [String]) throws -> String {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Self.executable!)
+    process.arguments = ["-u", "-L", socket] + arguments
+    let output = Pipe()
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = output
+    process.standardError = output
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw Failure(description: "tmux \(arguments.joined(separator: " ")): \(text)")
+    }
+    return text
+  }
+
+  /// What the screen shows.
+  func screen() throws -> String { try command(["capture-pane", "-p", "-t", "t"]) }
+
+  /// Types text.
+  func type(_ text: String) throws { try command(["send-keys", "-t", "t", "-l", text]) }
+
+  /// Presses keys by tmux's names: `Enter`, `M-Left`, `C-d`.
+  func press(_ keys: String...) throws { try command(["send-keys", "-t", "t"] + keys) }
+
+  /// Types a line.
+  func enter(_ text: String) throws {
+    try type(text)
+    try press("Enter")
+  }
+
+  func resize(width: Int, height: Int) throws {
+    try command(["resize-window", "-t", "t", "-x", "\(width)", "-y", "\(height)"])
+  }
+
+  /// A format of tmux, such as `cursor_flag`.
+  func value(_ name: String) throws -> String {
+    try command(["display-message", "-p", "-t", "t", "#{\(name)}"]).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// The process that the shell runs.
+  func child() throws -> Int32? {
+    let shell = try value("pane_pid")
+    let children = try String(contentsOfFile: "/proc/\(shell)/task/\(shell)/children", encoding: .utf8)
+    return children.split(separator: " ").first.flatMap { Int32($0) }
+  }
+
+  /// Looks until the screen is as wanted, at most a minute and a half.
+  /// - Returns: that screen.
+  @discardableResult
+  func wait(_ what: String, until isWanted: (String) throws -> Bool) throws -> String {
+    let deadline = ContinuousClock.now + .seconds(90)
+    while true {
+      let screen = try screen()
+      if try isWanted(screen) { return screen }
+      if ContinuousClock.now > deadline {
+        throw Failure(description: "waited in vain for \(what); the screen:\n\(screen)")
+      }
+      usleep(30_000)
+    }
+  }
+}

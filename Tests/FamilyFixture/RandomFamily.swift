@@ -1,0 +1,64 @@
+import Foundation
+import LLaMAStitch
+import Tokenizer
+
+/// A family of two small anchors with random weights, made anew for a test: it says nonsense, quickly.
+public enum RandomFamily {
+  public static let vocabularySize = 320
+  /// `small`, three stitches into `large`, `large`.
+  public static let stitchIDs = ["small", "small-large@3", "small-large@2", "small-large@1", "large"]
+
+  /// Writes the family to `directory`, which must not exist.
+  /// - Parameter width: of the smaller anchor; the larger is half as wide again. Wide ones are slow.
+  @discardableResult
+  public static func make(
+    at directory: URL, contextLength: Int = 128, width: Int = 32, name: String = "random"
+  ) throws -> Family {
+    let scratch = directory.deletingLastPathComponent().appendingPathComponent("anchors-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: scratch) }
+    let tokenizer = try SentencePieceTrainer(
+      vocabularySize: vocabularySize, controlSymbols: ["<|system|>", "<|user|>", "<|assistant|>"]
+    ).train(sentences)
+    let anchors = try [("small", 2, width, 1 as UInt64), ("large", 4, width * 3 / 2, 2)].map { name, blocks, hidden, seed in
+      let url = scratch.appendingPathComponent(name)
+      try write(
+        LlamaConfiguration(
+          vocabularySize: vocabularySize, hiddenSize: hidden, intermediateSize: 2 * hidden, blockCount: blocks,
+          headCount: 4, keyValueHeadCount: 2, contextLength: contextLength, tiedEmbeddings: true),
+        seed: seed, to: url)
+      return FamilyBuilder.Anchor(name: name, directory: try ModelDirectory(url))
+    }
+    let builder = try FamilyBuilder(
+      anchors, options: .init(name: name, chatTemplate: "tiny"), pool: ComputePool(threads: 1))
+    var random = SeededGenerator(seed: 9)
+    let calibration = (0..<24).map { _ in [1] + (0..<40).map { _ in Int32(random.index(below: vocabularySize)) } }
+    return try builder.build(calibration: calibration, tokenizer: Data(tokenizer), output: directory)!
+  }
+
+  private static func write(_ configuration: LlamaConfiguration, seed: UInt64, to url: URL) throws {
+    var random = SeededGenerator(seed: seed)
+    var weights: [String: VectorView] = [:]
+    for tensor in configuration.tensorShapes {
+      let isNorm = tensor.shape.count == 1
+      let scale = 1 / Double(tensor.shape.last!).squareRoot()
+      // The embedding is the head too: a wide spread makes texts that do not repeat one token.
+      let spread = tensor.name == LlamaConfiguration.embeddingName ? 1 : scale
+      let count = tensor.shape.reduce(1, *)
+      weights[tensor.name] = FloatBuffer((0..<count).map { _ in isNorm ? 1 : Float(random.normal() * spread) }).vector
+    }
+    try ModelDirectory.write(to: url, configuration: configuration, weights: weights)
+  }
+
+  private static let sentences = [
+    "hello there, how are you?", "the cat sat on the mat", "what is two and two?", "it is four", "say hello",
+    "one two three four five", "the sun is bright and the sea is blue", "who are you?", "a chatbot of many sizes",
+  ]
+
+  /// Instruction data in the OpenAI style, one example a line.
+  public static func lesson(count: Int = 40) -> String {
+    (0..<count).map { index in
+      #"{"messages":[{"role":"user","content":"say \#(index)"},{"role":"assistant","content":"hello \#(index)"}]}"#
+    }.joined(separator: "\n") + "\n"
+  }
+}
