@@ -4,7 +4,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat test install clean
+.PHONY: help setup build chat test bench-peers install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,6 +22,10 @@ chat: setup ## build and chat with the default family
 test: setup ## build and run all tests
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release
+
+bench-peers: setup ## compare speed with PyTorch, transformers and PEFT, side by side (half an hour)
+	$(BUILD) --product stitch
+	python3 Benchmarks/bench_peers.py
 
 install: setup ## install stitch and the default family below PREFIX (~/.local)
 	$(BUILD) --product stitch

@@ -26,6 +26,9 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "Ways into each block of the larger anchor.") var window = 1
     @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
     @Option(help: "Steps of the fit by loss after least squares.") var fitSteps = 0
+    @Option(help: "Steps of a joint phase that trains anchors and stitching layers together on text.") var jointSteps = 0
+    @Option(help: "Highest learning rate of the joint phase.") var jointLearningRate: Float = 1e-3
+    @Option(parsing: .upToNextOption, help: "Text of the joint phase.") var jointData: [String] = []
     @Option(help: "How to store base weights: f32, f16 or bf16 (default: as they are).") var quantize: String?
     @Option(help: "Tokens of calibration, at most.") var calibrationTokens = 200_000
     @Option(help: "Seed of the fit by loss.") var seed: UInt64 = 1
@@ -36,8 +39,8 @@ struct FamilyCommand: ParsableCommand {
         throw ValidationError(
           "there is no template “\(template)”; choose one of \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
       }
-      guard window > 0, fitSteps >= 0, threads > 0, ridge >= 0, ridge.isFinite, calibrationTokens > 0 else {
-        throw ValidationError("--window, --threads and --calibration-tokens must be positive, --ridge and --fit-steps not negative")
+      guard window > 0, fitSteps >= 0, jointSteps >= 0, jointLearningRate > 0, threads > 0, ridge >= 0, ridge.isFinite, calibrationTokens > 0 else {
+        throw ValidationError("--window, --threads, --calibration-tokens and --joint-learning-rate must be positive, --ridge, --fit-steps and --joint-steps not negative")
       }
       let url = URL(fileURLWithPath: output)
       var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: kind.rawValue)
@@ -45,6 +48,8 @@ struct FamilyCommand: ParsableCommand {
       options.ridge = ridge
       options.fitSteps = fitSteps
       options.seed = seed
+      options.jointSteps = jointSteps
+      options.jointLearningRate = jointLearningRate
       if let quantize {
         guard let type = ElementType(rawValue: quantize.uppercased()), type.isUsable else {
           throw ValidationError("--quantize must be f32, f16 or bf16, not \(quantize)")
@@ -55,6 +60,7 @@ struct FamilyCommand: ParsableCommand {
         anchors: anchors.map { URL(fileURLWithPath: $0) }, calibration: URL(fileURLWithPath: calibration),
         output: url, template: ChatTemplate(kind), options: options, threads: threads)
       job.calibrationTokens = calibrationTokens
+      job.jointText = jointData.map { URL(fileURLWithPath: $0) }
       let meter = ProgressMeter()
       let start = Date()
       let family = try job.run(
@@ -65,7 +71,7 @@ struct FamilyCommand: ParsableCommand {
           case .training(let step, let total, let loss):
             meter.update(
               step: step, of: total, loss: loss, heldOutLoss: nil,
-              tokensPerSecond: Double(step) * 1024 / max(1e-3, Date().timeIntervalSince(start)))
+              tokensPerSecond: Double(step) * (jointSteps > 0 ? 4096 : 1024) / max(1e-3, Date().timeIntervalSince(start)))
           }
         })
       meter.note("wrote \(output): \(family.stitches.count) stitches")

@@ -17,6 +17,7 @@ struct Stitch: AsyncParsableCommand {
       FamilyCommand.self,
       Adapt.self,
       FrontierCommand.self,
+      Bench.self,
     ]
     // `stitch` alone: defaultSubcommand: Chat.self
   )

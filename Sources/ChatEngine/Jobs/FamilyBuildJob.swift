@@ -13,6 +13,8 @@ public struct FamilyBuildJob {
   public var threads: Int
   /// At most so many tokens of calibration.
   public var calibrationTokens = 200_000
+  /// Text of the joint phase; only needed if `options.jointSteps` is not 0.
+  public var jointText: [URL] = []
 
   public init(
     anchors: [URL], calibration: URL, output: URL, template: ChatTemplate, options: FamilyBuilder.Options,
@@ -54,16 +56,36 @@ public struct FamilyBuildJob {
       tokens += document.count
     }
     note("calibration: \(sequences.count) texts, \(tokens) tokens")
+    var jointText: [[Int32]] = []
+    if options.jointSteps > 0 {
+      for file in self.jointText {
+        let data = try DataFile(file)
+        data.report(note)
+        jointText += try TrainingText.documents(data.records, tokenizer: tokenizer, template: template)
+      }
+      if jointText.isEmpty { throw TrainingError.noData(what: "the joint phase has no text; give --joint-data") }
+      note("joint phase: \(jointText.count) texts, \(jointText.reduce(0) { $0 + $1.count }) tokens")
+    }
+    var options = options
+    let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
+    options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
+    try FileManager.default.createDirectory(
+      at: options.checkpoint!.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
     let named = zip(anchors, directories).map {
       FamilyBuilder.Anchor(name: $0.standardizedFileURL.lastPathComponent, directory: $1)
     }
     let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
     let family = try builder.build(
-      calibration: sequences, tokenizer: Data(tokenizer.modelBytes), output: output,
+      calibration: sequences, jointText: jointText, tokenizer: Data(tokenizer.modelBytes), output: output,
       listener: {
         progress($0)
         return true
       })
+    if FileManager.default.fileExists(atPath: options.checkpoint!.path) {
+      try FileManager.default.removeItem(at: options.checkpoint!)
+    }
     return family!  // the listener never stops it
   }
 }

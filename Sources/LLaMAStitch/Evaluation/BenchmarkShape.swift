@@ -12,15 +12,15 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
     case .large:
       LlamaConfiguration(
         vocabularySize: 768, hiddenSize: 192, intermediateSize: 512, blockCount: 8, headCount: 6,
-        contextLength: 512, tiedEmbeddings: true)
+        contextLength: 512)
     case .eightMillion:
       LlamaConfiguration(
         vocabularySize: 4096, hiddenSize: 256, intermediateSize: 688, blockCount: 8, headCount: 8,
-        contextLength: 512, tiedEmbeddings: true)
+        contextLength: 512)
     case .hundredMillion:
       LlamaConfiguration(
         vocabularySize: 32_000, hiddenSize: 768, intermediateSize: 2048, blockCount: 12, headCount: 12,
-        contextLength: 512, tiedEmbeddings: false)
+        contextLength: 512)
     }
   }
 
@@ -31,5 +31,16 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
     case .eightMillion: (8, 128)
     case .hundredMillion: (4, 128)
     }
+  }
+
+  /// Random values for every tensor: norms 1, matrices uniform in ±0.05.
+  func randomStore(seed: UInt64 = 1) -> ParameterStore {
+    var random = SeededGenerator(seed: seed)
+    let store = ParameterStore(AnchorTensors.declarations(of: configuration))
+    for (index, parameter) in store.parameters.enumerated() {
+      let values = store.value(index)
+      for place in 0..<values.count { values[place] = parameter.shape.count == 1 ? 1 : Float(random.unit() - 0.5) * 0.1 }
+    }
+    return store
   }
 }

@@ -18,6 +18,12 @@ public struct FamilyBuilder {
     /// Steps of the fit by loss; 0 for least squares alone.
     public var fitSteps = 0
     public var fitLearningRate: Float = 1e-3
+    /// Steps of a joint phase after least squares, in which the anchors are trained too; 0 leaves them as they are.
+    public var jointSteps = 0
+    public var jointLearningRate: Float = 1e-3
+    public var jointTokensPerStep = 4096
+    /// Where the state of the joint phase is kept.
+    public var checkpoint: URL?
     /// How base weights are stored: `nil` as they come.
     public var elementType: ElementType?
     public var seed: UInt64 = 1
@@ -72,24 +78,40 @@ public struct FamilyBuilder {
   /// Fits everything and writes the directory, which must not exist.
   /// - Parameters:
   ///   - calibration: token sequences, each with its BOS; at most `contextLength` tokens are used of each.
+  ///   - jointText: documents of the joint phase, with BOS and EOS.
   ///   - tokenizer: bytes of `tokenizer.model`.
   public func build(
-    calibration: [[Int32]], tokenizer: Data, output: URL, listener: (Progress) -> Bool = { _ in true }
+    calibration: [[Int32]], jointText: [[Int32]] = [], tokenizer: Data, output: URL,
+    listener: (Progress) -> Bool = { _ in true }
   ) throws -> Family? {
     if FileManager.default.fileExists(atPath: output.path) { throw FamilyError.exists(directory: output.path) }
     var layers = try fit(calibration, listener: listener)
-    if options.fitSteps > 0, routes.contains(where: { $0.join != nil }) {
-      let training = LossFit(
-        frozen: frozen, routes: routes, layers: layers, learningRate: options.fitLearningRate,
-        seed: options.seed)
+    var anchors = frozen
+    if options.jointSteps > 0 {
+      let joint = LossFit(
+        anchors: anchors, routes: routes, layers: layers, scope: .everything,
+        learningRate: options.jointLearningRate, seed: options.seed)
       guard
-        try training.run(
-          calibration.map { Array($0.prefix(contextLength)) }, steps: options.fitSteps, pool: pool,
-          listener: { listener(.training(step: $0, of: options.fitSteps, loss: $1)) })
+        try joint.run(
+          jointText, sequenceLength: contextLength, steps: options.jointSteps,
+          tokensPerStep: options.jointTokensPerStep, pool: pool, checkpoint: options.checkpoint,
+          listener: { listener(.training(step: $0, of: options.jointSteps, loss: $1)) })
       else { return nil }
-      layers = training.layers
+      layers = joint.layers
+      anchors = joint.trainedAnchors.map { $0.rounded(to: options.elementType) }
     }
-    try write(layers, tokenizer: tokenizer, to: output)
+    if options.fitSteps > 0, routes.contains(where: { $0.join != nil }) {
+      let fit = LossFit(
+        anchors: anchors, routes: routes, layers: layers, scope: .layers,
+        learningRate: options.fitLearningRate, seed: options.seed)
+      guard
+        try fit.run(
+          calibration, sequenceLength: min(contextLength, 256), steps: options.fitSteps, tokensPerStep: 1024,
+          pool: pool, listener: { listener(.training(step: $0, of: options.fitSteps, loss: $1)) })
+      else { return nil }
+      layers = fit.layers
+    }
+    try write(anchors, layers, tokenizer: tokenizer, to: output)
     return try Family(output)
   }
 
@@ -176,7 +198,9 @@ public struct FamilyBuilder {
 
   // MARK: Writing
 
-  private func write(_ layers: [Route: FittedLayer], tokenizer: Data, to output: URL) throws {
+  private func write(
+    _ tensors: [AnchorTensors], _ layers: [Route: FittedLayer], tokenizer: Data, to output: URL
+  ) throws {
     let parent = output.deletingLastPathComponent()
     let staging = parent.appendingPathComponent(".\(output.lastPathComponent).\(UInt32.random(in: 0 ... .max)).tmp")
     let files = FileManager.default
@@ -190,7 +214,7 @@ public struct FamilyBuilder {
         let type = options.elementType ?? (types.count == 1 ? types.first! : .f32)
         try ModelDirectory.write(
           to: target, configuration: anchor.directory.configuration,
-          weights: frozen[index].namedWeights, elementType: type)
+          weights: tensors[index].namedWeights, elementType: type)
         described.append(
           .init(name: anchor.name, directory: directory, sha256: try Self.hash(target.appendingPathComponent("model.safetensors"))))
       }

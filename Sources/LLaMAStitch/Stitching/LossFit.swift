@@ -1,32 +1,65 @@
-/// The fit by loss: anchors frozen, W and b of every stitching layer trained with the language-model loss on plain
-/// text, a route drawn uniformly each step.
+import Foundation
+
+/// The fit by loss: routes drawn uniformly, each trained with the language-model loss on plain text.
+///
+/// Either the stitching layers alone (anchors frozen), or everything jointly, as SN-Net does on its pretraining task:
+/// then the anchors learn to work together as one family.
 final class LossFit {
-  private let frozen: [AnchorTensors]
+  /// What is trained.
+  enum Scope {
+    case layers
+    case everything
+  }
+
   private let routes: [Route]
+  private let anchors: [AnchorTensors]
   private let store: ParameterStore
+  private let scope: Scope
   private let settings: OptimizerSettings
   private var random: SeededGenerator
 
+  /// - Parameter anchors: their values, which stay as they are; what is trained is a copy.
   init(
-    frozen: [AnchorTensors], routes: [Route], layers: [Route: FittedLayer], learningRate: Float,
-    seed: UInt64
+    anchors: [AnchorTensors], routes: [Route], layers: [Route: FittedLayer], scope: Scope,
+    learningRate: Float, seed: UInt64
   ) {
-    self.frozen = frozen
-    self.routes = routes.filter { $0.join != nil }
-    store = ParameterStore(
-      self.routes.indices.flatMap { index in
-        let layer = layers[routes.filter { $0.join != nil }[index]]!
-        return [
-          ParameterStore.Declaration(
-            "\(index).weight", shape: [layer.weight.rows, layer.weight.columns], decays: true),
-          ParameterStore.Declaration("\(index).bias", shape: [layer.bias.count], decays: false),
-        ]
-      })
+    // The anchors are routes too, but without layers there is nothing to train in them.
+    self.routes = routes.filter { scope == .everything || $0.join != nil }
+    self.scope = scope
+    let frozen = anchors
+    var declarations: [ParameterStore.Declaration] = []
     for (index, route) in self.routes.enumerated() {
-      store.tensor("\(index).weight")!.values.dense.copy(from: layers[route]!.weight.dense)
-      store.tensor("\(index).bias")!.values.dense.copy(from: layers[route]!.bias)
+      guard let layer = layers[route] else { continue }
+      declarations.append(
+        .init("layer.\(index).weight", shape: [layer.weight.rows, layer.weight.columns], decays: false))
+      declarations.append(.init("layer.\(index).bias", shape: [layer.bias.count], decays: false))
     }
-    settings = OptimizerSettings(learningRate: learningRate)
+    if scope == .everything {
+      for (index, anchor) in anchors.enumerated() {
+        declarations += AnchorTensors.declarations(of: anchor.configuration, prefix: "anchor.\(index).")
+      }
+    }
+    let store = ParameterStore(declarations)
+    self.store = store
+    for (index, route) in self.routes.enumerated() {
+      guard let layer = layers[route] else { continue }
+      store.tensor("layer.\(index).weight")!.values.dense.copy(from: layer.weight.dense)
+      store.tensor("layer.\(index).bias")!.values.dense.copy(from: layer.bias)
+    }
+    if scope == .everything {
+      for (index, anchor) in frozen.enumerated() {
+        for (name, values) in anchor.namedWeights {
+          store.tensor("anchor.\(index).\(name)")?.values.dense.copy(from: values)
+        }
+      }
+      self.anchors = frozen.enumerated().map { index, anchor in
+        AnchorTensors(configuration: anchor.configuration, store: store, prefix: "anchor.\(index).")
+      }
+    } else {
+      self.anchors = frozen
+    }
+    settings = OptimizerSettings(
+      learningRate: learningRate, finalShare: 0.05, weightDecay: scope == .everything ? 0.1 : 0)
     random = SeededGenerator(seed: seed, stream: 7)
   }
 
@@ -34,38 +67,75 @@ final class LossFit {
   var layers: [Route: FittedLayer] {
     var all: [Route: FittedLayer] = [:]
     for (index, route) in routes.enumerated() {
-      all[route] = FittedLayer(
-        weight: store.tensor("\(index).weight")!.values, bias: store.tensor("\(index).bias")!.vector)
+      guard let weight = store.tensor("layer.\(index).weight"), let bias = store.tensor("layer.\(index).bias")
+      else { continue }
+      all[route] = FittedLayer(weight: weight.values, bias: bias.vector)
     }
     return all
   }
 
-  /// - Returns: `false` if the listener (step, loss) stopped it.
+  /// The anchors as they are now.
+  var trainedAnchors: [AnchorTensors] { anchors }
+
+  /// - Parameters:
+  ///   - checkpoint: where to resume from and save to.
+  ///   - listener: hears the step and the loss, answers whether to go on.
+  /// - Returns: `false` if the listener stopped it.
   func run(
-    _ sequences: [[Int32]], steps: Int, pool: ComputePool, listener: (Int, Double) -> Bool
+    _ documents: [[Int32]], sequenceLength: Int, steps: Int, tokensPerStep: Int, pool: ComputePool,
+    checkpoint: URL? = nil, listener: (Int, Double) -> Bool
   ) throws -> Bool {
     let trainer = try Trainer(store: store, pool: pool)
-    let stream = ExampleStream(
-      sequences.map { TrainingExample(tokens: $0, predicted: Array(repeating: true, count: $0.count)) },
-      seed: random.next())
-    for step in 0..<steps {
-      let index = random.index(below: routes.count)
-      let batch = stream.batch(step, tokens: 1024)
+    let stream = DocumentStream(documents: documents, sequenceLength: sequenceLength, seed: random.next())
+    let perStep = max(1, tokensPerStep / sequenceLength)
+    var first = 0
+    if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
+      let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint)
+      guard state.steps == steps, state.tokens == stream.tokenCount, state.settings == settings else {
+        throw TrainingError.otherRun(file: checkpoint.path, what: "plan")
+      }
+      (first, random) = (state.step, state.random)
+    }
+    for step in first..<max(first, steps) {
+      let route = routes[random.index(below: routes.count)]
+      let batches = stride(from: 0, to: perStep, by: pool.threads).map { begin in
+        var batch = PackedBatch()
+        for index in begin..<min(begin + pool.threads, perStep) {
+          batch.append(stream.sequence(step * perStep + index))
+        }
+        return batch
+      }
       let rate = settings.learningRate(step: step, total: steps)
-      guard
-        let result = trainer.step(network(index), [batch], settings: settings, learningRate: rate),
-        listener(step + 1, result.loss)
-      else { return false }
+      let result = trainer.step(network(route), batches, settings: settings, learningRate: rate)
+      let goOn = listener(step + 1, result?.loss ?? .nan)
+      if let checkpoint, (step + 1) % 200 == 0 || !goOn {
+        try TrainingCheckpoint.write(
+          store,
+          state: State(
+            settings: settings, steps: steps, tokens: stream.tokenCount, step: step + 1, random: random),
+          to: checkpoint)
+      }
+      if !goOn { return false }
     }
     return true
   }
 
-  private func network(_ index: Int) -> TrainingNetwork {
-    let join = routes[index].join!
+  private struct State: Codable {
+    var settings: OptimizerSettings
+    var steps: Int
+    var tokens: Int
+    var step: Int
+    var random: SeededGenerator
+  }
+
+  private func network(_ route: Route) -> TrainingNetwork {
+    guard let join = route.join, let index = routes.firstIndex(of: route) else {
+      return anchors[route.start].network
+    }
     let layer = TrainingProjection(
-      weight: store.tensor("\(index).weight")!, bias: store.tensor("\(index).bias")!)
+      weight: store.tensor("layer.\(index).weight")!, bias: store.tensor("layer.\(index).bias")!)
     return TrainingNetwork.stitched(
-      start: frozen[routes[index].start], join: join, end: frozen[join.end], layer: layer)
+      start: anchors[route.start], join: join, end: anchors[join.end], layer: layer)
   }
 }
 
