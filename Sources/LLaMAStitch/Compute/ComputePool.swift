@@ -152,7 +152,6 @@ private final class PoolState: @unchecked Sendable {
     while true {
       let left = ck_tickets_take(&shared.pointee.tickets, job)
       if left == 0 { return }
-      // Pieces are numbered from the last, so that the last one taken is number 0 … the order does not matter.
       switch body {
       case .none: break
       case .pieces(let body): body(Int(left) - 1)

@@ -9,6 +9,8 @@ struct ThreadChoice {
   private static let smallestSharedWork = 300_000
   /// A trial has several steps, for the first one wakes the workers.
   private static let trialLength = 3
+  /// Seconds it may take to wake sleeping workers.
+  private static let wakingTime = 200e-6
   private static let shortestInterval = 16
   private static let longestInterval = 256
 
@@ -42,6 +44,8 @@ struct ThreadChoice {
     }
     bestTrial = min(bestTrial, time)
     trialSteps -= 1
+    // Beside busy programs a trial can take very long: once is enough then.
+    if let usual, time > 4 * usual + Self.wakingTime { trialSteps = 0 }
     if trialSteps > 0 { return }
     if bestTrial < usual ?? .infinity {
       isShared = !current

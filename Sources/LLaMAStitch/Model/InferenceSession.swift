@@ -52,7 +52,7 @@ public final class InferenceSession: @unchecked Sendable {
   private let body: @Sendable (Team) -> Void
   private let lock = NSLock()
   private var history: [Int] = []
-  /// Whether work is split over the pool's threads. For tests; it cannot change results.
+  /// Whether work is split over the pool's threads. For tests, before the first evaluation; it cannot change results.
   package var splitting = Splitting.measured
   package enum Splitting { case never, always, measured }
   private var tokenThreads = ThreadChoice()

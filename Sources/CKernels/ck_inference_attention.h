@@ -1,0 +1,132 @@
+/* Attention, written once for each instruction set: part of ck_inference_kernels.h, which defines what is used here. */
+
+/* Scores of Q queries with B blocks of keys, times scale, to scores[q · width + 16 · b]. */
+INLINE void NAME(score)(const ck_attention *a, const int Q, const int B, const float *queries, size_t block,
+                        float *scores, size_t width) {
+  const size_t dimension = a->head_dimension, query_stride = a->query_stride;
+  const float *keys = a->keys + block * dimension * CK_KEY_BLOCK;
+  v16 sums[Q][B];
+  UNROLL for (int q = 0; q < Q; q++) {
+    UNROLL for (int b = 0; b < B; b++) sums[q][b] = (v16){0};
+  }
+  for (size_t d = 0; d < dimension; d++) {
+    v16 key[B];
+    UNROLL for (int b = 0; b < B; b++) key[b] = NAME(load)(keys + (b * dimension + d) * CK_KEY_BLOCK);
+    UNROLL for (int q = 0; q < Q; q++) {
+      v16 query = (v16){0} + queries[q * query_stride + d];
+      UNROLL for (int b = 0; b < B; b++) sums[q][b] = FMA(key[b], query, sums[q][b]);
+    }
+  }
+  UNROLL for (int q = 0; q < Q; q++) {
+    UNROLL for (int b = 0; b < B; b++)
+      *(v16u *)(scores + q * width + (block + b) * CK_KEY_BLOCK) = sums[q][b] * a->scale;
+  }
+}
+
+/* Turns `count` scores into eˢ⁻ᵐᵃˣ; answers 1 / their sum. */
+INLINE float NAME(soften)(float *scores, size_t count) {
+  const i16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const size_t whole = count / LANES * LANES;
+  const v16 lowest = (v16){0} - INFINITY;
+  const i16 inside = lane < (i16){0} + (int32_t)(count - whole);
+  v16 largest = lowest;
+  for (size_t i = 0; i < whole; i += LANES) {
+    v16 s = NAME(load)(scores + i);
+    largest = NAME(select)(s > largest, s, largest);
+  }
+  if (whole < count) {
+    v16 s = NAME(select)(inside, NAME(load)(scores + whole), lowest);
+    largest = NAME(select)(s > largest, s, largest);
+  }
+  float maximum = largest[0];
+  for (int i = 1; i < LANES; i++) maximum = largest[i] > maximum ? largest[i] : maximum;
+  v16 total = {0};
+  for (size_t i = 0; i < whole; i += LANES) {
+    v16 e = NAME(exp)(NAME(load)(scores + i) - maximum);
+    *(v16u *)(scores + i) = e;
+    total += e;
+  }
+  if (whole < count) {
+    v16 e = NAME(select)(inside, NAME(exp)(NAME(load)(scores + whole) - maximum), (v16){0});
+    *(v16u *)(scores + whole) = e;
+    total += e;
+  }
+  return 1.0f / NAME(sum)(total);
+}
+
+/* Columns [column, column + 16 V) of the outputs of Q queries. Even and odd positions have a sum each. */
+INLINE void NAME(mix)(const ck_attention *a, const int Q, const int V, const float *scores, size_t width,
+                      const float *inverse, size_t shortest, size_t column, float *output) {
+  const size_t stride = a->value_stride;
+  const float *values = a->values + column;
+  v16 even[Q][V], odd[Q][V];
+  UNROLL for (int q = 0; q < Q; q++) {
+    UNROLL for (int v = 0; v < V; v++) {
+      even[q][v] = (v16){0};
+      odd[q][v] = (v16){0};
+    }
+  }
+  size_t j = 0;
+  for (; j + 2 <= shortest; j += 2) {
+    const float *row = values + j * stride;
+    v16 first[V], second[V];
+    UNROLL for (int v = 0; v < V; v++) {
+      first[v] = NAME(load)(row + v * LANES);
+      second[v] = NAME(load)(row + stride + v * LANES);
+    }
+    UNROLL for (int q = 0; q < Q; q++) {
+      v16 s0 = (v16){0} + scores[q * width + j], s1 = (v16){0} + scores[q * width + j + 1];
+      UNROLL for (int v = 0; v < V; v++) {
+        even[q][v] = FMA(first[v], s0, even[q][v]);
+        odd[q][v] = FMA(second[v], s1, odd[q][v]);
+      }
+    }
+  }
+  /* Query q sees q positions more than the first one. */
+  UNROLL for (int q = 0; q < Q; q++) {
+    for (size_t i = j; i < shortest + q; i++) {
+      v16 s = (v16){0} + scores[q * width + i];
+      UNROLL for (int v = 0; v < V; v++) {
+        v16 value = NAME(load)(values + i * stride + v * LANES);
+        if (i % 2 == 0)
+          even[q][v] = FMA(value, s, even[q][v]);
+        else
+          odd[q][v] = FMA(value, s, odd[q][v]);
+      }
+    }
+    UNROLL for (int v = 0; v < V; v++) {
+      v16 mixed = (even[q][v] + odd[q][v]) * inverse[q];
+      float *out = output + q * a->output_stride + column + v * LANES;
+      size_t left = a->head_dimension - (column + v * LANES);
+      if (left >= LANES)
+        *(v16u *)out = mixed;
+      else
+        memcpy(out, &mixed, left * sizeof(float));
+    }
+  }
+}
+
+INLINE void NAME(attend_tile)(const ck_attention *a, const int Q, const int B, const int V, size_t t,
+                              float *scratch) {
+  const size_t shortest = a->position + t + 1, longest = shortest + Q - 1;
+  const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
+  const float *queries = a->queries + t * a->query_stride;
+  size_t block = 0;
+  for (; block + B <= blocks; block += B) NAME(score)(a, Q, B, queries, block, scratch, width);
+  for (; block < blocks; block++) NAME(score)(a, Q, 1, queries, block, scratch, width);
+  float inverse[Q];
+  for (int q = 0; q < Q; q++) inverse[q] = NAME(soften)(scratch + q * width, shortest + q);
+  float *output = a->output + t * a->output_stride;
+  const size_t dimension = a->head_dimension;
+  size_t column = 0;
+  for (; column + (V - 1) * LANES < dimension; column += V * LANES)
+    NAME(mix)(a, Q, V, scratch, width, inverse, shortest, column, output);
+  for (; column < dimension; column += LANES)
+    NAME(mix)(a, Q, 1, scratch, width, inverse, shortest, column, output);
+}
+
+static void NAME(attend)(const ck_attention *a, size_t t0, size_t t1, float *scratch) {
+  size_t t = t0;
+  for (; t + ATTEND_QUERIES <= t1; t += ATTEND_QUERIES) NAME(attend_tile)(a, ATTEND_QUERIES, 4, 2, t, scratch);
+  for (; t < t1; t++) NAME(attend_tile)(a, 1, 4, 4, t, scratch);
+}
