@@ -19,7 +19,8 @@ chat: setup ## build and chat with the default family
 	$(BUILD) --product stitch
 	@.build/release/stitch chat
 
-test: setup ## build and run all tests
+test: setup ## lint, build and run all tests
+	./scripts/lint.sh
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release
 
