@@ -27,13 +27,17 @@ final class Tmux: Sendable {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: Self.executable!)
     process.arguments = ["-u", "-L", socket] + arguments
-    let output = Pipe()
+    // A file: the server that the first command starts would hold a pipe open for ever.
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(socket)-\(UUID().uuidString)")
+    try Data().write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let output = try FileHandle(forWritingTo: file)
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
     process.standardError = output
     try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
+    let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
     guard process.terminationStatus == 0 else {
       throw Failure(description: "tmux \(arguments.joined(separator: " ")): \(text)")
     }
