@@ -35,7 +35,7 @@ final class ReplyMaker: @unchecked Sendable {
 
   init(_ text: TextFamily, threads: Int) {
     self.text = text
-    pool = ComputePool(threads: threads, name: "stitch-infer")
+    pool = ComputePool(threads: threads, name: "stitch-reply")
     fitter = PromptFitter(tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
   }
 
