@@ -25,9 +25,12 @@ final class Tmux: Sendable {
   @discardableResult
   func command(_ arguments: [String]) throws -> String {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.executable!)
-    process.arguments = ["-u", "-L", socket] + arguments
-    // A file: the server that the first command starts would hold a pipe open for ever.
+    // The server that the first command starts would keep open whatever it inherits, and both a pipe and Foundation's
+    // own watch over the process would wait for its end: output goes to a file, and all else is closed.
+    // (dash cannot close descriptors above 9.)
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    let close = #"for f in /proc/$$/fd/*; do n=${f##*/}; [ "$n" -gt 2 ] && eval "exec $n>&-"; done; exec "$@""#
+    process.arguments = ["-c", close, "bash", Self.executable!, "-u", "-L", socket] + arguments
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(socket)-\(UUID().uuidString)")
     try Data().write(to: file)
     defer { try? FileManager.default.removeItem(at: file) }
