@@ -41,7 +41,8 @@ public func runChatUI(backend: any ChatBackend, options: ChatUIOptions) throws -
   // The terminal is its own again from here on.
   if options.keepsTranscript && status < 128 { print(plainTranscript(state), terminator: "") }
   if case .failed(let message) = state.family {
-    FileHandle.standardError.write(Data("stitch: \(sanitiseLine(message))\n".utf8))
+    let line = Array("stitch: \(sanitiseLine(message))\n".utf8)
+    _ = write(STDERR_FILENO, line, line.count)  // where that fails there is nobody to tell
     return status == 0 ? 2 : status
   }
   return status

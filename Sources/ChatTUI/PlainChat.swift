@@ -19,15 +19,12 @@ public struct PlainChatError: Error, CustomStringConvertible {
 public func runPlainChat(
   backend: any ChatBackend, options: ChatUIOptions,
   input: () -> String? = { readLine() },
-  output: @escaping (String) -> Void = standardOutput,
+  output: @escaping (String) -> Void,
   isInteractive: Bool? = nil
 ) throws -> Int32 {
   var chat = PlainChat(backend: backend, options: options, output: output)
   return try chat.run(input: input, isInteractive: isInteractive ?? Terminal.inputIsTerminal)
 }
-
-/// Writes to standard output at once.
-public func standardOutput(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
 
 /// Drives the same state as the terminal UI and prints what is new in it.
 struct PlainChat {

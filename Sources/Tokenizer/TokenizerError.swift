@@ -24,7 +24,7 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
     case .missingFile(let file):
       "no tokenizer at \(file): give a directory that holds tokenizer.model, or the file itself"
     case .unreadable(let file, let reason):
-      "cannot read \(file): \(reason)"
+      "cannot read \(file): \(reason): check the path and its permissions"
     case .notAModel(let file, let reason):
       "\(file) is not a SentencePiece model (\(reason)): use the tokenizer.model that came with the weights"
     case .truncated(let file):
@@ -38,7 +38,7 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
     case .untrainable(let reason):
       "cannot train a tokenizer: \(reason)"
     case .unwritable(let file, let reason):
-      "cannot write \(file): \(reason)"
+      "cannot write \(file): \(reason): check the path, its permissions and the disk"
     }
   }
 }

@@ -31,18 +31,22 @@ struct Adapt: ParsableCommand {
   @Flag(help: "Go on from the checkpoint of an interrupted run (the default).") var resume = false
   @Flag(help: "Throw away the checkpoint of an interrupted run.") var restart = false
   @Option(help: "Where to keep the training state (default: in the cache folder).") var checkpoint: String?
+  @Option(help: "Steps between checkpoints.") var checkpointInterval = 100
   @Option(help: "Seed.") var seed: UInt64 = 1
   @Option(help: "Threads; the result depends on their number.") var threads = 2
 
   func validate() throws {
     guard BiasScope(rawValue: scope) != nil else { throw ValidationError("--scope must be tail or all, not \(scope)") }
-    guard steps > 0, tokensPerStep > 0, rank > 0, bins > 0, threads > 0 else {
-      throw ValidationError("--steps, --tokens-per-step, --rank, --bins and --threads must be positive")
-    }
-    guard learningRate > 0, learningRate.isFinite, temperature > 0, temperature.isFinite, (0..<1).contains(decay) else {
-      throw ValidationError("--learning-rate and --temperature must be positive, --decay in 0 ..< 1")
-    }
-    guard alpha.map({ $0 > 0 && $0.isFinite }) ?? true else { throw ValidationError("--alpha must be positive") }
+    try Check.range("--steps", steps, 1...1_000_000_000)
+    try Check.range("--tokens-per-step", tokensPerStep, 1...1 << 24)
+    try Check.range("--rank", rank, 1...4096)
+    try Check.range("--bins", bins, 1...10_000)
+    try Check.range("--checkpoint-interval", checkpointInterval, 1...1_000_000)
+    try Check.threads(threads)
+    try Check.positive("--learning-rate", Double(learningRate))
+    try Check.positive("--temperature", temperature)
+    try Check.positive("--alpha", Double(alpha ?? 1))
+    guard (0..<1).contains(decay) else { throw ValidationError("--decay must be at least 0 and below 1, not \(decay)") }
     if resume && restart { throw ValidationError("--resume and --restart contradict each other") }
   }
 
@@ -56,10 +60,11 @@ struct Adapt: ParsableCommand {
       sampler: .init(
         bins: bins, temperature: temperature, decay: decay, warmup: min(100, steps / 10), uniform: uniform),
       seed: seed)
-    let job = AdaptationJob(
+    var job = AdaptationJob(
       family: URL(fileURLWithPath: family), dataFiles: data.map { URL(fileURLWithPath: $0) }, settings: settings,
       output: output.map { URL(fileURLWithPath: $0) }, continues: continues,
       checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, restarts: restart, threads: threads)
+    job.checkpointInterval = checkpointInterval
     let meter = ProgressMeter()
     let place = try job.run(
       note: { meter.note($0) },

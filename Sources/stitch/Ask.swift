@@ -61,7 +61,7 @@ struct Ask: ParsableCommand {
     text += rest
     try output.write(Array(rest.utf8))
     try output.end()
-    if json { try CommandJSON.print(Report(self, model, text: text, result)) }
+    if json { try Console.write(json: Report(self, model, text: text, result)) }
   }
 
   private func promptTokens(_ bytes: [UInt8], _ model: ModelSource) throws -> [Int] {
@@ -118,18 +118,5 @@ private struct ReplyOutput {
 
   func end() throws {
     if isTerminal && !isQuiet && !endsInNewline { try Console.write([UInt8(ascii: "\n")]) }
-  }
-}
-
-/// One machine-readable document on standard output.
-enum CommandJSON {
-  static func print(_ document: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    // JSON has no infinity; a perplexity can be one.
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-    try Console.write(Array(encoder.encode(document)) + [UInt8(ascii: "\n")])
   }
 }

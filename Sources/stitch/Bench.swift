@@ -28,7 +28,7 @@ struct Bench: ParsableCommand {
   }
 
   func run() throws {
-    guard threads > 0 else { throw ValidationError("--threads must be at least 1, not \(threads)") }
+    try Check.threads(threads)
     var shapes: [BenchmarkShape] = [.large, .eightMillion]
     if let shape {
       guard let known = BenchmarkShape(rawValue: shape) else {

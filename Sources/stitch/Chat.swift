@@ -50,7 +50,7 @@ struct Chat: ParsableCommand {
     options.logFile = Self.logFile()
     let status =
       plain || !canRunChatUI()
-      ? try runPlainChat(backend: backend, options: options) : try runChatUI(backend: backend, options: options)
+      ? try runPlainChat(backend: backend, options: options, output: Console.writeOrEnd) : try runChatUI(backend: backend, options: options)
     if status != 0 { throw ExitCode(status) }
   }
 

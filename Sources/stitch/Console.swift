@@ -16,15 +16,25 @@ enum Console {
   /// Writes to standard output, after what `print` holds back. A reader that has gone away ends the process.
   static func write(_ bytes: [UInt8]) throws(CommandError) {
     guard fflush(nil) == 0, writeAll(bytes, to: STDOUT_FILENO) else {
-      throw .unwritable("standard output", reason: String(cString: strerror(errno)))
+      throw .unwritable("standard output", code: errno)
     }
   }
+
+  /// Writes to standard output where nobody could take an error: one ends the process, with exit code 2.
+  static func writeOrEnd(_ text: String) {
+    do { try write(Array(text.utf8)) } catch {
+      complain("\(error)")
+      exit(2)
+    }
+  }
+
+  /// Writes to standard error as it is. Where that fails there is nobody to tell.
+  static func log(_ text: String) { _ = writeAll(Array(text.utf8), to: STDERR_FILENO) }
 
   /// One line on standard error, whatever the message holds.
   static func complain(_ message: String) {
     let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-    // Where even this cannot be written there is nobody to tell.
-    _ = writeAll(Array("stitch: \(harmless(line))\n".utf8), to: STDERR_FILENO)
+    log("stitch: \(harmless(line))\n")
   }
 
   /// Text without control characters other than line feeds and tabs, which a terminal would obey.
@@ -60,7 +70,7 @@ enum Console {
       if count > 0 {
         bytes += chunk[..<count]
       } else if errno != EINTR {
-        throw .unreadable(name, reason: String(cString: strerror(errno)))
+        throw .unreadable(name, code: errno)
       }
     }
   }

@@ -34,13 +34,20 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "Seed of the fit by loss.") var seed: UInt64 = 1
     @Option(help: "Threads.") var threads = 2
 
+    func validate() throws {
+      try Check.range("--window", window, 1...64)
+      try Check.range("--fit-steps", fitSteps, 0...1_000_000_000)
+      try Check.range("--joint-steps", jointSteps, 0...1_000_000_000)
+      try Check.range("--calibration-tokens", calibrationTokens, 1...Int.max)
+      try Check.threads(threads)
+      try Check.positive("--joint-learning-rate", Double(jointLearningRate))
+      guard ridge >= 0, ridge.isFinite else { throw ValidationError("--ridge must be 0 or a positive number, not \(ridge)") }
+    }
+
     func run() throws {
       guard let kind = ChatTemplate.Kind(rawValue: template) else {
         throw ValidationError(
           "there is no template “\(template)”; choose one of \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
-      }
-      guard window > 0, fitSteps >= 0, jointSteps >= 0, jointLearningRate > 0, threads > 0, ridge >= 0, ridge.isFinite, calibrationTokens > 0 else {
-        throw ValidationError("--window, --threads, --calibration-tokens and --joint-learning-rate must be positive, --ridge, --fit-steps and --joint-steps not negative")
       }
       let url = URL(fileURLWithPath: output)
       var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: kind.rawValue)

@@ -21,8 +21,12 @@ struct FrontierCommand: ParsableCommand {
   @Option(help: "Write the wrong replies to this file (JSON Lines).") var wrong: String?
   @Option(help: "Threads.") var threads = 2
 
+  func validate() throws {
+    try Check.threads(threads)
+    if let questions { try Check.range("--questions", questions, 1...Int.max) }
+  }
+
   func run() throws {
-    guard threads > 0, questions ?? 1 > 0 else { throw ValidationError("--threads and --questions must be positive") }
     let text = try TextFamily(URL(fileURLWithPath: family))
     let file = try QuestionFile(URL(fileURLWithPath: data))
     let meter = ProgressMeter()
@@ -54,13 +58,11 @@ struct FrontierCommand: ParsableCommand {
         if let data = try? encoder.encode(line) { wrongLines += data + Data("\n".utf8) }
       })
     if let wrong {
-      do { try wrongLines.write(to: URL(fileURLWithPath: wrong)) } catch {
-        throw CommandError.unwritable(wrong, reason: "the file cannot be written")
-      }
+      try AtomicFile.write(wrongLines, to: URL(fileURLWithPath: wrong))
     }
     if chooseStops { try text.family.writeStops(frontier.worthwhileStops()) }
     if write || chooseStops { try frontier.marked(stops: chooseStops ? frontier.worthwhileStops() : nil).write(to: text.family) }
-    if json { return try Console.write(Array(try frontier.json)) }
+    if json { return try Console.write(jsonText: frontier.json) }
     var table = TextTable(["stitch", "route", "parameters", "FLOPs/token", "tok/s", "loss", "exact match", "stop"])
     for row in frontier.stitches {
       table.add([

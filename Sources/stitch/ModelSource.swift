@@ -18,7 +18,7 @@ struct ModelArguments: ParsableArguments {
     if model != nil && family.isNamed {
       throw ValidationError("--model does not go with --family, --stitch or --adapter")
     }
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, not \(threads)") }
+    if let threads { try Check.threads(threads) }
   }
 
   /// Workers for inference.

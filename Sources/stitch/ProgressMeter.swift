@@ -13,7 +13,7 @@ final class ProgressMeter {
   func note(_ line: String) {
     if shown && onTerminal { write("\n") }
     shown = false
-    write(line + "\n")
+    Console.log(Console.harmless(line) + "\n")
   }
 
   func update(
@@ -39,7 +39,7 @@ final class ProgressMeter {
     }
   }
 
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func write(_ text: String) { Console.log(text) }
 
   static func fixed(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)

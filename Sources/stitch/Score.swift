@@ -33,7 +33,7 @@ struct Score: ParsableCommand {
     let mean = values.reduce(0, +) / Double(values.count)
     if mean.isNaN { throw InferenceError.notANumber }
     let report = Report(tokens: values.count, meanNll: mean, perplexity: exp(mean), nll: values)
-    if json { return try CommandJSON.print(report) }
+    if json { return try Console.write(json: report) }
     let lines = [
       "tokens      \(report.tokens)", "mean NLL    \(ProgressMeter.fixed(report.meanNll, 6))",
       "perplexity  \(ProgressMeter.fixed(report.perplexity, 4))",

@@ -61,7 +61,7 @@ struct Stitch: AsyncParsableCommand {
     case .validationFailure:
       Console.complain(message(for: error) + hint)
     default:
-      Console.complain("\(error)")
+      Console.complain(CommandError.line(for: error))
     }
     Glibc.exit(2)
   }

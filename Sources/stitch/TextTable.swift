@@ -28,12 +28,3 @@ enum Quantity {
     return String(value)
   }
 }
-
-extension Console {
-  /// One JSON document on standard output.
-  static func write(json value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try write(Array(try encoder.encode(value)) + Array("\n".utf8))
-  }
-}

@@ -15,6 +15,8 @@ public struct AdaptationJob {
   public var checkpoint: URL?
   /// Throw away the state of an interrupted run.
   public var restarts: Bool
+  /// Steps between checkpoints.
+  public var checkpointInterval = 100
   public var threads: Int
 
   public init(
@@ -35,9 +37,7 @@ public struct AdaptationJob {
   public func run(
     note: (String) -> Void, progress: (FamilyTrainer.Progress) -> Void
   ) throws -> URL {
-    if let output, FileManager.default.fileExists(atPath: output.path) {
-      throw FamilyError.exists(directory: output.path)
-    }
+    if let output { try NewDirectory.check(output) }
     let text = try TextFamily(family)
     var examples: [TrainingExample] = []
     for file in dataFiles {
@@ -58,16 +58,15 @@ public struct AdaptationJob {
       family: text.family, adapter: continues ? text.family.ownAdapter() : nil, settings: settings,
       examples: examples, pool: ComputePool(threads: threads))
     let checkpoint = checkpoint ?? defaultCheckpoint
-    try FileManager.default.createDirectory(
-      at: checkpoint.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
     if FileManager.default.fileExists(atPath: checkpoint.path) {
-      if restarts { try FileManager.default.removeItem(at: checkpoint) }
+      if restarts { try TrainingCheckpoint.remove(checkpoint) }
       else { note("going on from \(checkpoint.path)") }
     }
     note(
       "\(examples.count) examples, \(text.family.stitches.count) stitches, \(trainer.snapshot().parameterCount) trained parameters"
     )
-    _ = try trainer.run(checkpoint: checkpoint) {
+    _ = try trainer.run(checkpoint: checkpoint, interval: checkpointInterval) {
       progress($0)
       return .goOn
     }
@@ -78,7 +77,7 @@ public struct AdaptationJob {
     } else {
       place = try AdapterStore(identity: text.family.identity).save(trainer.snapshot()).file
     }
-    do { try FileManager.default.removeItem(at: checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
+    do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
     return place
   }
 

@@ -30,6 +30,7 @@ public struct FamilyBuildJob {
 
   /// - Parameter note: receives lines for people.
   public func run(note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void) throws -> Family {
+    try NewDirectory.check(output)
     let directories = try anchors.map { try ModelDirectory($0) }
     var tokenizers: [SentencePieceTokenizer] = []
     for (url, directory) in zip(anchors, directories) {
@@ -67,24 +68,23 @@ public struct FamilyBuildJob {
       note("joint phase: \(jointText.count) texts, \(jointText.reduce(0) { $0 + $1.count }) tokens")
     }
     var options = options
-    let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
-    options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
-    try FileManager.default.createDirectory(
-      at: options.checkpoint!.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try FileManager.default.createDirectory(
-      at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
+    if options.jointSteps > 0 {
+      let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
+      options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
+    }
     let named = zip(anchors, directories).map {
       FamilyBuilder.Anchor(name: $0.standardizedFileURL.lastPathComponent, directory: $1)
     }
     let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
+    if let checkpoint = options.checkpoint { try NewDirectory.makePath(checkpoint.deletingLastPathComponent()) }
     let family = try builder.build(
       calibration: sequences, jointText: jointText, tokenizer: Data(tokenizer.modelBytes), output: output,
       listener: {
         progress($0)
         return true
       })
-    if FileManager.default.fileExists(atPath: options.checkpoint!.path) {
-      try FileManager.default.removeItem(at: options.checkpoint!)
+    if let checkpoint = options.checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
+      do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
     }
     return family!  // the listener never stops it
   }

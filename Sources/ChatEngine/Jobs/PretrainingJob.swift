@@ -11,6 +11,8 @@ public struct PretrainingJob {
   /// Where training state is kept until the model is written; in the cache folder, named by what is run, if absent.
   public var checkpoint: URL?
   public var elementType: ElementType
+  /// Steps between checkpoints.
+  public var checkpointInterval = 100
   public var threads: Int
 
   public init(
@@ -30,9 +32,7 @@ public struct PretrainingJob {
   /// - Parameter note: receives lines for people: what was skipped, where the checkpoint is.
   /// - Returns: whether the model was written.
   public func run(note: (String) -> Void, progress: (Pretrainer.Progress) -> Bool) throws -> Bool {
-    if FileManager.default.fileExists(atPath: output.path) {
-      throw CheckpointError.exists(directory: output.path)
-    }
+    try NewDirectory.check(output)
     let tokenizer = try SentencePieceTokenizer(file: tokenizerFile.path)
     let template = ChatTemplate(.tiny)
     var documents: [[Int32]] = []
@@ -44,18 +44,20 @@ public struct PretrainingJob {
     let configuration = try plan.configuration(
       vocabularySize: tokenizer.vocabularySize, bosToken: tokenizer.bosToken,
       eosTokens: [tokenizer.eosToken].compactMap { $0 })
-    let trainer = try Pretrainer(
-      plan: plan, configuration: configuration, documents: documents, pool: ComputePool(threads: threads))
+    let trainer: Pretrainer
+    do {
+      trainer = try Pretrainer(
+        plan: plan, configuration: configuration, documents: documents, pool: ComputePool(threads: threads))
+    } catch TrainingError.noData(let what) {
+      throw TrainingError.noData(what: "\(dataFiles.map(\.path).joined(separator: ", ")): \(what)")
+    }
     let checkpoint = checkpoint ?? defaultCheckpoint
-    try FileManager.default.createDirectory(
-      at: checkpoint.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try FileManager.default.createDirectory(
-      at: output.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
     note("\(documents.count) documents, \(documents.reduce(0) { $0 + $1.count }) tokens; checkpoint \(checkpoint.path)")
-    guard try trainer.run(checkpoint: checkpoint, listener: progress) else { return false }
+    guard try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, listener: progress) else { return false }
     try trainer.write(
       to: output, elementType: elementType, files: ["tokenizer.model": Data(tokenizer.modelBytes)])
-    try FileManager.default.removeItem(at: checkpoint)
+    do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
     return true
   }
 

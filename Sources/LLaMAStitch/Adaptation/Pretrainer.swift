@@ -27,8 +27,8 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
       if !holds { throw TrainingError.plan(cause: "the pretraining plan cannot work: \(cause)") }
     }
     try check(hiddenSize > 0 && hiddenSize <= 65_536, "hiddenSize must be 1 … 65536, not \(hiddenSize)")
-    try check(intermediateSize > 0, "intermediateSize must be positive, not \(intermediateSize)")
-    try check(blockCount > 0, "blockCount must be positive, not \(blockCount)")
+    try check((1...1 << 20).contains(intermediateSize), "intermediateSize must be 1 … 1048576, not \(intermediateSize)")
+    try check((1...1024).contains(blockCount), "blockCount must be 1 … 1024, not \(blockCount)")
     try check(
       headCount > 0 && hiddenSize % headCount == 0 && hiddenSize / headCount % 2 == 0,
       "headCount must divide hiddenSize \(hiddenSize) into even heads, \(headCount) does not")
@@ -36,10 +36,13 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
     try check(
       keyValueHeads > 0 && headCount % keyValueHeads == 0,
       "keyValueHeadCount must divide headCount \(headCount), \(keyValueHeads) does not")
-    try check(contextLength > 1, "contextLength must be at least 2, not \(contextLength)")
-    try check(tokens > 0, "tokens must be positive, not \(tokens)")
-    try check(sequencesPerStep > 0, "sequencesPerStep must be positive, not \(sequencesPerStep)")
-    try check((sequencesAtOnce ?? 1) > 0, "sequencesAtOnce must be positive")
+    try check((2...1 << 20).contains(contextLength), "contextLength must be 2 … 1048576, not \(contextLength)")
+    try check((1...1 << 50).contains(tokens), "tokens must be positive and at most 2⁵⁰, not \(tokens)")
+    try check((1...65_536).contains(sequencesPerStep), "sequencesPerStep must be 1 … 65536, not \(sequencesPerStep)")
+    try check((1...65_536).contains(sequencesAtOnce ?? 1), "sequencesAtOnce must be 1 … 65536")
+    try check((ropeTheta ?? 1) > 0 && (ropeTheta ?? 1).isFinite, "ropeTheta must be positive")
+    try check((warmupSteps ?? 0) >= 0, "warmupSteps must not be negative")
+    try check((weightDecay ?? 0) >= 0 && (weightDecay ?? 0).isFinite, "weightDecay must not be negative")
     try check(learningRate > 0 && learningRate.isFinite, "learningRate must be positive, not \(learningRate)")
     return LlamaConfiguration(
       vocabularySize: vocabularySize, hiddenSize: hiddenSize, intermediateSize: intermediateSize,
@@ -110,7 +113,15 @@ public final class Pretrainer {
     self.configuration = configuration
     stream = DocumentStream(
       documents: training, sequenceLength: configuration.contextLength, seed: plan.seed)
-    store = ParameterStore(AnchorTensors.declarations(of: configuration))
+    let declarations = AnchorTensors.declarations(of: configuration)
+    // Values, two moments, and a gradient for each worker.
+    let bytes = declarations.reduce(0.0) { $0 + Double($1.shape.reduce(1, *)) } * Double(4 * (3 + pool.threads))
+    let memory = Double(ProcessInfo.processInfo.physicalMemory)
+    guard bytes < memory else {
+      throw TrainingError.plan(
+        cause: "training this anchor takes \(Int(bytes / 1e9)) GB of memory and \(Int(memory / 1e9)) are there")
+    }
+    store = ParameterStore(declarations)
     anchor = AnchorTensors(
       configuration: configuration, store: store, positions: configuration.contextLength + 1)
     trainer = try Trainer(store: store, pool: pool)

@@ -17,7 +17,7 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
       "\(file) is the checkpoint of a run with another \(what); name another output, or delete the checkpoint to start over"
     case .damagedCheckpoint(let file, let cause):
       "\(file) cannot be resumed: \(cause); delete it to start over"
-    case .noData(let what): "\(what); give data with at least one usable example"
+    case .noData(let what): "\(what); give more data, or data of another kind"
     case .plan(let cause): cause
     }
   }
@@ -25,12 +25,32 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
 
 /// Training state on disk: values, Adam moments, step counts, and whatever JSON the run keeps beside them. One
 /// safetensors file, replaced atomically, so that a run killed at any moment resumes from a complete one.
-enum TrainingCheckpoint {
+public enum TrainingCheckpoint {
+  private static let format = "stitch-checkpoint-1"
+  private static let notOurs = "it is not a checkpoint of this program"
+
+  /// Deletes a checkpoint, and never anything else that a path may name by mistake.
+  public static func remove(_ url: URL) throws {
+    guard try open(url).metadata["format"] == format else {
+      throw TrainingError.damagedCheckpoint(file: url.path, cause: notOurs)
+    }
+    guard unlink(url.path) == 0 else {
+      throw StorageError.system(operation: "delete", file: url.path, code: errno)
+    }
+  }
+
+  private static func open(_ url: URL) throws -> SafetensorsFile {
+    do { return try SafetensorsFile(url) } catch {
+      guard case .damaged(_, let cause) = error else { throw error }
+      throw TrainingError.damagedCheckpoint(file: url.path, cause: cause)
+    }
+  }
+
   static func write<State: Encodable>(_ store: ParameterStore, state: State, to url: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     var writer = SafetensorsWriter(metadata: [
-      "format": "stitch-checkpoint-1",
+      "format": format,
       "state": String(decoding: try encoder.encode(state), as: UTF8.self),
       "steps": String(decoding: try encoder.encode(store.steps), as: UTF8.self),
     ])
@@ -48,17 +68,18 @@ enum TrainingCheckpoint {
 
   /// Restores the store and returns the run's own state.
   static func read<State: Decodable>(_ store: ParameterStore, state: State.Type, from url: URL) throws -> State {
-    let file = try SafetensorsFile(url)
-    guard file.metadata["format"] == "stitch-checkpoint-1", let stateText = file.metadata["state"],
+    func damaged(_ cause: String) -> TrainingError { .damagedCheckpoint(file: url.path, cause: cause) }
+    let file = try open(url)
+    guard file.metadata["format"] == format, let stateText = file.metadata["state"],
       let stepsText = file.metadata["steps"]
-    else { throw TrainingError.damagedCheckpoint(file: url.path, cause: "it is not a checkpoint of this program") }
+    else { throw damaged(notOurs) }
     let decoded: State
     let steps: [Int]
     do {
       decoded = try JSONDecoder().decode(State.self, from: Data(stateText.utf8))
       steps = try JSONDecoder().decode([Int].self, from: Data(stepsText.utf8))
     } catch {
-      throw TrainingError.damagedCheckpoint(file: url.path, cause: "its state cannot be read")
+      throw damaged("its state cannot be read")
     }
     guard steps.count == store.parameters.count else {
       throw TrainingError.otherRun(file: url.path, what: "set of trained parameters")
@@ -66,10 +87,10 @@ enum TrainingCheckpoint {
     for (index, parameter) in store.parameters.enumerated() {
       for (kind, buffer) in [("value", store.values), ("first", store.firstMoments), ("second", store.secondMoments)]
       where kind == "value" || steps[index] > 0 {
-        let tensor = try file.tensor("\(kind).\(parameter.name)")
-        guard tensor.shape == parameter.shape else {
+        guard let tensor = file.tensors["\(kind).\(parameter.name)"], tensor.shape == parameter.shape else {
           throw TrainingError.otherRun(file: url.path, what: "shape of \(parameter.name)")
         }
+        guard tensor.type == .f32 else { throw damaged("“\(tensor.name)” is \(tensor.type.rawValue) instead of F32") }
         buffer.vector(offset: parameter.range.lowerBound, count: parameter.count).copy(from: tensor.floats())
       }
     }

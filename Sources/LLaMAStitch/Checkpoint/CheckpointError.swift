@@ -12,8 +12,6 @@ public enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible
   case wrongShape(name: String, file: String, found: [Int], expected: [Int])
   /// A tensor is stored in a type that cannot be computed with.
   case unusableType(name: String, file: String, type: String)
-  /// A directory to be written exists already.
-  case exists(directory: String)
 
   public var description: String {
     switch self {
@@ -35,8 +33,6 @@ public enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible
       )
     case .unusableType(let name, let file, let type):
       oneLine("\(file): tensor “\(name)” is \(type); convert the weights to F32, F16 or BF16")
-    case .exists(let directory):
-      oneLine("\(directory) exists already; remove it or name another directory")
     }
   }
 }

@@ -93,19 +93,17 @@ public struct ModelDirectory: Sendable {
 
   /// Writes a model directory that does not exist yet: `config.json`, `model.safetensors` and copies of `files`.
   ///
-  /// Everything is written to a temporary directory beside it, which is then renamed.
+  /// It appears as a whole: see `NewDirectory`.
   /// - Parameters:
   ///   - weights: the values of every tensor in `configuration.tensorShapes`, by name, row-major.
   ///   - elementType: F32, BF16 or F16, for all tensors.
   ///   - files: more files by name, for example `tokenizer.model`.
-  /// - Throws: `CheckpointError.exists`, `CheckpointError.missingTensor`, `StorageError`.
+  /// - Throws: `CheckpointError.missingTensor`, `StorageError`.
   public static func write(
     to url: URL, configuration: LlamaConfiguration, weights: [String: VectorView],
     elementType: ElementType = .f32, files: [String: Data] = [:]
   ) throws {
-    if FileManager.default.fileExists(atPath: url.path) {
-      throw CheckpointError.exists(directory: url.path)
-    }
+    try NewDirectory.check(url)
     var writer = SafetensorsWriter()
     for expected in configuration.tensorShapes {
       guard let values = weights[expected.name] else {
@@ -113,28 +111,13 @@ public struct ModelDirectory: Sendable {
       }
       writer.add(expected.name, shape: expected.shape, as: elementType, values)
     }
-    let parent = url.deletingLastPathComponent()
-    let temporary = parent.appendingPathComponent(
-      ".\(url.lastPathComponent).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp")
-    guard mkdir(temporary.path, 0o777) == 0 else {
-      throw StorageError.system(operation: "create", file: url.path, code: errno)
-    }
-    do {
+    try NewDirectory.write(url) { directory in
       for (name, data) in files.sorted(by: { $0.key < $1.key }) {
-        try AtomicFile.write(data, to: temporary.appendingPathComponent(name))
+        try AtomicFile.write(data, to: directory.appendingPathComponent(name))
       }
       try AtomicFile.write(
-        configuration.json(elementType: elementType),
-        to: temporary.appendingPathComponent(configurationName))
-      try writer.write(to: temporary.appendingPathComponent(weightsName))
-      // An empty directory that appeared meanwhile would be replaced; one with files is refused by the system.
-      guard rename(temporary.path, url.path) == 0 else {
-        throw StorageError.system(operation: "create", file: url.path, code: errno)
-      }
-    } catch {
-      do { try FileManager.default.removeItem(at: temporary) } catch {}  // the first error matters
-      throw error
+        configuration.json(elementType: elementType), to: directory.appendingPathComponent(configurationName))
+      try writer.write(to: directory.appendingPathComponent(weightsName))
     }
-    try AtomicFile.flushDirectory(parent)
   }
 }

@@ -78,11 +78,7 @@ public struct Adapter: Sendable {
     var tensors: [String: MatrixView] = [:]
     for declaration in family.layout(header.options).declarations {
       let tensor = try file.tensor(declaration.name)
-      guard tensor.shape == declaration.shape else {
-        throw FamilyError.damaged(
-          file: url.path,
-          cause: "\(declaration.name) has shape \(tensor.shape) instead of \(declaration.shape)")
-      }
+      try tensor.check(shape: declaration.shape, file: url)
       let buffer = FloatBuffer(tensor.floats())
       let columns = declaration.shape.last!
       tensors[declaration.name] = buffer.matrix(rows: buffer.count / columns, columns: columns)

@@ -35,22 +35,17 @@ public struct Family: Sendable {
   /// - Throws: `FamilyError`, `CheckpointError`, `StorageError`.
   public init(_ directory: URL) throws {
     let description = try FamilyDescription.read(in: directory)
-    func part(_ name: String) throws -> URL {
-      let file = directory.appendingPathComponent(name)
-      guard FileManager.default.fileExists(atPath: file.path) else {
-        throw FamilyError.missingPart(file: file.path, family: directory.path)
-      }
-      return file
+    func part(_ name: String) throws -> URL { try FamilyDescription.part(name, of: directory) }
+    let anchors = try description.anchors.map { anchor in
+      let place = try part(anchor.directory)
+      for name in try FamilyDescription.names(in: place) { _ = try part("\(anchor.directory)/\(name)") }
+      return try LlamaModel.load(directory: place)
     }
-    let anchors = try description.anchors.map { try LlamaModel.load(directory: part($0.directory)) }
     let tensors = try SafetensorsFile(part(FamilyDescription.stitchesName))
     _ = try part(FamilyDescription.tokenizerName)
     try self.init(directory: directory, description: description, anchors: anchors) { name, shape in
       let tensor = try tensors.tensor(name)
-      guard tensor.shape == shape, tensor.type.isUsable else {
-        throw FamilyError.damaged(
-          file: tensors.url.path, cause: "\(name) has shape \(tensor.shape) instead of \(shape)")
-      }
+      try tensor.check(shape: shape, file: tensors.url)
       return tensor
     }
   }
@@ -91,6 +86,7 @@ public struct Family: Sendable {
     if let stops = description.stops, let wrong = stops.first(where: { !ids.contains($0) }) {
       throw FamilyError.damaged(file: file, cause: "the stop “\(wrong)” is not a stitch")
     }
+    if description.stops?.isEmpty == true { throw FamilyError.damaged(file: file, cause: "it has no stops") }
     self.directory = directory
     self.description = description
     self.anchors = anchors
@@ -108,7 +104,7 @@ public struct Family: Sendable {
     }.sorted { ($0.flopsPerToken, $0.id) < ($1.flopsPerToken, $1.id) }
   }
 
-  /// Anchors must share a vocabulary and be ordered by depth-times-width cost.
+  /// Anchors must share a vocabulary.
   static func checkStitchable(_ configurations: [LlamaConfiguration], names: [String]) throws {
     for (name, configuration) in zip(names, configurations).dropFirst()
     where configuration.vocabularySize != configurations[0].vocabularySize {
@@ -142,7 +138,7 @@ public struct Family: Sendable {
   public func ownAdapter() throws -> Adapter? {
     let file = directory.appendingPathComponent(FamilyDescription.adapterName)
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-    return try Adapter.read(file, for: self)
+    return try Adapter.read(FamilyDescription.part(FamilyDescription.adapterName, of: directory), for: self)
   }
 
   /// A route as a runnable network over the shared weights.
@@ -180,6 +176,19 @@ public struct Family: Sendable {
     return Network(
       embedding: start.embedding, stages: stages, finalNorm: end.finalNorm,
       finalNormEpsilon: end.configuration.normEpsilon, head: end.head)
+  }
+}
+
+extension SafetensorsFile.Tensor {
+  /// Checks what a tensor of a family must be.
+  /// - Throws: `FamilyError.damaged`.
+  func check(shape expected: [Int], file: URL) throws(FamilyError) {
+    guard shape == expected else {
+      throw .damaged(file: file.path, cause: "“\(name)” has shape \(shape) instead of \(expected)")
+    }
+    guard type.isUsable else {
+      throw .damaged(file: file.path, cause: "“\(name)” is \(type.rawValue) instead of F32, F16 or BF16")
+    }
   }
 }
 

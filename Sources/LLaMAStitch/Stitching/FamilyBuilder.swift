@@ -56,13 +56,13 @@ public struct FamilyBuilder {
   /// - Parameter anchors: cheapest first.
   public init(_ anchors: [Anchor], options: Options, pool: ComputePool) throws {
     try LinearAlgebra.load()
-    guard anchors.count >= 1 else { throw FamilyError.unstitchable(cause: "a family needs at least one anchor") }
+    guard anchors.count >= 1 else { throw FamilyError.unstitchable(cause: "a family needs at least one; name its model directory") }
     for anchor in anchors where !FamilyDescription.isGoodName(anchor.name) {
       throw FamilyError.unstitchable(
         cause: "“\(anchor.name)” cannot name an anchor; use letters, digits, “_” and “.”, at most 40")
     }
     guard Set(anchors.map(\.name)).count == anchors.count else {
-      throw FamilyError.unstitchable(cause: "two anchors have the same name; rename a directory or use --name")
+      throw FamilyError.unstitchable(cause: "two of them have the same name; give each anchor once, in a directory of its own name")
     }
     try Family.checkStitchable(anchors.map(\.directory.configuration), names: anchors.map(\.name))
     self.anchors = anchors
@@ -70,6 +70,11 @@ public struct FamilyBuilder {
     self.pool = pool
     // What is fitted is what will run: weights rounded to the type they will be stored in.
     models = try anchors.map { try LlamaModel($0.directory) }
+    let costs = models.map { $0.network().flopsPerToken }
+    for index in costs.indices.dropFirst() where costs[index] < costs[index - 1] {
+      throw FamilyError.unstitchable(
+        cause: "\(anchors[index].name) costs less than \(anchors[index - 1].name) before it; give the cheapest first")
+    }
     let type = options.elementType
     frozen = models.map { AnchorTensors(frozen: $0).rounded(to: type) }
     routes = Route.all(depths: anchors.map(\.directory.configuration.blockCount), window: options.window)
@@ -84,7 +89,7 @@ public struct FamilyBuilder {
     calibration: [[Int32]], jointText: [[Int32]] = [], tokenizer: Data, output: URL,
     listener: (Progress) -> Bool = { _ in true }
   ) throws -> Family? {
-    if FileManager.default.fileExists(atPath: output.path) { throw FamilyError.exists(directory: output.path) }
+    try NewDirectory.check(output)
     var layers = try fit(calibration, listener: listener)
     var anchors = frozen
     if options.jointSteps > 0 {
@@ -201,11 +206,7 @@ public struct FamilyBuilder {
   private func write(
     _ tensors: [AnchorTensors], _ layers: [Route: FittedLayer], tokenizer: Data, to output: URL
   ) throws {
-    let parent = output.deletingLastPathComponent()
-    let staging = parent.appendingPathComponent(".\(output.lastPathComponent).\(UInt32.random(in: 0 ... .max)).tmp")
-    let files = FileManager.default
-    try files.createDirectory(at: staging.appendingPathComponent("anchors"), withIntermediateDirectories: true)
-    do {
+    try NewDirectory.write(output) { staging in
       var described: [FamilyDescription.Anchor] = []
       for (index, anchor) in anchors.enumerated() {
         let directory = "anchors/\(anchor.name)"
@@ -235,10 +236,6 @@ public struct FamilyBuilder {
         chatTemplate: options.chatTemplate, tokenizerSHA256: SHA256.hexadecimal(of: Array(tokenizer)),
         stitchesSHA256: try Self.hash(stitches), stops: nil
       ).write(in: staging)
-      try files.moveItem(at: staging, to: output)
-    } catch {
-      do { try files.removeItem(at: staging) } catch {}  // the first error matters
-      throw error
     }
   }
 

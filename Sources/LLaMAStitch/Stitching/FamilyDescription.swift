@@ -48,6 +48,7 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
       throw FamilyError.notAFamily(
         path: directory.path, cause: exists ? "it has no readable family.json" : "there is no such directory")
     }
+    try checkInside(fileName, of: directory)
     func damaged(_ cause: String) -> FamilyError { .damaged(file: file.path, cause: cause) }
     struct Version: Decodable { var format: Int }
     guard let version = try? JSONDecoder().decode(Version.self, from: data) else {
@@ -83,6 +84,23 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     let target = directory.appendingPathComponent(path).resolvingSymlinksInPath().standardizedFileURL.path
     guard target.hasPrefix(root + "/") else {
       throw FamilyError.outside(path: path, family: directory.path)
+    }
+  }
+
+  /// A part of a family, which must be there and inside it.
+  static func part(_ name: String, of directory: URL) throws -> URL {
+    try checkInside(name, of: directory)
+    let file = directory.appendingPathComponent(name)
+    guard FileManager.default.fileExists(atPath: file.path) else {
+      throw FamilyError.missingPart(file: file.path, family: directory.path)
+    }
+    return file
+  }
+
+  /// What a directory holds; nothing if it is none.
+  static func names(in directory: URL) throws -> [String] {
+    do { return try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() } catch {
+      throw FamilyError.damaged(file: directory.path, cause: "it is not a readable directory")
     }
   }
 

@@ -14,10 +14,10 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   case unknownStitch(id: String, family: String, nearest: String?)
   /// Anchors that cannot be one family.
   case unstitchable(cause: String)
-  /// The directory to be written exists.
-  case exists(directory: String)
 
-  public var description: String {
+  public var description: String { oneLine(text) }
+
+  private var text: String {
     switch self {
     case .notAFamily(let path, let cause):
       "\(path) is not a family: \(cause); make one with `stitch family build`"
@@ -25,13 +25,12 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
     case .missingPart(let file, let family):
       "\(file) is missing, which \(family)/family.json names; copy the family again, whole"
     case .outside(let path, let family):
-      "\(family)/family.json names “\(path)”, which lies outside the family; use a family from a source you trust"
+      "“\(path)” in \(family)/family.json leads outside the family; use a family from a source you trust"
     case .foreignAdapter(let file, let family):
       "\(file) was trained on another family than \(family); choose the adapter or the family that fits"
     case .unknownStitch(let id, let family, let nearest):
       "\(family) has no stitch “\(id)”\(nearest.map { "; did you mean \($0)?" } ?? ""); `stitch family show` lists them"
     case .unstitchable(let cause): "these anchors cannot be stitched: \(cause)"
-    case .exists(let directory): "\(directory) exists already; remove it or name another directory"
     }
   }
 }

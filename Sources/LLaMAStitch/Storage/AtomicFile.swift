@@ -43,14 +43,19 @@ public enum AtomicFile {
 
   /// Makes the names in a directory durable.
   public static func flushDirectory(_ directory: URL) throws(StorageError) {
-    let descriptor = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    try flush(directory, flags: O_DIRECTORY)
+  }
+
+  /// Makes a file or the names in a directory durable.
+  static func flush(_ url: URL, flags: Int32) throws(StorageError) {
+    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | flags)
     guard descriptor >= 0 else {
-      throw .system(operation: "open", file: directory.path, code: errno)
+      throw .system(operation: "open", file: url.path, code: errno)
     }
     defer { close(descriptor) }
     // Some file systems cannot flush a directory and say EINVAL; the rename itself has happened.
     if fsync(descriptor) != 0 && errno != EINVAL {
-      throw .system(operation: "flush", file: directory.path, code: errno)
+      throw .system(operation: "flush", file: url.path, code: errno)
     }
   }
 }
@@ -74,12 +79,14 @@ struct FileAppender: ~Copyable {
 }
 
 /// The text of an `errno` and what a user can do about it.
-struct SystemErrorText: CustomStringConvertible {
-  let code: Int32
+package struct SystemErrorText: CustomStringConvertible {
+  package let code: Int32
 
-  var description: String { String(cString: strerror(code)).lowercased() }
+  package init(code: Int32) { self.code = code }
 
-  var remedy: String {
+  package var description: String { String(cString: strerror(code)).lowercased() }
+
+  package var remedy: String {
     switch code {
     case ENOENT: "check the path"
     case EACCES, EPERM, EROFS: "check the permissions, or use another directory"

@@ -8,6 +8,8 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   case missingTensor(file: String, name: String)
   /// A tensor cannot be written as asked.
   case unwritable(file: String, cause: String)
+  /// A directory to be written exists already.
+  case exists(directory: String)
 
   public var description: String {
     switch self {
@@ -21,6 +23,8 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
         "\(file) has no tensor “\(name)”; check that it belongs to this model and is complete")
     case .unwritable(let file, let cause):
       return oneLine("cannot write \(file): \(cause); give every tensor its own name and all its values")
+    case .exists(let directory):
+      return oneLine("\(directory) exists already; remove it or name another directory")
     }
   }
 }
