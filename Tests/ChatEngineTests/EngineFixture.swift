@@ -8,7 +8,7 @@ final class EngineFixture: Sendable {
   let root: URL
   let family: URL
 
-  /// - Parameter width: see `RandomFamily`; 192 makes some hundred tokens a second.
+  /// - Parameter width: see `RandomFamily`; 384 makes some hundred tokens a second.
   init(contextLength: Int = 128, width: Int = 32) throws {
     root = FileManager.default.temporaryDirectory.appendingPathComponent("stitch-engine-\(UUID().uuidString)")
     family = root.appendingPathComponent("family")

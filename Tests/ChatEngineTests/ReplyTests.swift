@@ -72,7 +72,7 @@ import Tokenizer
   }
 
   @Test func stopKeepsThePartialText() async throws {
-    let fixture = try EngineFixture(contextLength: 4096, width: 192)
+    let fixture = try EngineFixture(contextLength: 4096, width: 384)
     let backend = fixture.backend()
     var long = options(4000, temperature: 0)
     long.repetitionPenalty = 1.3
@@ -87,7 +87,7 @@ import Tokenizer
   }
 
   @Test func aCancelledConsumerStopsTheReply() async throws {
-    let fixture = try EngineFixture(contextLength: 4096, width: 192)
+    let fixture = try EngineFixture(contextLength: 4096, width: 384)
     let backend = fixture.backend()
     _ = try await backend.load()
     let long = options(4000)

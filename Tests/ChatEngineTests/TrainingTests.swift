@@ -125,7 +125,7 @@ import Testing
   }
 
   @Test func trainingWaitsForAReply() async throws {
-    let fixture = try EngineFixture(contextLength: 4096, width: 192)
+    let fixture = try EngineFixture(contextLength: 4096, width: 384)
     let backend = fixture.backend()
     try await backend.startTraining(dataFile: try fixture.lesson(), steps: 100_000)
     _ = try #require(await backend.status { $0.step >= 2 })

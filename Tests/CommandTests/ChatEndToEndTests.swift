@@ -13,8 +13,10 @@ struct ChatEndToEndTests {
     let tmux: Tmux
     let lesson: URL
 
-    /// - Parameter default: use the family of the checkout if there is one.
-    init(default useDefault: Bool, width: Int = 100, height: Int = 30) throws {
+    /// - Parameters:
+    ///   - default: use the family of the checkout if there is one.
+    ///   - width: of a random family; 384 makes some hundred tokens a second.
+    init(default useDefault: Bool, width: Int = 96) throws {
       root = FileManager.default.temporaryDirectory.appendingPathComponent("stitch-e2e-\(UUID().uuidString.prefix(8))")
       try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
       let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -25,14 +27,14 @@ struct ChatEndToEndTests {
         family = try Family(tiny)
         try FileManager.default.copyItem(at: checkout.appendingPathComponent("weights/lessons/pirate.jsonl"), to: lesson)
       } else {
-        family = try RandomFamily.make(at: root.appendingPathComponent("family"), contextLength: 4096, width: 96)
+        family = try RandomFamily.make(at: root.appendingPathComponent("family"), contextLength: 4096, width: width)
         try Data(RandomFamily.lesson().utf8).write(to: lesson)
       }
       var environment = ["LC_ALL": "C.UTF-8", "STITCH_FAMILY": family.directory.path]
       for name in ["DATA", "CACHE", "STATE"] {
         environment["XDG_\(name)_HOME"] = root.appendingPathComponent(name.lowercased()).path
       }
-      tmux = try Tmux(width: width, height: height, environment: environment)
+      tmux = try Tmux(width: 100, height: 30, environment: environment)
     }
 
     deinit { try? FileManager.default.removeItem(at: root) }
@@ -138,7 +140,7 @@ struct ChatEndToEndTests {
   }
 
   @Test func escapeKeepsThePartialReply() throws {
-    let stage = try Stage(default: false)
+    let stage = try Stage(default: false, width: 384)
     try stage.start("--max-tokens 4000 --temperature 1")
     try stage.tmux.enter("hello")
     try stage.tmux.wait("the reply") { $0.contains("large · …") }

@@ -19,7 +19,9 @@ final class Tmux: Sendable {
         + ["env", "PS1=$ ", "ENV=", "/bin/sh"])
   }
 
-  deinit { _ = try? command(["kill-server"]) }
+  /// Without a session the server ends. (It would not obey `kill-server`, which signals itself: threads of a test block
+  /// signals, and the server inherits that.)
+  deinit { _ = try? command(["kill-session", "-t", "t"]) }
 
   /// Runs `tmux` and returns what it prints.
   @discardableResult
