@@ -79,7 +79,8 @@ final class ReplyMaker: @unchecked Sendable {
     return ReplyStamp(
       stitch: stitch.id, adapterStep: adapter.adapter?.step, tokens: result.tokens.count,
       tokensPerSecond: result.decodeSpeed, finish: Self.finish(result.finishReason),
-      contextTokens: result.promptTokens + result.tokens.count, droppedMessages: prompt.dropped)
+      // A last token that no longer fits is shown but takes no place.
+      contextTokens: min(text.contextLength, result.promptTokens + result.tokens.count), droppedMessages: prompt.dropped)
   }
 
   private static func finish(_ reason: FinishReason) -> ReplyStamp.Finish {
