@@ -8,11 +8,12 @@ final class EngineFixture: Sendable {
   let root: URL
   let family: URL
 
-  init(contextLength: Int = 128) throws {
+  /// - Parameter width: see `RandomFamily`; 192 makes some hundred tokens a second.
+  init(contextLength: Int = 128, width: Int = 32) throws {
     root = FileManager.default.temporaryDirectory.appendingPathComponent("stitch-engine-\(UUID().uuidString)")
     family = root.appendingPathComponent("family")
     try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
-    try RandomFamily.make(at: family, contextLength: contextLength)
+    try RandomFamily.make(at: family, contextLength: contextLength, width: width)
   }
 
   deinit { try? FileManager.default.removeItem(at: root) }
