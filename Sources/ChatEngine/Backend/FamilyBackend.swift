@@ -60,6 +60,10 @@ public final class FamilyBackend: ChatBackend {
   private func open() throws -> Loaded {
     if let loaded = loaded.withLock({ $0 }) { return loaded }
     let text = try TextFamily(options.family)
+    // A number counts the stops.
+    if let wanted = options.stitch, !(1...text.family.stops.count).contains(Int(wanted) ?? 0) {
+      _ = try text.stitch(wanted)
+    }
     let adapter = try text.adapter(options.adapter, store: text.adapterStore(root: options.dataDirectory))
     adapters.begin(with: adapter)
     let loaded = Loaded(
