@@ -47,10 +47,13 @@ struct Chat: ParsableCommand {
     options.ascii = ascii
     options.mouse = !noMouse
     options.color = !noColor
-    options.logFile = Self.logFile()
-    let status =
-      plain || !canRunChatUI()
-      ? try runPlainChat(backend: backend, options: options, output: Console.writeOrEnd) : try runChatUI(backend: backend, options: options)
+    let status: Int32
+    if plain || !canRunChatUI() {
+      status = try runPlainChat(backend: backend, options: options, output: Console.writeOrEnd)
+    } else {
+      options.logFile = Self.logFile()
+      status = try runChatUI(backend: backend, options: options)
+    }
     if status != 0 { throw ExitCode(status) }
   }
 

@@ -39,6 +39,7 @@ struct FamilyCommand: ParsableCommand {
       try Check.range("--fit-steps", fitSteps, 0...1_000_000_000)
       try Check.range("--joint-steps", jointSteps, 0...1_000_000_000)
       try Check.range("--calibration-tokens", calibrationTokens, 1...Int.max)
+      if jointSteps > 0 && jointData.isEmpty { throw ValidationError("--joint-steps needs text: give --joint-data") }
       try Check.threads(threads)
       try Check.positive("--joint-learning-rate", Double(jointLearningRate))
       guard ridge >= 0, ridge.isFinite else { throw ValidationError("--ridge must be 0 or a positive number, not \(ridge)") }

@@ -3,6 +3,7 @@ import Foundation
 /// Runs the built `stitch` as a user would.
 enum StitchProcess {
   struct Outcome: Equatable {
+    /// The exit code, or the negative number of the signal that ended it.
     var status: Int32
     var output: Data
     /// Standard error.
@@ -18,7 +19,12 @@ enum StitchProcess {
   }()
 
   /// Streams are files, so that nothing waits for anything.
-  static func run(_ arguments: [String], input: Data = Data()) throws -> Outcome {
+  /// - Parameters:
+  ///   - environment: added to the test's.
+  ///   - output: where standard output goes instead of into the outcome.
+  static func run(
+    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:], output: FileHandle? = nil
+  ) throws -> Outcome {
     try withTemporaryDirectory { directory in
       let files = ["input", "output", "complaint"].map { directory.appending(path: $0) }
       try input.write(to: files[0])
@@ -26,13 +32,14 @@ enum StitchProcess {
       let process = Process()
       process.executableURL = executable
       process.arguments = arguments
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
       process.standardInput = try FileHandle(forReadingFrom: files[0])
-      process.standardOutput = try FileHandle(forWritingTo: files[1])
+      process.standardOutput = try output ?? FileHandle(forWritingTo: files[1])
       process.standardError = try FileHandle(forWritingTo: files[2])
       try process.run()
       process.waitUntilExit()
       return Outcome(
-        status: process.terminationStatus, output: try Data(contentsOf: files[1]),
+        status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus, output: try Data(contentsOf: files[1]),
         complaint: String(decoding: try Data(contentsOf: files[2]), as: UTF8.self))
     }
   }

@@ -22,11 +22,7 @@ public enum RandomFamily {
     ).train(sentences)
     let anchors = try [("small", 2, width, 1 as UInt64), ("large", 4, width * 3 / 2, 2)].map { name, blocks, hidden, seed in
       let url = scratch.appendingPathComponent(name)
-      try write(
-        LlamaConfiguration(
-          vocabularySize: vocabularySize, hiddenSize: hidden, intermediateSize: 2 * hidden, blockCount: blocks,
-          headCount: 4, keyValueHeadCount: 2, contextLength: contextLength, tiedEmbeddings: true),
-        seed: seed, to: url)
+      try writeAnchor(at: url, width: hidden, blocks: blocks, contextLength: contextLength, seed: seed)
       return FamilyBuilder.Anchor(name: name, directory: try ModelDirectory(url))
     }
     let builder = try FamilyBuilder(
@@ -34,6 +30,18 @@ public enum RandomFamily {
     var random = SeededGenerator(seed: 9)
     let calibration = (0..<24).map { _ in [1] + (0..<40).map { _ in Int32(random.index(below: vocabularySize)) } }
     return try builder.build(calibration: calibration, tokenizer: Data(tokenizer), output: directory)!
+  }
+
+  /// Writes one anchor, without a tokenizer.
+  public static func writeAnchor(
+    at url: URL, width: Int = 48, blocks: Int = 4, contextLength: Int = 128, vocabularySize: Int = vocabularySize,
+    seed: UInt64 = 2
+  ) throws {
+    try write(
+      LlamaConfiguration(
+        vocabularySize: vocabularySize, hiddenSize: width, intermediateSize: 2 * width, blockCount: blocks,
+        headCount: 4, keyValueHeadCount: 2, contextLength: contextLength, tiedEmbeddings: true),
+      seed: seed, to: url)
   }
 
   private static func write(_ configuration: LlamaConfiguration, seed: UInt64, to url: URL) throws {

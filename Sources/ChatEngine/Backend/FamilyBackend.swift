@@ -19,6 +19,9 @@ public final class FamilyBackend: ChatBackend {
     /// Threads for replies, and as many for training.
     public var threads = ProcessInfo.processInfo.activeProcessorCount
 
+    /// Called on the engine's thread before each piece of text: with it, tests hold a reply where they want it.
+    package var beforeText: (@Sendable () -> Void)?
+
     public init(family: URL) { self.family = family }
   }
 
@@ -57,6 +60,10 @@ public final class FamilyBackend: ChatBackend {
   private func open() throws -> Loaded {
     if let loaded = loaded.withLock({ $0 }) { return loaded }
     let text = try TextFamily(options.family)
+    // A number counts the stops.
+    if let wanted = options.stitch, !(1...text.family.stops.count).contains(Int(wanted) ?? 0) {
+      _ = try text.stitch(wanted)
+    }
     let adapter = try text.adapter(options.adapter, store: text.adapterStore(root: options.dataDirectory))
     adapters.begin(with: adapter)
     let loaded = Loaded(
@@ -106,7 +113,10 @@ public final class FamilyBackend: ChatBackend {
       do {
         let stamp = try open().maker.make(
           messages, stitch: stitch, options: options, adapter: adapters.current, stop: stop
-        ) { continuation.yield($0) }
+        ) {
+          if case .text = $0 { self.options.beforeText?() }
+          continuation.yield($0)
+        }
         if stamp.tokens > 4 { speeds.withLock { $0[stamp.stitch] = stamp.tokensPerSecond } }
         continuation.yield(.finished(stamp))
       } catch {

@@ -13,10 +13,11 @@ public struct DataFile: Sendable {
 
   /// A record that was left out, and why.
   public struct Skipped: Sendable, Equatable, CustomStringConvertible {
-    /// Line in the file, from 1 (for a JSON array: the number of the element).
+    /// Line in the file, or place in its JSON array, from 1.
     public var line: Int
+    public var isInArray = false
     public var reason: String
-    public var description: String { "line \(line): \(reason)" }
+    public var description: String { "\(isInArray ? "element" : "line") \(line): \(reason)" }
   }
 
   public let url: URL
@@ -41,10 +42,10 @@ public struct DataFile: Sendable {
     }
     var records: [Record] = []
     var skipped: [Skipped] = []
-    func take(_ value: Any, _ line: Int) {
+    func take(_ value: Any, _ line: Int, isInArray: Bool = false) {
       switch Self.records(in: value) {
       case .success(let found): records += found
-      case .failure(let reason): skipped.append(Skipped(line: line, reason: reason.text))
+      case .failure(let reason): skipped.append(Skipped(line: line, isInArray: isInArray, reason: reason.text))
       }
     }
     let start = text.first { !$0.isWhitespace }
@@ -52,7 +53,7 @@ public struct DataFile: Sendable {
       guard let array = try? JSONSerialization.jsonObject(with: data) as? [Any] else {
         throw .unreadable(file: url.path, cause: "it begins like a JSON array and is not one")
       }
-      for (index, value) in array.enumerated() { take(value, index + 1) }
+      for (index, value) in array.enumerated() { take(value, index + 1, isInArray: true) }
     } else if start == "{" {
       for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
         if line.allSatisfy(\.isWhitespace) { continue }

@@ -47,6 +47,15 @@ public struct FamilyBuildJob {
     let tokenizer = tokenizers[0]
     // Markers the template needs must be there before hours of work, not after.
     _ = try template.stopTokens(tokenizer)
+    var options = options
+    if options.jointSteps > 0 {
+      let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
+      options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
+    }
+    let named = zip(anchors, directories).map {
+      FamilyBuilder.Anchor(name: $0.standardizedFileURL.lastPathComponent, directory: $1)
+    }
+    let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
     let data = try DataFile(calibration)
     data.report(note)
     var sequences: [[Int32]] = []
@@ -64,18 +73,8 @@ public struct FamilyBuildJob {
         data.report(note)
         jointText += try TrainingText.documents(data.records, tokenizer: tokenizer, template: template)
       }
-      if jointText.isEmpty { throw TrainingError.noData(what: "the joint phase has no text; give --joint-data") }
       note("joint phase: \(jointText.count) texts, \(jointText.reduce(0) { $0 + $1.count }) tokens")
     }
-    var options = options
-    if options.jointSteps > 0 {
-      let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
-      options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
-    }
-    let named = zip(anchors, directories).map {
-      FamilyBuilder.Anchor(name: $0.standardizedFileURL.lastPathComponent, directory: $1)
-    }
-    let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
     if let checkpoint = options.checkpoint { try NewDirectory.makePath(checkpoint.deletingLastPathComponent()) }
     let family = try builder.build(
       calibration: sequences, jointText: jointText, tokenizer: Data(tokenizer.modelBytes), output: output,

@@ -125,7 +125,8 @@ public struct Family: Sendable {
   /// - Throws: `FamilyError.unknownStitch`, which names the nearest id.
   public func stitch(_ id: String) throws -> Stitch {
     if let stitch = stitches.first(where: { $0.id == id }) { return stitch }
-    let nearest = stitches.map(\.id).min { editDistance($0, id) < editDistance($1, id) }
+    func distance(_ other: String) -> Int { editDistance(other.lowercased(), id.lowercased()) }
+    let nearest = stitches.map(\.id).min { distance($0) < distance($1) }
     throw FamilyError.unknownStitch(id: id, family: directory.path, nearest: nearest)
   }
 

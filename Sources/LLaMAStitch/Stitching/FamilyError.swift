@@ -29,7 +29,7 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
     case .foreignAdapter(let file, let family):
       "\(file) was trained on another family than \(family); choose the adapter or the family that fits"
     case .unknownStitch(let id, let family, let nearest):
-      "\(family) has no stitch “\(id)”\(nearest.map { "; did you mean \($0)?" } ?? ""); `stitch family show` lists them"
+      "\(family) has no stitch “\(id)”; \(nearest.map { "did you mean \($0)? " } ?? "")`stitch family show` lists them"
     case .unstitchable(let cause): "these anchors cannot be stitched: \(cause)"
     }
   }

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// The content goes to a temporary directory beside it, is flushed to disk, and the directory is renamed.
 public enum NewDirectory {
-  /// Checks, without making anything, that a directory can be written at `url`: nothing is there, and what is above
+  /// Checks, and leaves nothing behind, that a directory can be written at `url`: nothing is there, and what is above
   /// it is a directory that can be written to. For asking before hours of work rather than after.
   /// - Throws: `StorageError`.
   public static func check(_ url: URL) throws(StorageError) {
@@ -20,7 +20,9 @@ public enum NewDirectory {
       above.deleteLastPathComponent()
     }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw .system(operation: "create", file: url.path, code: ENOTDIR) }
-    guard access(above.path, W_OK | X_OK) == 0 else {
+    // Only trying tells: permissions, quotas and read-only file systems have ways of their own.
+    let trial = temporary(url.lastPathComponent, in: above)
+    guard mkdir(trial.path, 0o700) == 0, rmdir(trial.path) == 0 else {
       throw .system(operation: "create", file: url.path, code: errno)
     }
   }
@@ -38,8 +40,7 @@ public enum NewDirectory {
     try check(url)
     let parent = url.deletingLastPathComponent()
     try makePath(parent)
-    let staging = parent.appendingPathComponent(
-      ".\(url.lastPathComponent).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp")
+    let staging = temporary(url.lastPathComponent, in: parent)
     guard mkdir(staging.path, 0o777) == 0 else {
       throw StorageError.system(operation: "create", file: url.path, code: errno)
     }
@@ -54,6 +55,10 @@ public enum NewDirectory {
       throw error
     }
     try AtomicFile.flushDirectory(parent)
+  }
+
+  private static func temporary(_ name: String, in directory: URL) -> URL {
+    directory.appendingPathComponent(".\(name).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp")
   }
 
   /// Copies a file or a directory; of a link, what it leads to.

@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+import Tokenizer
+
+/// Configurations and tokenizers that are damaged or do not fit.
+@Suite struct BadInputModelTests {
+  @Test func configuration() throws {
+    try Workspace.with { workspace in
+      let file = workspace.model.appending(path: "config.json")
+      let whole = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any] ?? [:]
+      let score = ["score", workspace.text.path, "--model", workspace.model.path]
+      let cases: [(String, Any?, [String])] = [
+        ("num_attention_heads", 0, ["num_attention_heads", "from 1 to"]),
+        ("num_attention_heads", 3, ["num_attention_heads 3", "multiple of num_key_value_heads"]),
+        ("head_dim", nil, ["hidden_size 32 is not a multiple of num_attention_heads 6"]),
+        ("num_key_value_heads", 0, ["num_key_value_heads"]),
+        ("num_hidden_layers", -2, ["num_hidden_layers", "-2"]),
+        ("num_hidden_layers", 2.5, ["num_hidden_layers", "2.5", "whole number"]),
+        ("num_hidden_layers", "2", ["num_hidden_layers", "a string"]),
+        ("num_hidden_layers", 1 << 40, ["num_hidden_layers", "whole number"]),
+        ("hidden_size", 1e300, ["hidden_size", "whole number"]),
+        ("hidden_size", 1 << 28, ["shape", "[320, 268435456]"]),
+        ("vocab_size", nil, ["vocab_size is missing"]),
+        ("vocab_size", 0, ["vocab_size"]),
+        ("intermediate_size", 1 << 27, ["shape"]),
+        ("head_dim", 7, ["head_dim", "odd"]),
+        ("head_dim", 1 << 16, ["shape"]),
+        ("max_position_embeddings", 0, ["max_position_embeddings"]),
+        ("rms_norm_eps", -1, ["rms_norm_eps", "positive"]),
+        ("rope_theta", 0, ["rope_theta", "positive"]),
+        ("model_type", "mistral", ["model_type “mistral” is not supported", "use a LLaMA model"]),
+        ("model_type", nil, ["model_type is missing"]),
+        ("hidden_act", "gelu", ["hidden_act “gelu”"]),
+        ("quantization_config", ["bits": 4], ["quantised"]),
+        ("rope_scaling", ["rope_type": "yarn", "factor": 4], ["rope type “yarn”", "linear or llama3"]),
+        ("rope_scaling", ["rope_type": "linear"], ["factor is missing"]),
+        ("rope_scaling", ["rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1], ["high_freq_factor"]),
+        ("rope_scaling", 7, ["rope_scaling", "a number"]),
+        ("tie_word_embeddings", "yes", ["tie_word_embeddings", "true or false"]),
+        ("tie_word_embeddings", false, ["lm_head.weight"]),
+        ("attention_bias", true, ["q_proj.bias"]),
+        ("bos_token_id", 5000, ["bos_token_id", "outside the vocabulary"]),
+        ("eos_token_id", [-1], ["eos_token_id"]),
+      ]
+      for (name, value, parts) in cases {
+        try workspace.restoring(file) {
+          var members = whole
+          members[name] = value
+          // An absent head_dim follows from the others.
+          if name == "head_dim", value == nil { members["num_attention_heads"] = 6 }
+          try JSONSerialization.data(withJSONObject: members).write(to: file)
+          try workspace.expectRefusal(score, [workspace.model.path, "; "] + parts)
+        }
+      }
+      for text in ["", "hello", "[]", "{\"model_type\": \"llama\"", "{}", String(repeating: "[", count: 200_000)] {
+        try workspace.restoring(file) {
+          try Data(text.utf8).write(to: file)
+          try workspace.expectRefusal(score, [file.path, "; "])
+        }
+      }
+      try workspace.restoring(file) {
+        try FileManager.default.removeItem(at: file)
+        try workspace.expectRefusal(score, [file.path, "no such file", "check the path"])
+        try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+        try workspace.expectRefusal(score, [file.path, "is a directory", "name a file"])
+      }
+    }
+  }
+
+  @Test func tokenizer() throws {
+    try Workspace.with { workspace in
+      let file = workspace.model.appending(path: "tokenizer.model")
+      let whole = try Data(contentsOf: file)
+      let commands = [
+        ["score", workspace.text.path, "--model", workspace.model.path], ["ask", "x", "--model", workspace.model.path],
+        ["tokenize", "x", "--model", workspace.model.path],
+      ]
+      let bad: [(Data?, String)] = [
+        (nil, "no tokenizer at"), (Data(), "it is empty"), (Data("hello, this is no model".utf8), "use the tokenizer.model"),
+        (Data(repeating: 0xFF, count: 5000), "use the tokenizer.model"), (whole.prefix(whole.count / 2), "damaged or cut short"),
+        (whole.dropLast(1), "damaged or cut short"), (Data(repeating: 0, count: 4096), "use the tokenizer.model"),
+      ]
+      for (content, part) in bad {
+        try workspace.restoring(file) {
+          if let content { try content.write(to: file) } else { try FileManager.default.removeItem(at: file) }
+          for command in commands { try workspace.expectRefusal(command, [file.path, part]) }
+        }
+      }
+      // Every cut is either noticed or harmless, and never a crash.
+      for cut in stride(from: 1, to: whole.count, by: whole.count / 12) {
+        try workspace.restoring(file) {
+          try whole.prefix(cut).write(to: file)
+          try workspace.expectRefusal(commands[2], [file.path])
+        }
+      }
+      try workspace.restoring(file) {
+        let larger = try SentencePieceTrainer(vocabularySize: 330).train([
+          "a longer text with more words than there were before, so that more pieces can be made of it",
+          "quick brown foxes jump over lazy dogs while seventeen zebras watch from behind",
+        ])
+        try Data(larger).write(to: file)
+        for command in commands.dropLast() {
+          try workspace.expectRefusal(command, [file.path, "330 pieces", "320 rows", "use the tokenizer.model"])
+        }
+      }
+    }
+  }
+}
