@@ -41,7 +41,7 @@ import Testing
     let named = try place("named")
     #expect(try locator(["STITCH_FAMILY": named], executable: installed).locate().path == named)
     #expect(try locator(["STITCH_FAMILY": "/no/such"], executable: installed).locate("../named").standardizedFileURL.path == named)
-    #expect(throws: EngineError.notAFamily(path: "/no/such")) {
+    #expect(throws: EngineError.notAFamily(path: "/no/such", cause: "there is no such directory")) {
       try locator(["STITCH_FAMILY": "/no/such"], executable: installed).locate()
     }
     #expect(try locator(["STITCH_FAMILY": ""], executable: installed).locate().path == here)

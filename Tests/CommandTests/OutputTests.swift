@@ -96,7 +96,7 @@ import Tokenizer
       #expect(try String(decoding: onTerminal(ask, workspace), as: UTF8.self) == String(repeating: "\u{FFFD}", count: 6) + "\r\n")
       // A plain chat is for terminals, wherever it goes.
       let chat = try workspace.run(
-        ["chat", "--plain", "--max-tokens", "9", "--family", workspace.output.path], input: Data("hello\u{1B}[2J\n".utf8))
+        ["chat", "--plain", "--max-tokens", "9", "--family", workspace.output.path, "--stitch", "large"], input: Data("hello\u{1B}[2J\n".utf8))
       #expect(chat.status == 0 && chat.complaint.isEmpty)
       #expect(chat.text.contains("assistant> \u{241B}\u{FFFD}\u{241B}\u{FFFD}\u{241B}\u{FFFD}\n"))
       #expect(chat.text.unicodeScalars.allSatisfy { $0 == "\n" || $0.properties.generalCategory != .control })

@@ -36,7 +36,11 @@ public struct FamilyLocator: Sendable {
     let named = explicit ?? environment[Self.variable].flatMap { $0.isEmpty ? nil : $0 }
     if let named {
       let directory = URL(fileURLWithPath: named, relativeTo: currentDirectory).absoluteURL
-      guard Self.holdsFamily(directory) else { throw .notAFamily(path: named) }
+      guard Self.holdsFamily(directory) else {
+        let exists = FileManager.default.fileExists(atPath: directory.path)
+        throw .notAFamily(
+          path: named, cause: exists ? "it has no readable family.json" : "there is no such directory")
+      }
       return directory
     }
     let places = self.places
