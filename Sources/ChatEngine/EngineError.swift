@@ -20,6 +20,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case damagedSnapshot(file: String)
   /// A directory of the store or its lock could not be made.
   case storeUnusable(directory: String, cause: String)
+  /// What was measured of a family cannot be read.
+  case damagedFrontier(file: String)
   case trainingIsRunning
   /// Training was asked for without a step.
   case noSteps(Int)
@@ -48,6 +50,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) is damaged: its content does not have the hash in its name; delete it and use another snapshot"
     case .storeUnusable(let directory, let cause):
       "snapshots cannot be kept in \(directory): \(cause); check its permissions, or set XDG_DATA_HOME"
+    case .damagedFrontier(let file):
+      "\(file) is not a list of measured stitches; delete it or write it anew with `stitch frontier --write`"
     case .trainingIsRunning: "training is running already; stop it first"
     case .noSteps(let steps): "training needs at least 1 step, not \(steps)"
     }

@@ -107,7 +107,7 @@ struct FamilyCommand: ParsableCommand {
     func run() throws {
       let family = try Family(URL(fileURLWithPath: family))
       let adapter = try family.ownAdapter()
-      let frontier = Frontier.read(of: family)
+      let frontier = try Frontier.read(of: family)
       let stops = Set(family.stops.map(\.id))
       let rows = family.stitches.map { stitch in
         let measured = frontier?.stitches.first { $0.id == stitch.id }

@@ -39,7 +39,8 @@ struct TrainTokenizer: ParsableCommand {
       }
       for record in content.records {
         switch record {
-        case .text(let text): sentences.append(text)
+        // The library learns from lines; a whole text would be cut at its limit on their length.
+        case .text(let text): sentences += text.split(separator: "\n").map(String.init)
         case .conversation(let messages): sentences += messages.map(\.content)
         }
       }

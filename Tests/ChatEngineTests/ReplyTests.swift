@@ -17,8 +17,11 @@ import Tokenizer
   @Test func loadDescribesTheFamily() async throws {
     let fixture = try EngineFixture()
     try Data(
-      #"{"data": "x", "stitches": [{"id": "small", "exactMatch": 0.5, "loss": 1.25, "tokensPerSecond": 900}, 7, {"id": "large", "loss": "?"}]}"#
-        .utf8
+      #"""
+      {"data": "x", "questions": 2, "stitches": [{"id": "small", "route": "small[0..<2]", "parameters": 1,
+      "flopsPerToken": 2, "weightBytes": 3, "exactMatch": 0.5, "loss": 1.25, "tokensPerSecond": 900, "byKind": {},
+      "isStop": true}]}
+      """#.utf8
     ).write(to: fixture.family.appendingPathComponent("frontier.json"))
     let summary = try await fixture.backend().load()
     #expect(summary.name == "random" && summary.contextLength == 128 && summary.adapterStep == nil)
@@ -33,7 +36,7 @@ import Tokenizer
     let fixture = try EngineFixture()
     try Data("[1, 2".utf8).write(to: fixture.family.appendingPathComponent("frontier.json"))
     let summary = try await fixture.backend().load()
-    #expect(summary.notes.count == 1 && summary.notes[0].contains("frontier.json is ignored"))
+    #expect(summary.notes.count == 1 && summary.notes[0].contains("frontier.json is not a list"))
   }
 
   @Test(arguments: RandomFamily.stitchIDs) func streamedReplyIsTheDirectOne(stitch: String) async throws {

@@ -73,9 +73,11 @@ public final class FamilyBackend: ChatBackend {
   }
 
   private func summary(_ text: TextFamily, _ adapter: Adapter?) -> FamilySummary {
-    let measurements = FamilyMeasurements(family: options.family)
-    var notes = [measurements.note].compactMap(\.self)
-    if options.adapter != .own && !measurements.stitches.isEmpty {
+    var notes: [String] = []
+    var frontier: Frontier?
+    // Measurements are a help: without them one can chat all the same.
+    do { frontier = try Frontier.read(of: text.family) } catch { notes.append("\(error)") }
+    if options.adapter != .own && frontier != nil {
       notes.append("quality was measured with the family's own adapter, which is not the one in use")
     }
     var stitches = text.family.stops
@@ -86,7 +88,7 @@ public final class FamilyBackend: ChatBackend {
       stitches.sort { ($0.flopsPerToken, $0.id) < ($1.flopsPerToken, $1.id) }
     }
     let stops = stitches.map { stitch in
-      let measured = measurements.stitches[stitch.id]
+      let measured = frontier?.stitches.first { $0.id == stitch.id }
       return Stop(
         id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
         flopsPerToken: Double(stitch.flopsPerToken), weightBytes: stitch.weightBytes,

@@ -44,11 +44,15 @@ public struct Frontier: Sendable, Codable, Equatable {
     return kept.map(\.id)
   }
 
-  /// Reads the measurements of a family; `nil` where there are none that can be used.
-  public static func read(of family: Family) -> Frontier? {
+  /// Reads the measurements of a family; `nil` where there are none.
+  /// - Throws: `EngineError.damagedFrontier`.
+  public static func read(of family: Family) throws(EngineError) -> Frontier? {
     let file = family.directory.appendingPathComponent(FamilyDescription.frontierName)
-    guard let data = try? Data(contentsOf: file) else { return nil }
-    return try? JSONDecoder().decode(Frontier.self, from: data)
+    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+    guard let data = try? Data(contentsOf: file), let frontier = try? JSONDecoder().decode(Frontier.self, from: data),
+      frontier.stitches.allSatisfy({ (0...1).contains($0.exactMatch) && $0.loss.isFinite && $0.tokensPerSecond >= 0 })
+    else { throw .damagedFrontier(file: file.path) }
+    return frontier
   }
 
   /// The same measurements with other stops marked; as they are where `stops` is `nil`.
