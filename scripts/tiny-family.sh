@@ -47,7 +47,7 @@ if [ ! -e "$work/family" ]; then
   say "family"
   $stitch family build --anchor "$work/anchors/small" --anchor "$work/anchors/medium" --anchor "$work/anchors/large" \
     --name tiny --template tiny --calibration "$work/corpus/calibration.jsonl" \
-    --joint-steps 3000 --joint-learning-rate 1e-3 --joint-data "$work/corpus/pretrain.jsonl" \
+    --joint-steps 2500 --joint-learning-rate 1e-3 --joint-data "$work/corpus/pretrain.jsonl" \
     --quantize bf16 --output "$work/family"
 fi
 

@@ -2,6 +2,8 @@
 public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   /// No family was named, and none was found.
   case noFamily(lookedIn: [String])
+  /// What was named is not there, or holds no `family.json`.
+  case notAFamily(path: String, cause: String)
   /// `family.json` asks for a chat template that this program does not know.
   case unknownTemplate(name: String, family: String, known: [String])
   /// The tokenizer has more pieces than the embedding has rows.
@@ -26,6 +28,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .noFamily(let places):
       "no model family found (looked at \(places.joined(separator: ", "))); give one with --family DIRECTORY or STITCH_FAMILY, or make one with `stitch family build`"
+    case .notAFamily(let path, let cause):
+      "\(path) is not a family: \(cause); name a family's directory, or make one with `stitch family build`"
     case .unknownTemplate(let name, let family, let known):
       "\(family)/family.json asks for the chat template “\(name)”; this program knows \(known.joined(separator: ", ")): change the file or use a newer program"
     case .tokenizerDoesNotFit(let tokenizer, let pieces, let model, let rows):

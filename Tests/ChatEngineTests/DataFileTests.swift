@@ -75,6 +75,6 @@ import Testing
     #expect(message(Data()).contains("no usable example"))
     #expect(message(Data([0x7B, 0xFF, 0xFE])).contains("it is not UTF-8 text"))
     #expect(message(Data("[1, ".utf8)).contains("begins like a JSON array"))
-    #expect(message(Data("[1, 2]".utf8)).contains("line 1: not a JSON object"))
+    #expect(message(Data("[1, 2]".utf8)).contains("element 1: not a JSON object"))
   }
 }

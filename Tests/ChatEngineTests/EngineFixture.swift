@@ -19,11 +19,12 @@ final class EngineFixture: Sendable {
 
   var data: URL { root.appendingPathComponent("data") }
 
-  func backend(adapter: AdapterChoice = .own) -> FamilyBackend {
+  func backend(adapter: AdapterChoice = .own, gate: Gate? = nil) -> FamilyBackend {
     var options = FamilyBackend.Options(family: family)
     options.adapter = adapter
     options.dataDirectory = data
     options.threads = 2
+    if let gate { options.beforeText = { gate.pass() } }
     return FamilyBackend(options)
   }
 
@@ -45,6 +46,30 @@ final class EngineFixture: Sendable {
       contents[path] = isDirectory.boolValue ? Data() : try Data(contentsOf: url)
     }
     return contents
+  }
+}
+
+/// Lets so many pieces of a reply pass and holds the next one until it is opened.
+final class Gate: @unchecked Sendable {
+  // `@unchecked Sendable`: `left` and `isOpen` are read and written with `condition` locked.
+  private let condition = NSCondition()
+  private var left: Int
+  private var isOpen = false
+
+  init(after pieces: Int) { left = pieces }
+
+  func pass() {
+    condition.withLock {
+      left -= 1
+      while left < 0 && !isOpen { condition.wait() }
+    }
+  }
+
+  func open() {
+    condition.withLock {
+      isOpen = true
+      condition.broadcast()
+    }
   }
 }
 

@@ -38,8 +38,12 @@ import Testing
     #expect(try locator(executable: "checkout/.build/x86_64/release/stitch").locate().path == checkout)
     let here = try place("here/weights/tiny")
     #expect(try locator(executable: installed).locate().path == here)
-    #expect(try locator(["STITCH_FAMILY": "/some/family"], executable: installed).locate().path == "/some/family")
-    #expect(try locator(["STITCH_FAMILY": "/some/family"], executable: installed).locate("/other").path == "/other")
+    let named = try place("named")
+    #expect(try locator(["STITCH_FAMILY": named], executable: installed).locate().path == named)
+    #expect(try locator(["STITCH_FAMILY": "/no/such"], executable: installed).locate("../named").standardizedFileURL.path == named)
+    #expect(throws: EngineError.notAFamily(path: "/no/such", cause: "there is no such directory")) {
+      try locator(["STITCH_FAMILY": "/no/such"], executable: installed).locate()
+    }
     #expect(try locator(["STITCH_FAMILY": ""], executable: installed).locate().path == here)
   }
 

@@ -1,14 +1,25 @@
 import ChatTUI
+import Foundation
 import Testing
 
-/// One test at a time: a plain chat blocks its thread.
-@Suite(.serialized) struct PlainChatTests {
-  @Test func conversation() throws {
-    var lines = ["evil", "/stitch 1", "", "/stich", "hello"].makeIterator()
-    var text = ""
-    let status = try runPlainChat(
-      backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
-      isInteractive: false)
+/// Runs `body` on a thread of its own: a plain chat blocks its thread, and the few threads that tests share are needed
+/// by its backend.
+private func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+  try await withCheckedThrowingContinuation { continuation in
+    Thread { continuation.resume(with: Swift.Result { try body() }) }.start()
+  }
+}
+
+@Suite struct PlainChatTests {
+  @Test func conversation() async throws {
+    let (status, text) = try await onItsOwnThread {
+      var lines = ["evil", "/stitch 1", "", "/stich", "hello"].makeIterator()
+      var text = ""
+      let status = try runPlainChat(
+        backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
+        isInteractive: false)
+      return (status, text)
+    }
     #expect(status == 0)
     #expect(
       text == """
@@ -26,20 +37,25 @@ import Testing
         """)
   }
 
-  @Test func withoutAFamily() {
-    let backend = ScriptedBackend(failure: "no/family.json: no such file; make one with stitch family build")
-    #expect(throws: PlainChatError.self) {
-      _ = try runPlainChat(
-        backend: backend, options: ChatUIOptions(), input: { nil }, output: { _ in }, isInteractive: false)
+  @Test func withoutAFamily() async {
+    await #expect(throws: PlainChatError.self) {
+      try await onItsOwnThread {
+        let backend = ScriptedBackend(failure: "no/family.json: no such file; make one with stitch family build")
+        return try runPlainChat(
+          backend: backend, options: ChatUIOptions(), input: { nil }, output: { _ in }, isInteractive: false)
+      }
     }
   }
 
-  @Test func quitEndsIt() throws {
-    var lines = ["/quit", "never"].makeIterator()
-    var text = ""
-    let status = try runPlainChat(
-      backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
-      isInteractive: true)
+  @Test func quitEndsIt() async throws {
+    let (status, text) = try await onItsOwnThread {
+      var lines = ["/quit", "never"].makeIterator()
+      var text = ""
+      let status = try runPlainChat(
+        backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
+        isInteractive: true)
+      return (status, text)
+    }
     #expect(status == 0 && text == "you> ")
   }
 }

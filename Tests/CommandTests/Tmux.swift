@@ -19,21 +19,30 @@ final class Tmux: Sendable {
         + ["env", "PS1=$ ", "ENV=", "/bin/sh"])
   }
 
-  deinit { _ = try? command(["kill-server"]) }
+  /// Without a session the server ends. (It would not obey `kill-server`, which signals itself: threads of a test block
+  /// signals, and the server inherits that.)
+  deinit { _ = try? command(["kill-session", "-t", "t"]) }
 
   /// Runs `tmux` and returns what it prints.
   @discardableResult
   func command(_ arguments: [String]) throws -> String {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.executable!)
-    process.arguments = ["-u", "-L", socket] + arguments
-    let output = Pipe()
+    // The server that the first command starts would keep open whatever it inherits, and both a pipe and Foundation's
+    // own watch over the process would wait for its end: output goes to a file, and all else is closed.
+    // (dash cannot close descriptors above 9.)
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    let close = #"for f in /proc/$$/fd/*; do n=${f##*/}; [ "$n" -gt 2 ] && eval "exec $n>&-"; done; exec "$@""#
+    process.arguments = ["-c", close, "bash", Self.executable!, "-u", "-L", socket] + arguments
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(socket)-\(UUID().uuidString)")
+    try Data().write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let output = try FileHandle(forWritingTo: file)
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
     process.standardError = output
     try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
+    let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
     guard process.terminationStatus == 0 else {
       throw Failure(description: "tmux \(arguments.joined(separator: " ")): \(text)")
     }

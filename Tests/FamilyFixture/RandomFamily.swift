@@ -51,12 +51,19 @@ public enum RandomFamily {
       let isNorm = tensor.shape.count == 1
       let scale = 1 / Double(tensor.shape.last!).squareRoot()
       // The embedding is the head too: a wide spread makes texts that do not repeat one token.
-      let spread = tensor.name == LlamaConfiguration.embeddingName ? 1 : scale
+      let isEmbedding = tensor.name == LlamaConfiguration.embeddingName
+      let spread = isEmbedding ? 1 : scale
       let count = tensor.shape.reduce(1, *)
-      weights[tensor.name] = FloatBuffer((0..<count).map { _ in isNorm ? 1 : Float(random.normal() * spread) }).vector
+      var values = (0..<count).map { _ in isNorm ? 1 : Float(random.normal() * spread) }
+      // Markers are unlikely, so that replies are long.
+      if isEmbedding { for index in 0..<markerCount * tensor.shape[1] { values[index] *= 0.02 } }
+      weights[tensor.name] = FloatBuffer(values).vector
     }
     try ModelDirectory.write(to: url, configuration: configuration, weights: weights)
   }
+
+  /// `<unk>`, `<s>`, `</s>` and the three roles are the first pieces.
+  private static let markerCount = 6
 
   private static let sentences = [
     "hello there, how are you?", "the cat sat on the mat", "what is two and two?", "it is four", "say hello",

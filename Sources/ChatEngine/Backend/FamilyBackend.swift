@@ -19,6 +19,9 @@ public final class FamilyBackend: ChatBackend {
     /// Threads for replies, and as many for training.
     public var threads = ProcessInfo.processInfo.activeProcessorCount
 
+    /// Called on the engine's thread before each piece of text: with it, tests hold a reply where they want it.
+    package var beforeText: (@Sendable () -> Void)?
+
     public init(family: URL) { self.family = family }
   }
 
@@ -110,7 +113,10 @@ public final class FamilyBackend: ChatBackend {
       do {
         let stamp = try open().maker.make(
           messages, stitch: stitch, options: options, adapter: adapters.current, stop: stop
-        ) { continuation.yield($0) }
+        ) {
+          if case .text = $0 { self.options.beforeText?() }
+          continuation.yield($0)
+        }
         if stamp.tokens > 4 { speeds.withLock { $0[stamp.stitch] = stamp.tokensPerSecond } }
         continuation.yield(.finished(stamp))
       } catch {

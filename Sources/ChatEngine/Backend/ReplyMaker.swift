@@ -35,7 +35,7 @@ final class ReplyMaker: @unchecked Sendable {
 
   init(_ text: TextFamily, threads: Int) {
     self.text = text
-    pool = ComputePool(threads: threads, name: "stitch-infer")
+    pool = ComputePool(threads: threads, name: "stitch-reply")
     fitter = PromptFitter(tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
   }
 
@@ -79,7 +79,9 @@ final class ReplyMaker: @unchecked Sendable {
     return ReplyStamp(
       stitch: stitch.id, adapterStep: adapter.adapter?.step, tokens: result.tokens.count,
       tokensPerSecond: result.decodeSpeed, finish: Self.finish(result.finishReason),
-      contextTokens: result.promptTokens + result.tokens.count, droppedMessages: prompt.dropped)
+      // The last token may have had no place any more.
+      contextTokens: min(text.contextLength, result.promptTokens + result.tokens.count),
+      droppedMessages: prompt.dropped)
   }
 
   private static func finish(_ reason: FinishReason) -> ReplyStamp.Finish {

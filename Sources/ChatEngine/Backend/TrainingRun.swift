@@ -21,12 +21,12 @@ struct TrainingRun: Sendable {
   func start() async throws {
     try await withCheckedThrowingContinuation { (started: CheckedContinuation<Void, any Error>) in
       let thread = Thread {
+        Thread.current.name = "stitch-train"
         // On Linux this is the thread's own, and the worker threads that it makes inherit it. Without it training
         // only competes more with replies.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
         run(started)
       }
-      thread.name = "stitch-train"
       thread.stackSize = 8 << 20
       thread.start()
     }

@@ -7,9 +7,10 @@ final class WorkerThread: Sendable {
 
   init(name: String) {
     let thread = Thread { [queue] in
+      // A name given before the start does not reach the system.
+      Thread.current.name = name
       while let job = queue.next() { job() }
     }
-    thread.name = name
     thread.stackSize = 4 << 20
     thread.start()
   }

@@ -30,11 +30,19 @@ public struct FamilyLocator: Sendable {
     return path.map { URL(fileURLWithPath: $0) } ?? Bundle.main.executableURL?.resolvingSymlinksInPath()
   }
 
-  /// - Parameter explicit: what the user named; taken as it is.
-  /// - Throws: `EngineError.noFamily`.
+  /// - Parameter explicit: what the user named; no other place is looked at then.
+  /// - Throws: `EngineError.noFamily`, `EngineError.notAFamily`.
   public func locate(_ explicit: String? = nil) throws(EngineError) -> URL {
     let named = explicit ?? environment[Self.variable].flatMap { $0.isEmpty ? nil : $0 }
-    if let named { return URL(fileURLWithPath: named, relativeTo: currentDirectory).absoluteURL }
+    if let named {
+      let directory = URL(fileURLWithPath: named, relativeTo: currentDirectory).absoluteURL
+      guard Self.holdsFamily(directory) else {
+        let exists = FileManager.default.fileExists(atPath: directory.path)
+        throw .notAFamily(
+          path: named, cause: exists ? "it has no readable family.json" : "there is no such directory")
+      }
+      return directory
+    }
     let places = self.places
     if let found = places.first(where: Self.holdsFamily) { return found }
     throw .noFamily(lookedIn: ["$\(Self.variable)"] + places.map(\.path))

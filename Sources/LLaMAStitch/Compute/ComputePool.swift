@@ -21,8 +21,11 @@ public final class ComputePool: Sendable {
     self.threads = max(1, threads)
     state = PoolState()
     for index in 1..<max(2, self.threads) where index < self.threads {
-      let thread = Thread { [state] in state.work() }
-      thread.name = "\(name)-\(index)"
+      let thread = Thread { [state] in
+        // A name given before the start does not reach the system.
+        Thread.current.name = "\(name)-\(index)"
+        state.work()
+      }
       thread.stackSize = 4 << 20
       thread.start()
     }
