@@ -72,7 +72,6 @@ public enum TrainingCheckpoint {
   static func read<State: Decodable>(
     _ store: ParameterStore, state: State.Type, from url: URL, check: (State) throws -> Void
   ) throws -> State {
-    AtomicFile.removeLeftovers(of: url)
     func damaged(_ cause: String) -> TrainingError { .damagedCheckpoint(file: url.path, cause: cause) }
     let file = try open(url)
     guard file.metadata["format"] == format, let stateText = file.metadata["state"],
@@ -101,6 +100,7 @@ public enum TrainingCheckpoint {
       }
     }
     store.steps = steps
+    AtomicFile.removeLeftovers(of: url)
     return decoded
   }
 }
