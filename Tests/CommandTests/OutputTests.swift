@@ -10,7 +10,7 @@ import Tokenizer
     try Workspace.with { workspace in
       let family = workspace.family.path
       let commands: [([String], String)] = [
-        (["ask", "x", "--family", family], ""), (["ask", "x", "--family", family, "--json"], ""), (["family", "show", family], ""),
+        (["ask", "x", "--raw", "--family", family], ""), (["ask", "x", "--family", family, "--json"], ""), (["family", "show", family], ""),
         (["family", "show", family, "--json"], ""), (["score", workspace.text.path, "--model", workspace.model.path], ""),
         (["tokenize", "x", "--model", workspace.model.path], ""), (["--help"], ""), (["--version"], ""),
         (["chat", "--plain", "--family", family], "hello\n"),
@@ -30,7 +30,7 @@ import Tokenizer
     try Workspace.with { workspace in
       let family = workspace.family.path
       for (arguments, input) in [
-        (["ask", "x", "--family", family], ""), (["family", "show", family], ""), (["--help"], ""),
+        (["ask", "x", "--raw", "--family", family], ""), (["family", "show", family], ""), (["--help"], ""),
         (["chat", "--plain", "--family", family], "hello\n"),
       ] {
         let pipe = Pipe()
@@ -86,7 +86,7 @@ import Tokenizer
       // In a file it is what the model said.
       let said = "\u{1B}\u{9B}\u{1B}\u{9B}\u{1B}\u{9B}"
       #expect(try workspace.run(ask).text == said)
-      #expect(try workspace.run(ask + ["--json"]).text.contains(#"\u001b\u009b"#.lowercased()))
+      #expect(try workspace.run(ask + ["--json"]).text.contains(#"\u001b\u009b"#))
       for arguments in [ask, ask + ["--json"], ask + ["--raw"]] {
         let shown = try onTerminal(arguments, workspace)
         #expect(shown.contains { $0 == UInt8(ascii: "\n") })
@@ -96,7 +96,8 @@ import Tokenizer
       #expect(try String(decoding: onTerminal(ask, workspace), as: UTF8.self) == String(repeating: "\u{FFFD}", count: 6) + "\r\n")
       // A plain chat is for terminals, wherever it goes.
       let chat = try workspace.run(
-        ["chat", "--plain", "--max-tokens", "9", "--family", workspace.output.path, "--stitch", "large"], input: Data("hello\u{1B}[2J\n".utf8))
+        ["chat", "--plain", "--max-tokens", "9", "--family", workspace.output.path, "--stitch", "large"],
+        input: Data("hello\u{1B}[2J\n".utf8))
       #expect(chat.status == 0 && chat.complaint.isEmpty)
       #expect(chat.text.contains("assistant> \u{241B}\u{FFFD}\u{241B}\u{FFFD}\u{241B}\u{FFFD}\n"))
       #expect(chat.text.unicodeScalars.allSatisfy { $0 == "\n" || $0.properties.generalCategory != .control })

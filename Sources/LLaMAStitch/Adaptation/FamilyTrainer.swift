@@ -124,11 +124,11 @@ public final class FamilyTrainer: @unchecked Sendable {
     listener: (Progress) throws -> Control
   ) throws -> Bool {
     if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
-      let state = try TrainingCheckpoint.read(networks.store, state: State.self, from: checkpoint)
-      guard state.settings == settings else { throw TrainingError.otherRun(file: checkpoint.path, what: "setting") }
-      guard state.family == family.identity else { throw TrainingError.otherRun(file: checkpoint.path, what: "family") }
-      guard state.examples == stream.examples.count else {
-        throw TrainingError.otherRun(file: checkpoint.path, what: "data")
+      let state = try TrainingCheckpoint.read(networks.store, state: State.self, from: checkpoint) { state in
+        func other(_ what: String) -> TrainingError { .otherRun(file: checkpoint.path, what: what) }
+        guard state.settings == settings else { throw other("setting") }
+        guard state.family == family.identity else { throw other("family") }
+        guard state.examples == stream.examples.count else { throw other("data") }
       }
       (step, sampler, random) = (state.step, state.sampler, state.random)
     }

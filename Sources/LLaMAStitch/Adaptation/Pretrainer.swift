@@ -155,10 +155,11 @@ public final class Pretrainer {
     listener: (Progress) -> Bool
   ) throws -> Bool {
     if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
-      let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint)
-      guard state.plan == plan else { throw TrainingError.otherRun(file: checkpoint.path, what: "plan") }
-      guard state.documents == stream.documentCount && state.tokens == stream.tokenCount else {
-        throw TrainingError.otherRun(file: checkpoint.path, what: "data")
+      let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
+        guard state.plan == plan else { throw TrainingError.otherRun(file: checkpoint.path, what: "plan") }
+        guard state.documents == stream.documentCount && state.tokens == stream.tokenCount else {
+          throw TrainingError.otherRun(file: checkpoint.path, what: "data")
+        }
       }
       step = state.step
     }

@@ -37,6 +37,7 @@ public enum TrainingCheckpoint {
     guard unlink(url.path) == 0 else {
       throw StorageError.system(operation: "delete", file: url.path, code: errno)
     }
+    AtomicFile.removeLeftovers(of: url)
   }
 
   private static func open(_ url: URL) throws -> SafetensorsFile {
@@ -67,7 +68,10 @@ public enum TrainingCheckpoint {
   }
 
   /// Restores the store and returns the run's own state.
-  static func read<State: Decodable>(_ store: ParameterStore, state: State.Type, from url: URL) throws -> State {
+  /// - Parameter check: throws if the state is that of another run; nothing is restored then.
+  static func read<State: Decodable>(
+    _ store: ParameterStore, state: State.Type, from url: URL, check: (State) throws -> Void
+  ) throws -> State {
     func damaged(_ cause: String) -> TrainingError { .damagedCheckpoint(file: url.path, cause: cause) }
     let file = try open(url)
     guard file.metadata["format"] == format, let stateText = file.metadata["state"],
@@ -81,6 +85,7 @@ public enum TrainingCheckpoint {
     } catch {
       throw damaged("its state cannot be read")
     }
+    try check(decoded)
     guard steps.count == store.parameters.count else {
       throw TrainingError.otherRun(file: url.path, what: "set of trained parameters")
     }
@@ -95,6 +100,7 @@ public enum TrainingCheckpoint {
       }
     }
     store.steps = steps
+    AtomicFile.removeLeftovers(of: url)
     return decoded
   }
 }

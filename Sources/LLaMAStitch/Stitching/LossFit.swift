@@ -90,9 +90,10 @@ final class LossFit {
     let perStep = max(1, tokensPerStep / sequenceLength)
     var first = 0
     if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
-      let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint)
-      guard state.steps == steps, state.tokens == stream.tokenCount, state.settings == settings else {
-        throw TrainingError.otherRun(file: checkpoint.path, what: "plan")
+      let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
+        guard state.steps == steps, state.tokens == stream.tokenCount, state.settings == settings else {
+          throw TrainingError.otherRun(file: checkpoint.path, what: "plan")
+        }
       }
       (first, random) = (state.step, state.random)
     }

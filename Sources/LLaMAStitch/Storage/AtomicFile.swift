@@ -41,6 +41,19 @@ public enum AtomicFile {
     try flushDirectory(directory)
   }
 
+  /// Deletes what writers of this file left behind that were killed before they were done.
+  static func removeLeftovers(of url: URL) {
+    let directory = url.deletingLastPathComponent()
+    let names: [String]
+    // What cannot be listed or deleted stays; the file itself does not suffer from it.
+    do { names = try FileManager.default.contentsOfDirectory(atPath: directory.path) } catch { return }
+    for name in names where name.hasPrefix(".\(url.lastPathComponent).") && name.hasSuffix(".tmp") {
+      let parts = name.dropFirst(url.lastPathComponent.count + 2).split(separator: ".", omittingEmptySubsequences: false)
+      guard parts.count == 3, let writer = pid_t(parts[0]), writer > 0, UInt32(parts[1]) != nil else { continue }
+      if kill(writer, 0) != 0 && errno == ESRCH { unlink(directory.appendingPathComponent(name).path) }
+    }
+  }
+
   /// Makes the names in a directory durable.
   public static func flushDirectory(_ directory: URL) throws(StorageError) {
     try flush(directory, flags: O_DIRECTORY)
