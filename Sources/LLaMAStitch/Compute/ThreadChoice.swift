@@ -5,8 +5,9 @@
 /// learned from the clock: now and then the other way is tried, more rarely the more often it lost. Results do not
 /// depend on the choice.
 struct ThreadChoice {
-  /// Multiplications below which a first guess is one thread.
-  private static let smallestSharedWork = 300_000
+  /// Multiplications below which a first guess is one thread: about a millisecond of one, so that short replies of small
+  /// networks are not spent on finding out.
+  private static let smallestSharedWork = 8_000_000
   /// A trial has several steps, for the first one wakes the workers.
   private static let trialLength = 3
   /// Seconds it may take to wake sleeping workers.
