@@ -5,6 +5,8 @@ import Tokenizer
 /// A data file made ready to be learnt by a family: examples, and a line about what was left out.
 struct Lesson {
   let examples: [TrainingExample]
+  /// What the family is not to forget meanwhile.
+  let rehearsal: [TrainingExample]
   /// What was left out and the first reason; empty where everything is used.
   let note: String
 
@@ -21,6 +23,7 @@ struct Lesson {
       throw DataError.allTooLong(file: file.path, contextLength: text.contextLength)
     }
     self.examples = examples
+    rehearsal = try Rehearsal.examples(of: text)
     var notes: [String] = []
     if let first = data.skipped.first {
       notes.append("\(Self.count(data.skipped.count, "record")) skipped, the first at \(first)")
@@ -40,7 +43,7 @@ struct Lesson {
   static func settings(steps: Int, from adapter: Adapter?) -> AdaptationSettings {
     AdaptationSettings(
       steps: steps, tokensPerStep: 512, tokensAtOnce: 128,
-      optimizer: OptimizerSettings(learningRate: 1e-3, warmupSteps: min(10, max(1, steps / 4)), finalShare: 0.1),
+      optimizer: OptimizerSettings(learningRate: 2e-3, warmupSteps: min(10, max(1, steps / 4)), finalShare: 0.1),
       options: adapter?.options ?? AdapterOptions(),
       // Another order than in the run before.
       seed: UInt64(1 + (adapter?.step ?? 0)))

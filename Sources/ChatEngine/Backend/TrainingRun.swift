@@ -40,7 +40,7 @@ struct TrainingRun: Sendable {
       let adapter = adapters.current.adapter
       trainer = try FamilyTrainer(
         family: text.family, adapter: adapter, settings: Lesson.settings(steps: steps, from: adapter),
-        examples: lesson.examples, pool: ComputePool(threads: threads, name: "stitch-train"))
+        examples: lesson.examples, rehearsal: lesson.rehearsal, pool: ComputePool(threads: threads, name: "stitch-train"))
       note = lesson.note
     } catch {
       control.end()

@@ -40,6 +40,7 @@ public struct AdaptationJob {
     if let output { try NewDirectory.check(output) }
     let text = try TextFamily(family)
     var examples: [TrainingExample] = []
+    var conversations: [[ChatMessage]] = []
     for file in dataFiles {
       let data = try DataFile(file)
       data.report(note)
@@ -53,10 +54,12 @@ public struct AdaptationJob {
           : DataError.nothingUsable(file: file.path, first: "no conversations")
       }
       examples += found
+      conversations += data.conversations
     }
     let trainer = try FamilyTrainer(
       family: text.family, adapter: continues ? text.family.ownAdapter() : nil, settings: settings,
-      examples: examples, pool: ComputePool(threads: threads))
+      examples: examples, rehearsal: continues ? Rehearsal.examples(of: text) : [],
+      pool: ComputePool(threads: threads))
     let checkpoint = checkpoint ?? defaultCheckpoint
     try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
     if FileManager.default.fileExists(atPath: checkpoint.path) {
@@ -72,7 +75,8 @@ public struct AdaptationJob {
     }
     let place: URL
     if let output {
-      try text.family.writeCopy(to: output, adapter: trainer.snapshot(), stops: trainer.deployedStops)
+      try text.family.writeCopy(to: output, adapter: trainer.snapshot(), stops: trainer.deployedStops,
+        rehearsal: Rehearsal.sample(of: conversations))
       place = output
     } else {
       place = try AdapterStore(identity: text.family.identity).save(trainer.snapshot()).file

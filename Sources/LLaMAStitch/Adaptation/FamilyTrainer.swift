@@ -74,9 +74,10 @@ public final class FamilyTrainer: @unchecked Sendable {
   /// - Parameters:
   ///   - adapter: what to start from; its options win over those of `settings`.
   ///   - examples: what to learn. A few are held out to measure, if there are enough.
+  ///   - rehearsal: what the family knows and is not to forget; about half of what is trained on is drawn from it.
   public init(
     family: Family, adapter: Adapter?, settings: AdaptationSettings, examples: [TrainingExample],
-    pool: ComputePool
+    rehearsal: [TrainingExample] = [], pool: ComputePool
   ) throws {
     let usable = examples.filter { $0.tokens.count > 1 && $0.predicted.dropFirst().contains(true) }
     guard !usable.isEmpty else { throw TrainingError.noData(what: "the data has no reply to learn") }
@@ -91,7 +92,11 @@ public final class FamilyTrainer: @unchecked Sendable {
     firstStep = adapter?.step ?? 0
     networks = AdaptedNetworks(family, options: settings.options, adapter: adapter, seed: settings.seed)
     trainer = try Trainer(store: networks.store, pool: pool)
-    stream = ExampleStream(Array(usable.dropLast(heldOutCount)), seed: settings.seed)
+    let lesson = Array(usable.dropLast(heldOutCount))
+    // Few examples are repeated until they are as many as what is rehearsed.
+    let copies = max(1, (rehearsal.count + lesson.count / 2) / lesson.count)
+    stream = ExampleStream(
+      rehearsal.isEmpty ? lesson : (0..<copies).flatMap { _ in lesson } + rehearsal, seed: settings.seed)
     sampler = StitchSampler(costs: family.stitches.map(\.flopsPerToken), settings: settings.sampler)
     random = SeededGenerator(seed: settings.seed, stream: 5)
   }

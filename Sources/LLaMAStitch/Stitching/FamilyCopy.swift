@@ -2,13 +2,17 @@ import Foundation
 
 extension Family {
   /// Writes a copy of the family with another adapter and other stops; the directory must not exist.
-  public func writeCopy(to output: URL, adapter: Adapter?, stops: [String]?) throws {
+  /// - Parameter rehearsal: content of its `rehearsal.jsonl`; none if absent.
+  public func writeCopy(to output: URL, adapter: Adapter?, stops: [String]?, rehearsal: Data? = nil) throws {
     try NewDirectory.write(output) { copy in
       let parts = description.anchors.map(\.directory) + [FamilyDescription.stitchesName, FamilyDescription.tokenizerName]
       for part in parts {
         try NewDirectory.copy(directory.appendingPathComponent(part), to: copy.appendingPathComponent(part))
       }
       try adapter?.write(to: copy.appendingPathComponent(FamilyDescription.adapterName))
+      if let rehearsal {
+        try AtomicFile.write(rehearsal, to: copy.appendingPathComponent(FamilyDescription.rehearsalName))
+      }
       var description = description
       description.stops = stops
       try description.write(in: copy)

@@ -38,6 +38,8 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   static let stitchesName = "stitches.safetensors"
   static let adapterName = "esta.safetensors"
   public static let tokenizerName = "tokenizer.model"
+  /// Conversations of the family's own adaptation, mixed into later lessons.
+  public static let rehearsalName = "rehearsal.jsonl"
   public static let frontierName = "frontier.json"
 
   /// Reads and checks `family.json`.

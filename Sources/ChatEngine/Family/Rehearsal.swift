@@ -1,0 +1,32 @@
+import Foundation
+import LLaMAStitch
+
+/// A sample of the conversations a family was adapted with. Mixed into what it learns later, it keeps a small family
+/// from forgetting all else.
+enum Rehearsal {
+  private static let size = 200
+
+  /// `size` conversations, evenly spaced, as JSON Lines.
+  static func sample(of conversations: [[ChatMessage]]) throws -> Data {
+    struct Line: Encodable { var messages: [ChatMessage] }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let count = min(size, conversations.count)
+    var data = Data()
+    for index in 0..<count {
+      data += try encoder.encode(Line(messages: conversations[index * conversations.count / count])) + Data("\n".utf8)
+    }
+    return data
+  }
+
+  /// The family's sample as examples; none where it has no sample.
+  /// - Throws: `DataError`, `TokenizerError`.
+  static func examples(of text: TextFamily) throws -> [TrainingExample] {
+    let file = text.family.directory.appendingPathComponent(FamilyDescription.rehearsalName)
+    guard FileManager.default.fileExists(atPath: file.path) else { return [] }
+    return try TrainingText.examples(
+      DataFile(file).conversations, tokenizer: text.tokenizer, template: text.template,
+      contextLength: text.contextLength
+    ).examples
+  }
+}
