@@ -9,8 +9,8 @@ struct Pretrain: ParsableCommand {
     abstract: "Train an anchor from nothing.",
     discussion: """
       The plan is a YAML file with the fields hiddenSize, intermediateSize, blockCount, headCount, contextLength, \
-      tokens, sequencesPerStep, learningRate and seed, and, if wanted, keyValueHeadCount, ropeTheta, \
-      tiedEmbeddings, sequencesAtOnce, warmupSteps and weightDecay. A run that is stopped or killed resumes from \
+      tokens, tokensPerStep, learningRate and seed, and, if wanted, keyValueHeadCount, ropeTheta, \
+      tiedEmbeddings, tokensAtOnce, warmupSteps and weightDecay. A run that is stopped or killed resumes from \
       its checkpoint when the same command is given again.
       """)
 

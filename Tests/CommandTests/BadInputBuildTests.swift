@@ -89,7 +89,7 @@ import Tokenizer
       try Data((0..<40).map { "hello number \($0), how are you?" }.joined(separator: "\n\n").utf8).write(to: data)
       let fields: [String: String] = [
         "hiddenSize": "32", "intermediateSize": "64", "blockCount": "1", "headCount": "2", "contextLength": "32",
-        "tokens": "256", "sequencesPerStep": "2", "learningRate": "0.001", "seed": "1",
+        "tokens": "256", "tokensPerStep": "32", "learningRate": "0.001", "seed": "1",
       ]
       func write(_ fields: [String: String]) throws {
         try Data(fields.map { "\($0.key): \($0.value)\n" }.sorted().joined().utf8).write(to: plan)
@@ -108,9 +108,9 @@ import Tokenizer
       for (name, value) in [
         ("headCount", "3"), ("headCount", "0"), ("headCount", "32"), ("keyValueHeadCount", "3"), ("hiddenSize", "-32"),
         ("intermediateSize", "0"), ("blockCount", "0"), ("blockCount", "9000000000"), ("contextLength", "1"),
-        ("contextLength", "4000000000"), ("tokens", "0"), ("tokens", "9000000000000000000"), ("sequencesPerStep", "0"),
-        ("sequencesPerStep", "9000000000000000000"), ("learningRate", "0"), ("learningRate", ".nan"), ("ropeTheta", "0"),
-        ("sequencesAtOnce", "0"), ("warmupSteps", "-1"), ("weightDecay", "-1"),
+        ("contextLength", "4000000000"), ("tokens", "0"), ("tokens", "9000000000000000000"), ("tokensPerStep", "0"),
+        ("tokensPerStep", "9000000000000000000"), ("learningRate", "0"), ("learningRate", ".nan"), ("ropeTheta", "0"),
+        ("tokensAtOnce", "0"), ("warmupSteps", "-1"), ("weightDecay", "-1"),
       ] {
         try write(fields.merging([name: value]) { $1 })
         try workspace.expectRefusal(command, [plan.path, name, "correct the plan"])

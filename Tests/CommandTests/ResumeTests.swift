@@ -64,7 +64,7 @@ import Testing
         headCount: 2
         contextLength: 16
         tokens: \(2000 * 16)
-        sequencesPerStep: 1
+        tokensPerStep: 16
         learningRate: 0.003
         seed: 5
         """.utf8

@@ -3,17 +3,18 @@ import Tokenizer
 
 /// Records of data files as token ids for training.
 public enum TrainingText {
-  /// Documents for pretraining, each with its begin- and end-of-sequence token. Every token is to be predicted.
+  /// Documents for pretraining, each with its begin- and end-of-sequence token. All of a text is to be predicted, of a
+  /// conversation the replies.
   public static func documents(
     _ records: [DataFile.Record], tokenizer: SentencePieceTokenizer, template: ChatTemplate
-  ) throws -> [[Int32]] {
+  ) throws -> [TrainingExample] {
     try records.map { record in
       switch record {
       case .text(let text):
         let ids = [tokenizer.bosToken].compactMap { $0 } + tokenizer.encode(text) + [tokenizer.eosToken].compactMap { $0 }
-        return ids.map(Int32.init)
+        return TrainingExample(text: ids.map(Int32.init))
       case .conversation(let messages):
-        return try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer).tokens.map(Int32.init)
+        return TrainingExample(try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer))
       }
     }
   }
@@ -31,10 +32,17 @@ public enum TrainingText {
       if example.tokens.count > contextLength {
         tooLong += 1
       } else {
-        examples.append(TrainingExample(tokens: example.tokens.map(Int32.init), predicted: example.isReply))
+        examples.append(TrainingExample(example))
       }
     }
     return (examples, tooLong)
+  }
+}
+
+extension TrainingExample {
+  /// A rendered conversation, of which the replies are to be learned.
+  init(_ rendered: ChatTemplate.TrainingExample) {
+    self.init(tokens: rendered.tokens.map(Int32.init), predicted: rendered.isReply)
   }
 }
 

@@ -62,18 +62,18 @@ public struct FamilyBuildJob {
     var tokens = 0
     for document in try TrainingText.documents(data.records, tokenizer: tokenizer, template: template) {
       if tokens >= calibrationTokens { break }
-      sequences.append(document)
-      tokens += document.count
+      sequences.append(document.tokens)
+      tokens += document.tokens.count
     }
     note("calibration: \(sequences.count) texts, \(tokens) tokens")
-    var jointText: [[Int32]] = []
+    var jointText: [TrainingExample] = []
     if options.jointSteps > 0 {
       for file in self.jointText {
         let data = try DataFile(file)
         data.report(note)
         jointText += try TrainingText.documents(data.records, tokenizer: tokenizer, template: template)
       }
-      note("joint phase: \(jointText.count) texts, \(jointText.reduce(0) { $0 + $1.count }) tokens")
+      note("joint phase: \(jointText.count) texts, \(jointText.reduce(0) { $0 + $1.tokens.count }) tokens")
     }
     if let checkpoint = options.checkpoint { try NewDirectory.makePath(checkpoint.deletingLastPathComponent()) }
     let family = try builder.build(

@@ -35,7 +35,7 @@ public struct PretrainingJob {
     try NewDirectory.check(output)
     let tokenizer = try SentencePieceTokenizer(file: tokenizerFile.path)
     let template = ChatTemplate(.tiny)
-    var documents: [[Int32]] = []
+    var documents: [TrainingExample] = []
     for file in dataFiles {
       let data = try DataFile(file)
       data.report(note)
@@ -53,7 +53,7 @@ public struct PretrainingJob {
     }
     let checkpoint = checkpoint ?? defaultCheckpoint
     try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
-    note("\(documents.count) documents, \(documents.reduce(0) { $0 + $1.count }) tokens; checkpoint \(checkpoint.path)")
+    note("\(documents.count) documents, \(documents.reduce(0) { $0 + $1.tokens.count }) tokens; checkpoint \(checkpoint.path)")
     guard try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, listener: progress) else { return false }
     try trainer.write(
       to: output, elementType: elementType, files: ["tokenizer.model": Data(tokenizer.modelBytes)])

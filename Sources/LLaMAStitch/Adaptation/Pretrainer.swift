@@ -7,15 +7,16 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
   public var blockCount: Int
   public var headCount: Int
   public var keyValueHeadCount: Int?
-  /// Also the length of the training sequences.
+  /// Documents longer than this are cut.
   public var contextLength: Int
   public var ropeTheta: Double?
   public var tiedEmbeddings: Bool?
   /// Tokens to train on, in all; the data is gone through as often as that takes.
   public var tokens: Int
-  public var sequencesPerStep: Int
-  /// Sequences that go through the network at a time, per worker; gradients are accumulated.
-  public var sequencesAtOnce: Int?
+  /// Tokens of a step, about: a step takes whole documents.
+  public var tokensPerStep: Int
+  /// Tokens that go through the network at a time; gradients are accumulated.
+  public var tokensAtOnce: Int?
   public var learningRate: Float
   public var warmupSteps: Int?
   public var weightDecay: Float?
@@ -38,8 +39,8 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
       "keyValueHeadCount must divide headCount \(headCount), \(keyValueHeads) does not")
     try check((2...1 << 20).contains(contextLength), "contextLength must be 2 … 1048576, not \(contextLength)")
     try check((1...1 << 50).contains(tokens), "tokens must be positive and at most 2⁵⁰, not \(tokens)")
-    try check((1...65_536).contains(sequencesPerStep), "sequencesPerStep must be 1 … 65536, not \(sequencesPerStep)")
-    try check((1...65_536).contains(sequencesAtOnce ?? 1), "sequencesAtOnce must be 1 … 65536")
+    try check((1...1 << 24).contains(tokensPerStep), "tokensPerStep must be 1 … 16777216, not \(tokensPerStep)")
+    try check((1...1 << 24).contains(tokensAtOnce ?? 1), "tokensAtOnce must be 1 … 16777216")
     try check((ropeTheta ?? 1) > 0 && (ropeTheta ?? 1).isFinite, "ropeTheta must be positive")
     try check((warmupSteps ?? 0) >= 0, "warmupSteps must not be negative")
     try check((weightDecay ?? 0) >= 0 && (weightDecay ?? 0).isFinite, "weightDecay must not be negative")
@@ -51,7 +52,13 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
       tiedEmbeddings: tiedEmbeddings ?? true, bosToken: bosToken, eosTokens: eosTokens)
   }
 
-  public var stepCount: Int { (tokens + sequencesPerStep * contextLength - 1) / (sequencesPerStep * contextLength) }
+  /// Batches whose gradients make up one step.
+  var partsPerStep: Int {
+    let atOnce = min(tokensAtOnce ?? 4096, tokensPerStep)
+    return (tokensPerStep + atOnce - 1) / atOnce
+  }
+
+  public var stepCount: Int { (tokens + tokensPerStep - 1) / tokensPerStep }
 
   var optimizer: OptimizerSettings {
     OptimizerSettings(learningRate: learningRate, warmupSteps: warmupSteps ?? 100, weightDecay: weightDecay ?? 0.1)
@@ -60,8 +67,9 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
 
 /// Trains an anchor from nothing on documents of token ids.
 ///
-/// Documents are shuffled, joined and cut into sequences of the context length. Batches depend on the seed and the
-/// step alone, so a run resumed from a checkpoint ends in the same bytes as one that was never interrupted.
+/// Documents are shuffled anew each time round and gathered into steps; none sees another, and each starts at position
+/// 0, as a chat does. Batches depend on the seed and the step alone, so a run resumed from a checkpoint ends in the same
+/// bytes as one that was never interrupted.
 public final class Pretrainer {
   /// What a listener hears after each step.
   public struct Progress: Sendable {
@@ -82,37 +90,36 @@ public final class Pretrainer {
 
   public let plan: PretrainingPlan
   public let configuration: LlamaConfiguration
-  private let stream: DocumentStream
+  private let stream: ExampleStream
+  /// Tokens of all documents, held-out ones not counted.
+  private let tokenCount: Int
   private let heldOut: PackedBatch
   private let store: ParameterStore
   private let anchor: AnchorTensors
   private let trainer: Trainer
-  private let workers: Int
   public private(set) var step = 0
 
   /// - Parameters:
-  ///   - documents: token ids, each document with its BOS and EOS.
+  ///   - documents: each with its BOS and EOS, and which of its tokens are to be learned.
   ///   - configuration: from `plan.configuration`.
   public init(
-    plan: PretrainingPlan, configuration: LlamaConfiguration, documents: [[Int32]], pool: ComputePool
+    plan: PretrainingPlan, configuration: LlamaConfiguration, documents: [TrainingExample], pool: ComputePool
   ) throws {
-    let usable = documents.filter { !$0.isEmpty }
+    let usable = documents.filter(\.hasTargets)
     // One document in 200, at most 64, is held out and never trained on.
     let heldOutCount = min(64, usable.count / 200)
     let training = Array(usable.dropLast(heldOutCount))
-    guard training.reduce(0, { $0 + $1.count }) > configuration.contextLength else {
-      throw TrainingError.noData(
-        what: "the data has fewer tokens than one sequence of \(configuration.contextLength)")
-    }
+    guard !training.isEmpty else { throw TrainingError.noData(what: "the data has no token to learn") }
     var heldOut = PackedBatch()
     for document in usable.suffix(heldOutCount) {
-      heldOut.append(Array(document.prefix(configuration.contextLength)))
+      heldOut.append(
+        Array(document.tokens.prefix(configuration.contextLength)), predicted: document.predicted)
     }
     self.heldOut = heldOut
     self.plan = plan
     self.configuration = configuration
-    stream = DocumentStream(
-      documents: training, sequenceLength: configuration.contextLength, seed: plan.seed)
+    stream = ExampleStream(training.flatMap { $0.pieces(ofAtMost: configuration.contextLength) }, seed: plan.seed)
+    tokenCount = training.reduce(0) { $0 + $1.tokens.count }
     let declarations = AnchorTensors.declarations(of: configuration)
     // Values, two moments, and a gradient for each worker.
     let bytes = declarations.reduce(0.0) { $0 + Double($1.shape.reduce(1, *)) } * Double(4 * (3 + pool.threads))
@@ -125,7 +132,6 @@ public final class Pretrainer {
     anchor = AnchorTensors(
       configuration: configuration, store: store, positions: configuration.contextLength + 1)
     trainer = try Trainer(store: store, pool: pool)
-    workers = pool.threads
     initialise()
   }
 
@@ -157,7 +163,7 @@ public final class Pretrainer {
     if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
       let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
         guard state.plan == plan else { throw TrainingError.otherRun(file: checkpoint.path, what: "plan") }
-        guard state.documents == stream.documentCount && state.tokens == stream.tokenCount else {
+        guard state.documents == stream.examples.count && state.tokens == tokenCount else {
           throw TrainingError.otherRun(file: checkpoint.path, what: "data")
         }
       }
@@ -167,23 +173,15 @@ public final class Pretrainer {
       guard let checkpoint else { return }
       try TrainingCheckpoint.write(
         store,
-        state: State(plan: plan, documents: stream.documentCount, tokens: stream.tokenCount, step: step),
+        state: State(plan: plan, documents: stream.examples.count, tokens: tokenCount, step: step),
         to: checkpoint)
     }
     let network = anchor.network
     let total = plan.stepCount
-    let atOnce = (plan.sequencesAtOnce ?? 1) * workers
+    let parts = plan.partsPerStep
     while step < total {
       let start = ContinuousClock.now
-      let first = step * plan.sequencesPerStep
-      var microbatches: [PackedBatch] = []
-      for begin in stride(from: 0, to: plan.sequencesPerStep, by: atOnce) {
-        var batch = PackedBatch()
-        for offset in begin..<min(begin + atOnce, plan.sequencesPerStep) {
-          batch.append(stream.sequence(first + offset))
-        }
-        microbatches.append(batch)
-      }
+      let microbatches = (0..<parts).map { stream.batch(step * parts + $0, tokens: plan.tokensPerStep / parts) }
       let rate = plan.optimizer.learningRate(step: step, total: total)
       guard
         let result = trainer.step(network, microbatches, settings: plan.optimizer, learningRate: rate)

@@ -83,10 +83,10 @@ public struct FamilyBuilder {
   /// Fits everything and writes the directory, which must not exist.
   /// - Parameters:
   ///   - calibration: token sequences, each with its BOS; at most `contextLength` tokens are used of each.
-  ///   - jointText: documents of the joint phase, with BOS and EOS.
+  ///   - jointText: documents of the joint phase, with BOS and EOS, and which of their tokens are to be learned.
   ///   - tokenizer: bytes of `tokenizer.model`.
   public func build(
-    calibration: [[Int32]], jointText: [[Int32]] = [], tokenizer: Data, output: URL,
+    calibration: [[Int32]], jointText: [TrainingExample] = [], tokenizer: Data, output: URL,
     listener: (Progress) -> Bool = { _ in true }
   ) throws -> Family? {
     try NewDirectory.check(output)
@@ -98,7 +98,7 @@ public struct FamilyBuilder {
         learningRate: options.jointLearningRate, seed: options.seed)
       guard
         try joint.run(
-          jointText, sequenceLength: contextLength, steps: options.jointSteps,
+          jointText.flatMap { $0.pieces(ofAtMost: contextLength) }, steps: options.jointSteps,
           tokensPerStep: options.jointTokensPerStep, pool: pool, checkpoint: options.checkpoint,
           listener: { listener(.training(step: $0, of: options.jointSteps, loss: $1)) })
       else { return nil }
@@ -111,7 +111,8 @@ public struct FamilyBuilder {
         learningRate: options.fitLearningRate, seed: options.seed)
       guard
         try fit.run(
-          calibration, sequenceLength: min(contextLength, 256), steps: options.fitSteps, tokensPerStep: 1024,
+          calibration.flatMap { TrainingExample(text: $0).pieces(ofAtMost: min(contextLength, 256)) },
+          steps: options.fitSteps, tokensPerStep: 1024,
           pool: pool, listener: { listener(.training(step: $0, of: options.fitSteps, loss: $1)) })
       else { return nil }
       layers = fit.layers

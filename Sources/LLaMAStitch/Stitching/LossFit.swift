@@ -1,6 +1,6 @@
 import Foundation
 
-/// The fit by loss: routes drawn uniformly, each trained with the language-model loss on plain text.
+/// The fit by loss: routes drawn uniformly, each trained with the language-model loss.
 ///
 /// Either the stitching layers alone (anchors frozen), or everything jointly, as SN-Net does on its pretraining task:
 /// then the anchors learn to work together as one family.
@@ -82,16 +82,16 @@ final class LossFit {
   ///   - listener: hears the step and the loss, answers whether to go on.
   /// - Returns: `false` if the listener stopped it.
   func run(
-    _ documents: [[Int32]], sequenceLength: Int, steps: Int, tokensPerStep: Int, pool: ComputePool,
+    _ examples: [TrainingExample], steps: Int, tokensPerStep: Int, pool: ComputePool,
     checkpoint: URL? = nil, listener: (Int, Double) -> Bool
   ) throws -> Bool {
     let trainer = try Trainer(store: store, pool: pool)
-    let stream = DocumentStream(documents: documents, sequenceLength: sequenceLength, seed: random.next())
-    let perStep = max(1, tokensPerStep / sequenceLength)
+    let stream = ExampleStream(examples, seed: random.next())
+    let tokenCount = examples.reduce(0) { $0 + $1.tokens.count }
     var first = 0
     if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
       let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
-        guard state.steps == steps, state.tokens == stream.tokenCount, state.settings == settings else {
+        guard state.steps == steps, state.tokens == tokenCount, state.settings == settings else {
           throw TrainingError.otherRun(file: checkpoint.path, what: "plan")
         }
       }
@@ -99,21 +99,15 @@ final class LossFit {
     }
     for step in first..<max(first, steps) {
       let route = routes[random.index(below: routes.count)]
-      let batches = stride(from: 0, to: perStep, by: pool.threads).map { begin in
-        var batch = PackedBatch()
-        for index in begin..<min(begin + pool.threads, perStep) {
-          batch.append(stream.sequence(step * perStep + index))
-        }
-        return batch
-      }
       let rate = settings.learningRate(step: step, total: steps)
-      let result = trainer.step(network(route), batches, settings: settings, learningRate: rate)
+      let result = trainer.step(
+        network(route), [stream.batch(step, tokens: tokensPerStep)], settings: settings, learningRate: rate)
       let goOn = listener(step + 1, result?.loss ?? .nan)
       if let checkpoint, (step + 1) % 200 == 0 || !goOn {
         try TrainingCheckpoint.write(
           store,
           state: State(
-            settings: settings, steps: steps, tokens: stream.tokenCount, step: step + 1, random: random),
+            settings: settings, steps: steps, tokens: tokenCount, step: step + 1, random: random),
           to: checkpoint)
       }
       if !goOn { return false }
