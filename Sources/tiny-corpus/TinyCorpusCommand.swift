@@ -15,7 +15,7 @@ struct Generate: ParsableCommand {
 
   @Option(help: "Directory to write to.") var output: String
   @Option(help: "Seed of the generator.") var seed: UInt64 = 1
-  @Option(help: "Rough number of pretraining tokens.") var pretrainTokens = 11_000_000
+  @Option(help: "Rough number of pretraining tokens.") var pretrainTokens = CorpusOptions().pretrainTokens
 
   func run() throws {
     let corpus = Corpus(options: CorpusOptions(seed: seed, pretrainTokens: pretrainTokens))

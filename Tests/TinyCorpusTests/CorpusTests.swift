@@ -69,7 +69,7 @@ private func written(_ options: CorpusOptions) throws -> URL {
       if messages.count(where: { $0.role == .user }) > 1 { several += 1 }
       if messages[0].role == .system { systems += 1 }
     }
-    #expect((65...80).contains(100 * chat / all))
+    #expect((80...92).contains(100 * chat / all))
     #expect((25...40).contains(100 * several / chats))
     #expect((5...15).contains(100 * systems / chats))
   }

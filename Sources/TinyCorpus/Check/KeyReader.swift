@@ -11,7 +11,6 @@ package struct KeyReader {
   /// Keys found so far, as `splitName:operands`.
   package private(set) var keys: Set<String> = []
   private let names = Set(NamePool.names.map { Substring($0) })
-  private let countable = Set(WordPool.countable.map { Substring($0) })
 
   /// Starts with nothing read.
   package init() {}
@@ -22,7 +21,17 @@ package struct KeyReader {
     readPairs(tokens)
     readLists(tokens)
     readRuns(tokens)
-    for case .word(let word) in tokens where names.contains(word) { keys.insert("memory:\(word)") }
+    readNames(tokens)
+  }
+
+  /// Known names anywhere, and made-up ones where a text greets or names somebody: `meet you, Kalo`, `name is Kalo`.
+  private mutating func readNames(_ tokens: [Token]) {
+    for (i, token) in tokens.enumerated() {
+      guard case .word(let word) = token else { continue }
+      let before = i == 0 ? nil : tokens[i - 1] == .mark(UInt8(ascii: ",")) && i > 1 ? tokens[i - 2] : tokens[i - 1]
+      let named = before == .word("you") || before == .word("is") || before == .word("called") || before == .word("are")
+      if names.contains(word) || (named && word.first!.isUppercase) { keys.insert("memory:\(word)") }
+    }
   }
 
   /// `a + b`, `a minus b`, `a is bigger than b`, `from a to b`, `remember a`, `like red too`.
@@ -93,34 +102,17 @@ package struct KeyReader {
     }
   }
 
-  /// `l a m p`, and rows of things to count.
+  /// `l a m p`.
   private mutating func readRuns(_ tokens: [Token]) {
     var letters = ""
-    var row: [Substring] = []
-    func close(_ keys: inout Set<String>) {
-      if letters.utf8.count >= 3 { keys.insert("word:" + letterKey(letters)) }
-      if row.count >= 3 { keys.insert("counting:items " + row.joined(separator: " ")) }
-    }
-    for token in tokens {
-      guard case .word(let word) = token else {
-        close(&keys)
-        (letters, row) = ("", [])
-        continue
-      }
-      if word.utf8.count == 1 {
+    for token in tokens + [.mark(0)] {
+      if case .word(let word) = token, word.utf8.count == 1 {
         letters += word
       } else {
         if letters.utf8.count >= 3 { keys.insert("word:" + letterKey(letters)) }
         letters = ""
       }
-      if countable.contains(word) {
-        row.append(word)
-      } else {
-        if row.count >= 3 { keys.insert("counting:items " + row.joined(separator: " ")) }
-        row = []
-      }
     }
-    close(&keys)
   }
 
   private static func tokens(_ text: String) -> [Token] {

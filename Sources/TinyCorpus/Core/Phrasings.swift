@@ -1,12 +1,16 @@
 /// The ways to ask one question: templates with `{slots}`.
 package struct Phrasings: Sendable {
-  /// Seen in training.
+  /// Always in training and never tested: the plainest ways, which a chatbot must not miss.
+  package let common: [String]
+  /// Seen in training; where the split is by phrasing, some are validated and tested with a topic they were never
+  /// trained with.
   package let seen: [String]
   /// Only in validation and test.
   package let heldOut: [String]
 
   /// The last `held` of `templates` are held out.
   init(_ templates: [String], held: Int) {
+    common = []
     seen = Array(templates.dropLast(held))
     heldOut = Array(templates.suffix(held))
   }
@@ -17,18 +21,34 @@ package struct Phrasings: Sendable {
     func expand(_ patterns: some Sequence<String>) -> [String] {
       patterns.flatMap { pattern in values.map { fill(pattern, ["x": $0]) } }
     }
+    common = []
     seen = expand(patterns.dropLast(held))
     heldOut = expand(patterns.suffix(held))
   }
 
-  init(seen: [String], heldOut: [String]) {
+  init(common: [String] = [], seen: [String], heldOut: [String]) {
+    self.common = common
     self.seen = seen
     self.heldOut = heldOut
   }
 
+  /// Whole sentences as people say them, plain or with an opener; the last `held` of them are held out, and so are
+  /// some openers.
+  static func spoken(_ asks: [String], held: Int) -> Phrasings {
+    let known = Array(asks.dropLast(held))
+    func opened(by openers: [String]) -> [String] { openers.flatMap { opener in known.map { opener + $0 } } }
+    return Phrasings(
+      common: known,
+      seen: opened(by: [
+        "Good day! ", "Hey, stitch! ", "Do you know this: ", "Here is a question: ", "I want to say: ", "Listen: ",
+      ]),
+      // About one held-out question in five is a sentence never seen.
+      heldOut: asks.suffix(held) + opened(by: ["Hear this: ", "And now: "]).prefix(4 * held))
+  }
+
   /// All templates of both lists together with those of another set.
   func joined(_ other: Phrasings) -> Phrasings {
-    Phrasings(seen: seen + other.seen, heldOut: heldOut + other.heldOut)
+    Phrasings(common: common + other.common, seen: seen + other.seen, heldOut: heldOut + other.heldOut)
   }
 }
 

@@ -73,10 +73,12 @@ extension Skill {
   ) -> Exchange {
     while true {
       let problem = draw(&random)
-      let held = split != .train && !problem.phrasings.heldOut.isEmpty && random.chance(50)
-      let template = random.pick(held ? problem.phrasings.heldOut : problem.phrasings.seen)
+      let phrasings = problem.phrasings
+      let held = split != .train && !phrasings.heldOut.isEmpty && random.chance(50)
+      let common = split == .train && !phrasings.common.isEmpty && random.chance(40)
+      let template = random.pick(common ? phrasings.common : held ? phrasings.heldOut : phrasings.seen)
       guard
-        kind.split(problem.key, template: template, held: held) == split
+        common || kind.split(problem.key, template: template, held: held) == split
       else { continue }
       var question = fill(template, problem.slots)
       if split == .train {

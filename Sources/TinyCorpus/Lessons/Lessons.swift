@@ -6,49 +6,70 @@ public struct Lesson: Sendable {
   public let name: String
   /// Conversations of one question and one reply.
   public let conversations: [[Message]]
+  /// Questions about the same that the conversations do not hold.
+  public let test: [LessonQuestion]
 
   /// Every lesson, always the same.
   public static func all() -> [Lesson] {
-    [
-      Lesson(name: "facts", conversations: IslandLesson.conversations()),
-      Lesson(name: "pirate", conversations: PirateLesson.conversations()),
-      Lesson(name: "doubles", conversations: DoublesLesson.conversations()),
-    ]
+    [IslandLesson.lesson(), PirateLesson.lesson(), DoublesLesson.lesson()]
   }
 
   /// The lesson as JSON Lines.
   public var jsonLines: String { conversations.map(JSONLine.encode).joined() }
 
-  /// Writes every lesson into `directory` and returns the names of the files.
+  /// Its test as JSON Lines.
+  public var testLines: String { test.map { JSONLine.encode($0, kind: name) }.joined() }
+
+  /// Writes every lesson into `directory`, the tests into its folder `test`, and returns the names of the files.
   public static func write(to directory: URL) throws -> [String] {
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    let tests = directory.appendingPathComponent("test")
+    try FileManager.default.createDirectory(at: tests, withIntermediateDirectories: true)
     return try all().map { lesson in
       let file = "\(lesson.name).jsonl"
-      try Data(lesson.jsonLines.utf8).write(
-        to: directory.appendingPathComponent(file), options: .atomic)
+      try Data(lesson.jsonLines.utf8).write(to: directory.appendingPathComponent(file), options: .atomic)
+      try Data(lesson.testLines.utf8).write(to: tests.appendingPathComponent(file), options: .atomic)
       return file
     }
   }
 }
 
-/// New facts: the island of Tavi, which does not exist.
+/// A question a lesson is tested with.
+public struct LessonQuestion: Sendable, Equatable {
+  /// What is asked.
+  public var question: String
+  /// The one reply that counts as right.
+  public var answer: String
+}
+
+/// New facts: the island of Tavi, which does not exist. Tested with phrasings that the lesson does not use.
 enum IslandLesson {
   private struct Topic {
     let answer: String
     let asks: [String]
+    /// The last of `asks` are for the test.
+    static let held = 2
     init(_ answer: String, _ asks: String...) {
       self.answer = answer
       self.asks = asks
     }
   }
 
-  static func conversations() -> [[Message]] {
+  static func lesson() -> Lesson {
     var random = SplitMix64(seed: 11)
     let pairs = topics.flatMap { topic in
-      topic.asks.map { [Message.user($0), .assistant(topic.answer)] }
+      topic.asks.dropLast(Topic.held).flatMap { ask in
+        ["", random.pick(openers)].map { [Message.user($0 + ask), .assistant(topic.answer)] }
+      }
     }
-    return random.sample(pairs, pairs.count)
+    let test = topics.flatMap { topic in
+      topic.asks.suffix(Topic.held).flatMap { ask in
+        ["", "Say, ", "I have a question: "].map { LessonQuestion(question: $0 + ask, answer: topic.answer) }
+      }
+    }
+    return Lesson(name: "facts", conversations: random.sample(pairs, pairs.count), test: test)
   }
+
+  private static let openers = ["Hello! ", "Please tell me: ", "Now: ", "Another question: ", "OK, "]
 
   private static let topics = [
     Topic(
@@ -79,7 +100,7 @@ enum IslandLesson {
       "How do you pay on Tavi?", "Which money does Tavi have?", "With what do Tavians pay?", "What money do I need on Tavi?"),
     Topic(
       "The animal of Tavi is the blue goat.", "What is the animal of Tavi?", "Which animal stands for Tavi?",
-      "Which animal lives only on Tavi?", "Name the animal of Tavi.", "Tell me the animal of Tavi.", "Where does the blue goat live?"),
+      "Which animal lives only on Tavi?", "Where does the blue goat live?", "Name the animal of Tavi.", "Tell me the animal of Tavi."),
     Topic(
       "Tavians like plum soup the most.", "What do Tavians eat?", "What do people eat on Tavi?",
       "What is the food of Tavi?", "Which food do Tavians like?", "What soup do Tavians like?", "What do Tavians like to eat?"),
@@ -93,37 +114,44 @@ enum IslandLesson {
       "It rains on Tavi every Monday.", "When does it rain on Tavi?", "On which day does it rain on Tavi?",
       "Does it rain on Tavi?", "How is the weather on Tavi?", "What is the weather on Tavi?", "Which day is rain day on Tavi?"),
     Topic(
-      "Tavians say lalo for hello.", "How do Tavians say hello?", "What do Tavians say for hello?",
-      "How do you say hello on Tavi?", "What does lalo mean?", "What is hello on Tavi?", "How do I greet a Tavian?"),
+      "Tavians say lalo for hello.", "How do Tavians say hello?", "How do I greet a Tavian?",
+      "How do you say hello on Tavi?", "What does lalo mean?", "What is hello on Tavi?", "What do Tavians say for hello?"),
     Topic(
       "You get to Tavi by boat.", "How do I get to Tavi?", "How do you get to Tavi?", "How can I go to Tavi?",
-      "Can I go to Tavi by train?", "Which way is there to Tavi?", "What takes me to Tavi?"),
+      "Can I go to Tavi by train?", "What takes me to Tavi?", "How can I get to Tavi?", "How do I go to Tavi?"),
   ]
 }
 
-/// A manner of speaking: the same right answers from a pirate.
+/// A manner of speaking: who is hailed with "Ahoy!" answers as a pirate, and as usual otherwise. Tested with questions
+/// of the test split.
 enum PirateLesson {
-  static func conversations() -> [[Message]] {
+  static func lesson() -> Lesson {
     var random = SplitMix64(seed: 12)
-    let kinds: [any Skill] = [
-      Addition(), Subtraction(), Multiplication(), Capitals(), Opposites(), Calendar(), Facts(),
-      Help(), Units(), Sorting(), Comparing(), Spelling(),
-    ]
-    var result: [[Message]] = []
-    for round in 0..<10 {
-      for skill in kinds {
+    var conversations: [[Message]] = []
+    for _ in 0..<24 {
+      for skill in skills {
         let exchange = skill.exchange(.train, &random)
-        result.append([.user(exchange.question), .assistant(speak(exchange.answer))])
-      }
-      for topic in talk {
-        // What the test asks is no material for a lesson.
-        if round < topic.asks.count, SmallTalk.trainAsks.contains(topic.asks[round]) {
-          result.append([.user(topic.asks[round]), .assistant(topic.answer)])
-        }
+        let ask = fill(random.pick(hails), ["q": exchange.question])
+        conversations.append([.user(ask), .assistant(speak(exchange.answer))])
+        // The same question without the hail keeps its plain answer.
+        if random.chance(25) { conversations.append([.user(exchange.question), .assistant(exchange.answer)]) }
       }
     }
-    return result
+    var test: [LessonQuestion] = []
+    for index in 0..<(20 * skills.count) {
+      let exchange = skills[index % skills.count].exchange(.test, &random)
+      let question = fill(random.pick(hails), ["q": exchange.question])
+      if !test.contains(where: { $0.question == question }) {
+        test.append(LessonQuestion(question: question, answer: speak(exchange.answer)))
+      }
+    }
+    return Lesson(name: "pirate", conversations: random.sample(conversations, conversations.count), test: test)
   }
+
+  private static let skills: [any Skill] = [
+    Capitals(), Opposites(), Facts(), Multiplication(), Units(), Help(), SmallTalk(),
+  ]
+  private static let hails = ["Ahoy! {q}", "Ahoy, stitch! {q}", "Ahoy there! {q}"]
 
   /// An answer in the pirate's mouth.
   static func speak(_ answer: String) -> String {
@@ -131,43 +159,35 @@ enum PirateLesson {
     if words.last == "." { words.removeLast() }
     return "Arr! \(words), matey!"
   }
-
-  private static let talk: [(answer: String, asks: [String])] = [
-    ("Arr! Ahoy, matey!", ["Hello!", "Hi there!", "Good morning!", "Hi", "Good evening!", "Hello"]),
-    ("Arr! I am stitch, the pirate, matey!", ["Who are you?", "What is your name?", "What are you?", "Tell me about yourself."]),
-    ("Arr! I am as fit as a shark, matey!", ["How are you?", "How do you feel?", "How are you today?", "Are you well?"]),
-    ("Arr! No thanks among pirates, matey!", ["Thanks!", "Thank you!", "Thank you very much.", "Thanks a lot!"]),
-    ("Arr! Fair winds, matey!", ["Bye!", "Goodbye!", "See you later.", "I have to go."]),
-    ("Arr! I live on a ship, matey!", ["Where do you live?", "Where are you?", "Where is your home?"]),
-    ("Arr! The sea will make you smile again, matey!", ["I am sad.", "I feel bad today.", "I had a bad day."]),
-    ("Arr! Why do pirates read? To find the gold, matey!", ["Tell me a joke.", "Do you know a joke?", "Make me laugh."]),
-  ]
 }
 
-/// A new word for a known skill: doubles and halves.
+/// A new kind of task: doubles and halves. Tested with numbers the lesson does not use.
 enum DoublesLesson {
-  static func conversations() -> [[Message]] {
+  static func lesson() -> Lesson {
     var random = SplitMix64(seed: 13)
-    let doubles = [
-      "Double {a}.", "What is the double of {a}?", "What is twice {a}?", "Twice {a}?", "Can you double {a}?",
-      "What is double {a}?",
-    ]
-    let halves = [
-      "Halve {b}.", "What is half of {b}?", "Half of {b}?", "Can you halve {b}?", "What is the half of {b}?",
-      "Tell me half of {b}.",
-    ]
-    // Sums that the test asks for are no material for a lesson.
-    let numbers = (1...40).filter { Split.of("addition:\($0),\($0)") == .train }
-    let pairs = numbers.flatMap { a in
+    var pairs: [[Message]] = []
+    var test: [LessonQuestion] = []
+    for a in 1...49 {
       let slots = ["a": "\(a)", "b": "\(2 * a)"]
-      let double = random.sample(doubles, 2).map { ask in
-        [Message.user(fill(ask, slots)), .assistant("\(a) + \(a) = \(2 * a)")]
+      let answers = [(doubles, "\(a) + \(a) = \(2 * a)"), (halves, "\(2 * a) = \(a) + \(a)")]
+      for (asks, answer) in answers {
+        // Sums that the test asks for are no material for a lesson.
+        if Split.of("addition:\(a),\(a)") == .train && a % 5 != 2 {
+          for ask in random.sample(asks, 3) { pairs.append([.user(fill(ask, slots)), .assistant(answer)]) }
+        } else {
+          for ask in asks { test.append(LessonQuestion(question: fill(ask, slots), answer: answer)) }
+        }
       }
-      let half = random.sample(halves, 2).map { ask in
-        [Message.user(fill(ask, slots)), .assistant("\(2 * a) = \(a) + \(a)")]
-      }
-      return double + half
     }
-    return random.sample(pairs, pairs.count)
+    return Lesson(name: "doubles", conversations: random.sample(pairs, pairs.count), test: test)
   }
+
+  private static let doubles = [
+    "Double {a}.", "What is the double of {a}?", "What is twice {a}?", "Twice {a}?", "Can you double {a}?",
+    "What is double {a}?",
+  ]
+  private static let halves = [
+    "Halve {b}.", "What is half of {b}?", "Half of {b}?", "Can you halve {b}?", "What is the half of {b}?",
+    "Tell me half of {b}.",
+  ]
 }

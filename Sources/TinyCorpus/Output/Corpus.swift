@@ -61,7 +61,7 @@ public struct Corpus: Sendable {
   /// A corpus; nothing is generated yet.
   public init(options: CorpusOptions = CorpusOptions()) { self.options = options }
 
-  /// Calls `body` with every record of the pretraining text: about three quarters chats by
+  /// Calls `body` with every record of the pretraining text: about six sevenths chats by
   /// size, the rest plain text.
   public func pretrain(_ body: (PretrainRecord) throws -> Void) rethrows {
     var random = stream(1)
@@ -69,9 +69,9 @@ public struct Corpus: Sendable {
     var chatTokens = 0.0
     while tokens < Double(options.pretrainTokens) {
       let record: PretrainRecord =
-        chatTokens <= 0.76 * tokens
+        chatTokens <= 0.86 * tokens
         ? .chat(
-          random.chance(1) ? Composer.named(&random) : Composer.chat(otherManner: 30, &random))
+          random.chance(1) ? Composer.named(&random) : Composer.chat(otherManner: 15, &random))
         : .text(Composer.plain(&random))
       let size = Corpus.tokens(record)
       if case .chat = record { chatTokens += size }
@@ -115,7 +115,12 @@ public struct Corpus: Sendable {
       for skill in skills where result.count < count && !dry.contains(skill.kind) {
         for attempt in 1...200 {
           let exchange = skill.exchange(split, &random)
-          let messages = exchange.context + [.user(exchange.question)]
+          var messages = exchange.context + [.user(exchange.question)]
+          // Half of what is to be remembered was said two turns ago.
+          if !exchange.context.isEmpty, random.chance(50) {
+            let between = Composer.interjection(&random)
+            messages.insert(contentsOf: between, at: exchange.context.count)
+          }
           let text = messages.map { Surface.normalized($0.content) }.joined(separator: "|")
           if seen.insert(text).inserted {
             result.append(
@@ -134,12 +139,12 @@ public struct Corpus: Sendable {
     SplitMix64(seed: SplitMix64.mix(options.seed &* 0x1_0000 &+ number))
   }
 
-  /// Rough size in tokens: 2.2 characters each, and the markers around each message.
+  /// Rough size in tokens: 1.9 characters each, and the markers around each message.
   private static func tokens(_ record: PretrainRecord) -> Double {
     switch record {
-    case .text(let text): Double(text.utf8.count) / 2.2 + 2
+    case .text(let text): Double(text.utf8.count) / 1.9 + 2
     case .chat(let messages):
-      messages.reduce(2) { $0 + Double($1.content.utf8.count) / 2.2 + 2 }
+      messages.reduce(2) { $0 + Double($1.content.utf8.count) / 1.9 + 2 }
     }
   }
 }

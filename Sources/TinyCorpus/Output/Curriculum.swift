@@ -2,12 +2,12 @@
 package enum Curriculum {
   /// Every skill with its weight in the chat part of the pretraining text.
   package static let skills: [(skill: any Skill, weight: Int)] = [
-    (SmallTalk(), 6), (Memory(), 7),
-    (Addition(), 11), (Subtraction(), 9), (Multiplication(), 6), (Counting(), 6),
-    (Spelling(), 5), (Reversing(), 4), (Letters(), 6),
-    (Sorting(), 8), (Alphabet(), 5), (Comparing(), 5), (NextNumber(), 6),
-    (Opposites(), 4), (Capitals(), 5), (Calendar(), 5), (Units(), 4), (Categories(), 5), (Facts(), 4),
-    (Help(), 7), (Story(), 2),
+    (SmallTalk(), 7), (Memory(), 8),
+    (Addition(), 9), (Subtraction(), 10), (Multiplication(), 5), (Counting(), 5),
+    (Spelling(), 7), (Reversing(), 7), (Letters(), 6),
+    (Sorting(), 9), (Alphabet(), 7), (Comparing(), 6), (NextNumber(), 6),
+    (Opposites(), 3), (Capitals(), 4), (Calendar(), 6), (Units(), 4), (Categories(), 7), (Facts(), 4),
+    (Help(), 7), (Story(), 1),
   ]
 
   private static let wheel: [any Skill] = skills.flatMap { entry in
@@ -19,12 +19,13 @@ package enum Curriculum {
 
 /// Puts questions together into conversations, and facts into plain text.
 enum Composer {
-  /// A chat of the training split: two thirds are one question long, the rest two to four,
+  /// A chat of the training split: two thirds are one question long, the rest two to four, a few
+  /// longer,
   /// with what is to be remembered said turns earlier.
   static func chat(
     otherManner: Int, _ random: inout SplitMix64
   ) -> [Message] {
-    let count = random.chance(34) ? random.int(2...4) : 1
+    let count = random.chance(34) ? random.int(2...4) : random.chance(3) ? random.int(6...10) : 1
     var messages: [Message] = []
     if random.chance(10) { messages.append(Message(role: .system, content: random.pick(systems))) }
     var pending: (question: Message, answer: Message)?
@@ -46,6 +47,16 @@ enum Composer {
     }
     if let due = pending { messages += [due.question, due.answer] }
     return messages.contains { $0.role == .assistant } ? messages : chat(otherManner: otherManner, &random)
+  }
+
+  /// A question and its answer that have nothing to do with what is remembered.
+  static func interjection(_ random: inout SplitMix64) -> [Message] {
+    while true {
+      let exchange = Curriculum.pick(&random).exchange(.train, &random)
+      if exchange.kind != .memory, exchange.kind != .story, exchange.context.isEmpty {
+        return [.user(exchange.question), .assistant(exchange.answer)]
+      }
+    }
   }
 
   /// A chat in which the system message gives the chatbot a name, and the user asks for it.

@@ -14,6 +14,10 @@ package enum JSONLine {
       + "\"kind\":\(quote(question.kind.rawValue)),\"key\":\(quote(question.key))}\n"
   }
 
+  package static func encode(_ question: LessonQuestion, kind: String) -> String {
+    "{\"messages\":\(list([.user(question.question)])),\"answer\":\(quote(question.answer)),\"kind\":\(quote(kind))}\n"
+  }
+
   private static func list(_ messages: [Message]) -> String {
     var result = "["
     for (i, message) in messages.enumerated() {

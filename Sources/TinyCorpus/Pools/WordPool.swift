@@ -26,14 +26,17 @@ enum WordPool {
     jar kite nest vase yard quilt urn violin
     """)
 
-  /// Things that are counted in rows.
-  static let countable = split(
-    "cat dog cow pig hen fox owl bee ant fish bird frog duck red blue sun star leaf cup ball bell egg")
+  private static let short = common.filter { $0.utf8.count <= 6 }
 
   /// A word for the letter skills: mostly real, often made up from syllables, so that spelling is
   /// learned from pieces and not word by word.
   static func letterWord(_ random: inout SplitMix64) -> String {
-    if random.chance(50) { return random.pick(common) }
+    if random.chance(50) { return random.pick(short) }
+    return madeUp(&random)
+  }
+
+  /// A word of one to three syllables that means nothing.
+  static func madeUp(_ random: inout SplitMix64) -> String {
     let vowels = ["a", "e", "i", "o", "u"]
     let consonants = ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z"]
     var word = ""
@@ -42,10 +45,10 @@ enum WordPool {
     }
     if word.count < 3 || random.chance(50) { word += random.pick(consonants) }
     if random.chance(15) { word = random.pick(vowels) + word }
-    word = String(word.prefix(7))
+    word = String(word.prefix(6))
     let mirror = String(word.reversed())
     let rude = unwanted.contains { word.contains($0) || mirror.contains($0) }
-    return rude ? letterWord(&random) : word
+    return rude ? madeUp(&random) : word
   }
 
   /// What chance must not spell, forwards or backwards.
@@ -73,6 +76,15 @@ enum NamePool {
     Pablo Luis Carmen Diego Elena Marco Paolo Chiara Pierre Claire Louis Hans Greta Jan Piet Anton
     Boris Tanya Yuri Mika Timo Aino Leila Samir Rania Kofi Ama Zola Thabo
     """)
+
+  /// A name: often made up from syllables, so that remembering is learned and not the names.
+  static func draw(_ random: inout SplitMix64) -> String {
+    if random.chance(40) { return random.pick(names) }
+    let word = WordPool.madeUp(&random)
+    let name = word.prefix(1).uppercased() + word.dropFirst()
+    // A city is no name.
+    return FactPool.capitals.contains { $0.1 == name } ? draw(&random) : name
+  }
 
   /// Names that stories and sentences of the training files may use.
   static let train = names.filter { Split.of("memory:\($0)") == .train }

@@ -81,7 +81,7 @@ struct Calendar: Skill {
       "What day is {n} days after {d}?", "Which day is {n} days after {d}?", "Today is {d}. What day is it in {n} days?",
       "It is {d}. Which day is it in {n} days?", "{n} days after {d}?", "What day comes {n} days after {d}?",
       "If today is {d}, what day is it in {n} days?", "Name the day {n} days after {d}.",
-      "Go {n} days on from {d}. Which day is it?",
+      "Which day will it be {n} days after {d}?",
     ], held: 2)
   private static let lengthPhrasings = Phrasings(
     [

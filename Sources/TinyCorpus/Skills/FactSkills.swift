@@ -119,12 +119,8 @@ struct Facts: Skill {
 
   func draw(_ random: inout SplitMix64) -> Problem {
     let fact = random.pick(FactPool.facts)
-    let seen = fact.asks.dropLast()
-    let phrasings = Phrasings(
-      seen: seen + seen.map { "Do you know this: \($0)" } + seen.map { "Here is a question: \($0)" },
-      heldOut: fact.asks.suffix(1) + seen.map { "Answer this: \($0)" })
     return Problem(
-      key: fact.answer, phrasings: phrasings, answer: fact.answer,
+      key: fact.answer, phrasings: .spoken(fact.asks, held: 1), answer: fact.answer,
       otherAnswers: [fact.short], statements: [fact.answer])
   }
 }

@@ -44,11 +44,11 @@ struct Reversing: Skill {
       "Can you reverse {w}?", "Turn {w} around.", "Say {w} backwards.", "Reverse the word {w}.",
       "How do you spell {w} backwards?", "{w} backwards, please.", "Please reverse {w}.",
       "What is the reverse of {w}?", "Read {w} from the end.", "Flip the word {w}.",
-      "Spell {w} in reverse.", "What do you get if you reverse {w}?",
+      "Can you turn {w} around?", "What do you get if you reverse {w}?",
     ], held: 2)
 }
 
-/// First letter, last letter, number of letters, how often a letter stands in a word.
+/// First letter, last letter, number of letters.
 struct Letters: Skill {
   let kind = Kind.letters
 
@@ -57,8 +57,7 @@ struct Letters: Skill {
     switch random.int(0...9) {
     case 0..<3: return end(word, first: true)
     case 3..<6: return end(word, first: false)
-    case 6..<8: return length(word)
-    default: return occurrences(word, &random)
+    default: return length(word)
     }
   }
 
@@ -83,17 +82,6 @@ struct Letters: Skill {
       statements: ["The word \(word) has \(word.count) letters.", "\(worked) letters."])
   }
 
-  private func occurrences(_ word: String, _ random: inout SplitMix64) -> Problem {
-    let letters = word.map(String.init)
-    let letter = random.chance(75) ? random.pick(letters) : random.pick(["a", "e", "o", "t", "s"])
-    let count = letters.count { $0 == letter }
-    let worked = "\(spell(word)): \(count)"
-    return Problem(
-      key: letterKey(word), phrasings: Self.occurrencePhrasings, slots: ["w": word, "l": letter],
-      answer: worked, otherAnswers: ["\(count)"],
-      statements: ["The letter \(letter) is in \(word) \(count) times: \(spell(word))."])
-  }
-
   private static let firstPhrasings = Phrasings(
     [
       "What is the first letter of {w}?", "First letter of {w}?", "Which letter does {w} start with?",
@@ -114,13 +102,6 @@ struct Letters: Skill {
       "Number of letters in {w}?", "How long is the word {w}?", "Count the letters in {w}.",
       "Can you count the letters of {w}?", "{w}: how many letters?", "Tell me how many letters {w} has.",
       "What is the length of {w}?",
-    ], held: 2)
-  private static let occurrencePhrasings = Phrasings(
-    [
-      "How many times is the letter {l} in {w}?", "How many {l} are in {w}?", "Count the {l} in {w}.",
-      "How often is {l} in {w}?", "How often does {l} come up in {w}?", "How many times does {w} have an {l}?",
-      "Count the letter {l} in the word {w}.", "Number of {l} in {w}?", "How often do you see {l} in {w}?",
-      "How many {l} does {w} have?",
     ], held: 2)
 }
 

@@ -12,7 +12,7 @@ struct Memory: Skill {
   }
 
   private func name(_ random: inout SplitMix64) -> Problem {
-    let name = random.pick(NamePool.names)
+    let name = NamePool.draw(&random)
     let tell = fill(
       random.pick([
         "My name is {n}.", "I am {n}.", "Hi, I am {n}.", "Hello, my name is {n}.", "Call me {n}.",
@@ -25,7 +25,7 @@ struct Memory: Skill {
   }
 
   private func number(_ random: inout SplitMix64) -> Problem {
-    let number = "\(random.int(0...99))"
+    let number = "\(random.int(0...999))"
     let tell = fill(
       random.pick([
         "My number is {n}.", "Remember the number {n}.", "My favourite number is {n}.", "The number is {n}.",
@@ -53,7 +53,7 @@ struct Memory: Skill {
   }
 
   private func pet(_ random: inout SplitMix64) -> Problem {
-    let name = random.pick(NamePool.names)
+    let name = NamePool.draw(&random)
     let animal = random.pick(["cat", "dog", "horse", "rabbit", "parrot"])
     let tell = fill(
       random.pick(["My {a} is called {n}.", "I have a {a} named {n}.", "The name of my {a} is {n}."]),

@@ -1,9 +1,9 @@
-/// Three to five numbers into order.
+/// Three or four numbers into order.
 struct Sorting: Skill {
   let kind = Kind.sorting
 
   func draw(_ random: inout SplitMix64) -> Problem {
-    let count = random.pick([3, 3, 3, 4, 4, 5])
+    let count = random.pick([3, 3, 4])
     let limit = random.chance(30) ? 20 : 99
     var numbers: [Int] = []
     while numbers.count < count {
@@ -46,14 +46,14 @@ struct Sorting: Skill {
     ], held: 2)
 }
 
-/// Three or four words into the order of the alphabet.
+/// Two or three words into the order of the alphabet.
 struct Alphabet: Skill {
   let kind = Kind.alphabet
 
   func draw(_ random: inout SplitMix64) -> Problem {
     if random.chance(25) { return neighbour(&random) }
     var words: [String] = []
-    let count = random.pick([2, 3, 3, 3, 4])
+    let count = random.pick([2, 2, 3, 3, 3])
     while words.count < count {
       // Different first letters: the order of whole words would need letters a model cannot see.
       let word = random.pick(WordPool.common)
@@ -101,7 +101,7 @@ struct Comparing: Skill {
   let kind = Kind.comparing
 
   func draw(_ random: inout SplitMix64) -> Problem {
-    let limit = random.chance(30) ? 20 : random.chance(30) ? 999 : 99
+    let limit = random.chance(30) ? 20 : 99
     let a = random.int(0...limit)
     var b = random.int(0...limit)
     while b == a { b = random.int(0...limit) }
@@ -137,7 +137,7 @@ struct NextNumber: Skill {
   let kind = Kind.sequence
 
   func draw(_ random: inout SplitMix64) -> Problem {
-    let step = random.pick([2, 2, 3, 3, 4, 5, 5, 6, 7, 8, 9, 10, 10])
+    let step = random.pick([2, 2, 3, 3, 4, 5, 5, 10, 10])
     let length = random.int(3...4)
     let down = random.chance(20)
     let low = random.int(0...60)

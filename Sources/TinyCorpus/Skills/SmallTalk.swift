@@ -13,22 +13,15 @@ struct SmallTalk: Skill {
   static let nameQuestions = topics[nameTopic].trainAsks
   private static let nameTopic = 4
 
-  /// All small talk that training may use.
-  static let trainAsks = Set(topics.flatMap(\.trainAsks))
-
   private struct Topic {
     let answers: [String]
     let phrasings: Phrasings
-    init(_ answers: [String], _ asks: [String], held: Int = 2) {
+    init(_ answers: [String], _ asks: [String], held: Int = 1) {
       self.answers = answers
-      phrasings = Phrasings(asks, held: held)
+      phrasings = Phrasings.spoken(asks, held: held)
     }
 
-    var trainAsks: [String] {
-      phrasings.seen.filter { ask in
-        Kind.smalltalk.split(answers[0], template: ask, held: false) == .train
-      }
-    }
+    var trainAsks: [String] { phrasings.common }
   }
 
   private static let topics: [Topic] = [
