@@ -27,6 +27,7 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
     @Option(help: "Steps of the fit by loss after least squares.") var fitSteps = 0
     @Option(help: "Steps of a joint phase that trains anchors and stitching layers together on text.") var jointSteps = 0
+    @Option(help: "Tokens of a step of the joint phase, about.") var jointTokensPerStep = 4096
     @Option(help: "Highest learning rate of the joint phase.") var jointLearningRate: Float = 1e-3
     @Option(parsing: .upToNextOption, help: "Text of the joint phase.") var jointData: [String] = []
     @Option(help: "How to store base weights: f32, f16 or bf16 (default: as they are).") var quantize: String?
@@ -38,6 +39,7 @@ struct FamilyCommand: ParsableCommand {
       try Check.range("--window", window, 1...64)
       try Check.range("--fit-steps", fitSteps, 0...1_000_000_000)
       try Check.range("--joint-steps", jointSteps, 0...1_000_000_000)
+      try Check.range("--joint-tokens-per-step", jointTokensPerStep, 1...1 << 24)
       try Check.range("--calibration-tokens", calibrationTokens, 1...Int.max)
       if jointSteps > 0 && jointData.isEmpty { throw ValidationError("--joint-steps needs text: give --joint-data") }
       try Check.threads(threads)
@@ -57,6 +59,7 @@ struct FamilyCommand: ParsableCommand {
       options.fitSteps = fitSteps
       options.seed = seed
       options.jointSteps = jointSteps
+      options.jointTokensPerStep = jointTokensPerStep
       options.jointLearningRate = jointLearningRate
       if let quantize {
         guard let type = ElementType(rawValue: quantize.uppercased()), type.isUsable else {
@@ -79,7 +82,7 @@ struct FamilyCommand: ParsableCommand {
           case .training(let step, let total, let loss):
             meter.update(
               step: step, of: total, loss: loss, heldOutLoss: nil,
-              tokensPerSecond: Double(step) * (jointSteps > 0 ? 4096 : 1024) / max(1e-3, Date().timeIntervalSince(start)))
+              tokensPerSecond: Double(step * (jointSteps > 0 ? jointTokensPerStep : 1024)) / max(1e-3, Date().timeIntervalSince(start)))
           }
         })
       meter.note("wrote \(output): \(family.stitches.count) stitches")

@@ -32,6 +32,26 @@ package struct Phrasings: Sendable {
     self.heldOut = heldOut
   }
 
+  /// Questions, and commands such as `spell {w}` in every form a request takes. Each command lacks one form in training,
+  /// and is tested in it: the words are known, their combination is new.
+  init(_ questions: [String], commands: [String]) {
+    var framed: [String] = []
+    var heldOut: [String] = []
+    for (index, command) in commands.enumerated() {
+      for (form, frame) in Self.requests.enumerated() {
+        let text = form == 0 ? command.prefix(1).uppercased() + command.dropFirst() + "." : fill(frame, ["x": command])
+        if form == 1 + index % (Self.requests.count - 1) { heldOut.append(text) } else { framed.append(text) }
+      }
+    }
+    common = []
+    seen = questions + questions + framed
+    self.heldOut = heldOut
+  }
+
+  private static let requests = [
+    "{x}.", "Please {x}.", "Can you {x}?", "I want you to {x}.", "Would you {x}?", "Could you {x}, please?",
+  ]
+
   /// Whole sentences as people say them, plain or with an opener; the last `held` of them are held out, and so are
   /// some openers.
   static func spoken(_ asks: [String], held: Int) -> Phrasings {

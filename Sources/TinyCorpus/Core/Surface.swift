@@ -1,9 +1,9 @@
 /// How people really type: greetings in front, thanks behind, capitals and marks left out.
 package enum Surface {
   private static let openers = [
-    "Hi! ", "Hello! ", "Hey, ", "Please tell me: ", "Quick question: ", "Say, ", "OK, ",
+    "Hi! ", "Hello! ", "Hey, ", "Tell me this: ", "Quick question: ", "Say, ", "OK, ",
     "I have a question. ", "One more: ", "Next: ", "Now: ", "And ", "So, ", "Can you help me? ",
-    "Question: ", "Please, ", "Well, ", "Another one: ", "Help me: ", "Good. ", "Hm, ", "Also, ",
+    "Question: ", "Well, ", "Another one: ", "Help me: ", "Good. ", "Hm, ", "Also, ",
   ]
   private static let closers = [" Please.", " Thanks!", " Thank you.", " Tell me.", " Please!"]
 

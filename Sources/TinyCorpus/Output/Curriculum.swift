@@ -6,7 +6,7 @@ package enum Curriculum {
     (Addition(), 9), (Subtraction(), 10), (Multiplication(), 5), (Counting(), 5),
     (Spelling(), 7), (Reversing(), 7), (Letters(), 6),
     (Sorting(), 9), (Alphabet(), 7), (Comparing(), 6), (NextNumber(), 6),
-    (Opposites(), 3), (Capitals(), 4), (Calendar(), 6), (Units(), 4), (Categories(), 7), (Facts(), 4),
+    (Opposites(), 3), (Capitals(), 4), (Calendar(), 6), (Units(), 4), (Categories(), 8), (Facts(), 4),
     (Help(), 7), (Story(), 1),
   ]
 

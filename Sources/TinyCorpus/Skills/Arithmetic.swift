@@ -18,15 +18,17 @@ struct Addition: Skill {
   private static let phrasings = Phrasings(
     [
       "What is {a} + {b}?", "What is {a} plus {b}?", "{a} + {b}", "{a} + {b} = ?", "{a}+{b}",
-      "How much is {a} + {b}?", "How much is {a} plus {b}?", "Add {a} and {b}.", "Add {b} to {a}.",
-      "What do you get if you add {a} and {b}?", "Can you add {a} and {b}?", "{a} plus {b}?",
-      "What is the sum of {a} and {b}?", "Compute {a} + {b}.", "Calculate {a} + {b}.",
-      "{a} and {b} together make what?", "I have {a} apples and get {b} more. How many now?",
-      "Solve {a} + {b}.", "What does {a} + {b} equal?", "What is {a} and {b} added together?",
-      "Give me {a} + {b}.", "Do you know {a} + {b}?", "Tom has {a} coins and Mia has {b}. How many in all?",
-      "What is {a} + {b} in total?", "Work out {a} plus {b}.",
-      "Please sum {a} and {b}.", "How many are {a} and {b} together?", "Find {a} plus {b}.",
-    ], held: 3)
+      "How much is {a} + {b}?", "How much is {a} plus {b}?", "What do you get if you add {a} and {b}?",
+      "{a} plus {b}?", "What is the sum of {a} and {b}?", "{a} and {b} together make what?",
+      "I have {a} apples and get {b} more. How many now?", "What does {a} + {b} equal?",
+      "What is {a} and {b} added together?", "Give me {a} + {b}.", "Do you know {a} + {b}?",
+      "Tom has {a} coins and Mia has {b}. How many in all?", "What is {a} + {b} in total?",
+      "How many are {a} and {b} together?",
+    ],
+    commands: [
+      "add {a} and {b}", "add {b} to {a}", "compute {a} + {b}", "calculate {a} + {b}",
+      "work out {a} plus {b}", "sum {a} and {b}", "find {a} plus {b}", "solve {a} + {b}",
+    ])
 }
 
 /// `a - b` with a result of at least 0.
@@ -51,15 +53,16 @@ struct Subtraction: Skill {
   private static let phrasings = Phrasings(
     [
       "What is {a} - {b}?", "What is {a} minus {b}?", "{a} - {b}", "{a} - {b} = ?", "{a}-{b}",
-      "How much is {a} - {b}?", "How much is {a} minus {b}?", "Subtract {b} from {a}.",
-      "Take {b} from {a}.", "What is left if you take {b} from {a}?", "{a} minus {b}?",
-      "What is the difference of {a} and {b}?", "Compute {a} - {b}.", "Calculate {a} - {b}.",
-      "I have {a} apples and eat {b}. How many are left?", "Solve {a} - {b}.", "{a} take away {b}?",
+      "How much is {a} - {b}?", "How much is {a} minus {b}?", "What is left if you take {b} from {a}?",
+      "{a} minus {b}?", "What is the difference of {a} and {b}?",
+      "I have {a} apples and eat {b}. How many are left?", "{a} take away {b}?",
       "What does {a} - {b} equal?", "Give me {a} - {b}.", "Do you know {a} - {b}?",
-      "Tom has {a} coins and gives away {b}. How many are left?", "Can you subtract {b} from {a}?",
-      "Work out {a} minus {b}.",
-      "How many are left of {a} without {b}?", "Find {a} minus {b}.", "Please take {b} away from {a}.",
-    ], held: 3)
+      "Tom has {a} coins and gives away {b}. How many are left?",
+    ],
+    commands: [
+      "subtract {b} from {a}", "take {b} from {a}", "compute {a} - {b}", "calculate {a} - {b}",
+      "work out {a} minus {b}", "find {a} minus {b}", "take {b} away from {a}", "solve {a} - {b}",
+    ])
 }
 
 /// The tables up to 12, learned by heart.
@@ -83,13 +86,15 @@ struct Multiplication: Skill {
   private static let phrasings = Phrasings(
     [
       "What is {a} x {b}?", "What is {a} times {b}?", "{a} x {b}", "{a} * {b}", "{a} x {b} = ?",
-      "How much is {a} times {b}?", "How much is {a} x {b}?", "Multiply {a} by {b}.",
-      "Multiply {a} and {b}.", "What is {a} multiplied by {b}?", "{a} times {b}?",
-      "What is the product of {a} and {b}?", "Compute {a} x {b}.", "Calculate {a} times {b}.",
-      "Do you know {a} x {b}?", "What is {a} * {b}?", "Give me {a} times {b}.", "Solve {a} x {b}.",
-      "{a} bags with {b} apples each. How many apples?", "Can you multiply {a} by {b}?",
-      "Work out {a} times {b}.", "What does {a} x {b} equal?", "Find {a} x {b}.",
-    ], held: 3)
+      "How much is {a} times {b}?", "How much is {a} x {b}?", "What is {a} multiplied by {b}?",
+      "{a} times {b}?", "What is the product of {a} and {b}?", "Do you know {a} x {b}?",
+      "What is {a} * {b}?", "Give me {a} times {b}.", "{a} bags with {b} apples each. How many apples?",
+      "What does {a} x {b} equal?",
+    ],
+    commands: [
+      "multiply {a} by {b}", "multiply {a} and {b}", "compute {a} x {b}", "calculate {a} times {b}",
+      "work out {a} times {b}", "find {a} x {b}", "solve {a} x {b}",
+    ])
 }
 
 /// How operands are drawn: graded, so that easy sums are common enough for the small model.

@@ -65,36 +65,55 @@ struct Calendar: Skill {
   private static let afterPhrasings = Phrasings(
     [
       "What {u} comes after {d}?", "Which {u} comes after {d}?", "What comes after {d}?",
-      "What {u} is after {d}?", "Which {u} follows {d}?", "The {u} after {d}?", "What is the {u} after {d}?",
-      "If this {u} is {d}, what is the next {u}?", "Tell me the {u} after {d}.", "After {d} comes which {u}?",
-      "What is the next {u} after {d}?", "Name the {u} after {d}.", "Which {u} is right after {d}?",
-    ], held: 2)
+      "What {u} is after {d}?", "Which {u} follows {d}?", "The {u} after {d}?",
+      "What is the {u} after {d}?", "If this {u} is {d}, what is the next {u}?",
+      "After {d} comes which {u}?", "What is the next {u} after {d}?", "Which {u} is right after {d}?",
+    ],
+    commands: [
+      "tell me the {u} after {d}", "name the {u} after {d}", "say which {u} comes after {d}",
+      "give me the {u} after {d}",
+    ])
   private static let beforePhrasings = Phrasings(
     [
       "What {u} comes before {d}?", "Which {u} comes before {d}?", "What comes before {d}?",
       "What {u} is before {d}?", "The {u} before {d}?", "What is the {u} before {d}?",
-      "If this {u} is {d}, what was the last {u}?", "Tell me the {u} before {d}.", "Before {d} comes which {u}?",
-      "Name the {u} before {d}.", "Which {u} is right before {d}?",
-    ], held: 2)
+      "If this {u} is {d}, what was the last {u}?", "Before {d} comes which {u}?",
+      "Which {u} is right before {d}?",
+    ],
+    commands: [
+      "tell me the {u} before {d}", "name the {u} before {d}", "say which {u} comes before {d}",
+      "give me the {u} before {d}",
+    ])
   private static let laterPhrasings = Phrasings(
     [
-      "What day is {n} days after {d}?", "Which day is {n} days after {d}?", "Today is {d}. What day is it in {n} days?",
-      "It is {d}. Which day is it in {n} days?", "{n} days after {d}?", "What day comes {n} days after {d}?",
-      "If today is {d}, what day is it in {n} days?", "Name the day {n} days after {d}.",
-      "Which day will it be {n} days after {d}?",
-    ], held: 2)
+      "What day is {n} days after {d}?", "Which day is {n} days after {d}?",
+      "Today is {d}. What day is it in {n} days?", "It is {d}. Which day is it in {n} days?",
+      "{n} days after {d}?", "What day comes {n} days after {d}?",
+      "If today is {d}, what day is it in {n} days?",
+    ],
+    commands: [
+      "tell me the day {n} days after {d}", "name the day {n} days after {d}",
+      "say which day is {n} days after {d}",
+    ])
   private static let lengthPhrasings = Phrasings(
     [
       "How many days does {m} have?", "How many days are in {m}?", "How long is {m}?", "Days in {m}?",
-      "{m} has how many days?", "Tell me how many days {m} has.", "How many days are there in {m}?",
-      "What is the number of days in {m}?", "How many days has {m}?",
-    ], held: 2)
+      "{m} has how many days?", "How many days are there in {m}?", "What is the number of days in {m}?",
+      "How many days has {m}?",
+    ],
+    commands: [
+      "tell me how many days {m} has", "say how long {m} is", "give me the number of days in {m}",
+    ])
   private static let ordinalPhrasings = Phrasings(
     [
-      "What is the {o} {u} of the {w}?", "Which {u} is the {o} of the {w}?", "Name the {o} {u} of the {w}.",
-      "The {o} {u} of the {w}?", "Tell me the {o} {u} of the {w}.", "Which is the {o} {u} in a {w}?",
-      "Do you know the {o} {u} of the {w}?", "What do we call the {o} {u} of the {w}?",
-    ], held: 2)
+      "What is the {o} {u} of the {w}?", "Which {u} is the {o} of the {w}?", "The {o} {u} of the {w}?",
+      "Which is the {o} {u} in a {w}?", "Do you know the {o} {u} of the {w}?",
+      "What do we call the {o} {u} of the {w}?",
+    ],
+    commands: [
+      "tell me the {o} {u} of the {w}", "name the {o} {u} of the {w}",
+      "say which {u} is the {o} of the {w}",
+    ])
 }
 
 /// How many of a small unit make a large one.
@@ -132,8 +151,10 @@ struct Units: Skill {
     [
       "How many {s} are in {l}?", "How many {s} {v} {l} have?", "How many {s} in {l}?",
       "How many {s} are there in {l}?", "How many {s} make {l}?", "{l}: how many {s}?",
-      "Tell me how many {s} are in {l}.", "Number of {s} in {l}?", "Do you know how many {s} are in {l}?",
-      "What is {l} in {s}?", "How many {s} is {l}?", "Can you say how many {s} {l} {h}?",
-      "I want to know how many {s} are in {l}.", "Give {l} in {s}.",
-    ], held: 3)
+      "Number of {s} in {l}?", "Do you know how many {s} are in {l}?", "How many {s} is {l}?",
+      "I want to know how many {s} are in {l}.",
+    ],
+    commands: [
+      "tell me how many {s} are in {l}", "say how many {s} {l} {h}", "give me the number of {s} in {l}",
+    ])
 }

@@ -31,22 +31,30 @@ struct Counting: Skill {
 
   private static let wordPhrasings = Phrasings(
     [
-      "How many words are in: {list}?", "Count the words: {list}", "How many words is this: {list}?",
+      "How many words are in: {list}?", "How many words is this: {list}?",
       "How many words do you see here: {list}?", "{list} - how many words?", "Words in: {list}?",
-      "Count these words: {list}", "Tell me how many words this has: {list}",
       "Number of words in: {list}", "How many words did I write: {list}?",
-    ], held: 2)
+    ],
+    commands: [
+      "count the words: {list}", "count these words: {list}", "tell me how many words this has: {list}",
+      "say how many words you see: {list}",
+    ])
   private static let rangePhrasings = Phrasings(
     [
-      "Count from {a} to {b}.", "Can you count from {a} to {b}?", "Say the numbers from {a} to {b}.",
-      "List the numbers from {a} to {b}.", "Count up from {a} to {b}.", "Numbers from {a} to {b}?",
-      "Start at {a} and count to {b}.", "Write the numbers from {a} to {b}.", "Count {a} to {b}.",
-      "Which numbers go from {a} to {b}?", "Give me all numbers from {a} to {b}.",
-    ], held: 2)
+      "Numbers from {a} to {b}?", "Start at {a} and count to {b}.", "Count {a} to {b}.",
+      "Which numbers go from {a} to {b}?",
+    ],
+    commands: [
+      "count from {a} to {b}", "count up from {a} to {b}", "say the numbers from {a} to {b}",
+      "list the numbers from {a} to {b}", "write the numbers from {a} to {b}",
+      "give me all numbers from {a} to {b}",
+    ])
   private static let downPhrasings = Phrasings(
     [
-      "Count down from {a} to {b}.", "Can you count down from {a} to {b}?", "Count backwards from {a} to {b}.",
-      "Count back from {a} to {b}.", "Start at {a} and count down to {b}.",
-      "Say the numbers down from {a} to {b}.", "Go down from {a} to {b}.", "Please count down: {a} to {b}.",
-    ], held: 2)
+      "Start at {a} and count down to {b}.", "Please count down: {a} to {b}.",
+    ],
+    commands: [
+      "count down from {a} to {b}", "count backwards from {a} to {b}", "count back from {a} to {b}",
+      "go down from {a} to {b}", "say the numbers down from {a} to {b}",
+    ])
 }

@@ -17,19 +17,26 @@ struct Capitals: Skill {
   private static let capitalPhrasings = Phrasings(
     [
       "What is the capital of {c}?", "Capital of {c}?", "Which city is the capital of {c}?",
-      "Tell me the capital of {c}.", "Do you know the capital of {c}?", "What is {c}'s capital?",
-      "Name the capital of {c}.", "What city is the capital of {c}?", "The capital of {c} is what?",
-      "What is the capital city of {c}?", "Which capital does {c} have?", "{c}: what is the capital?",
-      "Can you name the capital of {c}?", "What is the name of the capital of {c}?",
-      "I want to know the capital of {c}.", "Give me the capital of {c}.",
-    ], held: 3)
+      "Do you know the capital of {c}?", "What is {c}'s capital?", "What city is the capital of {c}?",
+      "The capital of {c} is what?", "What is the capital city of {c}?", "Which capital does {c} have?",
+      "{c}: what is the capital?", "What is the name of the capital of {c}?",
+      "I want to know the capital of {c}.",
+    ],
+    commands: [
+      "tell me the capital of {c}", "name the capital of {c}", "give me the capital of {c}",
+      "say the capital of {c}",
+    ])
   private static let countryPhrasings = Phrasings(
     [
       "{k} is the capital of which country?", "Of which country is {k} the capital?",
       "Which country has the capital {k}?", "What country is {k} the capital of?",
       "{k} is the capital of what?", "Which country is {k} the capital of?", "Whose capital is {k}?",
       "Which country's capital is {k}?", "Tell me the country with the capital {k}.",
-    ], held: 2)
+    ],
+    commands: [
+      "name the country with the capital {k}", "tell me which country has the capital {k}",
+      "say whose capital {k} is",
+    ])
 }
 
 /// Opposites.
@@ -48,13 +55,15 @@ struct Opposites: Skill {
 
   private static let phrasings = Phrasings(
     [
-      "What is the opposite of {a}?", "Opposite of {a}?", "Tell me the opposite of {a}.",
-      "What is the opposite of the word {a}?", "Which word is the opposite of {a}?", "The opposite of {a} is what?",
-      "Do you know the opposite of {a}?", "Give me the opposite of {a}.", "What word means the opposite of {a}?",
-      "Not {a}, but what?", "{a}: what is the opposite?", "Say the opposite of {a}.",
-      "Can you name the opposite of {a}?", "What is the reverse of being {a}?", "Name the opposite of {a}.",
-      "I need the opposite of {a}.", "Find the opposite of {a}.",
-    ], held: 3)
+      "What is the opposite of {a}?", "Opposite of {a}?", "What is the opposite of the word {a}?",
+      "Which word is the opposite of {a}?", "The opposite of {a} is what?",
+      "Do you know the opposite of {a}?", "What word means the opposite of {a}?", "Not {a}, but what?",
+      "{a}: what is the opposite?", "What is the reverse of being {a}?", "I need the opposite of {a}.",
+    ],
+    commands: [
+      "tell me the opposite of {a}", "give me the opposite of {a}", "say the opposite of {a}",
+      "name the opposite of {a}", "find the opposite of {a}",
+    ])
 }
 
 /// What kind of thing something is, and which of three belongs to a category.
@@ -95,22 +104,30 @@ struct Categories: Skill {
   private static let whatPhrasings = Phrasings(
     [
       "What is {w}?", "What kind of thing is {w}?", "What is {w} an example of?", "{w} is what?",
-      "Tell me what {w} is.", "To which group does {w} belong?", "What sort of thing is {w}?",
-      "Which group is {w} in?", "What do we call things like {w}?",
-    ], held: 2)
+      "To which group does {w} belong?", "What sort of thing is {w}?", "Which group is {w} in?",
+    ],
+    commands: [
+      "tell me what {w} is", "say what kind of thing {w} is", "name the group of {w}",
+    ])
   private static let isPhrasings = Phrasings(
     [
       "Is {w} {c}?", "Would you say {w} is {c}?", "{w} is {c}, right?", "Is it right to say {w} is {c}?",
       "Is it true that {w} is {c}?", "Do you think {w} is {c}?", "Is the word {w} the name of {c}?",
-      "Could {w} be {c}?", "Can we call {w} {c}?",
-    ], held: 2)
+      "Could {w} be {c}?",
+    ],
+    commands: [
+      "tell me if {w} is {c}", "say if {w} is {c}", "check if {w} is {c}",
+    ])
   private static let whichPhrasings = Phrasings(
     [
-      "Which of these is {c}: {list}?", "Which is {c}: {list}?", "Find {c}: {list}", "One of these is {c}: {list}. Which?",
+      "Which of these is {c}: {list}?", "Which is {c}: {list}?", "One of these is {c}: {list}. Which?",
       "{list}: which one is {c}?", "Pick the one that is {c}: {list}", "Which word is {c}: {list}?",
-      "What is {c} here: {list}?", "Look for {c} in this list: {list}", "Choose {c}: {list}",
-      "Only one is {c}. Which: {list}?",
-    ], held: 2)
+      "What is {c} here: {list}?", "Look for {c} in this list: {list}",
+    ],
+    commands: [
+      "find {c}: {list}", "pick {c}: {list}", "choose {c}: {list}", "name {c} in this list: {list}",
+      "look for {c} here: {list}",
+    ])
 }
 
 /// Questions about the world with one answer each.

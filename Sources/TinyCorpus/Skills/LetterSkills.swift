@@ -16,12 +16,14 @@ struct Spelling: Skill {
 
   private static let phrasings = Phrasings(
     [
-      "Spell {w}.", "How do you spell {w}?", "How is {w} spelled?", "Can you spell {w}?",
-      "Spell the word {w}.", "Please spell {w}.", "What are the letters of {w}?", "Spelling of {w}?",
-      "Tell me how to spell {w}.", "How do I write {w}?", "Give me the letters of {w}.",
-      "Which letters are in {w}?", "Spell out {w}.", "Letter by letter: {w}", "Do you know how to spell {w}?",
-      "List the letters of {w}.", "Break {w} into letters.", "What is the spelling of {w}?",
-    ], held: 3)
+      "How do you spell {w}?", "How is {w} spelled?", "What are the letters of {w}?", "Spelling of {w}?",
+      "Tell me how to spell {w}.", "How do I write {w}?", "Which letters are in {w}?",
+      "Letter by letter: {w}", "Do you know how to spell {w}?", "What is the spelling of {w}?",
+    ],
+    commands: [
+      "spell {w}", "spell the word {w}", "give me the letters of {w}", "list the letters of {w}",
+      "break {w} into letters", "spell out {w}", "tell me the letters of {w}",
+    ])
 }
 
 /// `lamp` → `l a m p -> p m a l`: spelled first, because a model cannot see inside its pieces.
@@ -40,12 +42,13 @@ struct Reversing: Skill {
 
   private static let phrasings = Phrasings(
     [
-      "Reverse {w}.", "Spell {w} backwards.", "What is {w} backwards?", "Write {w} backwards.",
-      "Can you reverse {w}?", "Turn {w} around.", "Say {w} backwards.", "Reverse the word {w}.",
-      "How do you spell {w} backwards?", "{w} backwards, please.", "Please reverse {w}.",
-      "What is the reverse of {w}?", "Read {w} from the end.", "Flip the word {w}.",
-      "Can you turn {w} around?", "What do you get if you reverse {w}?",
-    ], held: 2)
+      "What is {w} backwards?", "How do you spell {w} backwards?", "{w} backwards, please.",
+      "What is the reverse of {w}?",
+    ],
+    commands: [
+      "reverse {w}", "spell {w} backwards", "write {w} backwards", "turn {w} around",
+      "say {w} backwards", "flip the word {w}", "read {w} from the end", "reverse the word {w}",
+    ])
 }
 
 /// First letter, last letter, number of letters.
@@ -85,24 +88,32 @@ struct Letters: Skill {
   private static let firstPhrasings = Phrasings(
     [
       "What is the first letter of {w}?", "First letter of {w}?", "Which letter does {w} start with?",
-      "What does {w} start with?", "{w} begins with which letter?", "Tell me the first letter of {w}.",
-      "With which letter does {w} begin?", "What letter is at the start of {w}?",
-      "Give me the first letter of the word {w}.", "What letter comes first in {w}?",
-    ], held: 2)
+      "What does {w} start with?", "{w} begins with which letter?", "With which letter does {w} begin?",
+      "What letter is at the start of {w}?", "What letter comes first in {w}?",
+    ],
+    commands: [
+      "tell me the first letter of {w}", "give me the first letter of {w}",
+      "name the first letter of {w}", "say what letter {w} starts with",
+    ])
   private static let lastPhrasings = Phrasings(
     [
       "What is the last letter of {w}?", "Last letter of {w}?", "Which letter does {w} end with?",
-      "What does {w} end with?", "{w} ends with which letter?", "Tell me the last letter of {w}.",
-      "What is the final letter of {w}?", "What letter is at the end of {w}?",
-      "Give me the last letter of the word {w}.", "What letter comes last in {w}?",
-    ], held: 2)
+      "What does {w} end with?", "{w} ends with which letter?", "What is the final letter of {w}?",
+      "What letter is at the end of {w}?", "What letter comes last in {w}?",
+    ],
+    commands: [
+      "tell me the last letter of {w}", "give me the last letter of {w}", "name the last letter of {w}",
+      "say what letter {w} ends with",
+    ])
   private static let lengthPhrasings = Phrasings(
     [
-      "How many letters are in {w}?", "How many letters does {w} have?", "Count the letters of {w}.",
-      "Number of letters in {w}?", "How long is the word {w}?", "Count the letters in {w}.",
-      "Can you count the letters of {w}?", "{w}: how many letters?", "Tell me how many letters {w} has.",
-      "What is the length of {w}?",
-    ], held: 2)
+      "How many letters are in {w}?", "How many letters does {w} have?", "Number of letters in {w}?",
+      "How long is the word {w}?", "{w}: how many letters?",
+    ],
+    commands: [
+      "count the letters of {w}", "count the letters in {w}", "tell me how many letters {w} has",
+      "say how long the word {w} is",
+    ])
 }
 
 /// Letters with spaces between them.

@@ -66,26 +66,37 @@ struct Memory: Skill {
 
   private static let namePhrasings = Phrasings(
     [
-      "What is my name?", "Who am I?", "Do you know my name?", "What is my name again?", "Tell me my name.",
-      "What did I say my name is?", "Do you remember my name?", "Can you say my name?", "And what is my name?",
-      "What am I called?", "Say my name.", "Have you kept my name in mind?",
-    ], held: 2)
+      "What is my name?", "Who am I?", "Do you know my name?", "What is my name again?",
+      "What did I say my name is?", "Do you remember my name?", "And what is my name?",
+      "What am I called?",
+    ],
+    commands: [
+      "tell me my name", "say my name", "repeat my name",
+    ])
   private static let numberPhrasings = Phrasings(
     [
       "What is my number?", "Which number did I say?", "What was the number?", "What is the number?",
-      "Do you remember the number?", "Tell me the number.", "Which number was it?", "What number did I tell you?",
-      "Can you say the number again?", "Repeat the number, please.", "Say which number it was.",
-    ], held: 2)
+      "Do you remember the number?", "Which number was it?", "What number did I tell you?",
+    ],
+    commands: [
+      "tell me the number", "repeat the number", "say the number again", "name the number",
+    ])
   private static let favouritePhrasings = Phrasings(
     [
-      "What is my favourite {t}?", "Which {t} do I like?", "Which {t} do I like best?", "Tell me my favourite {t}.",
+      "What is my favourite {t}?", "Which {t} do I like?", "Which {t} do I like best?",
       "Do you remember my favourite {t}?", "What {t} did I say I like?", "Do you know my favourite {t}?",
-      "Which {t} is my favourite?", "Say my favourite {t}.",
-    ], held: 2)
+      "Which {t} is my favourite?",
+    ],
+    commands: [
+      "tell me my favourite {t}", "say my favourite {t}", "name my favourite {t}",
+    ])
   private static let petPhrasings = Phrasings(
     [
-      "What is my {a} called?", "What is the name of my {a}?", "What is my {a}'s name?", "Do you know the name of my {a}?",
-      "How is my {a} called?", "Tell me the name of my {a}.", "Do you remember my {a}'s name?",
-      "Which name does my {a} have?", "Say the name of my {a}.",
-    ], held: 2)
+      "What is my {a} called?", "What is the name of my {a}?", "What is my {a}'s name?",
+      "Do you know the name of my {a}?", "How is my {a} called?", "Do you remember my {a}'s name?",
+      "Which name does my {a} have?",
+    ],
+    commands: [
+      "tell me the name of my {a}", "say the name of my {a}", "repeat the name of my {a}",
+    ])
 }

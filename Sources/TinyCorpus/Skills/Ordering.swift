@@ -30,20 +30,23 @@ struct Sorting: Skill {
 
   private static let upPhrasings = Phrasings(
     [
-      "Sort {list}.", "Sort these numbers: {list}", "Put {list} in order.", "Can you sort {list}?",
-      "Order these numbers: {list}", "Sort from small to big: {list}", "Please sort {list}.",
-      "Arrange {list}.", "What is the order of {list}?", "Put these in order: {list}",
+      "Sort from small to big: {list}", "What is the order of {list}?", "Put these in order: {list}",
       "Sort the list {list}.", "From smallest to biggest: {list}", "Sort: {list}",
-      "Write {list} from low to high.", "Which order do {list} go in?", "Bring {list} into order.",
-      "Line up these numbers: {list}", "Order {list} from the smallest up.",
-    ], held: 3)
+      "Write {list} from low to high.", "Which order do {list} go in?",
+    ],
+    commands: [
+      "sort {list}", "sort these numbers: {list}", "put {list} in order", "order these numbers: {list}",
+      "arrange {list}", "line up {list}", "bring {list} into order", "sort {list} from small to big",
+    ])
   private static let downPhrasings = Phrasings(
     [
-      "Sort from big to small: {list}", "Sort {list} from big to small.", "Put {list} in falling order.",
-      "From biggest to smallest: {list}", "Sort {list} down.", "Order {list} from high to low.",
+      "Sort from big to small: {list}", "From biggest to smallest: {list}",
       "Sort these numbers from high to low: {list}", "Sort {list} backwards, biggest first.",
-      "Biggest first: {list}", "Write {list} with the biggest first.",
-    ], held: 2)
+    ],
+    commands: [
+      "sort {list} from big to small", "sort {list} down", "put {list} in falling order",
+      "order {list} from high to low", "write {list} with the biggest first",
+    ])
 }
 
 /// Two or three words into the order of the alphabet.
@@ -82,18 +85,24 @@ struct Alphabet: Skill {
 
   private static let sortPhrasings = Phrasings(
     [
-      "Sort these words: {list}", "Put these words in order: {list}", "Sort the words {list}.",
-      "Sort by the alphabet: {list}", "Put {list} in alphabetical order.", "Can you sort the words {list}?",
-      "Order these words: {list}", "Alphabetical order, please: {list}", "Words in order: {list}",
-      "Arrange the words {list}.", "Sort from a to z: {list}", "Please sort the words {list}.",
-      "Which order does the alphabet give: {list}?", "Line up the words {list} from a to z.",
-    ], held: 2)
+      "Put {list} in alphabetical order.", "Alphabetical order, please: {list}",
+      "Words in order: {list}", "Sort from a to z: {list}",
+      "Which order does the alphabet give: {list}?",
+    ],
+    commands: [
+      "sort these words: {list}", "sort the words {list}", "put these words in order: {list}",
+      "order these words: {list}", "arrange the words {list}", "sort by the alphabet: {list}",
+      "line up the words {list}",
+    ])
   private static let rowPhrasings = Phrasings(
     [
-      "Which letter is next: {list}?", "What letter comes next: {list}?", "What comes after {list}?",
-      "Next letter: {list}", "Go on: {list}", "Which letter follows {list}?", "Continue the letters {list}.",
-      "{list}: what letter is next?",
-    ], held: 2)
+      "Which letter is next: {list}?", "What letter comes next: {list}?", "Next letter: {list}",
+      "Which letter follows {list}?", "{list}: what letter is next?",
+    ],
+    commands: [
+      "tell me the next letter: {list}", "name the next letter: {list}", "continue the letters {list}",
+      "say which letter is next: {list}",
+    ])
 }
 
 /// The bigger or the smaller of two numbers.
@@ -118,18 +127,27 @@ struct Comparing: Skill {
   private static let biggerPhrasings = Phrasings(
     [
       "Which is bigger, {a} or {b}?", "What is bigger, {a} or {b}?", "Which is more, {a} or {b}?",
-      "Which number is bigger: {a} or {b}?", "{a} or {b}: which is bigger?", "Which is larger, {a} or {b}?",
-      "Which is greater, {a} or {b}?", "Bigger: {a} or {b}?", "Compare {a} and {b}.",
-      "Tell me the bigger number: {a} or {b}?", "Is {a} or {b} bigger?", "Which of {a} and {b} is bigger?",
-      "What is the bigger one of {a} and {b}?", "What is more, {a} or {b}?",
-    ], held: 2)
+      "Which number is bigger: {a} or {b}?", "{a} or {b}: which is bigger?",
+      "Which is larger, {a} or {b}?", "Which is greater, {a} or {b}?", "Bigger: {a} or {b}?",
+      "Compare {a} and {b}.", "Is {a} or {b} bigger?", "Which of {a} and {b} is bigger?",
+      "What is more, {a} or {b}?",
+    ],
+    commands: [
+      "tell me the bigger number: {a} or {b}", "name the bigger number: {a} or {b}",
+      "say which is bigger, {a} or {b}", "pick the bigger one of {a} and {b}",
+      "find the bigger number: {a} or {b}",
+    ])
   private static let smallerPhrasings = Phrasings(
     [
       "Which is smaller, {a} or {b}?", "What is smaller, {a} or {b}?", "Which is less, {a} or {b}?",
       "Which number is smaller: {a} or {b}?", "{a} or {b}: which is smaller?", "Smaller: {a} or {b}?",
-      "Tell me the smaller number: {a} or {b}?", "Is {a} or {b} smaller?", "Which of {a} and {b} is smaller?",
-      "What is the smaller one of {a} and {b}?", "What is less, {a} or {b}?",
-    ], held: 2)
+      "Is {a} or {b} smaller?", "Which of {a} and {b} is smaller?", "What is less, {a} or {b}?",
+    ],
+    commands: [
+      "tell me the smaller number: {a} or {b}", "name the smaller number: {a} or {b}",
+      "say which is smaller, {a} or {b}", "pick the smaller one of {a} and {b}",
+      "find the smaller number: {a} or {b}",
+    ])
 }
 
 /// The next number of an even sequence.
@@ -154,12 +172,14 @@ struct NextNumber: Skill {
   private static let phrasings = Phrasings(
     [
       "What comes next: {list}?", "What is next: {list}?", "Next number: {list}", "{list}, ?",
-      "Which number comes next: {list}?", "What is the next number in {list}?", "Continue: {list}",
+      "Which number comes next: {list}?", "What is the next number in {list}?",
       "What comes after {list}?", "{list} - what is next?", "Which number follows {list}?",
-      "Go on with {list}.", "Find the next number: {list}", "Can you continue {list}?",
-      "Here is a row: {list}. What is next?", "Tell me the next number: {list}",
-      "How does {list} go on?", "Complete the row {list}.",
-    ], held: 3)
+      "Here is a row: {list}. What is next?",
+    ],
+    commands: [
+      "continue {list}", "go on with {list}", "find the next number: {list}",
+      "tell me the next number: {list}", "complete the row {list}", "say what comes next: {list}",
+    ])
 }
 
 /// Whether the distance from each number to the next is the same.
