@@ -131,7 +131,7 @@ import Tokenizer
         try workspace.expectRefusal(command + [option, value], [option, value])
       }
       try workspace.restoring(data) {
-        for (content, part) in [(Data(), "no usable"), (Data([0xFF]), "not UTF-8"), (Data("short".utf8), "fewer tokens than one sequence")] {
+        for (content, part) in [(Data(), "no usable"), (Data([0xFF]), "not UTF-8"), (Data("{\"messages\": []}\n".utf8), "no usable")] {
           try content.write(to: data)
           try workspace.expectRefusal(command, [data.path, part])
         }

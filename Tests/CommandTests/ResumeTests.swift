@@ -87,6 +87,34 @@ import Testing
     }
   }
 
+  /// A file that may not grow beyond a limit fails like one on a full disk: in the middle of a write.
+  @Test func checkpointsOnAFullDisk() throws {
+    try Workspace.with { workspace in
+      let checkpoint = workspace.directory.appending(path: "checkpoint.safetensors")
+      let command = [
+        "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "400", "--tokens-per-step", "16",
+        "--rank", "2",
+      ]
+      let alone = workspace.directory.appending(path: "alone")
+      #expect(try workspace.run(command + ["--output", alone.path]).status == 0)
+      let adapt = command + ["--output", workspace.output.path, "--checkpoint", checkpoint.path, "--checkpoint-interval", "20"]
+      try kill(adapt, atStep: 50, workspace)
+      let good = try Data(contentsOf: checkpoint)
+      let blocks = good.count / 512 / 2
+      let full = try StitchProcess.run(
+        shell: "trap '' XFSZ; ulimit -S -f \(blocks); exec \"$0\" \"$@\"", adapt, environment: workspace.environment)
+      #expect(full.status == 2)
+      let complaint = full.complaint.split(separator: "\n").last ?? ""
+      #expect(complaint.contains(checkpoint.path) && complaint.contains("too large") && complaint.contains("check"), "\(full.complaint)")
+      #expect(try Data(contentsOf: checkpoint) == good)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.directory.path).allSatisfy { !$0.hasSuffix(".tmp") })
+      #expect(!FileManager.default.fileExists(atPath: workspace.output.path))
+      #expect(try workspace.run(adapt).status == 0)
+      let name = "esta.safetensors"
+      #expect(try Data(contentsOf: workspace.output.appending(path: name)) == Data(contentsOf: alone.appending(path: name)))
+    }
+  }
+
   @Test func damagedCheckpoints() throws {
     try Workspace.with { workspace in
       let checkpoint = workspace.directory.appending(path: "checkpoint.safetensors")

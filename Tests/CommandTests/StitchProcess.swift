@@ -20,18 +20,20 @@ enum StitchProcess {
 
   /// Streams are files, so that nothing waits for anything.
   /// - Parameters:
+  ///   - shell: a script for bash that runs `$0` with `$@`.
   ///   - environment: added to the test's.
   ///   - output: where standard output goes instead of into the outcome.
   static func run(
-    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:], output: FileHandle? = nil
+    shell: String? = nil, _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
+    output: FileHandle? = nil
   ) throws -> Outcome {
     try withTemporaryDirectory { directory in
       let files = ["input", "output", "complaint"].map { directory.appending(path: $0) }
       try input.write(to: files[0])
       for file in files[1...] { try Data().write(to: file) }
       let process = Process()
-      process.executableURL = executable
-      process.arguments = arguments
+      process.executableURL = shell == nil ? executable : URL(filePath: "/bin/bash")
+      process.arguments = (shell.map { ["-c", $0, executable.path] } ?? []) + arguments
       process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
       process.standardInput = try FileHandle(forReadingFrom: files[0])
       process.standardOutput = try output ?? FileHandle(forWritingTo: files[1])

@@ -23,7 +23,7 @@ import TinyCorpus
         let problem = skill.draw(&random)
         let seen = Set(problem.phrasings.seen.map(Surface.normalized))
         let held = Set(problem.phrasings.heldOut.map(Surface.normalized))
-        #expect(seen.isDisjoint(with: held), "\(skill.kind)")
+        #expect(seen.union(problem.phrasings.common.map(Surface.normalized)).isDisjoint(with: held), "\(skill.kind)")
         #expect(seen.count >= 3 && !held.isEmpty, "\(skill.kind)")
       }
     }
@@ -34,7 +34,7 @@ import TinyCorpus
     for (skill, _) in Curriculum.skills {
       for _ in 0..<200 {
         let problem = skill.draw(&random)
-        for template in problem.phrasings.seen + problem.phrasings.heldOut {
+        for template in problem.phrasings.common + problem.phrasings.seen + problem.phrasings.heldOut {
           #expect(!fill(template, problem.slots).contains("{"), "\(skill.kind): \(template)")
         }
       }
@@ -68,6 +68,9 @@ import TinyCorpus
       for conversation in lesson.conversations {
         #expect(!asked.contains(Surface.normalized(conversation[0].content)), "\(conversation)")
       }
+      let taught = Set(lesson.conversations.map { Surface.normalized($0[0].content) })
+      #expect(lesson.test.count >= 80)
+      for question in lesson.test { #expect(!taught.contains(Surface.normalized(question.question)), "\(question)") }
     }
   }
 
@@ -76,9 +79,11 @@ import TinyCorpus
       .deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("weights/lessons")
     for lesson in Lesson.all() {
-      #expect((60...200).contains(lesson.conversations.count), "\(lesson.name)")
+      #expect((60...250).contains(lesson.conversations.count), "\(lesson.name)")
       let file = folder.appendingPathComponent("\(lesson.name).jsonl")
       #expect(try String(contentsOf: file, encoding: .utf8) == lesson.jsonLines, "\(lesson.name)")
+      let test = folder.appendingPathComponent("test/\(lesson.name).jsonl")
+      #expect(try String(contentsOf: test, encoding: .utf8) == lesson.testLines, "\(lesson.name)")
     }
   }
 }
