@@ -51,7 +51,7 @@ if [ ! -e "$work/family" ]; then
   $stitch family build --anchor "$work/anchors/small" --anchor "$work/anchors/medium" --anchor "$work/anchors/large" \
     --name tiny --template tiny --calibration "$work/corpus/calibration.jsonl" \
     --joint-steps 4500 --joint-tokens-per-step 2048 --joint-learning-rate 1e-3 \
-    --joint-data "$work/corpus/pretrain.jsonl" --quantize bf16 --output "$work/family"
+    --joint-data "$work/corpus/joint.jsonl" --quantize bf16 --output "$work/family"
 fi
 [ "$until" = end ] || exit 0
 

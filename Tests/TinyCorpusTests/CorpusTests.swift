@@ -5,7 +5,7 @@ import TinyCorpus
 
 /// A corpus small enough to make in a test.
 private let options = CorpusOptions(
-  seed: 5, pretrainTokens: 400_000, adaptRecords: 1_500, testRecords: 2_000, validationRecords: 1_000)
+  seed: 5, pretrainTokens: 400_000, jointTokens: 100_000, adaptRecords: 1_500, testRecords: 2_000, validationRecords: 1_000)
 
 private func temporaryDirectory() -> URL {
   FileManager.default.temporaryDirectory.appendingPathComponent("tiny-corpus-\(UUID().uuidString)")
@@ -25,7 +25,7 @@ private func written(_ options: CorpusOptions) throws -> URL {
     let three = try written(other)
     defer { [one, two, three].forEach { try? FileManager.default.removeItem(at: $0) } }
     let names = [
-      "pretrain.jsonl", "adapt.jsonl", "validation.jsonl", "test.jsonl", "calibration.jsonl",
+      "pretrain.jsonl", "joint.jsonl", "adapt.jsonl", "validation.jsonl", "test.jsonl", "calibration.jsonl",
       "calibration.txt", "tokenizer.txt",
     ]
     for name in names {

@@ -53,7 +53,7 @@ public struct CorpusCheck {
     var report = Report()
     var reader = KeyReader()
     var asked: Set<String> = []
-    for name in ["pretrain.jsonl", "adapt.jsonl", "calibration.jsonl"] {
+    for name in ["pretrain.jsonl", "joint.jsonl", "adapt.jsonl", "calibration.jsonl"] {
       for record in try read(name) {
         report.trainingRecords += 1
         if let text = record.text { reader.read(text) }

@@ -4,6 +4,8 @@ public struct CorpusOptions: Sendable {
   public var seed: UInt64
   /// Rough size of the pretraining text in tokens.
   public var pretrainTokens: Int
+  /// Rough size of the text of the joint phase in tokens.
+  public var jointTokens: Int
   /// Number of conversations to adapt with.
   public var adaptRecords: Int
   /// Number of test questions asked for.
@@ -13,11 +15,12 @@ public struct CorpusOptions: Sendable {
 
   /// Everything has the value the default family is made with.
   public init(
-    seed: UInt64 = 1, pretrainTokens: Int = 11_000_000, adaptRecords: Int = 20_000,
+    seed: UInt64 = 1, pretrainTokens: Int = 11_000_000, jointTokens: Int = 9_000_000, adaptRecords: Int = 20_000,
     testRecords: Int = 2_400, validationRecords: Int = 1_200
   ) {
     self.seed = seed
     self.pretrainTokens = pretrainTokens
+    self.jointTokens = jointTokens
     self.adaptRecords = adaptRecords
     self.testRecords = testRecords
     self.validationRecords = validationRecords
@@ -64,14 +67,28 @@ public struct Corpus: Sendable {
   /// Calls `body` with every record of the pretraining text: about six sevenths chats by
   /// size, the rest plain text.
   public func pretrain(_ body: (PretrainRecord) throws -> Void) rethrows {
-    var random = stream(1)
+    try text(stream: 1, tokens: options.pretrainTokens, otherManner: 15, Curriculum.pick, body)
+  }
+
+  /// Calls `body` with every record of the text on which the family trains jointly: new draws of the same kind, more of
+  /// what is hard, and mostly in the canonical manner.
+  public func joint(_ body: (PretrainRecord) throws -> Void) rethrows {
+    try text(stream: 6, tokens: options.jointTokens, otherManner: 5, Curriculum.pickForPractice, body)
+  }
+
+  private func text(
+    stream number: UInt64, tokens limit: Int, otherManner: Int, _ pick: Composer.Pick,
+    _ body: (PretrainRecord) throws -> Void
+  ) rethrows {
+    var random = stream(number)
     var tokens = 0.0
     var chatTokens = 0.0
-    while tokens < Double(options.pretrainTokens) {
+    while tokens < Double(limit) {
       let record: PretrainRecord =
         chatTokens <= 0.86 * tokens
         ? .chat(
-          random.chance(1) ? Composer.named(&random) : Composer.chat(otherManner: 15, &random))
+          random.chance(1)
+            ? Composer.named(&random) : Composer.chat(otherManner: otherManner, pick: pick, &random))
         : .text(Composer.plain(&random))
       let size = Corpus.tokens(record)
       if case .chat = record { chatTokens += size }
@@ -115,6 +132,7 @@ public struct Corpus: Sendable {
       for skill in skills where result.count < count && !dry.contains(skill.kind) {
         for attempt in 1...200 {
           let exchange = skill.exchange(split, &random)
+          if WordPool.isOftenOnePiece(exchange) { continue }
           var messages = exchange.context + [.user(exchange.question)]
           // Half of what is to be remembered was said two turns ago.
           if !exchange.context.isEmpty, random.chance(50) {

@@ -31,6 +31,9 @@ public struct CorpusWriter {
       }
     }
     written.append(try save(pretrain, "pretrain.jsonl"))
+    var joint = Lines()
+    corpus.joint { joint.append(JSONLine.encode($0)) }
+    written.append(try save(joint, "joint.jsonl"))
     written.append(try save(tokenizer, "tokenizer.txt"))
     written.append(try save(Lines(corpus.adapt().map(JSONLine.encode)), "adapt.jsonl"))
     written.append(try save(Lines(corpus.validation().map(JSONLine.encode)), "validation.jsonl"))

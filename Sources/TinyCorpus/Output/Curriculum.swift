@@ -15,22 +15,31 @@ package enum Curriculum {
   }
 
   static func pick(_ random: inout SplitMix64) -> any Skill { random.pick(wheel) }
+
+  private static let hard: Set<Kind> = [.categories, .alphabet, .spelling, .reversing, .letters, .sorting, .subtraction, .memory]
+  private static let practice = wheel + wheel.filter { hard.contains($0.kind) }
+
+  /// The same with what is hard twice as often.
+  static func pickForPractice(_ random: inout SplitMix64) -> any Skill { random.pick(practice) }
 }
 
 /// Puts questions together into conversations, and facts into plain text.
 enum Composer {
+  /// Chooses what is asked next.
+  typealias Pick = (inout SplitMix64) -> any Skill
+
   /// A chat of the training split: two thirds are one question long, the rest two to four, a few
   /// longer,
   /// with what is to be remembered said turns earlier.
   static func chat(
-    otherManner: Int, _ random: inout SplitMix64
+    otherManner: Int, pick: Pick = Curriculum.pick, _ random: inout SplitMix64
   ) -> [Message] {
     let count = random.chance(34) ? random.int(2...4) : random.chance(3) ? random.int(6...10) : 1
     var messages: [Message] = []
     if random.chance(10) { messages.append(Message(role: .system, content: random.pick(systems))) }
     var pending: (question: Message, answer: Message)?
     for turn in 0..<count {
-      let exchange = Curriculum.pick(&random).exchange(.train, otherManner: otherManner, &random)
+      let exchange = pick(&random).exchange(.train, otherManner: otherManner, &random)
       // A second thing to remember would make "What is my number?" ambiguous.
       if exchange.kind == .memory, pending != nil || remembers(messages) { continue }
       messages += exchange.context
@@ -46,7 +55,7 @@ enum Composer {
       }
     }
     if let due = pending { messages += [due.question, due.answer] }
-    return messages.contains { $0.role == .assistant } ? messages : chat(otherManner: otherManner, &random)
+    return messages.contains { $0.role == .assistant } ? messages : chat(otherManner: otherManner, pick: pick, &random)
   }
 
   /// A question and its answer that have nothing to do with what is remembered.

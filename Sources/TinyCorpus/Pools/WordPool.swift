@@ -58,6 +58,13 @@ enum WordPool {
     anus ano vag sod slut paki dago sadis bitu pus puta puto rat fut gas kil mur ded nude suk bas bust
     """)
 
+  /// Whether the letters of a real word are asked for. Many real words are one piece of the tokenizer, and nothing but the
+  /// word itself tells the letters of that piece; so words are tested whose pieces are in other words too.
+  static func isOftenOnePiece(_ exchange: Exchange) -> Bool {
+    guard exchange.kind.splitName == "word", let word = exchange.key.split(separator: ":").last else { return false }
+    return common.contains { letterKey($0) == word }
+  }
+
   static func split(_ text: String) -> [String] {
     text.split { $0 == " " || $0 == "\n" }.map(String.init)
   }
