@@ -32,11 +32,14 @@ let package = Package(
     .executableTarget(
       name: "stitch",
       dependencies: [
-        "Tokenizer", "LLaMAStitch", "ChatEngine", "ChatTUI",
+        "Tokenizer", "LLaMAStitch", "ChatEngine", "ChatTUI", "Figures",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: swiftSettings),
+
+    // Charts as SVG.
+    .target(name: "Figures", swiftSettings: swiftSettings),
 
     // The corpus of the default family.
     .target(name: "TinyCorpus", swiftSettings: swiftSettings),
@@ -63,6 +66,7 @@ let package = Package(
     .testTarget(name: "ChatTUITests", dependencies: ["ChatTUI"], swiftSettings: swiftSettings),
     .testTarget(
       name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer", "FamilyFixture"], swiftSettings: swiftSettings),
+    .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus"], swiftSettings: swiftSettings),
   ]
 )
