@@ -12,6 +12,7 @@ let package = Package(
   products: [
     .executable(name: "stitch", targets: ["stitch"]),
     .executable(name: "tiny-corpus", targets: ["tiny-corpus"]),
+    .executable(name: "esta-study", targets: ["esta-study"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -50,6 +51,16 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
+    // ESTA measured against what it replaces.
+    .target(
+      name: "Study",
+      dependencies: ["LLaMAStitch", "Figures", .product(name: "Yams", package: "Yams")],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "esta-study",
+      dependencies: ["Study", "ChatEngine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swiftSettings),
+
     // Random families for tests.
     .target(
       name: "FamilyFixture", dependencies: ["LLaMAStitch", "Tokenizer"], path: "Tests/FamilyFixture",
@@ -67,6 +78,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer", "FamilyFixture"], swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "StudyTests", dependencies: ["Study", "LLaMAStitch", "FamilyFixture"],
+      swiftSettings: swiftSettings),
     .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus"], swiftSettings: swiftSettings),
   ]
 )
