@@ -44,9 +44,9 @@ struct ChildProcess {
       let ended = wait4(child, &status, WNOHANG, &usage)
       if ended == child { break }
       guard ended == 0 || errno == EINTR else { throw .cannotStart(program: executable.path, cause: SystemErrorText(code: errno).description) }
-      var signal: Int32 = 0
-      sigwait(&awaited, &signal)
-      if Self.requests.contains(signal) {
+      // Not for ever: a thread of another library may have taken the signal.
+      var patience = timespec(tv_sec: 0, tv_nsec: 200_000_000)
+      if Self.requests.contains(sigtimedwait(&awaited, nil, &patience)) {
         wasStopped = true
         kill(child, SIGTERM)
       }
