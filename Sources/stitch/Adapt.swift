@@ -5,33 +5,57 @@ import LLaMAStitch
 
 struct Adapt: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Adapt a whole family to instructions, in one stage (ESTA).",
+    abstract: "Adapt a whole family to instructions.",
     discussion: """
       Data: JSON or JSON Lines with `messages`, `conversations` (ShareGPT), `instruction`/`input`/`output` (Alpaca) \
       or `instruction`/`instances` (self-instruct). Only the replies are learned. With --output a new family is \
       written; without it the adapter goes into your own store and the family stays as it is. A run that is \
       stopped or killed goes on from its checkpoint when the same command is given again.
+
+      The methods: esta trains a small adapter for all stitches in one stage. lora-per-anchor trains a LoRA for each \
+      anchor and no stitches. sn-net trains every weight, of each anchor by itself and then of anchors and stitching \
+      layers together. The last two are there to compare with.
       """)
+
+  private enum Method: String, ExpressibleByArgument, CaseIterable {
+    case esta
+    case snNet = "sn-net"
+    case loraPerAnchor = "lora-per-anchor"
+  }
+  private enum Sampling: String, ExpressibleByArgument, CaseIterable {
+    case importance, uniform
+  }
 
   @Option(help: "The family directory.") var family: String
   @Option(parsing: .upToNextOption, help: "Data files.") var data: [String]
-  @Option(help: "The family directory to write; it must not exist.") var output: String?
-  @Option(help: "Optimiser steps.") var steps = 1000
+  @Option(help: "The family directory to write; it must not exist. Needed by sn-net.") var output: String?
+  @Option(help: "The method.") private var method = Method.esta
+  @Option(help: "Optimiser steps, of all stages together.") var steps = 1000
   @Option(help: "Tokens of a step, about.") var tokensPerStep = 2048
-  @Option(help: "The highest learning rate.") var learningRate: Float = 2e-3
+  @Option(help: "The highest learning rate (default: 0.002; 0.0005 for sn-net).") var learningRate: Float?
+  @Option(help: "Weight decay of matrices.") var weightDecay: Float = 0
+  @Option(help: "The learning rate of biases and norms, as a multiple of that of matrices.") var biasLearningRateFactor: Float = 1
+  @Option(help: "sn-net: how many of the steps go to the anchors by themselves, in all (default: half).") var anchorSteps: Int?
+  @Flag(help: "sn-net: keep the family's stitching layers instead of fitting them to the fine-tuned anchors.") var keepLayers = false
   @Option(help: "Rank of the low-rank updates.") var rank = 16
   @Option(help: "α of the low-rank updates (default: the rank).") var alpha: Float?
-  @Option(help: "Whose the biases before the stitch point are: tail or all.") var scope: String = "tail"
-  @Option(help: "Bins of cost to sample from.") var bins = 8
-  @Option(help: "Temperature within a bin.") var temperature = 2.0
-  @Option(help: "Decay of the moving average of importance.") var decay = 0.95
-  @Flag(help: "Draw stitches uniformly instead of by importance.") var uniform = false
-  @Flag(help: "Without stitch-specific biases.") var noBiases = false
-  @Flag(name: .customLong("continue"), help: "Go on from the family's own adapter.") var continues = false
+  @Option(help: "esta: whose the biases before the stitch point are, tail or all.") var scope: String = "tail"
+  @Flag(help: "esta: without stitch-specific biases.") var noStitchBiases = false
+  @Flag(help: "esta: without updates of the stitching layers.") var noLayerUpdates = false
+  @Option(help: "esta: how stitches are drawn.") private var sampling = Sampling.importance
+  @Option(help: "esta: bins of cost to sample from.") var bins = 8
+  @Option(help: "esta: temperature within a bin.") var temperature = 2.0
+  @Option(help: "esta: decay of the moving average of importance.") var decay = 0.95
+  @Option(help: "esta: first draws that are uniform (default: a tenth of the steps, at most 100).") var warmupDraws: Int?
+  @Flag(name: .customLong("continue"), help: "Go on from the family's own adapter; not with sn-net.") var continues = false
   @Flag(help: "Go on from the checkpoint of an interrupted run (the default).") var resume = false
   @Flag(help: "Throw away the checkpoint of an interrupted run.") var restart = false
   @Option(help: "Where to keep the training state (default: in the cache folder).") var checkpoint: String?
   @Option(help: "Steps between checkpoints.") var checkpointInterval = 100
+  @Option(help: "Where to write the held-out loss as it is measured (JSON Lines).") var log: String?
+  @Option(help: "Steps between measurements.") var measureInterval = 50
+  @Flag(help: "Measure the held-out loss of every stitch, not of the anchors alone.") var logStitches = false
+  @Flag(help: "One JSON document on standard output: what was trained and what it cost.") var json = false
   @Option(help: "Seed.") var seed: UInt64 = 1
   @Option(help: "Threads; the result depends on their number.") var threads = 2
 
@@ -41,38 +65,86 @@ struct Adapt: ParsableCommand {
     try Check.range("--tokens-per-step", tokensPerStep, 1...1 << 24)
     try Check.range("--rank", rank, 1...4096)
     try Check.range("--bins", bins, 1...10_000)
+    try Check.range("--warmup-draws", warmupDraws ?? 0, 0...1_000_000_000)
     try Check.range("--checkpoint-interval", checkpointInterval, 1...1_000_000)
+    try Check.range("--measure-interval", measureInterval, 1...1_000_000)
     try Check.threads(threads)
-    try Check.positive("--learning-rate", Double(learningRate))
+    try Check.positive("--learning-rate", Double(learningRate ?? 1))
+    try Check.positive("--bias-learning-rate-factor", Double(biasLearningRateFactor))
     try Check.positive("--temperature", temperature)
     try Check.positive("--alpha", Double(alpha ?? 1))
+    guard weightDecay >= 0, weightDecay.isFinite else {
+      throw ValidationError("--weight-decay must be 0 or a positive number, not \(weightDecay)")
+    }
     guard (0..<1).contains(decay) else { throw ValidationError("--decay must be at least 0 and below 1, not \(decay)") }
     if resume && restart { throw ValidationError("--resume and --restart contradict each other") }
+    try validateMethod()
+  }
+
+  /// Options that another method has are refused rather than ignored.
+  private func validateMethod() throws {
+    func refuse(_ isGiven: Bool, _ option: String, _ reason: String) throws {
+      if isGiven { throw ValidationError("\(option) does not go with --method \(method.rawValue): \(reason)") }
+    }
+    if method == .snNet {
+      if output == nil { throw ValidationError("--method sn-net changes the anchors: give --output") }
+      try refuse(continues, "--continue", "it trains the anchors, not an adapter")
+      try Check.range("--anchor-steps", anchorSteps ?? 0, 0...max(0, steps - 1))
+    } else {
+      try refuse(anchorSteps != nil, "--anchor-steps", "it has one stage")
+      try refuse(keepLayers, "--keep-layers", "it never fits them anew")
+    }
+    if method != .esta {
+      try refuse(noStitchBiases, "--no-stitch-biases", "it has none")
+      try refuse(noLayerUpdates, "--no-layer-updates", "it has none")
+      try refuse(sampling == .uniform, "--sampling", "it does not draw by importance")
+    }
+  }
+
+  private var settings: AdaptationSettings {
+    let method: AdaptationMethod =
+      switch self.method {
+      case .esta: .esta
+      case .loraPerAnchor: .loraPerAnchor
+      case .snNet: .snNet(anchorSteps: anchorSteps ?? steps / 2, keepsLayers: keepLayers)
+      }
+    return AdaptationSettings(
+      method: method, steps: steps, tokensPerStep: tokensPerStep, tokensAtOnce: 2048,
+      optimizer: OptimizerSettings(
+        learningRate: learningRate ?? (self.method == .snNet ? 5e-4 : 2e-3), warmupSteps: min(50, max(1, steps / 10)),
+        finalShare: 0.1, weightDecay: weightDecay,
+        vectorRateFactor: biasLearningRateFactor == 1 ? nil : biasLearningRateFactor),
+      options: AdapterOptions(
+        rank: rank, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noStitchBiases,
+        updatesLayers: !noLayerUpdates),
+      sampler: .init(
+        bins: bins, temperature: temperature, decay: decay, warmup: warmupDraws ?? min(100, steps / 10),
+        uniform: sampling == .uniform),
+      seed: seed)
   }
 
   func run() throws {
-    let settings = AdaptationSettings(
-      steps: steps, tokensPerStep: tokensPerStep, tokensAtOnce: 2048,
-      optimizer: OptimizerSettings(
-        learningRate: learningRate, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1),
-      options: AdapterOptions(
-        rank: rank, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noBiases),
-      sampler: .init(
-        bins: bins, temperature: temperature, decay: decay, warmup: min(100, steps / 10), uniform: uniform),
-      seed: seed)
     var job = AdaptationJob(
       family: URL(fileURLWithPath: family), dataFiles: data.map { URL(fileURLWithPath: $0) }, settings: settings,
       output: output.map { URL(fileURLWithPath: $0) }, continues: continues,
       checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, restarts: restart, threads: threads)
     job.checkpointInterval = checkpointInterval
+    job.log = log.map { URL(fileURLWithPath: $0) }
+    job.measuring = HeldOutMeasuring(interval: measureInterval, measuresStitches: logStitches)
     let meter = ProgressMeter()
-    let place = try job.run(
+    let report = try job.run(
       note: { meter.note($0) },
       progress: {
         meter.update(
           step: $0.step, of: $0.totalSteps, loss: $0.loss, heldOutLoss: $0.heldOutLoss,
           tokensPerSecond: $0.tokensPerSecond, extra: "  \($0.stitch)")
       })
-    meter.note("wrote \(place.path)")
+    meter.note("wrote \(report.output)")
+    let loss = report.heldOutLoss.map { ", held out \(ProgressMeter.fixed($0, 4))" } ?? ""
+    meter.note(
+      "\(report.method): \(report.trainableParameters) trained parameters in \(Quantity.short(report.storedBytes))B, "
+        + "\(report.steps) steps, \(report.tokens) tokens, \(ProgressMeter.time(report.wallSeconds)), "
+        + "processor \(ProgressMeter.time(report.cpuSeconds)), memory \(Quantity.short(report.peakMemoryBytes))B\(loss)")
+    if json { try Console.write(json: report) }
   }
 }

@@ -25,16 +25,20 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "Name of the family (default: that of the directory).") var name: String?
     @Option(help: "Ways into each block of the larger anchor.") var window = 1
     @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
-    @Option(help: "Steps of the fit by loss after least squares.") var fitSteps = 0
+    @Option(help: "How the stitching layers begin: least-squares or random.") var initialization = "least-squares"
+    @Option(help: "Steps of the fit by loss after that.") var fitSteps = 0
     @Option(help: "Steps of a joint phase that trains anchors and stitching layers together on text.") var jointSteps = 0
     @Option(help: "Highest learning rate of the joint phase.") var jointLearningRate: Float = 1e-3
     @Option(parsing: .upToNextOption, help: "Text of the joint phase.") var jointData: [String] = []
     @Option(help: "How to store base weights: f32, f16 or bf16 (default: as they are).") var quantize: String?
     @Option(help: "Tokens of calibration, at most.") var calibrationTokens = 200_000
-    @Option(help: "Seed of the fit by loss.") var seed: UInt64 = 1
+    @Option(help: "Seed of the fit by loss, and of random stitching layers.") var seed: UInt64 = 1
     @Option(help: "Threads.") var threads = 2
 
     func validate() throws {
+      guard LayerInitialization(rawValue: initialization) != nil else {
+        throw ValidationError("--initialization must be least-squares or random, not \(initialization)")
+      }
       try Check.range("--window", window, 1...64)
       try Check.range("--fit-steps", fitSteps, 0...1_000_000_000)
       try Check.range("--joint-steps", jointSteps, 0...1_000_000_000)
@@ -54,6 +58,7 @@ struct FamilyCommand: ParsableCommand {
       var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: kind.rawValue)
       options.window = window
       options.ridge = ridge
+      options.initialization = LayerInitialization(rawValue: initialization)!
       options.fitSteps = fitSteps
       options.seed = seed
       options.jointSteps = jointSteps

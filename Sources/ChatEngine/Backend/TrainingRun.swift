@@ -89,7 +89,7 @@ struct TrainingRun: Sendable {
         }
       }
     }
-    return try trainer.run(heldOutInterval: 20, gate: gate) { progress in
+    return try trainer.run(measuring: .init(interval: 20), gate: gate) { progress in
       meter.add(progress)
       board.publish { status in
         meter.describe(&status)

@@ -140,6 +140,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
   case unreadable(file: String, cause: String)
   case nothingUsable(file: String, first: String?)
   case allTooLong(file: String, contextLength: Int)
+  case notALog(file: String)
 
   public var description: String {
     switch self {
@@ -148,6 +149,7 @@ public enum DataError: Error, Sendable, Equatable, CustomStringConvertible {
       "\(file) has no usable example\(first.map { " (\($0))" } ?? ""); see `stitch adapt --help` for the formats"
     case .allTooLong(let file, let contextLength):
       "\(file) has no example that fits the context of \(contextLength) tokens; shorten the examples"
+    case .notALog(let file): "\(file) is there and is not a log of losses; name another file with --log"
     }
   }
 }

@@ -14,10 +14,13 @@ public struct OptimizerSettings: Sendable, Equatable, Codable {
   public var epsilon: Float
   /// Gradients are scaled down to this global norm; 0 leaves them.
   public var clip: Float
+  /// The learning rate of vectors (biases, norms) is multiplied by this; 1 if absent.
+  public var vectorRateFactor: Float?
 
   public init(
     learningRate: Float, warmupSteps: Int = 50, finalShare: Float = 0.1, weightDecay: Float = 0,
-    beta1: Float = 0.9, beta2: Float = 0.95, epsilon: Float = 1e-8, clip: Float = 1
+    beta1: Float = 0.9, beta2: Float = 0.95, epsilon: Float = 1e-8, clip: Float = 1,
+    vectorRateFactor: Float? = nil
   ) {
     self.learningRate = learningRate
     self.warmupSteps = warmupSteps
@@ -27,6 +30,7 @@ public struct OptimizerSettings: Sendable, Equatable, Codable {
     self.beta2 = beta2
     self.epsilon = epsilon
     self.clip = clip
+    self.vectorRateFactor = vectorRateFactor
   }
 
   /// The learning rate of step `step` (from 0) of `total`.

@@ -61,6 +61,13 @@ public final class ParameterStore {
   /// Number of trainable floats.
   public var count: Int { parameters.reduce(0) { $0 + $1.count } }
 
+  /// Forgets moments and step counts; values stay.
+  func resetOptimizer() {
+    firstMoments.vector.fill(0)
+    secondMoments.vector.fill(0)
+    steps = Array(repeating: 0, count: parameters.count)
+  }
+
   /// The value of one parameter as a vector.
   public func value(_ index: Int) -> VectorView {
     let range = parameters[index].range

@@ -132,6 +132,7 @@ public final class Trainer {
   ) {
     struct Correction {
       var range: Range<Int>
+      var rate: Float
       var decay: Float
       var first: Float
       var second: Float
@@ -141,7 +142,9 @@ public final class Trainer {
       let parameter = store.parameters[index]
       let step = Double(store.steps[index])
       return Correction(
-        range: parameter.range, decay: parameter.decays ? settings.weightDecay : 0,
+        range: parameter.range,
+        rate: parameter.shape.count == 1 ? learningRate * (settings.vectorRateFactor ?? 1) : learningRate,
+        decay: parameter.decays ? settings.weightDecay : 0,
         first: Float(1 - pow(Double(settings.beta1), step)),
         second: Float(1 - pow(Double(settings.beta2), step)))
     }
@@ -161,7 +164,7 @@ public final class Trainer {
           gradient: gradient.vector(offset: slice.lowerBound, count: slice.count),
           firstMoment: first.vector(offset: slice.lowerBound, count: slice.count),
           secondMoment: second.vector(offset: slice.lowerBound, count: slice.count),
-          gradientScale: scale, learningRate: learningRate, beta1: settings.beta1, beta2: settings.beta2,
+          gradientScale: scale, learningRate: correction.rate, beta1: settings.beta1, beta2: settings.beta2,
           epsilon: settings.epsilon, weightDecay: correction.decay, correction1: correction.first,
           correction2: correction.second)
       }

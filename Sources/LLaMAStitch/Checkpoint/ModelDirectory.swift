@@ -35,6 +35,12 @@ public struct ModelDirectory: Sendable {
     }
   }
 
+  /// The type of all tensors; F32, which holds them all, where they differ.
+  var commonElementType: ElementType {
+    let types = Set(tensors.values.map(\.type))
+    return types.count == 1 ? types.first! : .f32
+  }
+
   /// The tensor of this name, with this shape and a type to compute with.
   public func tensor(_ name: String, shape: [Int]) throws(CheckpointError) -> SafetensorsFile.Tensor {
     guard let tensor = tensors[name], let file = files[name] else {

@@ -130,6 +130,15 @@ public struct Family: Sendable {
     throw FamilyError.unknownStitch(id: id, family: directory.path, nearest: nearest)
   }
 
+  /// The stitching layers widened to single precision, copied.
+  var fittedLayers: [Route: FittedLayer] {
+    layers.mapValues { layer in
+      FittedLayer(
+        weight: FloatBuffer(layer.weight.floats()).matrix(rows: layer.weight.rows, columns: layer.weight.columns),
+        bias: layer.bias ?? FloatBuffer(count: layer.weight.rows).vector)
+    }
+  }
+
   public func layout(_ options: AdapterOptions) -> AdapterLayout {
     AdapterLayout(
       names: names, configurations: anchors.map(\.configuration), routes: routes, options: options)

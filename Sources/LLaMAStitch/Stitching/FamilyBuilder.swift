@@ -15,7 +15,9 @@ public struct FamilyBuilder {
     public var window = 1
     /// Share of the mean diagonal added to it.
     public var ridge = 1e-4
-    /// Steps of the fit by loss; 0 for least squares alone.
+    /// How the stitching layers begin.
+    public var initialization = LayerInitialization.leastSquares
+    /// Steps of the fit by loss; 0 for the initialisation alone.
     public var fitSteps = 0
     public var fitLearningRate: Float = 1e-3
     /// Steps of a joint phase after least squares, in which the anchors are trained too; 0 leaves them as they are.
@@ -90,7 +92,14 @@ public struct FamilyBuilder {
     listener: (Progress) -> Bool = { _ in true }
   ) throws -> Family? {
     try NewDirectory.check(output)
-    var layers = try fit(calibration, listener: listener)
+    var layers: [Route: FittedLayer]
+    switch options.initialization {
+    case .leastSquares:
+      layers = try LeastSquares(
+        anchors: frozen, routes: routes, ridge: options.ridge, memory: options.memory
+      ).fit(calibration) { _ = listener(.fitting(routes: $0, of: $1)) }
+    case .random: layers = FittedLayer.random(routes, anchors: frozen, seed: options.seed)
+    }
     var anchors = frozen
     if options.jointSteps > 0 {
       let joint = LossFit(
@@ -116,16 +125,42 @@ public struct FamilyBuilder {
       else { return nil }
       layers = fit.layers
     }
-    try write(anchors, layers, tokenizer: tokenizer, to: output)
+    let writer = FamilyWriter(
+      name: options.name, chatTemplate: options.chatTemplate,
+      quantization: options.elementType?.rawValue.lowercased() ?? "mixed", routes: routes,
+      anchors: self.anchors.map {
+        .init(
+          name: $0.name, configuration: $0.directory.configuration,
+          elementType: options.elementType ?? $0.directory.commonElementType)
+      })
+    try NewDirectory.write(output) { try writer.write(anchors, layers, tokenizer: tokenizer, to: $0) }
     return try Family(output)
   }
 
   private var contextLength: Int { models.map(\.configuration.contextLength).min()! }
+}
 
-  // MARK: Least squares
+/// How the stitching layers of a family begin.
+public enum LayerInitialization: String, Sendable, CaseIterable {
+  case leastSquares = "least-squares"
+  /// Normal weights of variance 1/inputs, biases 0: the ablation.
+  case random
+}
 
-  private func fit(
-    _ calibration: [[Int32]], listener: (Progress) -> Bool
+/// Least squares for every stitching layer of a family, on calibration tokens.
+struct LeastSquares {
+  var anchors: [AnchorTensors]
+  var routes: [Route]
+  /// Share of the mean diagonal added to it.
+  var ridge: Double
+  /// Bytes for the normal equations of a group of routes.
+  var memory: Int
+
+  private var contextLength: Int { anchors.map(\.configuration.contextLength).min()! }
+
+  /// - Parameter progress: hears how many of how many routes are fitted.
+  func fit(
+    _ calibration: [[Int32]], progress: (Int, Int) -> Void = { _, _ in }
   ) throws -> [Route: FittedLayer] {
     let stitched = routes.filter { $0.join != nil }
     var fitted: [Route: FittedLayer] = [:]
@@ -137,19 +172,19 @@ public struct FamilyBuilder {
       while end < stitched.count {
         let (from, to) = widths(stitched[end])
         bytes += LayerFit.bytes(inputs: from, outputs: to)
-        if end > begin && bytes > options.memory { break }
+        if end > begin && bytes > memory { break }
         end += 1
       }
       let group = Array(stitched[begin..<end])
       for (route, layer) in try fitGroup(group, calibration) { fitted[route] = layer }
       begin = end
-      _ = listener(.fitting(routes: end, of: stitched.count))
+      progress(end, stitched.count)
     }
     return fitted
   }
 
   private func widths(_ route: Route) -> (Int, Int) {
-    (frozen[route.start].configuration.hiddenSize, frozen[route.end].configuration.hiddenSize)
+    (anchors[route.start].configuration.hiddenSize, anchors[route.end].configuration.hiddenSize)
   }
 
   private func fitGroup(_ group: [Route], _ calibration: [[Int32]]) throws -> [Route: FittedLayer] {
@@ -168,7 +203,7 @@ public struct FamilyBuilder {
       var streams: [Int: [MatrixView]] = [:]
       for (place, anchor) in used.enumerated() {
         var kept: [MatrixView] = []
-        passes[place].residualStream(frozen[anchor].network, batch: batch) { _, stream in
+        passes[place].residualStream(anchors[anchor].network, batch: batch) { _, stream in
           let copy = FloatBuffer(count: stream.rows * stream.columns)
           copy.vector.copy(from: stream.dense)
           kept.append(copy.matrix(rows: stream.rows, columns: stream.columns))
@@ -189,7 +224,7 @@ public struct FamilyBuilder {
     flush()
     var fitted: [Route: FittedLayer] = [:]
     for (route, fit) in zip(group, fits) {
-      guard fit.tokens > 0, let solution = fit.solve(ridge: options.ridge) else {
+      guard fit.tokens > 0, let solution = fit.solve(ridge: ridge) else {
         throw FamilyError.unstitchable(
           cause: "the calibration text is too short to fit a stitching layer; give more text")
       }
@@ -200,43 +235,56 @@ public struct FamilyBuilder {
     }
     return fitted
   }
+}
 
-  // MARK: Writing
+/// Writes the base of a family: anchors, stitching layers, tokenizer, description.
+struct FamilyWriter {
+  struct Anchor {
+    var name: String
+    var configuration: LlamaConfiguration
+    var elementType: ElementType
+  }
 
-  private func write(
-    _ tensors: [AnchorTensors], _ layers: [Route: FittedLayer], tokenizer: Data, to output: URL
+  var name: String
+  var chatTemplate: String
+  /// For `family.json`: how base weights are stored.
+  var quantization: String
+  var routes: [Route]
+  /// Cheapest first.
+  var anchors: [Anchor]
+
+  /// - Parameters:
+  ///   - tensors: of each anchor.
+  ///   - tokenizer: bytes of `tokenizer.model`.
+  ///   - directory: exists and is empty.
+  func write(
+    _ tensors: [AnchorTensors], _ layers: [Route: FittedLayer], tokenizer: Data, to directory: URL
   ) throws {
-    try NewDirectory.write(output) { staging in
-      var described: [FamilyDescription.Anchor] = []
-      for (index, anchor) in anchors.enumerated() {
-        let directory = "anchors/\(anchor.name)"
-        let target = staging.appendingPathComponent(directory)
-        let types = Set(anchor.directory.tensors.values.map(\.type))
-        let type = options.elementType ?? (types.count == 1 ? types.first! : .f32)
-        try ModelDirectory.write(
-          to: target, configuration: anchor.directory.configuration,
-          weights: tensors[index].namedWeights, elementType: type)
-        described.append(
-          .init(name: anchor.name, directory: directory, sha256: try Self.hash(target.appendingPathComponent("model.safetensors"))))
-      }
-      let names = anchors.map(\.name)
-      let depths = anchors.map(\.directory.configuration.blockCount)
-      var writer = SafetensorsWriter(metadata: ["format": "stitch-layers-1"])
-      for (route, layer) in layers {
-        let id = route.id(names: names, depths: depths)
-        writer.add("stitches.\(id).weight", shape: [layer.weight.rows, layer.weight.columns], layer.weight.dense)
-        writer.add("stitches.\(id).bias", shape: [layer.bias.count], layer.bias)
-      }
-      let stitches = staging.appendingPathComponent(FamilyDescription.stitchesName)
-      try writer.write(to: stitches)
-      try AtomicFile.write(tokenizer, to: staging.appendingPathComponent(FamilyDescription.tokenizerName))
-      try FamilyDescription(
-        format: FamilyDescription.currentFormat, name: options.name, anchors: described, routes: routes,
-        quantization: options.elementType?.rawValue.lowercased() ?? "mixed",
-        chatTemplate: options.chatTemplate, tokenizerSHA256: SHA256.hexadecimal(of: Array(tokenizer)),
-        stitchesSHA256: try Self.hash(stitches), stops: nil
-      ).write(in: staging)
+    var described: [FamilyDescription.Anchor] = []
+    for (anchor, tensors) in zip(anchors, tensors) {
+      let place = "anchors/\(anchor.name)"
+      let target = directory.appendingPathComponent(place)
+      try ModelDirectory.write(
+        to: target, configuration: anchor.configuration, weights: tensors.namedWeights, elementType: anchor.elementType)
+      described.append(
+        .init(name: anchor.name, directory: place, sha256: try Self.hash(target.appendingPathComponent(ModelDirectory.weightsName))))
     }
+    let names = anchors.map(\.name)
+    let depths = anchors.map(\.configuration.blockCount)
+    var writer = SafetensorsWriter(metadata: ["format": "stitch-layers-1"])
+    for (route, layer) in layers {
+      let id = route.id(names: names, depths: depths)
+      writer.add("stitches.\(id).weight", shape: [layer.weight.rows, layer.weight.columns], layer.weight.dense)
+      writer.add("stitches.\(id).bias", shape: [layer.bias.count], layer.bias)
+    }
+    let stitches = directory.appendingPathComponent(FamilyDescription.stitchesName)
+    try writer.write(to: stitches)
+    try AtomicFile.write(tokenizer, to: directory.appendingPathComponent(FamilyDescription.tokenizerName))
+    try FamilyDescription(
+      format: FamilyDescription.currentFormat, name: name, anchors: described, routes: routes,
+      quantization: quantization, chatTemplate: chatTemplate,
+      tokenizerSHA256: SHA256.hexadecimal(of: Array(tokenizer)), stitchesSHA256: try Self.hash(stitches), stops: nil
+    ).write(in: directory)
   }
 
   private static func hash(_ file: URL) throws -> String {
@@ -248,4 +296,19 @@ public struct FamilyBuilder {
 struct FittedLayer: Sendable {
   var weight: MatrixView
   var bias: VectorView
+
+  /// A layer for each stitched route: W normal of variance 1/d₁, b zero.
+  static func random(_ routes: [Route], anchors: [AnchorTensors], seed: UInt64) -> [Route: FittedLayer] {
+    var random = SeededGenerator(seed: seed, stream: 9)
+    var layers: [Route: FittedLayer] = [:]
+    for route in routes where route.join != nil {
+      let from = anchors[route.start].configuration.hiddenSize
+      let to = anchors[route.end].configuration.hiddenSize
+      let deviation = 1 / Double(from).squareRoot()
+      let weight = (0..<to * from).map { _ in Float(deviation * random.normal()) }
+      layers[route] = FittedLayer(
+        weight: FloatBuffer(weight).matrix(rows: to, columns: from), bias: FloatBuffer(count: to).vector)
+    }
+    return layers
+  }
 }

@@ -36,7 +36,7 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
 
   static let fileName = "family.json"
   static let stitchesName = "stitches.safetensors"
-  static let adapterName = "esta.safetensors"
+  public static let adapterName = "esta.safetensors"
   public static let tokenizerName = "tokenizer.model"
   /// Conversations of the family's own adaptation, mixed into later lessons.
   public static let rehearsalName = "rehearsal.jsonl"

@@ -10,6 +10,8 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   case unwritable(file: String, cause: String)
   /// A directory to be written exists already.
   case exists(directory: String)
+  /// Another process works on it.
+  case inUse(file: String)
 
   public var description: String {
     switch self {
@@ -25,6 +27,8 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
       return oneLine("cannot write \(file): \(cause); give every tensor its own name and all its values")
     case .exists(let directory):
       return oneLine("\(directory) exists already; remove it or name another directory")
+    case .inUse(let file):
+      return oneLine("\(file) is in use by another run; wait for its end, or name another file")
     }
   }
 }

@@ -1,0 +1,167 @@
+import Foundation
+
+/// The steps of an adaptation, whatever the method: batches, checkpoints, measurements.
+///
+/// All state is in the checkpoint, so a run killed at any moment resumes to the same bytes.
+final class AdaptationLoop {
+  /// What differs between the methods.
+  struct Course {
+    /// Called before a step is taken; the result must depend on the step and the trained values alone.
+    var prepare: (Int) throws -> Void = { _ in }
+    /// The stitch that a step trains, by index; `nil` leaves it to the sampler.
+    var stitch: (Int) -> Int?
+    var learningRate: (Int) -> Float
+  }
+
+  private struct State: Codable {
+    var settings: AdaptationSettings
+    var family: String
+    var examples: Int
+    var step: Int
+    var sampler: StitchSampler
+    var random: SeededGenerator
+    var cost: TrainingCost
+  }
+
+  let family: Family
+  let settings: AdaptationSettings
+  private(set) var step = 0
+  private(set) var sampler: StitchSampler
+  private let store: ParameterStore
+  private let network: (Route) -> TrainingNetwork
+  private let trainer: Trainer
+  private let stream: ExampleStream
+  private let heldOut: PackedBatch
+  private var random: SeededGenerator
+  /// Up to the last resumption, but for tokens and training time, which are counted as they come.
+  private var counted = TrainingCost()
+  private let start = ContinuousClock.now
+  private let usageAtStart = ProcessUsage.now
+
+  /// - Parameter network: a route over the tensors in `store`.
+  init(
+    family: Family, settings: AdaptationSettings, data: AdaptationData, store: ParameterStore,
+    network: @escaping (Route) -> TrainingNetwork, pool: ComputePool
+  ) throws {
+    self.family = family
+    self.settings = settings
+    self.store = store
+    self.network = network
+    trainer = try Trainer(store: store, pool: pool)
+    stream = ExampleStream(data.training, seed: settings.seed)
+    heldOut = data.heldOut
+    sampler = StitchSampler(costs: family.stitches.map(\.flopsPerToken), settings: settings.sampler)
+    random = SeededGenerator(seed: settings.seed, stream: 5)
+  }
+
+  /// What the run has cost so far.
+  var cost: TrainingCost {
+    var cost = counted
+    let usage = ProcessUsage.now
+    cost.wallSeconds += (ContinuousClock.now - start) / .seconds(1)
+    cost.cpuSeconds += usage.cpuSeconds - usageAtStart.cpuSeconds
+    cost.peakMemoryBytes = max(cost.peakMemoryBytes, usage.peakMemoryBytes)
+    return cost
+  }
+
+  /// Loss on held-out examples by stitch id; empty where nothing is held out.
+  func heldOutLosses(all: Bool) -> [String: Double] {
+    guard heldOut.rows > 0 else { return [:] }
+    let stitches = family.stitches.filter { all || $0.route.join == nil }
+    return Dictionary(uniqueKeysWithValues: stitches.map { ($0.id, trainer.loss(network($0.route), heldOut)) })
+  }
+
+  /// See `AdaptationTrainer.run`.
+  func run(
+    _ course: Course, checkpoint: URL?, interval: Int, measuring: HeldOutMeasuring, gate: () -> Void,
+    listener: (FamilyTrainer.Progress) throws -> FamilyTrainer.Control
+  ) throws -> Bool {
+    if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) { try restore(checkpoint) }
+    let parts = max(1, (settings.tokensPerStep + settings.tokensAtOnce - 1) / settings.tokensAtOnce)
+    while step < settings.steps {
+      let start = ContinuousClock.now
+      try course.prepare(step)
+      let chosen = course.stitch(step) ?? sampler.draw(&random)
+      let stitch = family.stitches[chosen]
+      let batches = (0..<parts).map {
+        stream.batch(step * parts + $0, tokens: settings.tokensPerStep / parts)
+      }
+      guard
+        let result = trainer.step(
+          network(stitch.route), batches, settings: settings.optimizer, learningRate: course.learningRate(step),
+          keepGoing: {
+            gate()
+            return true
+          })
+      else { break }
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      sampler.update(chosen, sensitivity: result.sensitivity)
+      step += 1
+      counted.tokens += result.tokens
+      counted.trainingSeconds += seconds
+      var progress = FamilyTrainer.Progress(
+        step: step, totalSteps: settings.steps, stitch: stitch.id, loss: result.loss,
+        tokensPerSecond: Double(result.tokens) / seconds, tokens: counted.tokens,
+        trainingSeconds: counted.trainingSeconds)
+      if step % measuring.interval == 0 || step == settings.steps {
+        let losses = heldOutLosses(all: measuring.measuresStitches)
+        progress.heldOutLoss = family.meanOverAnchors(losses)
+        if measuring.measuresStitches { progress.stitchLosses = losses }
+      }
+      let control = try listener(progress)
+      if step % interval == 0 || step == settings.steps || control == .stop { try save(checkpoint) }
+      if control == .stop && step < settings.steps { return false }
+    }
+    return true
+  }
+
+  private func save(_ checkpoint: URL?) throws {
+    guard let checkpoint else { return }
+    try TrainingCheckpoint.write(
+      store,
+      state: State(
+        settings: settings, family: family.identity, examples: stream.examples.count, step: step, sampler: sampler,
+        random: random, cost: cost),
+      to: checkpoint)
+  }
+
+  private func restore(_ checkpoint: URL) throws {
+    let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
+      func other(_ what: String) -> TrainingError { .otherRun(file: checkpoint.path, what: what) }
+      guard state.settings == settings else { throw other("setting") }
+      guard state.family == family.identity else { throw other("family") }
+      guard state.examples == stream.examples.count else { throw other("data") }
+    }
+    (step, sampler, random, counted) = (state.step, state.sampler, state.random, state.cost)
+  }
+}
+
+/// What a family is adapted on.
+struct AdaptationData {
+  /// What is trained on.
+  var training: [TrainingExample]
+  /// A few of the last examples, to measure on; empty where there are too few.
+  var heldOut = PackedBatch()
+
+  /// - Parameter rehearsal: what the family knows and is not to forget; about half of what is trained on is drawn
+  ///   from it.
+  /// - Throws: `TrainingError.noData`.
+  init(_ examples: [TrainingExample], rehearsal: [TrainingExample] = []) throws {
+    let usable = examples.filter { $0.tokens.count > 1 && $0.predicted.dropFirst().contains(true) }
+    guard !usable.isEmpty else { throw TrainingError.noData(what: "the data has no reply to learn") }
+    let heldOutCount = min(48, usable.count / 20)
+    for example in usable.suffix(heldOutCount) { heldOut.append(example.tokens, predicted: example.predicted) }
+    let lesson = Array(usable.dropLast(heldOutCount))
+    // Few examples are repeated until they are as many as what is rehearsed.
+    let copies = max(1, (rehearsal.count + lesson.count / 2) / lesson.count)
+    training = rehearsal.isEmpty ? lesson : (0..<copies).flatMap { _ in lesson } + rehearsal
+  }
+}
+
+extension Family {
+  /// The mean over the anchors of what is known by stitch id; `nil` if it is not known of all.
+  public func meanOverAnchors(_ values: [String: Double]) -> Double? {
+    let known = names.compactMap { values[$0] }
+    return known.count == names.count ? known.reduce(0, +) / Double(known.count) : nil
+  }
+}
