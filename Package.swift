@@ -79,7 +79,7 @@ let package = Package(
       name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer", "FamilyFixture"], swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "StudyTests", dependencies: ["Study", "LLaMAStitch", "FamilyFixture"],
+      name: "StudyTests", dependencies: ["FamilyFixture", "LLaMAStitch"], exclude: ["quick.yaml"],
       swiftSettings: swiftSettings),
     .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus"], swiftSettings: swiftSettings),
   ]
