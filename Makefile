@@ -4,7 +4,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat test tiny-family bench-peers install clean
+.PHONY: help setup build chat test tiny-family results bench-peers install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,11 @@ test: setup ## lint, build and run all tests
 tiny-family: setup ## make the default family from nothing (hours; resumable)
 	$(BUILD)
 	./scripts/tiny-family.sh
+
+results: setup ## run the study of docs/protocol.md and write docs/results.md (three quarters of an hour; resumable)
+	$(BUILD) --product stitch
+	$(BUILD) --product esta-study
+	.build/release/esta-study Benchmarks/study.yaml --output docs
 
 bench-peers: setup ## compare speed with PyTorch, transformers and PEFT, side by side (half an hour)
 	$(BUILD) --product stitch

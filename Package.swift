@@ -12,6 +12,7 @@ let package = Package(
   products: [
     .executable(name: "stitch", targets: ["stitch"]),
     .executable(name: "tiny-corpus", targets: ["tiny-corpus"]),
+    .executable(name: "esta-study", targets: ["esta-study"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -32,11 +33,14 @@ let package = Package(
     .executableTarget(
       name: "stitch",
       dependencies: [
-        "Tokenizer", "LLaMAStitch", "ChatEngine", "ChatTUI",
+        "Tokenizer", "LLaMAStitch", "ChatEngine", "ChatTUI", "Figures",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: swiftSettings),
+
+    // Charts as SVG.
+    .target(name: "Figures", swiftSettings: swiftSettings),
 
     // The corpus of the default family.
     .target(name: "TinyCorpus", swiftSettings: swiftSettings),
@@ -45,6 +49,16 @@ let package = Package(
       dependencies: [
         "TinyCorpus", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      swiftSettings: swiftSettings),
+
+    // ESTA measured against what it replaces.
+    .target(
+      name: "Study",
+      dependencies: ["LLaMAStitch", "Figures", .product(name: "Yams", package: "Yams")],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "esta-study",
+      dependencies: ["Study", "ChatEngine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swiftSettings),
 
     // Random families for tests.
@@ -63,6 +77,10 @@ let package = Package(
     .testTarget(name: "ChatTUITests", dependencies: ["ChatTUI"], swiftSettings: swiftSettings),
     .testTarget(
       name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer", "FamilyFixture"], swiftSettings: swiftSettings),
+    .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "StudyTests", dependencies: ["FamilyFixture", "LLaMAStitch"], exclude: ["quick.yaml"],
+      swiftSettings: swiftSettings),
     .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus"], swiftSettings: swiftSettings),
   ]
 )

@@ -22,6 +22,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case storeUnusable(directory: String, cause: String)
   /// What was measured of a family cannot be read.
   case damagedFrontier(file: String)
+  /// Stops were to be chosen by answers that cannot be right or wrong.
+  case noCheckableAnswers(file: String)
   case trainingIsRunning
   /// Training was asked for without a step.
   case noSteps(Int)
@@ -52,6 +54,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "snapshots cannot be kept in \(directory): \(cause); check its permissions, or set XDG_DATA_HOME"
     case .damagedFrontier(let file):
       "\(file) is not a list of measured stitches; delete it or write it anew with `stitch frontier --write`"
+    case .noCheckableAnswers(let file):
+      "\(file) has no answers that can be checked, by which stops could be chosen; use questions with an “answer”"
     case .trainingIsRunning: "training is running already; stop it first"
     case .noSteps(let steps): "training needs at least 1 step, not \(steps)"
     }

@@ -7,28 +7,49 @@ struct FrontierCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "frontier", abstract: "Measure cost and quality of every stitch of a family.",
     discussion: """
-      Data: JSON Lines with `messages` and `answer`, and `kind` if wanted. A reply counts as right if its text \
-      equals the answer.
+      Data: JSON Lines with `messages` and `answer`, and `kind` if wanted; of `messages` without `answer` the last \
+      reply is the answer. A reply counts as right if its text equals the answer. Of other instruction data, and with \
+      --loss-only, only the loss is measured.
+
+      --choose-stops leaves out stops that a cheaper one dominates by more than noise (exact McNemar test on the same \
+      questions, one-sided, 5 %). Choose on other questions than you report on.
       """)
+
+  enum Candidates: String, CaseIterable, ExpressibleByArgument { case picked, all }
 
   @Option(help: "The family directory.") var family: String
   @Option(help: "Questions with known answers.") var data: String
   @Option(help: "At most so many questions, taken evenly from the file.") var questions: Int?
-  @Flag(help: "Only the slider's stops.") var stops = false
+  @Flag(help: "Measure only the slider's stops.") var onlyStops = false
+  @Flag(help: "Count no right answers, only the loss: for replies in free words.") var lossOnly = false
   @Flag(help: "Write frontier.json into the family.") var write = false
-  @Flag(help: "Drop stops that a cheaper one beats by more than noise from the slider; implies --write.") var chooseStops = false
-  @Flag(help: "One JSON document on standard output.") var json = false
-  @Option(help: "Write the wrong replies to this file (JSON Lines).") var wrong: String?
+  @Flag(help: "Choose the slider's stops by what was measured; implies --write.") var chooseStops = false
+  @Option(help: "What --choose-stops chooses from: picked (the family's stops, as adaptation picked them) or all stitches.")
+  var stops: Candidates = .picked
+  @Option(help: "How many stops to have if that many are no worse than the cheaper one beside them (default: 12 with --stops all).")
+  var minimumStops: Int?
+  @Flag(help: "One JSON document on standard output; `right` has a 1 for each question that was right.") var json = false
+  @Flag(help: "Print exact match by kind of question too.") var byKind = false
+  @Option(help: "Draw quality against cost into this file.") var svg: String?
+  @Option(help: "Write every answer to this file (JSON Lines): question, kind, stitch, reply, right, loss.") var answers: String?
   @Option(help: "Threads.") var threads = 2
 
   func validate() throws {
     try Check.threads(threads)
     if let questions { try Check.range("--questions", questions, 1...Int.max) }
+    if let minimumStops { try Check.range("--minimum-stops", minimumStops, 1...Int.max) }
+    if !chooseStops && (stops == .all || minimumStops != nil) {
+      throw ValidationError("--stops and --minimum-stops say how to choose; give --choose-stops too")
+    }
+    if onlyStops && stops == .all { throw ValidationError("--stops all needs all stitches measured; leave out --only-stops") }
+    if lossOnly && chooseStops { throw ValidationError("--choose-stops needs right and wrong answers; leave out --loss-only") }
   }
 
   func run() throws {
     let text = try TextFamily(URL(fileURLWithPath: family))
     let file = try QuestionFile(URL(fileURLWithPath: data))
+    // Before the work, not after it.
+    for output in [svg, answers].compactMap({ $0 }) { try checkWritable(output) }
     let meter = ProgressMeter()
     for record in file.skipped.prefix(5) { meter.note("\(data), \(record) (skipped)") }
     if !file.skipped.isEmpty { meter.note("\(data): \(file.skipped.count) lines skipped") }
@@ -36,41 +57,69 @@ struct FrontierCommand: ParsableCommand {
     if let questions, questions < chosen.count {
       chosen = (0..<questions).map { file.questions[$0 * file.questions.count / questions] }
     }
+    if lossOnly { for index in chosen.indices { chosen[index].isCheckable = false } }
+    if chooseStops, !chosen.contains(where: \.isCheckable) { throw EngineError.noCheckableAnswers(file: file.url.path) }
     let job = FrontierJob(
-      family: text, questions: chosen, data: file.url.lastPathComponent, threads: threads, stopsOnly: stops)
-    struct Wrong: Encodable {
-      var stitch: String
-      var kind: String
-      var question: String
-      var answer: String
-      var reply: String
-    }
-    var wrongLines = Data()
+      family: text, questions: chosen, data: file.url.lastPathComponent, threads: threads, stopsOnly: onlyStops)
+    var answerLines = Data()
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let frontier = try job.run(
-      progress: { meter.note("\($0.id): exact match \(ProgressMeter.fixed(100 * $0.exactMatch, 1)) %, loss \(ProgressMeter.fixed($0.loss, 4))") },
-      wrong: { stitch, question, reply in
-        guard wrong != nil else { return }
-        let line = Wrong(
-          stitch: stitch, kind: question.kind, question: question.messages.last!.content, answer: question.answer,
-          reply: reply)
-        if let data = try? encoder.encode(line) { wrongLines += data + Data("\n".utf8) }
-      })
-    if let wrong {
-      try AtomicFile.write(wrongLines, to: URL(fileURLWithPath: wrong))
+    var frontier = try job.run(
+      progress: { meter.note("\($0.id): \(Self.quality($0))loss \(ProgressMeter.fixed($0.loss, 4))") },
+      answered: { answer in if answers != nil { answerLines += try encoder.encode(answer) + Data("\n".utf8) } })
+    if chooseStops, let stops = frontier.worthwhileStops(amongAll: stops == .all, minimum: minimumStops ?? (stops == .all ? 12 : 1)) {
+      frontier = frontier.marked(stops: stops)
+      try text.family.writeStops(stops)
     }
-    if chooseStops { try text.family.writeStops(frontier.worthwhileStops()) }
-    if write || chooseStops { try frontier.marked(stops: chooseStops ? frontier.worthwhileStops() : nil).write(to: text.family) }
+    if write || chooseStops { try frontier.write(to: text.family) }
+    if let answers { try AtomicFile.write(answerLines, to: URL(fileURLWithPath: answers)) }
+    if let svg { try AtomicFile.write(Data(frontier.chart(title: "\(text.family.description.name): quality by cost").svg.utf8), to: URL(fileURLWithPath: svg)) }
     if json { return try Console.write(jsonText: frontier.json) }
-    var table = TextTable(["stitch", "route", "parameters", "FLOPs/token", "tok/s", "loss", "exact match", "stop"])
+    try Console.write(text: Self.table(frontier) + (byKind ? "\n" + Self.kindTable(frontier) : ""))
+  }
+
+  private func checkWritable(_ file: String) throws {
+    var isDirectory = ObjCBool(false)
+    if FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory), isDirectory.boolValue {
+      throw CommandError.unwritable(file, code: EISDIR)
+    }
+    let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
+    if access(directory, W_OK) != 0 { throw CommandError.unwritable(file, code: errno) }
+  }
+
+  private static func quality(_ row: Frontier.Measurement) -> String {
+    row.exactMatch.map { "exact match \(ProgressMeter.fixed(100 * $0, 1)) %, " } ?? ""
+  }
+
+  private static func table(_ frontier: Frontier) -> String {
+    var table = TextTable([
+      "stitch", "route", "parameters", "FLOPs/token", "bytes/token", "memory", "tok/s", "loss", "perplexity", "exact match",
+      "stop", "against the cheaper stop",
+    ])
     for row in frontier.stitches {
       table.add([
         row.id, row.route, Quantity.short(row.parameters), Quantity.short(row.flopsPerToken),
-        String(Int(row.tokensPerSecond)), ProgressMeter.fixed(row.loss, 4),
-        ProgressMeter.fixed(100 * row.exactMatch, 1) + " %", row.isStop ? "●" : "",
+        Quantity.short(row.weightBytesPerToken ?? 0), Quantity.short(row.memoryBytes ?? 0),
+        String(Int(row.tokensPerSecond)), ProgressMeter.fixed(row.loss, 4), row.perplexity.map { ProgressMeter.fixed($0, 3) } ?? "",
+        row.exactMatch.map { ProgressMeter.fixed(100 * $0, 1) + " %" } ?? "", row.isStop ? "●" : "",
+        row.againstCheaperStop.map(comparison) ?? "",
       ])
     }
-    try Console.write(text: table.text)
+    guard let all = frontier.hypervolume, let stops = frontier.stopsHypervolume else { return table.text }
+    return table.text
+      + "hypervolume \(ProgressMeter.fixed(all, 4)), of the stops alone \(ProgressMeter.fixed(stops, 4))\n"
+  }
+
+  private static func comparison(_ comparison: Frontier.Comparison) -> String {
+    let p = comparison.pValue < 1e-4 ? "p < 0.0001" : "p = " + ProgressMeter.fixed(comparison.pValue, 4)
+    return "+\(comparison.gained) −\(comparison.lost), \(p)"
+  }
+
+  private static func kindTable(_ frontier: Frontier) -> String {
+    var table = TextTable(["kind", "questions"] + frontier.stitches.map(\.id))
+    for (kind, count) in (frontier.kinds ?? [:]).sorted(by: { $0.key < $1.key }) {
+      table.add([kind, String(count)] + frontier.stitches.map { $0.byKind[kind].map { ProgressMeter.fixed(100 * $0, 0) + " %" } ?? "" })
+    }
+    return table.text
   }
 }

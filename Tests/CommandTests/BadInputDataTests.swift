@@ -93,9 +93,54 @@ import Testing
         try content.write(to: data)
         try workspace.expectRefusal(frontier, [data.lastPathComponent, part, "; "])
       }
-      for (option, value) in [("--questions", "0"), ("--threads", "0"), ("--threads", "-1")] {
+      for (option, value) in [
+        ("--questions", "0"), ("--threads", "0"), ("--threads", "-1"), ("--minimum-stops", "0"), ("--stops", "some"),
+      ] {
         try workspace.expectRefusal(frontier + ["\(option)=\(value)"], [option, value])
       }
+      // What cannot be written is told before anything is measured.
+      try Data(#"{"messages":[{"role":"user","content":"hi"}],"answer":"x"}"#.utf8).write(to: data)
+      let nowhere = workspace.directory.appending(path: "none/file").path
+      for option in ["--svg", "--answers"] {
+        try workspace.expectRefusal(frontier + [option, nowhere], [nowhere, "no such file", "check the path"])
+        try workspace.expectRefusal(frontier + [option, workspace.directory.path], [workspace.directory.path, "is a directory"])
+      }
+      try workspace.expectRefusal(frontier + ["--stops", "all"], ["--choose-stops"])
+      try workspace.expectRefusal(frontier + ["--choose-stops", "--loss-only"], ["--loss-only"])
+      try workspace.expectRefusal(frontier + ["--choose-stops", "--stops", "all", "--only-stops"], ["--only-stops"])
+      try Data(#"[{"instruction":"Say hello","output":"hello"}]"#.utf8).write(to: data)
+      try workspace.expectRefusal(frontier + ["--choose-stops"], [data.path, "no answers that can be checked", "; "])
+    }
+  }
+
+  @Test func measurements() throws {
+    try Workspace.with { workspace in
+      let data = workspace.directory.appending(path: "questions.jsonl")
+      let lines = (0..<6).map { #"{"messages":[{"role":"user","content":"say \#($0)"}],"answer":"hello","kind":"k\#($0 % 2)"}"# }
+      try Data(lines.joined(separator: "\n").utf8).write(to: data)
+      let (svg, answers) = (workspace.directory.appending(path: "f.svg"), workspace.directory.appending(path: "a.jsonl"))
+      let frontier = ["frontier", "--family", workspace.family.path, "--data", data.path]
+      let outcome = try workspace.run(
+        frontier + ["--choose-stops", "--stops", "all", "--svg", svg.path, "--answers", answers.path, "--json"])
+      #expect(outcome.status == 0, "\(outcome.complaint)")
+      let document = try #require(JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+      let rows = try #require(document["stitches"] as? [[String: Any]])
+      #expect(rows.map { $0["id"] as? String } == RandomFamily.stitchIDs)
+      #expect(rows.allSatisfy { ($0["right"] as? String)?.count == 6 && $0["isStop"] as? Bool == true })
+      #expect(document["hypervolume"] is Double && document["format"] as? Int == 2)
+      let drawing = try String(contentsOf: svg, encoding: .utf8)
+      #expect(drawing.hasPrefix("<svg") && drawing.contains(">small-large@2</text>"))
+      let written = try String(contentsOf: answers, encoding: .utf8).split(separator: "\n")
+      #expect(written.count == 6 * RandomFamily.stitchIDs.count)
+      let first = try #require(JSONSerialization.jsonObject(with: Data(written[0].utf8)) as? [String: Any])
+      #expect(first["prompt"] as? String == "say 0" && first["right"] as? Bool == false && first["reply"] is String)
+      let kept = try String(contentsOf: workspace.family.appending(path: "frontier.json"), encoding: .utf8)
+      #expect(!kept.contains("\"right\"") && kept.contains("\"pValue\""))
+
+      let table = try workspace.run(frontier + ["--by-kind"]).text
+      #expect(table.contains("against the cheaper stop") && table.contains("\nk1    3 "))
+      let plain = try workspace.run(frontier + ["--loss-only", "--json"])
+      #expect(plain.status == 0 && !plain.text.contains("exactMatch"))
     }
   }
 

@@ -1,13 +1,16 @@
 import Foundation
 
 /// Questions whose right reply is known: JSON Lines with `messages`, `answer` and, if wanted, `kind`; of a
-/// conversation without `answer` the last reply is the answer.
+/// conversation without `answer` the last reply is the answer. Other instruction data (`DataFile`) has replies too, but
+/// in free words: their loss can be measured, and they cannot be right or wrong.
 public struct QuestionFile: Sendable {
   public struct Question: Sendable, Equatable {
     /// Ends in a user's turn.
     public var messages: [ChatMessage]
     public var answer: String
     public var kind: String
+    /// Whether a reply is right only if it is the answer.
+    public var isCheckable = true
   }
 
   public let url: URL
@@ -46,6 +49,13 @@ public struct QuestionFile: Sendable {
         continue
       }
       questions.append(Question(messages: decoded.messages, answer: answer, kind: decoded.kind ?? "all"))
+    }
+    if questions.isEmpty, let file = try? DataFile(url) {
+      questions = file.conversations.compactMap { messages in
+        guard let answer = messages.last, answer.role == .assistant, messages.count > 1 else { return nil }
+        return Question(messages: messages.dropLast(), answer: answer.content, kind: "all", isCheckable: false)
+      }
+      skipped = file.skipped
     }
     guard !questions.isEmpty else { throw .nothingUsable(file: url.path, first: skipped.first?.description) }
     self.questions = questions

@@ -3,45 +3,118 @@ import LLaMAStitch
 
 /// `frontier.json`: what the stitches of a family were measured to cost and to be worth.
 public struct Frontier: Sendable, Codable, Equatable {
+  /// What is written now. Format 1 had less: what is `nil` in what was read was not measured.
+  public static let currentFormat = 2
+
   public struct Measurement: Sendable, Codable, Equatable {
     public var id: String
     public var route: String
+    /// Parameters of the network, adapter included.
     public var parameters: Int
+    /// At zero context, head included, without the adapter: what cost means everywhere.
     public var flopsPerToken: Int
+    /// The same with the adapter's low-rank updates.
+    public var adaptedFlopsPerToken: Int?
+    /// Bytes of all weights used, adapter included.
     public var weightBytes: Int
-    /// Share of the questions answered exactly.
-    public var exactMatch: Double
+    /// Bytes of weights read to decode one token: all but the embedding, of which it is one row.
+    public var weightBytesPerToken: Int?
+    /// Bytes of keys and values read besides, at the full context.
+    public var cacheBytesPerToken: Int?
+    /// Bytes that a chat with this stitch alone keeps: weights, and the cache of the full context.
+    public var memoryBytes: Int?
+    /// Decoding speed when measured, of one reply at a time.
+    public var tokensPerSecond: Double
     /// Mean loss of the reference answers, nats per token.
     public var loss: Double
-    /// Decoding speed when measured, on one thread.
-    public var tokensPerSecond: Double
+    /// exp(loss); `nil` too where that is beyond all numbers.
+    public var perplexity: Double?
+    /// Share of the questions answered exactly; `nil` where no answer can be checked.
+    public var exactMatch: Double?
     /// Exact match by kind of question.
     public var byKind: [String: Double]
     /// Whether it is one of the slider's stops.
     public var isStop: Bool
+    /// Of a stop, how it compares with the next cheaper one.
+    public var againstCheaperStop: Comparison?
+    /// A 1 for each question answered exactly, a 0 for each other one. Not kept in the family.
+    public var right: String?
+
+    /// Which questions were right.
+    public var isRight: [Bool]? { right.map { $0.utf8.map { $0 == UInt8(ascii: "1") } } }
   }
 
+  /// Two stops on the same questions.
+  public struct Comparison: Sendable, Codable, Equatable {
+    /// The cheaper stop.
+    public var stop: String
+    /// Questions that only the dearer stop got right, and only the cheaper.
+    public var gained: Int
+    public var lost: Int
+    /// Two-sided, by `McNemarTest`.
+    public var pValue: Double
+  }
+
+  /// `nil` in format 1.
+  public var format: Int?
   /// Name of the file the questions came from.
   public var data: String
   public var questions: Int
+  /// How many questions there are of each kind.
+  public var kinds: [String: Int]?
   /// Steps of the adapter in use; `nil` without one.
   public var adapterStep: Int?
+  /// The full context: positions of the cache in `cacheBytesPerToken` and `memoryBytes`.
+  public var contextLength: Int?
+  /// How many threads the speed was measured with.
+  public var threads: Int?
+  /// Scale and reference point of the hypervolumes.
+  public var hypervolumeScale: Hypervolume?
+  /// What all measured stitches dominate, and what the stops do, by exact match; `nil` where there is none.
+  public var hypervolume: Double?
+  public var stopsHypervolume: Double?
   /// Cheapest first.
   public var stitches: [Measurement]
 
-  /// The stops worth having: both ends, and every stop that is not beaten by a cheaper one by more than the noise of
-  /// the measurement (one standard error of the difference of two shares).
-  public func worthwhileStops() -> [String] {
-    let stops = stitches.filter(\.isStop)
-    guard let last = stops.last else { return [] }
-    var kept: [Measurement] = []
-    for stop in stops {
-      let best = kept.map(\.exactMatch).max() ?? 0
-      let p = (best + stop.exactMatch) / 2
-      let noise = (2 * p * (1 - p) / Double(max(1, questions))).squareRoot()
-      if kept.isEmpty || stop.id == last.id || stop.exactMatch >= best - noise { kept.append(stop) }
+  /// The stops worth having: what a cheaper stop dominates by more than noise is left out (`StopChoice`).
+  /// - Parameters:
+  ///   - all: choose among all measured stitches instead of those marked as stops.
+  ///   - minimum: how many to have if that can be.
+  /// - Returns: `nil` where nothing says which answers were right.
+  public func worthwhileStops(amongAll all: Bool = false, minimum: Int = 1) -> [String]? {
+    let candidates = stitches.filter { all || $0.isStop }.compactMap { stitch in
+      stitch.isRight.map { StopChoice.Candidate(id: stitch.id, isRight: $0) }
     }
-    return kept.map(\.id)
+    return candidates.isEmpty ? nil : StopChoice.stops(candidates, minimum: minimum)
+  }
+
+  /// The same measurements with these stops marked and compared.
+  public func marked(stops: some Collection<String>) -> Frontier {
+    var copy = self
+    var cheaper: Measurement?
+    for index in copy.stitches.indices {
+      let isStop = stops.contains(copy.stitches[index].id)
+      copy.stitches[index].isStop = isStop
+      copy.stitches[index].againstCheaperStop = nil
+      guard isStop else { continue }
+      if let cheaper, let first = cheaper.isRight, let second = copy.stitches[index].isRight {
+        let test = McNemarTest(first, second)
+        copy.stitches[index].againstCheaperStop = Comparison(
+          stop: cheaper.id, gained: test.gained, lost: test.lost, pValue: test.pValue)
+      }
+      cheaper = copy.stitches[index]
+    }
+    copy.hypervolume = copy.dominated { _ in true }
+    copy.stopsHypervolume = copy.dominated { $0.isStop }
+    return copy
+  }
+
+  private func dominated(_ isCounted: (Measurement) -> Bool) -> Double? {
+    let counted = stitches.filter(isCounted)
+    let networks = counted.compactMap { stitch in
+      stitch.exactMatch.map { (flopsPerToken: Double(stitch.flopsPerToken), quality: $0) }
+    }
+    return networks.isEmpty ? nil : hypervolumeScale?(networks)
   }
 
   /// Reads the measurements of a family; `nil` where there are none.
@@ -50,17 +123,9 @@ public struct Frontier: Sendable, Codable, Equatable {
     let file = family.directory.appendingPathComponent(FamilyDescription.frontierName)
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
     guard let data = try? Data(contentsOf: file), let frontier = try? JSONDecoder().decode(Frontier.self, from: data),
-      frontier.stitches.allSatisfy({ (0...1).contains($0.exactMatch) && $0.loss.isFinite && $0.tokensPerSecond >= 0 })
+      frontier.stitches.allSatisfy({ (0...1).contains($0.exactMatch ?? 0) && $0.loss.isFinite && $0.tokensPerSecond >= 0 })
     else { throw .damagedFrontier(file: file.path) }
     return frontier
-  }
-
-  /// The same measurements with other stops marked; as they are where `stops` is `nil`.
-  public func marked(stops: [String]?) -> Frontier {
-    guard let stops else { return self }
-    var copy = self
-    for index in copy.stitches.indices { copy.stitches[index].isStop = stops.contains(copy.stitches[index].id) }
-    return copy
   }
 
   public var json: Data {
@@ -73,6 +138,8 @@ public struct Frontier: Sendable, Codable, Equatable {
 
   /// Writes `frontier.json` into the family.
   public func write(to family: Family) throws {
-    try AtomicFile.write(json, to: family.directory.appendingPathComponent(FamilyDescription.frontierName))
+    var kept = self
+    for index in kept.stitches.indices { kept.stitches[index].right = nil }
+    try AtomicFile.write(kept.json, to: family.directory.appendingPathComponent(FamilyDescription.frontierName))
   }
 }

@@ -11,6 +11,24 @@ public struct FrontierJob {
   public var threads: Int
   /// Only the slider's stops.
   public var stopsOnly: Bool
+  /// Seconds to measure the speed of each stitch.
+  public var speedSeconds = 0.2
+
+  /// What one stitch did with one question.
+  public struct Answer: Sendable, Encodable {
+    public var stitch: String
+    /// Place among the questions, from 0.
+    public var question: Int
+    public var kind: String
+    /// The user's last turn.
+    public var prompt: String
+    public var answer: String
+    /// `nil` where the answer cannot be checked: no reply was made.
+    public var reply: String?
+    public var right: Bool?
+    /// Of the answer, nats per token.
+    public var loss: Double
+  }
 
   public init(
     family: TextFamily, questions: [QuestionFile.Question], data: String, threads: Int, stopsOnly: Bool
@@ -24,10 +42,10 @@ public struct FrontierJob {
 
   /// - Parameters:
   ///   - progress: told of each stitch when it is measured.
-  ///   - wrong: told of each wrong reply: stitch, question, expected, found.
+  ///   - answered: told of every answer.
+  /// - Throws: `DataError.allTooLong`, and what reading the family throws.
   public func run(
-    progress: (Frontier.Measurement) -> Void,
-    wrong: (String, QuestionFile.Question, String) -> Void = { _, _, _ in }
+    progress: (Frontier.Measurement) -> Void, answered: (Answer) throws -> Void = { _ in }
   ) throws -> Frontier {
     let adapter = try family.family.ownAdapter()
     let stops = Set(family.family.stops.map(\.id))
@@ -36,37 +54,63 @@ public struct FrontierJob {
         prompt: try family.template.encode(question.messages.map(\.templated), tokenizer: family.tokenizer),
         answer: try answerTokens(question))
     }
-    let context = family.family.contextLength
+    let context = family.contextLength
     let fitting = prepared.indices.filter {
       prepared[$0].prompt.count + prepared[$0].answer.count <= context
     }
     guard !fitting.isEmpty else { throw DataError.allTooLong(file: data, contextLength: context) }
-    let stopTokens = Set(try family.template.stopTokens(family.tokenizer))
-    let maxTokens = min(context - 1, 8 + 2 * (fitting.map { prepared[$0].answer.count }.max() ?? 0))
+    // One question that cannot be checked among others counts for the loss alone.
+    let checked = fitting.filter { questions[$0].isCheckable }
+    let maxTokens = min(context - 1, 8 + 2 * (checked.map { prepared[$0].answer.count }.max() ?? 0))
     let pool = ComputePool(threads: threads)
     var measured: [Frontier.Measurement] = []
     for stitch in family.family.stitches where !stopsOnly || stops.contains(stitch.id) {
+      let network = family.family.network(stitch.route, adapter: adapter)
       let result = try QuestionBenchmark.run(
-        family.family.network(stitch.route, adapter: adapter), fitting.map { prepared[$0] },
-        stopTokens: stopTokens, maxTokens: maxTokens, pool: pool)
-      var right: [String: (right: Int, all: Int)] = [:]
+        network, fitting.map { prepared[$0] }, stopTokens: family.stopTokens, maxTokens: checked.isEmpty ? 0 : maxTokens,
+        pool: pool)
+      var byKind: [String: (right: Int, all: Int)] = [:]
+      var right = ""
+      var loss = 0.0
       for (place, index) in fitting.enumerated() {
-        let reply = try family.tokenizer.decode(result.replies[place]).trimmingCharacters(in: .whitespacesAndNewlines)
-        let isRight = reply == questions[index].answer.trimmingCharacters(in: .whitespacesAndNewlines)
-        right[questions[index].kind, default: (0, 0)].all += 1
-        if isRight { right[questions[index].kind]!.right += 1 } else { wrong(stitch.id, questions[index], reply) }
+        let question = questions[index]
+        loss += result.losses[place] * Double(prepared[index].answer.count)
+        var answer = Answer(
+          stitch: stitch.id, question: index, kind: question.kind, prompt: question.messages.last?.content ?? "",
+          answer: question.answer, loss: result.losses[place])
+        if question.isCheckable {
+          let reply = try family.tokenizer.decode(result.replies[place]).trimmingCharacters(in: .whitespacesAndNewlines)
+          let isRight = reply == question.answer.trimmingCharacters(in: .whitespacesAndNewlines)
+          (answer.reply, answer.right) = (reply, isRight)
+          right += isRight ? "1" : "0"
+          byKind[question.kind, default: (0, 0)].all += 1
+          if isRight { byKind[question.kind]!.right += 1 }
+        }
+        try answered(answer)
       }
-      let total = right.values.reduce(0) { $0 + $1.right }
+      loss /= Double(max(1, fitting.reduce(0) { $0 + prepared[$1].answer.count }))
+      guard loss.isFinite else { throw InferenceError.notANumber }
+      let cache = network.cacheBytes(positions: context)
       measured.append(
         Frontier.Measurement(
-          id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
-          flopsPerToken: stitch.flopsPerToken, weightBytes: stitch.weightBytes,
-          exactMatch: Double(total) / Double(fitting.count),
-          loss: result.losses.reduce(0, +) / Double(fitting.count), tokensPerSecond: result.tokensPerSecond,
-          byKind: right.mapValues { Double($0.right) / Double($0.all) }, isStop: stops.contains(stitch.id)))
+          id: stitch.id, route: stitch.routeText, parameters: network.parameterCount,
+          flopsPerToken: stitch.flopsPerToken, adaptedFlopsPerToken: network.flopsPerToken,
+          weightBytes: network.byteCount, weightBytesPerToken: network.weightBytesPerToken, cacheBytesPerToken: cache,
+          memoryBytes: network.byteCount + cache,
+          tokensPerSecond: try InferenceBenchmark.speeds(network, prompt: 32, pool: pool, seconds: speedSeconds).decode,
+          loss: loss, perplexity: exp(loss).isFinite ? exp(loss) : nil,
+          exactMatch: checked.isEmpty ? nil : Double(byKind.values.reduce(0) { $0 + $1.right }) / Double(checked.count),
+          byKind: byKind.mapValues { Double($0.right) / Double($0.all) }, isStop: false,
+          right: checked.isEmpty ? nil : right))
       progress(measured.last!)
     }
-    return Frontier(data: data, questions: fitting.count, adapterStep: adapter?.step, stitches: measured)
+    let anchors = family.family.stitches.filter { $0.route.join == nil }.map { Double($0.flopsPerToken) }
+    let frontier = Frontier(
+      format: Frontier.currentFormat, data: data, questions: fitting.count,
+      kinds: Dictionary(fitting.map { (questions[$0].kind, 1) }, uniquingKeysWith: +), adapterStep: adapter?.step,
+      contextLength: context, threads: threads,
+      hypervolumeScale: Hypervolume(cheapest: anchors.min()!, dearest: anchors.max()!), stitches: measured)
+    return frontier.marked(stops: stops)
   }
 
   /// The tokens of the answer as the template would have them, with what ends a reply.

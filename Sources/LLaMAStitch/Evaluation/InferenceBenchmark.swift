@@ -11,9 +11,18 @@ public enum InferenceBenchmark {
     _ shape: BenchmarkShape, prompt: Int = 256, reply: Int = 64, pool: ComputePool, seconds: Double = 3
   ) throws -> Speeds {
     let model = LlamaModel(configuration: shape.configuration, store: shape.randomStore())
-    let session = InferenceSession(network: model.network(), contextLength: prompt + reply + 1, pool: pool)
+    return try speeds(model.network(), prompt: prompt, reply: reply, pool: pool, seconds: seconds)
+  }
+
+  /// The same of a given network. Where its context is shorter than prompt and reply, so are they.
+  public static func speeds(
+    _ network: Network, prompt: Int = 256, reply: Int = 64, pool: ComputePool, seconds: Double = 3
+  ) throws -> Speeds {
+    let prompt = max(1, min(prompt, network.contextLength / 2))
+    let reply = max(1, min(reply, network.contextLength - prompt - 1))
+    let session = InferenceSession(network: network, contextLength: prompt + reply + 1, pool: pool)
     var random = SeededGenerator(seed: 2)
-    let tokens = (0..<prompt).map { _ in random.index(below: shape.configuration.vocabularySize) }
+    let tokens = (0..<prompt).map { _ in random.index(below: min(network.vocabularySize, network.embedding.rows)) }
     let options = GenerationOptions(maxTokens: reply)
     var prefill: [Double] = []
     var decode: [Double] = []

@@ -14,16 +14,15 @@ public struct Question: Sendable {
 
 /// What a network did on questions.
 public struct QuestionResult: Sendable {
-  /// The greedy reply to each question, without stop tokens.
+  /// The greedy reply to each question, without stop tokens; empty where none was asked for.
   public var replies: [[Int]]
   /// Mean negative log-likelihood of each reference answer, nats per token.
   public var losses: [Double]
-  /// Tokens per second of decoding, of the median question.
-  public var tokensPerSecond: Double
 }
 
 /// Greedy replies and losses of a network on questions, several questions at a time.
 public enum QuestionBenchmark {
+  /// - Parameter maxTokens: of a reply; 0 for losses alone.
   public static func run(
     _ network: Network, _ questions: [Question], stopTokens: Set<Int>, maxTokens: Int, pool: ComputePool
   ) throws -> QuestionResult {
@@ -39,34 +38,36 @@ public enum QuestionBenchmark {
       }
     }
     let answers = try collector.values()
-    let speeds = answers.map(\.speed).filter { $0 > 0 }.sorted()
-    return QuestionResult(
-      replies: answers.map(\.reply), losses: answers.map(\.loss),
-      tokensPerSecond: speeds.isEmpty ? 0 : speeds[speeds.count / 2])
+    return QuestionResult(replies: answers.map(\.reply), losses: answers.map(\.loss))
   }
 
   private struct Answer {
     var reply: [Int]
     var loss: Double
-    var speed: Double
   }
 
   private static func answer(
     _ question: Question, _ session: InferenceSession, _ stopTokens: Set<Int>, _ maxTokens: Int
   ) throws -> Answer {
     session.truncate(to: 0)
-    let result = try session.generate(
-      prompt: question.prompt, options: GenerationOptions(maxTokens: maxTokens, stopTokens: stopTokens),
-      listener: { _ in .goOn })
+    var reply: [Int] = []
+    if maxTokens > 0 {
+      reply = try session.generate(
+        prompt: question.prompt, options: GenerationOptions(maxTokens: maxTokens, stopTokens: stopTokens),
+        listener: { _ in .goOn }
+      ).tokens
+    }
     // The reference: the last token of the prompt predicts the answer's first.
     session.truncate(to: question.prompt.count - 1)
+    if session.position < question.prompt.count - 1 {
+      try session.evaluate(Array(question.prompt.dropLast()), logits: .none)
+    }
     let given = [question.prompt.last!] + question.answer.dropLast()
     let logits = try session.evaluate(given, logits: .all)
     let loss = question.answer.indices.reduce(0.0) {
       $0 + Scorer.negativeLogLikelihood(logits.row($1), question.answer[$1])
     }
-    return Answer(
-      reply: result.tokens, loss: loss / Double(max(1, question.answer.count)), speed: result.decodeSpeed)
+    return Answer(reply: reply, loss: loss / Double(max(1, question.answer.count)))
   }
 
   /// Answers from several threads.

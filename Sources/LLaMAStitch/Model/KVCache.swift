@@ -17,12 +17,23 @@ public final class KVCache: Sendable {
 
   /// For a block of this configuration; `capacity` is rounded up to whole groups of positions.
   public init(configuration: LlamaConfiguration, capacity: Int) {
-    let group = Int(CK_KEY_BLOCK)
-    self.capacity = (capacity + group - 1) / group * group
-    valueStride = (configuration.headDimension + 15) / 16 * 16
+    self.capacity = Self.rounded(capacity)
+    valueStride = Self.valueStride(configuration)
     keyHeadStride = self.capacity * configuration.headDimension
     valueHeadStride = self.capacity * valueStride
     keys = FloatBuffer(count: configuration.keyValueHeadCount * keyHeadStride)
     values = FloatBuffer(count: configuration.keyValueHeadCount * valueHeadStride)
   }
+
+  /// Bytes of a cache for a block of this configuration; `capacity` is rounded up to whole groups of positions.
+  static func byteCount(configuration: LlamaConfiguration, capacity: Int) -> Int {
+    4 * configuration.keyValueHeadCount * rounded(capacity) * (configuration.headDimension + valueStride(configuration))
+  }
+
+  private static func rounded(_ capacity: Int) -> Int {
+    let group = Int(CK_KEY_BLOCK)
+    return (capacity + group - 1) / group * group
+  }
+
+  private static func valueStride(_ configuration: LlamaConfiguration) -> Int { (configuration.headDimension + 15) / 16 * 16 }
 }

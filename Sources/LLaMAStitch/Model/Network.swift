@@ -71,6 +71,25 @@ public struct Network: Sendable {
     count(embedding: embedding.byteCount, head: head.byteCount, \.byteCount, \.byteCount) + 4 * finalNorm.count
   }
 
+  /// Bytes of weights that computing one token reads: every stage, norm and head whole, of the embedding one row.
+  public var weightBytesPerToken: Int {
+    let ends = embedding.columns * embedding.elementType.size + 4 * finalNorm.count + head.byteCount
+    return stages.reduce(ends) { total, stage in
+      switch stage {
+      case .block(let block): total + block.byteCount
+      case .stitch(let projection): total + projection.byteCount
+      }
+    }
+  }
+
+  /// Bytes of the keys and values of so many positions, which computing the next token reads.
+  public func cacheBytes(positions: Int) -> Int {
+    stages.reduce(0) { total, stage in
+      guard case .block(let block) = stage else { return total }
+      return total + KVCache.byteCount(configuration: block.configuration, capacity: positions)
+    }
+  }
+
   private func count(
     embedding embeddingCount: Int, head headCount: Int, _ ofBlock: (Block) -> Int, _ ofStitch: (Projection) -> Int
   ) -> Int {
