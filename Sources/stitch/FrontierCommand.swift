@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChatEngine
+import Figures
 import Foundation
 import LLaMAStitch
 

@@ -13,6 +13,8 @@ public struct FrontierJob {
   public var stopsOnly: Bool
   /// Seconds to measure the speed of each stitch.
   public var speedSeconds = 0.2
+  /// Tokens of a reply, at most; by default twice the longest answer and a few more.
+  public var longestReply: Int?
 
   /// What one stitch did with one question.
   public struct Answer: Sendable, Encodable {
@@ -59,9 +61,8 @@ public struct FrontierJob {
       prepared[$0].prompt.count + prepared[$0].answer.count <= context
     }
     guard !fitting.isEmpty else { throw DataError.allTooLong(file: data, contextLength: context) }
-    // One question that cannot be checked among others counts for the loss alone.
     let checked = fitting.filter { questions[$0].isCheckable }
-    let maxTokens = min(context - 1, 8 + 2 * (checked.map { prepared[$0].answer.count }.max() ?? 0))
+    let maxTokens = min(context - 1, longestReply ?? 8 + 2 * (checked.map { prepared[$0].answer.count }.max() ?? 0))
     let pool = ComputePool(threads: threads)
     var measured: [Frontier.Measurement] = []
     for stitch in family.family.stitches where !stopsOnly || stops.contains(stitch.id) {
