@@ -44,11 +44,11 @@ enum RandomModel {
 
   /// A family of random anchors of the given depths and widths.
   static func family(
-    in folder: TemporaryFolder, depths: [Int] = [2, 3], widths: [Int] = [16, 24]
+    in folder: TemporaryFolder, depths: [Int] = [2, 3], widths: [Int] = [16, 24], tied: Bool = false
   ) throws -> Family {
     let names = ["small", "medium", "large", "huge"]
     let anchors = try zip(depths, widths).enumerated().map { index, shape in
-      let configuration = configuration(hidden: shape.1, blocks: shape.0)
+      let configuration = configuration(hidden: shape.1, blocks: shape.0, tied: tied)
       let directory = try write(
         configuration, weights: weights(configuration, seed: UInt64(index + 1)),
         to: folder.url.appendingPathComponent(names[index]))

@@ -1,0 +1,106 @@
+import FamilyFixture
+import Foundation
+import LLaMAStitch
+import Testing
+
+/// `stitch adapt --method …`: what it reports, what it refuses.
+@Suite struct AdaptMethodTests {
+  private struct Report: Decodable {
+    var method: String
+    var output: String
+    var trainable_parameters: Int
+    var stored_bytes: Int
+    var steps: Int
+    var tokens: Int
+    var held_out_loss: Double
+    var stitch_loss: Double?
+    var peak_memory_bytes: Int
+  }
+
+  /// A line of the log.
+  private struct Measured: Decodable {
+    var step: Int
+    var tokens: Int
+    var heldOutLoss: Double
+    var stitchLoss: Double?
+    var stitches: [String: Double]?
+  }
+
+  private static func lines(_ file: URL) throws -> [Measured] {
+    try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
+      try JSONDecoder().decode(Measured.self, from: Data($0.utf8))
+    }
+  }
+
+  private static func size(_ url: URL) throws -> Int { try Data(contentsOf: url).count }
+
+  @Test(arguments: ["esta", "sn-net", "lora-per-anchor"]) func reports(method: String) throws {
+    try Workspace.with { workspace in
+      try Data(RandomFamily.lesson(count: 60).utf8).write(to: workspace.lesson)
+      let log = workspace.directory.appending(path: "log.jsonl")
+      let outcome = try workspace.run([
+        "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--output", workspace.output.path,
+        "--method", method, "--steps", "6", "--tokens-per-step", "64", "--rank", "2", "--measure-interval", "4", "--log", log.path,
+        "--log-stitches", "--json",
+      ])
+      #expect(outcome.status == 0, "\(outcome.complaint)")
+      let report = try JSONDecoder().decode(Report.self, from: outcome.output)
+      #expect(report.method == method && report.output == workspace.output.path && report.steps == 6)
+      #expect(report.tokens >= 6 * 64 && report.peak_memory_bytes > 1 << 20)
+      let files =
+        method == "sn-net"
+        ? ["anchors/small/model.safetensors", "anchors/large/model.safetensors", "stitches.safetensors"] : ["esta.safetensors"]
+      #expect(try report.stored_bytes == files.reduce(0) { try $0 + Self.size(workspace.output.appending(path: $1)) })
+      #expect(report.stored_bytes >= 4 * report.trainable_parameters)
+      let measured = try Self.lines(log)
+      #expect(measured.map(\.step) == [4, 6])
+      let last = try #require(measured.last)
+      #expect(last.heldOutLoss == report.held_out_loss && last.stitchLoss == report.stitch_loss && last.tokens == report.tokens)
+      #expect(Set(try #require(last.stitches).keys) == Set(RandomFamily.stitchIDs))
+      let left = try workspace.snapshot().keys.filter { $0.hasSuffix(".lock") }
+      #expect(left.isEmpty)
+    }
+  }
+
+  @Test func refusals() throws {
+    try Workspace.with { workspace in
+      let adapt = ["adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "4"]
+      let written = ["--output", workspace.output.path]
+      let cases: [([String], [String])] = [
+        (["--method", "magic"], ["magic", "esta", "sn-net", "lora-per-anchor"]),
+        (["--method", "sn-net"], ["sn-net", "--output"]),
+        (["--method", "sn-net", "--continue"] + written, ["--continue", "sn-net"]),
+        (["--method", "sn-net", "--anchor-steps", "4"] + written, ["--anchor-steps", "0 … 3"]),
+        (["--method", "sn-net", "--no-stitch-biases"] + written, ["--no-stitch-biases", "sn-net"]),
+        (["--method", "lora-per-anchor", "--sampling", "uniform"], ["--sampling", "lora-per-anchor"]),
+        (["--anchor-steps", "1"], ["--anchor-steps", "esta"]), (["--keep-layers"], ["--keep-layers", "esta"]),
+        (["--weight-decay", "nan"], ["--weight-decay"]),
+      ]
+      for (arguments, parts) in cases { try workspace.expectRefusal(adapt + arguments, parts) }
+    }
+  }
+
+  @Test func aLogIsNeverWrittenOverSomethingElse() throws {
+    try Workspace.with { workspace in
+      let checkpoint = workspace.directory.appending(path: "checkpoint")
+      try workspace.expectRefusal(
+        [
+          "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "4", "--output",
+          workspace.output.path, "--log", workspace.text.path, "--checkpoint", checkpoint.path,
+        ], [workspace.text.path, "not a log", "--log"])
+    }
+  }
+
+  @Test func oneRunToACheckpoint() throws {
+    try Workspace.with { workspace in
+      let checkpoint = workspace.directory.appending(path: "checkpoint")
+      let lock = try FileLock(of: checkpoint)
+      try workspace.expectRefusal(
+        [
+          "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "4", "--output",
+          workspace.output.path, "--checkpoint", checkpoint.path,
+        ], [checkpoint.path, "in use by another run", "wait"])
+      withExtendedLifetime(lock) {}
+    }
+  }
+}
