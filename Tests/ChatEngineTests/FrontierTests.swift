@@ -40,7 +40,8 @@ import Testing
     }
     // 128 positions of 2 blocks with 2 heads of 8 keys and as many values, kept 16 wide.
     #expect(frontier.stitches[0].cacheBytesPerToken == 128 * 2 * 2 * (8 + 16) * 4)
-    #expect(frontier.stitches[1].againstCheaperStop == Frontier.Comparison(stop: "small", gained: 0, lost: 0, pValue: 1))
+    let comparison = try #require(frontier.stitches[1].againstCheaperStop)
+    #expect(comparison.stop == "small" && comparison.gained == 0 && comparison.lost == 0 && comparison.pValue == 1)
     #expect(frontier.hypervolume == 0 && frontier.stopsHypervolume == 0)
   }
 

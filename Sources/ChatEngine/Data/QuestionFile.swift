@@ -55,7 +55,7 @@ public struct QuestionFile: Sendable {
         guard let answer = messages.last, answer.role == .assistant, messages.count > 1 else { return nil }
         return Question(messages: messages.dropLast(), answer: answer.content, kind: "all", isCheckable: false)
       }
-      skipped = file.skipped
+      if !questions.isEmpty { skipped = file.skipped }
     }
     guard !questions.isEmpty else { throw .nothingUsable(file: url.path, first: skipped.first?.description) }
     self.questions = questions
