@@ -101,6 +101,8 @@ public final class FamilyTrainer: @unchecked Sendable {
     random = SeededGenerator(seed: settings.seed, stream: 5)
   }
 
+  /// Floats that are trained.
+  public var parameterCount: Int { networks.store.count }
   /// How often each stitch was drawn, by id.
   public var drawn: [String: Int] { byID(sampler.drawn) }
   /// Importance of each stitch, by id.

@@ -4,8 +4,14 @@ import Foundation
 public struct FamilyBuilder {
   /// What a listener hears.
   public enum Progress: Sendable {
+    /// The weights of an anchor are being stored as they will be in the family.
+    case storing(anchor: String)
+    /// All anchors are stored; fitting begins.
+    case stored
     case fitting(routes: Int, of: Int)
     case training(step: Int, of: Int, loss: Double)
+    /// All is fitted and is being written.
+    case writing
   }
 
   public struct Options: Sendable {
@@ -24,7 +30,7 @@ public struct FamilyBuilder {
     public var jointTokensPerStep = 4096
     /// Where the state of the joint phase is kept.
     public var checkpoint: URL?
-    /// How base weights are stored: `nil` as they come.
+    /// How base weights are stored, quantised or not: `nil` as they come.
     public var elementType: ElementType?
     public var seed: UInt64 = 1
     /// Memory for the normal equations of a group of routes.
@@ -47,8 +53,6 @@ public struct FamilyBuilder {
   }
 
   private let anchors: [Anchor]
-  private let models: [LlamaModel]
-  private let frozen: [AnchorTensors]
   private let routes: [Route]
   private let options: Options
   private let pool: ComputePool
@@ -68,15 +72,11 @@ public struct FamilyBuilder {
     self.anchors = anchors
     self.options = options
     self.pool = pool
-    // What is fitted is what will run: weights rounded to the type they will be stored in.
-    models = try anchors.map { try LlamaModel($0.directory) }
-    let costs = models.map { $0.network().flopsPerToken }
+    let costs = try anchors.map { try LlamaModel($0.directory).network().flopsPerToken }
     for index in costs.indices.dropFirst() where costs[index] < costs[index - 1] {
       throw FamilyError.unstitchable(
         cause: "\(anchors[index].name) costs less than \(anchors[index - 1].name) before it; give the cheapest first")
     }
-    let type = options.elementType
-    frozen = models.map { AnchorTensors(frozen: $0).rounded(to: type) }
     routes = Route.all(depths: anchors.map(\.directory.configuration.blockCount), window: options.window)
   }
 
@@ -89,163 +89,120 @@ public struct FamilyBuilder {
     calibration: [[Int32]], jointText: [[Int32]] = [], tokenizer: Data, output: URL,
     listener: (Progress) -> Bool = { _ in true }
   ) throws -> Family? {
-    try NewDirectory.check(output)
-    var layers = try fit(calibration, listener: listener)
-    var anchors = frozen
+    struct Stopped: Error {}
+    do {
+      try NewDirectory.write(output) { staging in
+        guard try build(calibration, jointText: jointText, tokenizer: tokenizer, in: staging, listener: listener) else {
+          throw Stopped()
+        }
+      }
+    } catch is Stopped { return nil }
+    return try Family(output)
+  }
+
+  /// - Returns: `false` if the listener stopped it.
+  private func build(
+    _ calibration: [[Int32]], jointText: [[Int32]], tokenizer: Data, in directory: URL, listener: (Progress) -> Bool
+  ) throws -> Bool {
+    // Stored first, then fitted: what is fitted is what will run. Weights stay in their files and are read from there.
+    let places = anchors.map { directory.appendingPathComponent(Self.place($0)) }
+    for (anchor, place) in zip(anchors, places) {
+      _ = listener(.storing(anchor: anchor.name))
+      try anchor.directory.writeCopy(to: place, elementType: options.elementType)
+    }
+    func stored() throws -> [AnchorTensors] { try places.map { AnchorTensors(frozen: try LlamaModel.load(directory: $0)) } }
+    _ = listener(.stored)
+    var tensors = try stored()
+    var layers = try fit(tensors, calibration, listener: listener)
     if options.jointSteps > 0 {
       let joint = LossFit(
-        anchors: anchors, routes: routes, layers: layers, scope: .everything,
+        anchors: tensors, routes: routes, layers: layers, scope: .everything,
         learningRate: options.jointLearningRate, seed: options.seed)
       guard
         try joint.run(
           jointText, sequenceLength: contextLength, steps: options.jointSteps,
           tokensPerStep: options.jointTokensPerStep, pool: pool, checkpoint: options.checkpoint,
           listener: { listener(.training(step: $0, of: options.jointSteps, loss: $1)) })
-      else { return nil }
+      else { return false }
       layers = joint.layers
-      anchors = joint.trainedAnchors.map { $0.rounded(to: options.elementType) }
+      for ((anchor, place), trained) in zip(zip(anchors, places), joint.trainedAnchors) {
+        try FileManager.default.removeItem(at: place)
+        try ModelDirectory.write(
+          to: place, configuration: anchor.directory.configuration, weights: trained.floats,
+          elementType: options.elementType ?? anchor.directory.elementType ?? .f32)
+      }
+      tensors = try stored()
     }
     if options.fitSteps > 0, routes.contains(where: { $0.join != nil }) {
       let fit = LossFit(
-        anchors: anchors, routes: routes, layers: layers, scope: .layers,
+        anchors: tensors, routes: routes, layers: layers, scope: .layers,
         learningRate: options.fitLearningRate, seed: options.seed)
       guard
         try fit.run(
           calibration, sequenceLength: min(contextLength, 256), steps: options.fitSteps, tokensPerStep: 1024,
           pool: pool, listener: { listener(.training(step: $0, of: options.fitSteps, loss: $1)) })
-      else { return nil }
+      else { return false }
       layers = fit.layers
     }
-    try write(anchors, layers, tokenizer: tokenizer, to: output)
-    return try Family(output)
+    _ = listener(.writing)
+    try write(layers, tokenizer: tokenizer, to: directory)
+    return true
   }
 
-  private var contextLength: Int { models.map(\.configuration.contextLength).min()! }
-
-  // MARK: Least squares
+  private var contextLength: Int { anchors.map(\.directory.configuration.contextLength).min()! }
 
   private func fit(
-    _ calibration: [[Int32]], listener: (Progress) -> Bool
+    _ tensors: [AnchorTensors], _ calibration: [[Int32]], listener: (Progress) -> Bool
   ) throws -> [Route: FittedLayer] {
-    let stitched = routes.filter { $0.join != nil }
-    var fitted: [Route: FittedLayer] = [:]
-    var begin = 0
-    while begin < stitched.count {
-      // As many routes at a time as their normal equations fit into memory.
-      var end = begin
-      var bytes = 0
-      while end < stitched.count {
-        let (from, to) = widths(stitched[end])
-        bytes += LayerFit.bytes(inputs: from, outputs: to)
-        if end > begin && bytes > options.memory { break }
-        end += 1
-      }
-      let group = Array(stitched[begin..<end])
-      for (route, layer) in try fitGroup(group, calibration) { fitted[route] = layer }
-      begin = end
-      _ = listener(.fitting(routes: end, of: stitched.count))
-    }
-    return fitted
-  }
-
-  private func widths(_ route: Route) -> (Int, Int) {
-    (frozen[route.start].configuration.hiddenSize, frozen[route.end].configuration.hiddenSize)
-  }
-
-  private func fitGroup(_ group: [Route], _ calibration: [[Int32]]) throws -> [Route: FittedLayer] {
-    let used = Set(group.flatMap { [$0.start, $0.end] }).sorted()
-    let passes = used.map { _ in TrainingPass() }
-    var fits = group.map { route in
-      let (from, to) = widths(route)
-      return LayerFit(inputs: from, outputs: to)
-    }
     // Batches of about 1,024 tokens.
-    var batch = PackedBatch()
-    func flush() {
-      if batch.rows == 0 { return }
-      let leftOut = Set(batch.starts)
-      // The residual stream of each anchor after each number of blocks.
-      var streams: [Int: [MatrixView]] = [:]
-      for (place, anchor) in used.enumerated() {
-        var kept: [MatrixView] = []
-        passes[place].residualStream(frozen[anchor].network, batch: batch) { _, stream in
-          let copy = FloatBuffer(count: stream.rows * stream.columns)
-          copy.vector.copy(from: stream.dense)
-          kept.append(copy.matrix(rows: stream.rows, columns: stream.columns))
-        }
-        streams[anchor] = kept
-      }
-      for (place, route) in group.enumerated() {
-        let join = route.join!
-        fits[place].add(
-          x: streams[route.start]![join.prefix], y: streams[join.end]![join.entry], leftOut: leftOut)
-      }
-      batch = PackedBatch()
-    }
+    var batches = [PackedBatch()]
     for sequence in calibration {
-      batch.append(Array(sequence.prefix(contextLength)))
-      if batch.rows >= 1024 { flush() }
+      if batches[batches.count - 1].rows >= 1024 { batches.append(PackedBatch()) }
+      batches[batches.count - 1].append(Array(sequence.prefix(contextLength)))
     }
-    flush()
-    var fitted: [Route: FittedLayer] = [:]
-    for (route, fit) in zip(group, fits) {
-      guard fit.tokens > 0, let solution = fit.solve(ridge: options.ridge) else {
-        throw FamilyError.unstitchable(
-          cause: "the calibration text is too short to fit a stitching layer; give more text")
-      }
-      let (from, to) = widths(route)
-      fitted[route] = FittedLayer(
-        weight: FloatBuffer(solution.weight).matrix(rows: to, columns: from),
-        bias: FloatBuffer(solution.bias).vector)
+    let stitched = routes.filter { $0.join != nil }
+    let leastSquares = LeastSquares(
+      anchors: tensors, routes: stitched, ridge: options.ridge, memory: options.memory, pool: pool)
+    return try leastSquares.fit(batches.filter { $0.rows > 0 }) {
+      _ = listener(.fitting(routes: $0, of: stitched.count))
     }
-    return fitted
   }
 
   // MARK: Writing
 
-  private func write(
-    _ tensors: [AnchorTensors], _ layers: [Route: FittedLayer], tokenizer: Data, to output: URL
-  ) throws {
-    try NewDirectory.write(output) { staging in
-      var described: [FamilyDescription.Anchor] = []
-      for (index, anchor) in anchors.enumerated() {
-        let directory = "anchors/\(anchor.name)"
-        let target = staging.appendingPathComponent(directory)
-        let types = Set(anchor.directory.tensors.values.map(\.type))
-        let type = options.elementType ?? (types.count == 1 ? types.first! : .f32)
-        try ModelDirectory.write(
-          to: target, configuration: anchor.directory.configuration,
-          weights: tensors[index].namedWeights, elementType: type)
-        described.append(
-          .init(name: anchor.name, directory: directory, sha256: try Self.hash(target.appendingPathComponent("model.safetensors"))))
-      }
-      let names = anchors.map(\.name)
-      let depths = anchors.map(\.directory.configuration.blockCount)
-      var writer = SafetensorsWriter(metadata: ["format": "stitch-layers-1"])
-      for (route, layer) in layers {
-        let id = route.id(names: names, depths: depths)
-        writer.add("stitches.\(id).weight", shape: [layer.weight.rows, layer.weight.columns], layer.weight.dense)
-        writer.add("stitches.\(id).bias", shape: [layer.bias.count], layer.bias)
-      }
-      let stitches = staging.appendingPathComponent(FamilyDescription.stitchesName)
-      try writer.write(to: stitches)
-      try AtomicFile.write(tokenizer, to: staging.appendingPathComponent(FamilyDescription.tokenizerName))
-      try FamilyDescription(
-        format: FamilyDescription.currentFormat, name: options.name, anchors: described, routes: routes,
-        quantization: options.elementType?.rawValue.lowercased() ?? "mixed",
-        chatTemplate: options.chatTemplate, tokenizerSHA256: SHA256.hexadecimal(of: Array(tokenizer)),
-        stitchesSHA256: try Self.hash(stitches), stops: nil
-      ).write(in: staging)
+  private static func place(_ anchor: Anchor) -> String { "anchors/\(anchor.name)" }
+
+  /// Writes everything but the anchors, which are there.
+  private func write(_ layers: [Route: FittedLayer], tokenizer: Data, to directory: URL) throws {
+    let described = try anchors.map { anchor in
+      let place = Self.place(anchor)
+      return FamilyDescription.Anchor(
+        name: anchor.name, directory: place,
+        sha256: try Self.hash(directory.appendingPathComponent("\(place)/\(ModelDirectory.weightsName)")))
     }
+    let names = anchors.map(\.name)
+    let depths = anchors.map(\.directory.configuration.blockCount)
+    // Beside a quantised base, more than BF16 would be wasted on them.
+    let type: ElementType = options.elementType?.isQuantized == true ? .bf16 : .f32
+    var writer = SafetensorsWriter(metadata: ["format": "stitch-layers-1"])
+    for (route, layer) in layers {
+      let id = route.id(names: names, depths: depths)
+      writer.add("stitches.\(id).weight", shape: [layer.weight.rows, layer.weight.columns], as: type, layer.weight.dense)
+      writer.add("stitches.\(id).bias", shape: [layer.bias.count], layer.bias)
+    }
+    let stitches = directory.appendingPathComponent(FamilyDescription.stitchesName)
+    try writer.write(to: stitches)
+    try AtomicFile.write(tokenizer, to: directory.appendingPathComponent(FamilyDescription.tokenizerName))
+    let types = Set(anchors.map { options.elementType ?? $0.directory.elementType })
+    try FamilyDescription(
+      format: FamilyDescription.currentFormat, name: options.name, anchors: described, routes: routes,
+      quantization: (types.count == 1 ? types.first! : nil)?.rawValue.lowercased() ?? "mixed",
+      chatTemplate: options.chatTemplate, tokenizerSHA256: SHA256.hexadecimal(of: Array(tokenizer)),
+      stitchesSHA256: try Self.hash(stitches), stops: nil
+    ).write(in: directory)
   }
 
   private static func hash(_ file: URL) throws -> String {
-    SHA256.hexadecimal(of: Array(try Data(contentsOf: file)))
+    SHA256.hexadecimal(of: try MappedFile(file).bytes)
   }
-}
-
-/// W [d₂ × d₁] and b [d₂] of a stitching layer.
-struct FittedLayer: Sendable {
-  var weight: MatrixView
-  var bias: VectorView
 }

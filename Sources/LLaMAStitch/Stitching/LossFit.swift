@@ -48,8 +48,8 @@ final class LossFit {
     }
     if scope == .everything {
       for (index, anchor) in frozen.enumerated() {
-        for (name, values) in anchor.namedWeights {
-          store.tensor("anchor.\(index).\(name)")?.values.dense.copy(from: values)
+        for (name, matrix) in anchor.named {
+          if let tensor = store.tensor("anchor.\(index).\(name)") { matrix.copy(to: tensor.values.dense) }
         }
       }
       self.anchors = frozen.enumerated().map { index, anchor in
