@@ -1,6 +1,6 @@
 /// A large matrix of a network in training: floats, trained or not, or frozen weights in the type they are stored in.
 ///
-/// Stored weights are widened a tile at a time where they are used, so that a frozen base takes no more memory in
+/// Stored weights are widened a tile at a time where they are used, so that a large frozen base takes no more memory in
 /// training than its files have bytes.
 public enum TrainingMatrix: Sendable {
   case floats(TrainingTensor)
@@ -9,9 +9,20 @@ public enum TrainingMatrix: Sendable {
   /// Floats in a tile, 4 MB: large enough for fast products, small enough to stay in a cache.
   private static let tileLength = 1 << 20
 
+  /// Elements up to which a matrix is widened once and kept: small models are not to widen theirs for every few tokens.
+  private static let keptLength = 1 << 18
+
   /// Frozen weights. Those stored as F32 are used where they lie.
   public init(frozen weights: WeightMatrix) {
-    self = weights.floatsInPlace.map { .floats(TrainingTensor(values: $0)) } ?? .stored(weights)
+    if let floats = weights.floatsInPlace {
+      self = .floats(TrainingTensor(values: floats))
+    } else if weights.elementCount <= Self.keptLength {
+      let floats = FloatBuffer(count: weights.elementCount).matrix(rows: weights.rows, columns: weights.columns)
+      weights.widen(0..<weights.rows, into: floats.dense)
+      self = .floats(TrainingTensor(values: floats))
+    } else {
+      self = .stored(weights)
+    }
   }
 
   public var rows: Int {

@@ -89,6 +89,10 @@ public struct FamilyBuilder {
     calibration: [[Int32]], jointText: [[Int32]] = [], tokenizer: Data, output: URL,
     listener: (Progress) -> Bool = { _ in true }
   ) throws -> Family? {
+    try NewDirectory.check(output)
+    guard routes.count == anchors.count || calibration.contains(where: { min($0.count, contextLength) > 1 }) else {
+      throw LeastSquares.tooShort
+    }
     struct Stopped: Error {}
     do {
       try NewDirectory.write(output) { staging in

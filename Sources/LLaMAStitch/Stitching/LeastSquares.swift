@@ -42,15 +42,16 @@ struct LeastSquares {
       }
       pool.run(parts: group.count) { fits[$0].solve(ridge: ridge) }
       for (route, fit) in zip(group, fits) {
-        guard let layer = fit.solution else {
-          throw .unstitchable(cause: "the calibration text is too short to fit a stitching layer; give more text")
-        }
+        guard let layer = fit.solution else { throw Self.tooShort }
         fitted[route] = layer
       }
       progress(fitted.count)
     }
     return fitted
   }
+
+  static let tooShort = FamilyError.unstitchable(
+    cause: "the calibration text is too short to fit a stitching layer; give more text")
 
   private var groups: [[Route]] {
     var groups: [[Route]] = []
