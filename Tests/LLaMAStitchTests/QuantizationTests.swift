@@ -78,7 +78,8 @@ import Testing
           var writer = SafetensorsWriter()
           writer.add("mlp", shape: [2, 32], as: type, x)
           expectOneLine([file.path, "“mlp”", "not finite", type.rawValue]) { try writer.write(to: file) }
-          #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+          let left = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+          #expect(left.isEmpty)
         }
       }
     }
@@ -231,8 +232,14 @@ import Testing
     return try Family(copy)
   }
 
-  @Test(arguments: [(ElementType.q8_0, 0.02), (.q4_0, 0.25)])
-  func aQuantisedFamilyIsNearlyTheFamily(type: ElementType, allowed: Double) throws {
+  /// √(Σ (a − b)² / Σ b²)
+  private func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
+    let difference = zip(a, b).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    return (difference / b.reduce(0.0) { $0 + Double($1 * $1) }).squareRoot()
+  }
+
+  @Test(arguments: [ElementType.q8_0, .q4_0])
+  func aQuantisedFamilyIsNearlyTheFamily(type: ElementType) throws {
     try withScratchDirectory { folder in
       let plain = try family(nil, in: folder)
       let quantised = try family(type, in: folder)
@@ -247,11 +254,15 @@ import Testing
         }
         let found = try logits(quantised)
         #expect(try logits(same) == found, "\(stitch.id): a quantised weight is not the float it stands for")
-        let exact = try logits(plain)
-        let difference = zip(found, exact).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
-        let size = exact.reduce(0.0) { $0 + Double($1 * $1) }
-        // Stitching layers of so few tokens follow every change of what they are fitted to: anchors only.
-        if stitch.route.join == nil { #expect((difference / size).squareRoot() < allowed, "\(stitch.id)") }
+        // Stitching layers of so few tokens follow every change of what they are fitted to: anchors only. Each matrix
+        // on the way adds the error of its weights, independent of the others'.
+        if stitch.route.join == nil {
+          func weights(_ family: Family) -> [Float] { family.anchors[stitch.route.start].blocks[0].query.weight.floats() }
+          let each = relativeDifference(weights(quantised), weights(plain))
+          let matrices = Double(7 * plain.anchors[stitch.route.start].blocks.count + 2)
+          #expect(each > 0 && each < (type == .q8_0 ? 0.007 : 0.12), "\(stitch.id)")
+          #expect(relativeDifference(found, try logits(plain)) < 1.5 * each * matrices.squareRoot(), "\(stitch.id)")
+        }
         let share = Double(stitch.weightBytes) / Double(plain.stitches.first { $0.id == stitch.id }!.weightBytes)
         #expect(share < 0.3, "\(stitch.id)")
       }
@@ -282,10 +293,8 @@ import Testing
         #expect(Set(found[0].gradients.keys) == Set(found[1].gradients.keys) && found[0].gradients.count > 8)
         for (name, gradient) in found[0].gradients {
           let expected = try #require(found[1].gradients[name])
-          let difference = zip(gradient, expected).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
-          let size = expected.reduce(0.0) { $0 + Double($1 * $1) }
-          #expect(size > 0, "\(name) has no gradient to compare")
-          #expect((difference / size).squareRoot() < 1e-4, "\(stitch.id) \(name)")
+          #expect(expected.contains { $0 != 0 }, "\(name) has no gradient to compare")
+          #expect(relativeDifference(gradient, expected) < 1e-4, "\(stitch.id) \(name)")
         }
       }
     }
