@@ -9,6 +9,7 @@
 #define ISA CK_ISA_AVX512
 #define FMA(a, b, c) __builtin_elementwise_fma((a), (b), (c))
 #define WIDEN_F16(p) ck_avx512_widen_f16(p)
+#define WIDEN_SCALE(p) ck_avx512_widen_scale(p)
 #define LINEAR_ROWS 4
 #define LINEAR_TOKENS 6
 #define LINEAR_ROWS_1 8
@@ -23,6 +24,12 @@ ck_avx512_widen_f16(const char *p) {
   h half;
   memcpy(&half, p, sizeof half);
   return __builtin_convertvector(half, v);
+}
+
+static inline __attribute__((always_inline)) float ck_avx512_widen_scale(const char *p) {
+  _Float16 half;
+  memcpy(&half, p, sizeof half);
+  return (float)half;
 }
 
 #include "ck_inference_kernels.h"

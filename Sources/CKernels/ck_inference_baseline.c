@@ -5,6 +5,7 @@
 #define ISA CK_ISA_BASELINE
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define WIDEN_F16(p) ck_baseline_widen_f16(p)
+#define WIDEN_SCALE(p) ck_baseline_widen_scale(p)
 #define LINEAR_ROWS 2
 #define LINEAR_TOKENS 1
 #define LINEAR_ROWS_1 2
@@ -26,6 +27,19 @@ ck_baseline_widen_f16(const char *p) {
   v value = (v)(magnitude << 13) * 0x1p112f;
   u special = (u)(magnitude >= 0x7C00) & 0x7F800000;
   return (v)((u)value | special | ((bits & 0x8000) << 16));
+}
+
+static inline __attribute__((always_inline)) float ck_baseline_widen_scale(const char *p) {
+  uint16_t half;
+  memcpy(&half, p, sizeof half);
+  uint32_t shifted = (uint32_t)(half & 0x7FFF) << 13, bits;
+  float value;
+  memcpy(&value, &shifted, sizeof value);
+  value *= 0x1p112f;
+  memcpy(&bits, &value, sizeof bits);
+  bits |= ((half & 0x7FFF) >= 0x7C00 ? 0x7F800000u : 0) | (uint32_t)(half & 0x8000) << 16;
+  memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 #include "ck_inference_kernels.h"

@@ -5,6 +5,7 @@
      ISA            its CK_ISA_ number
      FMA(a, b, c)   a · b + c on vectors
      WIDEN_F16(p)   16 half-precision numbers at p, as floats
+     WIDEN_SCALE(p) one half-precision number at p, as float
      LINEAR_ROWS, LINEAR_TOKENS   the tile of a matrix product, LINEAR_ROWS_1 its rows where there is one token
      ATTEND_QUERIES the queries that share a pass over the cache
    Tiles are chosen so that all their sums stay in registers; they do not change any result. */
@@ -26,6 +27,8 @@ typedef int32_t i16 __attribute__((vector_size(64)));
 typedef uint32_t u16 __attribute__((vector_size(64)));
 typedef uint16_t h16 __attribute__((vector_size(32)));
 typedef uint16_t h16u __attribute__((vector_size(32), aligned(1)));
+typedef int8_t s16u __attribute__((vector_size(16), aligned(1)));
+typedef uint8_t b16u __attribute__((vector_size(16), aligned(1)));
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -36,6 +39,25 @@ typedef uint16_t h16u __attribute__((vector_size(32), aligned(1)));
 INLINE v16 NAME(load)(const float *p) { return *(const v16u *)p; }
 
 INLINE size_t NAME(size_of)(int32_t type) { return type == CK_F32 ? 4 : 2; }
+
+INLINE size_t NAME(block_bytes)(int32_t type) { return type == CK_Q8_0 ? CK_Q8_0_BYTES : CK_Q4_0_BYTES; }
+
+INLINE size_t NAME(bytes_of)(int32_t type, size_t columns) {
+  return type >= CK_Q8_0 ? columns / CK_BLOCK * NAME(block_bytes)(type) : columns * NAME(size_of)(type);
+}
+
+/* Half of a block: 16 weights. The product is exact, so that a quantised weight is the float it stands for. */
+INLINE v16 NAME(load_quantized)(const int32_t type, const char *block, const int half) {
+  const float scale = WIDEN_SCALE(block);
+  if (type == CK_Q8_0) {
+    i16 whole = __builtin_convertvector(*(const s16u *)(block + 2 + LANES * half), i16);
+    return __builtin_convertvector(whole, v16) * scale;
+  }
+  b16u bytes = *(const b16u *)(block + 2);
+  bytes = half ? bytes >> 4 : bytes & 15;
+  i16 whole = __builtin_convertvector(bytes, i16) - 8;
+  return __builtin_convertvector(whole, v16) * scale;
+}
 
 INLINE v16 NAME(load_weights)(const int32_t type, const char *p) {
   if (type == CK_F32) {
@@ -125,7 +147,7 @@ typedef struct {
 /* R rows from r, T tokens from t. R, T and type are constants where this is inlined. */
 INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, const int T, size_t r, size_t t) {
   const size_t size = NAME(size_of)(type);
-  const size_t columns = p->columns, row_bytes = columns * size, x_stride = p->x_stride;
+  const size_t columns = p->columns, row_bytes = NAME(bytes_of)(type, columns), x_stride = p->x_stride;
   const char *w = p->weights + r * row_bytes;
   const float *x = p->x + t * x_stride;
   v16 sums[R][T];
@@ -133,6 +155,19 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
     UNROLL for (int j = 0; j < T; j++) sums[i][j] = (v16){0};
   }
   size_t k = 0;
+  if (type >= CK_Q8_0) {
+    for (; k < columns; k += CK_BLOCK) {
+      UNROLL for (int half = 0; half < 2; half++) {
+        v16 rows[R];
+        UNROLL for (int i = 0; i < R; i++)
+          rows[i] = NAME(load_quantized)(type, w + i * row_bytes + k / CK_BLOCK * NAME(block_bytes)(type), half);
+        UNROLL for (int j = 0; j < T; j++) {
+          v16 token = NAME(load)(x + j * x_stride + k + LANES * half);
+          UNROLL for (int i = 0; i < R; i++) sums[i][j] = FMA(rows[i], token, sums[i][j]);
+        }
+      }
+    }
+  }
   for (; k + LANES <= columns; k += LANES) {
     v16 rows[R];
     UNROLL for (int i = 0; i < R; i++) rows[i] = NAME(load_weights)(type, w + i * row_bytes + k * size);
@@ -190,7 +225,7 @@ INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t t
     return;
   }
   /* As many rows as fit half of a small second-level cache: they meet every token before the next ones come. */
-  size_t row_bytes = p->columns * NAME(size_of)(type) + 1;
+  size_t row_bytes = NAME(bytes_of)(type, p->columns) + 1;
   size_t block = (128 * 1024 / row_bytes + 8) / 8 * 8;
   for (size_t start = r0; start < r1; start += block) {
     size_t end = start + block < r1 ? start + block : r1;
@@ -221,6 +256,8 @@ static void NAME(linear)(int32_t type, const void *weights, size_t columns, cons
   switch (type) {
     case CK_F32: NAME(linear_of)(&p, CK_F32, tokens, r0, r1); break;
     case CK_F16: NAME(linear_of)(&p, CK_F16, tokens, r0, r1); break;
+    case CK_Q8_0: NAME(linear_of)(&p, CK_Q8_0, tokens, r0, r1); break;
+    case CK_Q4_0: NAME(linear_of)(&p, CK_Q4_0, tokens, r0, r1); break;
     default: NAME(linear_of)(&p, CK_BF16, tokens, r0, r1); break;
   }
 }
@@ -300,6 +337,14 @@ static void NAME(widen)(int32_t type, const void *weights, size_t count, float *
   const char *w = weights;
   const size_t size = NAME(size_of)(type);
   size_t i = 0;
+  if (type >= CK_Q8_0) {
+    for (; i < count; i += CK_BLOCK, w += NAME(block_bytes)(type)) {
+      for (int half = 0; half < 2; half++)
+        *(v16u *)(y + i + LANES * half) = type == CK_Q8_0 ? NAME(load_quantized)(CK_Q8_0, w, half)
+                                                          : NAME(load_quantized)(CK_Q4_0, w, half);
+    }
+    return;
+  }
   for (; i + LANES <= count; i += LANES) {
     v16 value = type == CK_F32    ? NAME(load_weights)(CK_F32, w + i * size)
                 : type == CK_BF16 ? NAME(load_weights)(CK_BF16, w + i * size)

@@ -31,7 +31,7 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "Tokens of a step of the joint phase, about.") var jointTokensPerStep = 4096
     @Option(help: "Highest learning rate of the joint phase.") var jointLearningRate: Float = 1e-3
     @Option(parsing: .upToNextOption, help: "Text of the joint phase.") var jointData: [String] = []
-    @Option(help: "How to store base weights: f32, f16 or bf16 (default: as they are).") var quantize: String?
+    @Option(help: "How to store base weights: f32, f16, bf16, q8_0 or q4_0 (default: as they are).") var quantize: String?
     @Option(help: "Tokens of calibration, at most.") var calibrationTokens = 200_000
     @Option(help: "Seed of the fit by loss, and of random stitching layers.") var seed: UInt64 = 1
     @Option(help: "Threads.") var threads = 2
@@ -67,8 +67,8 @@ struct FamilyCommand: ParsableCommand {
       options.jointTokensPerStep = jointTokensPerStep
       options.jointLearningRate = jointLearningRate
       if let quantize {
-        guard let type = ElementType(rawValue: quantize.uppercased()), type.isUsable else {
-          throw ValidationError("--quantize must be f32, f16 or bf16, not \(quantize)")
+        guard let type = ElementType(rawValue: quantize.uppercased()), type.isUsable || type.isQuantized else {
+          throw ValidationError("--quantize must be f32, f16, bf16, q8_0 or q4_0, not \(quantize)")
         }
         options.elementType = type
       }
@@ -83,6 +83,9 @@ struct FamilyCommand: ParsableCommand {
         note: { meter.note($0) },
         progress: { progress in
           switch progress {
+          case .storing(let anchor): meter.note("storing \(anchor)" + (quantize.map { " as \($0.lowercased())" } ?? ""))
+          case .stored: break
+          case .writing: meter.note("writing")
           case .fitting(let done, let all): meter.note("fitted \(done) of \(all) stitching layers")
           case .training(let step, let total, let loss):
             meter.update(
@@ -129,12 +132,14 @@ struct FamilyCommand: ParsableCommand {
         struct Document: Encodable {
           var name: String
           var identity: String
+          var quantization: String
           var adapter_step: Int?
           var stitches: [Row]
         }
         return try Console.write(
           json: Document(
-            name: family.description.name, identity: family.identity, adapter_step: adapter?.step, stitches: rows))
+            name: family.description.name, identity: family.identity, quantization: family.description.quantization,
+            adapter_step: adapter?.step, stitches: rows))
       }
       var table = TextTable(["stitch", "route", "parameters", "FLOPs/token", "bytes", "importance", "exact match", "stop"])
       for row in rows {
@@ -144,7 +149,7 @@ struct FamilyCommand: ParsableCommand {
           row.exact_match.map { String(format: "%.1f %%", 100 * $0) } ?? "", row.stop ? "●" : "",
         ])
       }
-      try Console.write(text: table.text)
+      try Console.write(text: table.text + "base weights: \(family.description.quantization)\n")
     }
   }
 }

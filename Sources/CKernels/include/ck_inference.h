@@ -18,8 +18,8 @@ enum {
   CK_ISA_COUNT = 3
 };
 
-/* Types of weights. */
-enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2 };
+/* Types of weights; for the last two see ck_quantization.h. */
+enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4 };
 
 /* Positions whose keys lie side by side: keys are stored [position / 16][dimension][position % 16], so that a query
    meets 16 of them without a horizontal sum. */
@@ -39,7 +39,8 @@ typedef struct ck_attention {
   float scale;                   /* of the scores */
 } ck_attention;
 
-/* One instruction set's kernels. Rows are `stride` floats apart; weights are dense rows of `columns`, unaligned. */
+/* One instruction set's kernels. Rows are `stride` floats apart; weights are dense rows of `columns`, unaligned;
+   where they are quantised, `columns` and counts of weights are multiples of 32. */
 typedef struct ck_inference {
   int32_t isa;
 

@@ -13,10 +13,8 @@ struct AdaptedNetworks {
     store = ParameterStore(layout.declarations)
     anchors = family.anchors.map { AnchorTensors(frozen: $0) }
     layers = family.layers.mapValues { layer in
-      let buffer = FloatBuffer(layer.weight.floats())
-      return TrainingProjection(
-        weight: TrainingTensor(values: buffer.matrix(rows: layer.weight.rows, columns: layer.weight.columns)),
-        bias: layer.bias.map { TrainingTensor(frozen: $0) })
+      TrainingProjection(
+        weight: TrainingMatrix(frozen: layer.weight), bias: layer.bias.map { TrainingTensor(frozen: $0) })
     }
     var random = SeededGenerator(seed: seed, stream: 3)
     for (index, parameter) in store.parameters.enumerated() {

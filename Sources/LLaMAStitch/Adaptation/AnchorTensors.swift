@@ -2,11 +2,11 @@
 public struct AnchorTensors: Sendable {
   public let configuration: LlamaConfiguration
   /// [vocabulary × hidden]
-  public let embedding: TrainingTensor
+  public let embedding: TrainingMatrix
   public let blocks: [TrainingBlock]
   public let finalNorm: TrainingTensor
   /// [vocabulary × hidden]; the embedding where tied.
-  public let head: TrainingTensor
+  public let head: TrainingMatrix
 
   /// Declarations for training every weight; names get `prefix`.
   public static func declarations(
@@ -18,8 +18,8 @@ public struct AnchorTensors: Sendable {
   }
 
   init(
-    configuration: LlamaConfiguration, embedding: TrainingTensor, blocks: [TrainingBlock],
-    finalNorm: TrainingTensor, head: TrainingTensor
+    configuration: LlamaConfiguration, embedding: TrainingMatrix, blocks: [TrainingBlock],
+    finalNorm: TrainingTensor, head: TrainingMatrix
   ) {
     self.configuration = configuration
     self.embedding = embedding
@@ -35,9 +35,9 @@ public struct AnchorTensors: Sendable {
     tensor: (String) throws(Failure) -> TrainingTensor
   ) throws(Failure) {
     configuration = c
-    embedding = try tensor("model.embed_tokens.weight")
+    embedding = .floats(try tensor("model.embed_tokens.weight"))
     finalNorm = try tensor("model.norm.weight")
-    head = c.tiedEmbeddings ? embedding : try tensor("lm_head.weight")
+    head = c.tiedEmbeddings ? embedding : .floats(try tensor("lm_head.weight"))
     let rotary = RotaryTable(configuration: c, positions: positions ?? c.contextLength)
     var blocks: [TrainingBlock] = []
     for index in 0..<c.blockCount {

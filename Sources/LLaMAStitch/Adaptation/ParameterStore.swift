@@ -106,6 +106,12 @@ final class GradientBuffer: @unchecked Sendable {
       columns: tensor.values.columns)
   }
 
+  /// The gradient of a matrix, `nil` where it is frozen.
+  func matrix(_ matrix: TrainingMatrix) -> MatrixView? {
+    guard case .floats(let tensor) = matrix else { return nil }
+    return self.matrix(tensor)
+  }
+
   /// The gradient of a one-row tensor, `nil` where it is frozen.
   func vector(_ tensor: TrainingTensor) -> VectorView? { matrix(tensor)?.row(0) }
 

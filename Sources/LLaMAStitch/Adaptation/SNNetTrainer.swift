@@ -10,6 +10,7 @@ public final class SNNetTrainer: AdaptationTrainer {
   public let settings: AdaptationSettings
   private let networks: JointNetworks
   private let loop: AdaptationLoop
+  private let pool: ComputePool
   private let anchorSteps: Int
   private let keepsLayers: Bool
   /// What stitching layers are fitted on between the stages.
@@ -48,6 +49,7 @@ public final class SNNetTrainer: AdaptationTrainer {
     }
     self.family = family
     self.settings = settings
+    self.pool = pool
     self.anchorSteps = anchorSteps
     self.keepsLayers = keepsLayers
     let networks = JointNetworks(
@@ -113,8 +115,9 @@ public final class SNNetTrainer: AdaptationTrainer {
     if keepsLayers { return }
     networks.set(
       try LeastSquares(
-        anchors: networks.anchors, routes: family.routes, ridge: Self.ridge, memory: Self.memoryOfFit
-      ).fit(calibration))
+        anchors: networks.anchors, routes: family.routes.filter { $0.join != nil }, ridge: Self.ridge,
+        memory: Self.memoryOfFit, pool: pool
+      ).fit(LeastSquares.batches(of: calibration, contextLength: family.contextLength)) { _ in })
   }
 
   /// Writes the family with the trained weights, stored as those it came from; the directory must not exist.
@@ -125,20 +128,23 @@ public final class SNNetTrainer: AdaptationTrainer {
     let description = family.description
     let writer = FamilyWriter(
       name: description.name, chatTemplate: description.chatTemplate, quantization: description.quantization,
-      routes: family.routes,
-      anchors: try description.anchors.map {
-        let directory = try ModelDirectory(FamilyDescription.part($0.directory, of: family.directory))
-        return .init(
-          name: $0.name, configuration: directory.configuration, elementType: directory.commonElementType)
-      })
+      routes: family.routes, names: family.names, depths: family.anchors.map(\.configuration.blockCount),
+      layerType: .f32)
     try NewDirectory.write(output) { copy in
-      try writer.write(
-        networks.anchors, networks.layers, tokenizer: try Data(contentsOf: family.tokenizerFile), to: copy)
+      for (anchor, trained) in zip(description.anchors, networks.anchors) {
+        let old = try ModelDirectory(FamilyDescription.part(anchor.directory, of: family.directory))
+        try ModelDirectory.write(
+          to: copy.appendingPathComponent(FamilyWriter.place(of: anchor.name)), configuration: old.configuration,
+          weights: trained.floats, elementType: old.elementType ?? .f32)
+      }
+      try writer.write(networks.layers, tokenizer: try Data(contentsOf: family.tokenizerFile), to: copy)
       if let rehearsal {
         try AtomicFile.write(rehearsal, to: copy.appendingPathComponent(FamilyDescription.rehearsalName))
       }
     }
-    return writer.anchors.map { output.appendingPathComponent("anchors/\($0.name)/\(ModelDirectory.weightsName)") }
+    return family.names.map {
+      output.appendingPathComponent("\(FamilyWriter.place(of: $0))/\(ModelDirectory.weightsName)")
+    }
       + [output.appendingPathComponent(FamilyDescription.stitchesName)]
   }
 

@@ -1,7 +1,7 @@
 /// A linear map in training: y = W x + b + s·B(A x) + Δb, any part of it trained or frozen.
 public struct TrainingProjection: Sendable {
   /// [out × in]
-  public var weight: TrainingTensor
+  public var weight: TrainingMatrix
   /// [out]
   public var bias: TrainingTensor?
   public var lowRank: TrainingLowRank?
@@ -12,14 +12,21 @@ public struct TrainingProjection: Sendable {
     weight: TrainingTensor, bias: TrainingTensor? = nil, lowRank: TrainingLowRank? = nil,
     extraBias: TrainingTensor? = nil
   ) {
+    self.init(weight: .floats(weight), bias: bias, lowRank: lowRank, extraBias: extraBias)
+  }
+
+  public init(
+    weight: TrainingMatrix, bias: TrainingTensor? = nil, lowRank: TrainingLowRank? = nil,
+    extraBias: TrainingTensor? = nil
+  ) {
     self.weight = weight
     self.bias = bias
     self.lowRank = lowRank
     self.extraBias = extraBias
   }
 
-  var outputs: Int { weight.values.rows }
-  var inputs: Int { weight.values.columns }
+  var outputs: Int { weight.rows }
+  var inputs: Int { weight.columns }
 
   var parameters: [Int] {
     [weight.parameter, bias?.parameter, lowRank?.a.parameter, lowRank?.b.parameter, extraBias?.parameter]
@@ -98,16 +105,16 @@ public struct TrainingNetwork: Sendable {
   }
 
   /// [vocabulary × hidden]
-  public var embedding: TrainingTensor
+  public var embedding: TrainingMatrix
   public var stages: [Stage]
   public var finalNorm: TrainingTensor
   public var normEpsilon: Float
   /// [vocabulary × hidden]; the embedding itself where tied.
-  public var head: TrainingTensor
+  public var head: TrainingMatrix
 
   public init(
-    embedding: TrainingTensor, stages: [Stage], finalNorm: TrainingTensor, normEpsilon: Float,
-    head: TrainingTensor
+    embedding: TrainingMatrix, stages: [Stage], finalNorm: TrainingTensor, normEpsilon: Float,
+    head: TrainingMatrix
   ) {
     self.embedding = embedding
     self.stages = stages

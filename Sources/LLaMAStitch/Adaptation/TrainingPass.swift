@@ -21,13 +21,12 @@ final class TrainingPass {
     if batch.rows == 0 { return 0 }
     arena.reset()
     let rows = RowPlan(batch)
-    let width = network.embedding.values.columns
-    var stream = arena.matrix(batch.rows, width)
-    TrainingKernels.gatherRows(of: network.embedding.values, rows.tokens, into: stream)
+    let bottom = arena.mark
+    var stream = arena.matrix(batch.rows, network.embedding.columns)
+    network.embedding.gatherRows(batch.tokens, into: stream)
 
     var kept: [Kept] = []
     for stage in network.stages {
-      let mark = arena.mark
       switch stage {
       case .block(let block):
         let activations = forward(block, stream, rows)
@@ -39,7 +38,7 @@ final class TrainingPass {
         if gradients != nil { kept.append(.stitch(layer, input: stream, reduced: reduced)) }
         stream = out
       }
-      if gradients == nil { stream = keepOnly(stream, since: mark) }
+      if gradients == nil { stream = keepOnly(stream, since: bottom) }
     }
 
     let gradient = arena.matrix(batch.rows, stream.columns)
@@ -65,25 +64,22 @@ final class TrainingPass {
     return total
   }
 
-  /// Visits the residual stream [N × d] after 0, 1, 2, … stages. What is visited is valid during the visit.
+  /// Visits an anchor's residual stream [N × d] after `end` blocks and each smaller number of them, from where it
+  /// starts on. What is visited is valid during the visit.
+  /// - Parameter start: the stream after some blocks, at most `end`, to go on from; if absent, the embedding.
   func residualStream(
-    _ network: TrainingNetwork, batch: PackedBatch, visit: (Int, MatrixView) -> Void
+    _ anchor: AnchorTensors, batch: PackedBatch, from start: (depth: Int, stream: MatrixView)?, to end: Int,
+    visit: (Int, MatrixView) -> Void
   ) {
     arena.reset()
     let rows = RowPlan(batch)
-    var stream = arena.matrix(batch.rows, network.embedding.values.columns)
-    TrainingKernels.gatherRows(of: network.embedding.values, rows.tokens, into: stream)
-    visit(0, stream)
-    for (index, stage) in network.stages.enumerated() {
-      let mark = arena.mark
-      switch stage {
-      case .block(let block): stream = forward(block, stream, rows).out
-      case .stitch(let layer):
-        let out = arena.matrix(batch.rows, layer.outputs)
-        _ = forward(layer, stream, into: out)
-        stream = out
-      }
-      stream = keepOnly(stream, since: mark)
+    let bottom = arena.mark
+    var stream = arena.matrix(batch.rows, anchor.configuration.hiddenSize)
+    if let start { stream.dense.copy(from: start.stream.dense) } else { anchor.embedding.gatherRows(batch.tokens, into: stream) }
+    let first = start?.depth ?? 0
+    visit(first, stream)
+    for index in first..<end {
+      stream = keepOnly(forward(anchor.blocks[index], stream, rows).out, since: bottom)
       visit(index + 1, stream)
     }
   }
@@ -129,7 +125,7 @@ final class TrainingPass {
 
   /// out = W x + b + s·B(A x) + Δb; returns A x where there is a low-rank update.
   private func forward(_ projection: TrainingProjection, _ x: MatrixView, into out: MatrixView) -> MatrixView? {
-    LinearAlgebra.multiply(x, projection.weight.values.transposed, into: out)
+    projection.weight.multiply(x, into: out, scratch: arena)
     if let bias = projection.bias { TrainingKernels.addBias(bias.vector, to: out) }
     if let bias = projection.extraBias { TrainingKernels.addBias(bias.vector, to: out) }
     guard let lowRank = projection.lowRank else { return nil }
@@ -153,7 +149,7 @@ final class TrainingPass {
         TrainingKernels.addColumnSums(of: dy, to: gradient)
       }
     }
-    LinearAlgebra.multiply(dy, projection.weight.values, into: dx, beta: accumulate ? 1 : 0)
+    projection.weight.multiplyBack(dy, into: dx, accumulate: accumulate, scratch: arena)
     guard let lowRank = projection.lowRank, let reduced else { return }
     if let gradient = gradients.matrix(lowRank.b) {
       LinearAlgebra.multiply(
@@ -303,8 +299,8 @@ final class TrainingPass {
       let targets = IndexBuffer(chunk.map { rows.targets[Int($0)] })
       let x = arena.matrix(chunk.count, width)
       TrainingKernels.gatherRows(of: normed, indices, into: x)
-      let logits = arena.matrix(chunk.count, network.head.values.rows)
-      LinearAlgebra.multiply(x, network.head.values.transposed, into: logits)
+      let logits = arena.matrix(chunk.count, network.head.rows)
+      network.head.multiply(x, into: logits, scratch: arena)
       let each = losses == nil ? nil : arena.vector(chunk.count)
       total += TrainingKernels.crossEntropy(
         logits: logits, targets: targets, scale: lossScale, losses: each)
@@ -314,7 +310,7 @@ final class TrainingPass {
           LinearAlgebra.multiply(logits.transposed, x, into: gradient, beta: 1)
         }
         let dx = arena.matrix(chunk.count, width)
-        LinearAlgebra.multiply(logits, network.head.values, into: dx)
+        network.head.multiplyBack(logits, into: dx, accumulate: false, scratch: arena)
         TrainingKernels.scatterAddRows(of: dx, to: dNormed, indices)
       }
       arena.release(to: chunkMark)

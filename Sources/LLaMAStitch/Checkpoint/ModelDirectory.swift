@@ -35,12 +35,6 @@ public struct ModelDirectory: Sendable {
     }
   }
 
-  /// The type of all tensors; F32, which holds them all, where they differ.
-  var commonElementType: ElementType {
-    let types = Set(tensors.values.map(\.type))
-    return types.count == 1 ? types.first! : .f32
-  }
-
   /// The tensor of this name, with this shape and a type to compute with.
   public func tensor(_ name: String, shape: [Int]) throws(CheckpointError) -> SafetensorsFile.Tensor {
     guard let tensor = tensors[name], let file = files[name] else {
@@ -49,7 +43,7 @@ public struct ModelDirectory: Sendable {
     guard tensor.shape == shape else {
       throw .wrongShape(name: name, file: file, found: tensor.shape, expected: shape)
     }
-    guard tensor.type.isUsable else {
+    guard tensor.type.isUsable || (tensor.type.isQuantized && shape.count == 2) else {
       throw .unusableType(name: name, file: file, type: tensor.type.rawValue)
     }
     return tensor
@@ -102,7 +96,7 @@ public struct ModelDirectory: Sendable {
   /// It appears as a whole: see `NewDirectory`.
   /// - Parameters:
   ///   - weights: the values of every tensor in `configuration.tensorShapes`, by name, row-major.
-  ///   - elementType: F32, BF16 or F16, for all tensors.
+  ///   - elementType: how tensors are stored; see `LlamaConfiguration.storageType`.
   ///   - files: more files by name, for example `tokenizer.model`.
   /// - Throws: `CheckpointError.missingTensor`, `StorageError`.
   public static func write(
@@ -115,8 +109,49 @@ public struct ModelDirectory: Sendable {
       guard let values = weights[expected.name] else {
         throw CheckpointError.missingTensor(name: expected.name, file: url.path)
       }
-      writer.add(expected.name, shape: expected.shape, as: elementType, values)
+      writer.add(
+        expected.name, shape: expected.shape, as: configuration.storageType(elementType, of: expected), values)
     }
+    try write(to: url, configuration, writer, elementType, files)
+  }
+
+  /// Writes a model directory that does not exist yet, whose weights are made when they are written, a piece at a time.
+  /// - Parameter fill: writes the floats of a tensor from an index on into a piece.
+  public static func write(
+    to url: URL, configuration: LlamaConfiguration, elementType: ElementType,
+    fill: @escaping (LlamaConfiguration.TensorShape, _ start: Int, _ piece: VectorView) -> Void
+  ) throws {
+    var writer = SafetensorsWriter()
+    for tensor in configuration.tensorShapes {
+      writer.add(tensor.name, shape: tensor.shape, as: configuration.storageType(elementType, of: tensor)) {
+        fill(tensor, $0, $1)
+      }
+    }
+    try write(to: url, configuration, writer, elementType, [:])
+  }
+
+  /// Writes a copy of configuration and weights, tensor by tensor, to a directory that does not exist yet.
+  /// - Parameter elementType: how tensors are stored, see `LlamaConfiguration.storageType`; if absent, as they are.
+  public func writeCopy(to url: URL, elementType: ElementType?) throws {
+    var writer = SafetensorsWriter()
+    for expected in configuration.tensorShapes {
+      let tensor = try tensor(expected.name, shape: expected.shape)
+      let type = elementType.map { configuration.storageType($0, of: expected) } ?? tensor.type
+      writer.add(expected.name, shape: expected.shape, as: type, converting: tensor.bytes, tensor.type)
+    }
+    try Self.write(to: url, configuration, writer, elementType ?? self.elementType ?? .f32, [:])
+  }
+
+  /// The one type that all tensors have; `nil` where there are several.
+  public var elementType: ElementType? {
+    let types = Set(configuration.tensorShapes.compactMap { tensors[$0.name]?.type })
+    return types.count == 1 ? types.first : nil
+  }
+
+  private static func write(
+    to url: URL, _ configuration: LlamaConfiguration, _ writer: SafetensorsWriter, _ elementType: ElementType,
+    _ files: [String: Data]
+  ) throws {
     try NewDirectory.write(url) { directory in
       for (name, data) in files.sorted(by: { $0.key < $1.key }) {
         try AtomicFile.write(data, to: directory.appendingPathComponent(name))

@@ -43,4 +43,14 @@ extension LlamaConfiguration {
     }
     return result
   }
+
+  /// How a tensor is stored in a model of a type. In quantised ones vectors stay F32, and matrices whose rows are not
+  /// whole blocks BF16. Where matrices have 4 bits, embedding and head, on which all else depends, have 8.
+  func storageType(_ type: ElementType, of tensor: TensorShape) -> ElementType {
+    guard type.isQuantized else { return type }
+    if tensor.shape.count < 2 { return .f32 }
+    if tensor.shape[1] % type.blockLength != 0 { return .bf16 }
+    let isEnd = tensor.name == Self.embeddingName || tensor.name == Self.headName
+    return type == .q4_0 && isEnd ? .q8_0 : type
+  }
 }

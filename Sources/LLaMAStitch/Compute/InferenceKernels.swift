@@ -60,8 +60,7 @@ package struct InferenceKernels: @unchecked Sendable {
   /// One row of weights as floats.
   @inline(__always)
   func widen(_ weights: WeightPointer, row: Int, into y: FloatPointer) {
-    let size = weights.type == Int32(CK_F32) ? 4 : 2
-    table.pointee.widen(weights.type, weights.base + row * weights.columns * size, weights.columns, y.base)
+    table.pointee.widen(weights.type, weights.base + row * weights.rowBytes, weights.columns, y.base)
   }
 
   /// Causal attention of one head for the tokens in `range`, the first of the batch being at `position`.
@@ -136,17 +135,14 @@ struct WeightPointer {
   let type: Int32
   let rows: Int
   let columns: Int
+  fileprivate let rowBytes: Int
 
   init(_ matrix: WeightMatrix) {
     base = matrix.bytes.base
-    type =
-      switch matrix.elementType {
-      case .bf16: Int32(CK_BF16)
-      case .f16: Int32(CK_F16)
-      default: Int32(CK_F32)
-      }
+    type = matrix.elementType.kernelType
     rows = matrix.rows
     columns = matrix.columns
+    rowBytes = matrix.elementType.byteCount(matrix.columns)
   }
 
   init(_ matrix: MatrixView) { self.init(WeightMatrix(matrix)) }

@@ -36,6 +36,12 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable, Equatable, Codab
     return radius * cos(2 * Double.pi * unit())
   }
 
+  /// Two floats uniform in [0, 1), of 24 bits each.
+  mutating func units() -> (Float, Float) {
+    let bits = next()
+    return (Float(bits >> 40) * 0x1p-24, Float(bits & 0xFF_FFFF) * 0x1p-24)
+  }
+
   /// A random permutation of 0 ..< count (Fisher–Yates).
   public mutating func permutation(of count: Int) -> [Int] {
     var order = Array(0..<count)

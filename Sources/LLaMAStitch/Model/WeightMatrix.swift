@@ -4,14 +4,15 @@
 public struct WeightMatrix: Sendable {
   public let rows: Int
   public let columns: Int
-  /// F32, F16 or BF16.
+  /// F32, F16, BF16, Q8_0 or Q4_0.
   public let elementType: ElementType
   let bytes: ByteView
 
   /// Weights in a mapped file, for example.
   public init(rows: Int, columns: Int, elementType: ElementType, bytes: ByteView) {
-    precondition(elementType.isUsable && rows >= 0 && columns >= 0)
-    precondition(bytes.count == rows * columns * elementType.size, "weights of another size than their matrix")
+    precondition((elementType.isUsable || elementType.isQuantized) && rows >= 0 && columns >= 0)
+    precondition(columns % elementType.blockLength == 0, "rows that are not whole blocks")
+    precondition(bytes.count == elementType.byteCount(rows * columns), "weights of another size than their matrix")
     self.rows = rows
     self.columns = columns
     self.elementType = elementType
@@ -34,6 +35,15 @@ public struct WeightMatrix: Sendable {
   /// Bytes the weights take.
   public var byteCount: Int { bytes.count }
   public var elementCount: Int { rows * columns }
+
+  /// Some rows as floats, exactly.
+  /// - Parameter floats: `[rows.count × columns]`
+  func widen(_ rows: Range<Int>, into floats: VectorView) {
+    bytes.widen(rows.lowerBound * columns..<rows.upperBound * columns, elementType, into: floats)
+  }
+
+  /// The floats themselves where they are stored as such, to be read only.
+  var floatsInPlace: MatrixView? { elementType == .f32 ? bytes.floatMatrix(rows: rows, columns: columns) : nil }
 
   /// All values as floats, row-major, copied.
   public func floats() -> [Float] { bytes.floats(elementType) }

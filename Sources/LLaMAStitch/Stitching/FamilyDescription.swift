@@ -18,7 +18,7 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   /// Cheapest first.
   public var anchors: [Anchor]
   public var routes: [Route]
-  /// How base weights are stored: `bf16`, `f16` or `f32`, or `mixed`.
+  /// How base weights are stored: `f32`, `f16`, `bf16`, `q8_0`, `q4_0` or `mixed`.
   public var quantization: String
   /// Name of the chat template.
   public var chatTemplate: String

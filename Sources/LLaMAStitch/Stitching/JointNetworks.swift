@@ -21,8 +21,8 @@ struct JointNetworks {
         configurations: anchors.map(\.configuration), routes: routes, trainsAnchors: scope == .everything))
     if scope == .everything {
       for (index, anchor) in anchors.enumerated() {
-        for (name, values) in anchor.namedWeights {
-          store.tensor("anchor.\(index).\(name)")?.values.dense.copy(from: values)
+        for (name, matrix) in anchor.named {
+          if let tensor = store.tensor("anchor.\(index).\(name)") { matrix.copy(to: tensor.values.dense) }
         }
       }
       let store = store

@@ -4,7 +4,9 @@ import COpenBLAS
 ///
 /// Only the normal equations are kept, in double precision: memory is (d₁+1)·(d₁+1+d₂) doubles however many tokens
 /// there are.
-struct LayerFit {
+///
+/// `@unchecked Sendable`: each fit belongs to one part of a job at a time; `ComputePool.run` orders jobs.
+final class LayerFit: @unchecked Sendable {
   let inputs: Int
   let outputs: Int
   /// Σ w·x̃x̃ᵀ, x̃ = (x, 1), upper triangle, [(d₁+1) × (d₁+1)]
@@ -12,6 +14,8 @@ struct LayerFit {
   /// Σ w·y x̃ᵀ, [d₂ × (d₁+1)]
   private var moments: [Double]
   private(set) var tokens = 0
+  /// What `solve` found; `nil` where there are no tokens or no finite answer.
+  private(set) var solution: FittedLayer?
 
   init(inputs: Int, outputs: Int) {
     self.inputs = inputs
@@ -25,7 +29,7 @@ struct LayerFit {
 
   /// Adds rows of x [N × d₁] and y [N × d₂]. A token counts 1/rms(y), so that the few tokens with enormous
   /// activations do not decide alone; rows in `leftOut` (the first of each sequence) do not count at all.
-  mutating func add(x: MatrixView, y: MatrixView, leftOut: Set<Int>) {
+  func add(x: MatrixView, y: MatrixView, leftOut: Set<Int>) {
     precondition(x.rows == y.rows && x.columns == inputs && y.columns == outputs)
     let width = inputs + 1
     let rows = (0..<x.rows).filter { !leftOut.contains($0) }
@@ -47,8 +51,14 @@ struct LayerFit {
     tokens += rows.count
   }
 
-  /// W [d₂ × d₁] and b [d₂]; the ridge is `ridge` times the mean of the diagonal of Σ w·xxᵀ.
-  func solve(ridge: Double) -> (weight: [Float], bias: [Float])? {
+  /// Solves for W [d₂ × d₁] and b [d₂] and lets go of the normal equations; the ridge is `ridge` times the mean of the
+  /// diagonal of Σ w·xxᵀ.
+  func solve(ridge: Double) {
+    solution = tokens > 0 ? solved(ridge: ridge) : nil
+    (gram, moments) = ([], [])
+  }
+
+  private func solved(ridge: Double) -> FittedLayer? {
     let width = inputs + 1
     var factor = gram
     let mean = (0..<inputs).reduce(0) { $0 + gram[$1 * width + $1] } / Double(max(1, inputs))
@@ -60,17 +70,39 @@ struct LayerFit {
       solution = moments
       for index in 0..<inputs { factor[index * width + index] += strength }
       if cob_dposv(Int32(width), Int32(outputs), &factor, &solution) == 0 {
-        var weight = [Float](repeating: 0, count: outputs * inputs)
-        var bias = [Float](repeating: 0, count: outputs)
+        let weight = FloatBuffer(count: outputs * inputs).matrix(rows: outputs, columns: inputs)
+        let bias = FloatBuffer(count: outputs).vector
         for row in 0..<outputs {
-          for column in 0..<inputs { weight[row * inputs + column] = Float(solution[row * width + column]) }
+          let values = weight.row(row)
+          for column in 0..<inputs { values[column] = Float(solution[row * width + column]) }
           bias[row] = Float(solution[row * width + inputs])
+          guard (0..<inputs).allSatisfy({ values[$0].isFinite }), bias[row].isFinite else { return nil }
         }
-        guard weight.allSatisfy(\.isFinite), bias.allSatisfy(\.isFinite) else { return nil }
-        return (weight, bias)
+        return FittedLayer(weight: weight, bias: bias)
       }
       strength *= 100
     }
     return nil
+  }
+}
+
+/// W [d₂ × d₁] and b [d₂] of a stitching layer.
+struct FittedLayer: Sendable {
+  var weight: MatrixView
+  var bias: VectorView
+
+  /// A layer for each stitched route: W normal of variance 1/d₁, b zero.
+  static func random(_ routes: [Route], anchors: [AnchorTensors], seed: UInt64) -> [Route: FittedLayer] {
+    var random = SeededGenerator(seed: seed, stream: 9)
+    var layers: [Route: FittedLayer] = [:]
+    for route in routes where route.join != nil {
+      let from = anchors[route.start].configuration.hiddenSize
+      let to = anchors[route.end].configuration.hiddenSize
+      let deviation = 1 / Double(from).squareRoot()
+      let weight = (0..<to * from).map { _ in Float(deviation * random.normal()) }
+      layers[route] = FittedLayer(
+        weight: FloatBuffer(weight).matrix(rows: to, columns: from), bias: FloatBuffer(count: to).vector)
+    }
+    return layers
   }
 }

@@ -41,7 +41,7 @@ public enum AtomicFile {
     try flushDirectory(directory)
   }
 
-  /// Deletes what writers of this file left behind that were killed before they were done.
+  /// Deletes what writers of this file or directory left behind that were killed before they were done.
   static func removeLeftovers(of url: URL) {
     let directory = url.deletingLastPathComponent()
     let names: [String]
@@ -50,7 +50,8 @@ public enum AtomicFile {
     for name in names where name.hasPrefix(".\(url.lastPathComponent).") && name.hasSuffix(".tmp") {
       let parts = name.dropFirst(url.lastPathComponent.count + 2).split(separator: ".", omittingEmptySubsequences: false)
       guard parts.count == 3, let writer = pid_t(parts[0]), writer > 0, UInt32(parts[1]) != nil else { continue }
-      if kill(writer, 0) != 0 && errno == ESRCH { unlink(directory.appendingPathComponent(name).path) }
+      guard kill(writer, 0) != 0 && errno == ESRCH else { continue }
+      do { try FileManager.default.removeItem(at: directory.appendingPathComponent(name)) } catch {}  // see above
     }
   }
 

@@ -1,4 +1,7 @@
-/// How one element of a tensor is stored. `rawValue` is the name in a safetensors header.
+import CKernels
+
+/// How one element of a tensor is stored. `rawValue` is the name in a safetensors header; the quantised types have none
+/// there, see `SafetensorsFile`.
 public enum ElementType: String, Sendable, CaseIterable {
   case f64 = "F64"
   case f32 = "F32"
@@ -15,10 +18,16 @@ public enum ElementType: String, Sendable, CaseIterable {
   case u16 = "U16"
   case u8 = "U8"
   case bool = "BOOL"
+  /// Blocks of 32 with an F16 scale and 8 bits an element, in GGML's layout.
+  case q8_0 = "Q8_0"
+  /// Blocks of 32 with an F16 scale and 4 bits an element, in GGML's layout.
+  case q4_0 = "Q4_0"
 
-  /// Bytes per element.
+  /// Bytes per block of `blockLength` elements.
   public var size: Int {
     switch self {
+    case .q8_0: Int(CK_Q8_0_BYTES)
+    case .q4_0: Int(CK_Q4_0_BYTES)
     case .f64, .i64, .u64: 8
     case .f32, .i32, .u32: 4
     case .f16, .bf16, .i16, .u16: 2
@@ -26,8 +35,17 @@ public enum ElementType: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether weights of this type can be computed with and written.
+  /// Elements that are stored together: 32 in the quantised types, otherwise 1.
+  public var blockLength: Int { isQuantized ? Int(CK_BLOCK) : 1 }
+
+  /// Bytes of `elements` elements, a multiple of `blockLength`.
+  public func byteCount(_ elements: Int) -> Int { elements / blockLength * size }
+
+  /// Whether weights of this type, vectors too, can be computed with and written.
   public var isUsable: Bool { self == .f32 || self == .f16 || self == .bf16 }
+
+  /// Whether matrices of this type can be computed with, whose rows are whole blocks.
+  public var isQuantized: Bool { self == .q8_0 || self == .q4_0 }
 }
 
 /// The bits of `value` rounded to bfloat16, ties to even; a NaN stays a quiet NaN.
@@ -71,9 +89,14 @@ public func float(float16Bits bits: UInt16) -> Float {
 
 extension ByteView {
   /// The elements as floats, copied.
-  /// - Parameter type: F32, F16 or BF16; the count of bytes must be a multiple of its size.
+  /// - Parameter type: F32, F16, BF16, Q8_0 or Q4_0; the count of bytes must be a multiple of its size.
   public func floats(_ type: ElementType) -> [Float] {
-    precondition(type.isUsable && count % type.size == 0)
+    precondition((type.isUsable || type.isQuantized) && count % type.size == 0)
+    if type.isQuantized {
+      let widened = FloatBuffer(count: count / type.size * type.blockLength)
+      widen(0..<widened.count, type, into: widened.vector)
+      return widened.vector.array
+    }
     let elements = count / type.size
     return [Float](unsafeUninitializedCapacity: elements) { buffer, initialized in
       for index in 0..<elements {

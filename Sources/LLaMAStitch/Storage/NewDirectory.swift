@@ -40,6 +40,7 @@ public enum NewDirectory {
     try check(url)
     let parent = url.deletingLastPathComponent()
     try makePath(parent)
+    AtomicFile.removeLeftovers(of: url)
     let staging = temporary(url.lastPathComponent, in: parent)
     guard mkdir(staging.path, 0o777) == 0 else {
       throw StorageError.system(operation: "create", file: url.path, code: errno)

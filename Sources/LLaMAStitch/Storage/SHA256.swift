@@ -2,56 +2,63 @@
 package enum SHA256 {
   /// 64 hexadecimal digits.
   package static func hexadecimal(of bytes: [UInt8]) -> String {
+    bytes.withUnsafeBytes { hexadecimal($0) }
+  }
+
+  /// Of a mapped file, for example.
+  static func hexadecimal(of bytes: ByteView) -> String { bytes.withBytes { hexadecimal($0) } }
+
+  private static func hexadecimal(_ bytes: UnsafeRawBufferPointer) -> String {
     digest(of: bytes).map { word in
       let digits = String(word, radix: 16)
       return String(repeating: "0", count: 8 - digits.count) + digits
     }.joined()
   }
 
-  private static func digest(of bytes: [UInt8]) -> [UInt32] {
+  private static func digest(of bytes: UnsafeRawBufferPointer) -> [UInt32] {
     var state = initialState
-    var schedule = [UInt32](repeating: 0, count: 64)
     let whole = bytes.count / 64 * 64
-    for start in stride(from: 0, to: whole, by: 64) {
-      compress(bytes, at: start, into: &state, schedule: &schedule)
-    }
+    compress(UnsafeRawBufferPointer(rebasing: bytes[..<whole]), into: &state)
     // The rest, a one bit, zeros, and the length in bits.
     var tail = Array(bytes[whole...]) + [0x80]
     tail += [UInt8](repeating: 0, count: (120 - tail.count % 64) % 64)
     let bits = UInt64(bytes.count) * 8
     tail += (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * UInt64($0))) }
-    for start in stride(from: 0, to: tail.count, by: 64) {
-      compress(tail, at: start, into: &state, schedule: &schedule)
-    }
+    tail.withUnsafeBytes { compress($0, into: &state) }
     return state
   }
 
-  private static func compress(
-    _ bytes: [UInt8], at start: Int, into state: inout [UInt32], schedule w: inout [UInt32]
-  ) {
-    for i in 0..<16 {
-      let at = start + 4 * i
-      w[i] =
-        UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3])
+  /// Takes in whole blocks of 64 bytes.
+  private static func compress(_ bytes: UnsafeRawBufferPointer, into state: inout [UInt32]) {
+    var words = [UInt32](repeating: 0, count: 64)
+    words.withUnsafeMutableBufferPointer { w in
+      roundConstants.withUnsafeBufferPointer { constants in
+        for start in stride(from: 0, to: bytes.count, by: 64) {
+          for i in 0..<16 {
+            w[i] = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: start + 4 * i, as: UInt32.self))
+          }
+          for i in 16..<64 {
+            let s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ (w[i - 15] >> 3)
+            let s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ (w[i - 2] >> 10)
+            w[i] = w[i - 16] &+ s0 &+ w[i - 7] &+ s1
+          }
+          var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+          var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+          for i in 0..<64 {
+            let s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
+            let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ constants[i] &+ w[i]
+            let s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
+            let t2 = s0 &+ ((a & b) ^ (a & c) ^ (b & c))
+            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
+          }
+          for (i, word) in [a, b, c, d, e, f, g, h].enumerated() { state[i] &+= word }
+        }
+      }
     }
-    for i in 16..<64 {
-      let s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ (w[i - 15] >> 3)
-      let s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ (w[i - 2] >> 10)
-      w[i] = w[i - 16] &+ s0 &+ w[i - 7] &+ s1
-    }
-    var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-    var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-    for i in 0..<64 {
-      let s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
-      let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ roundConstants[i] &+ w[i]
-      let s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
-      let t2 = s0 &+ ((a & b) ^ (a & c) ^ (b & c))
-      (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
-    }
-    for (i, word) in [a, b, c, d, e, f, g, h].enumerated() { state[i] &+= word }
   }
 
-  private static func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
+  @inline(__always)
+  private static func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word &>> count | word &<< (32 &- count) }
 
   private static let initialState: [UInt32] = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,

@@ -4,6 +4,9 @@ import Foundation
 ///
 /// Format: 8 bytes with the length of the header (little endian), the header as JSON, then the bytes of all tensors
 /// without holes. See https://huggingface.co/docs/safetensors.
+///
+/// The format has no quantised types. A matrix in one is kept as bytes, `[rows, bytes of a row]`, and the metadata names
+/// its type under `type:` and its name; here it has that type and its shape in elements.
 public struct SafetensorsFile: Sendable {
   /// One tensor of a file: where it lies and what it is.
   public struct Tensor: Sendable {
@@ -15,12 +18,15 @@ public struct SafetensorsFile: Sendable {
 
     public var elementCount: Int { shape.reduce(1, *) }
 
-    /// The values as floats, copied. F32, F16 and BF16 only.
+    /// The values as floats, copied. F32, F16, BF16 and quantised types only.
     public func floats() -> [Float] { bytes.floats(type) }
   }
 
   /// No header of a real file is longer; the reference implementation has the same limit.
   static let longestHeader = 100_000_000
+
+  /// The metadata key under which a tensor's quantised type is named.
+  static func typeKey(_ name: String) -> String { "type:" + name }
 
   public let url: URL
   public let metadata: [String: String]
@@ -55,18 +61,17 @@ public struct SafetensorsFile: Sendable {
     var metadata: [String: String] = [:]
     var tensors: [String: Tensor] = [:]
     var ranges: [(range: Range<Int>, name: String)] = []
-    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
-      if name == "__metadata__" {
-        guard let pairs = entry.object else { throw damaged("“__metadata__” is not an object") }
-        for (key, value) in pairs {
-          guard let text = value.string else { throw damaged("metadata “\(key)” is not a string") }
-          metadata[key] = text
-        }
-        continue
+    if let entry = entries["__metadata__"] {
+      guard let pairs = entry.object else { throw damaged("“__metadata__” is not an object") }
+      for (key, value) in pairs {
+        guard let text = value.string else { throw damaged("metadata “\(key)” is not a string") }
+        metadata[key] = text
       }
+    }
+    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) where name != "__metadata__" {
       let layout: Layout
       do {
-        layout = try Layout(entry)
+        layout = try Layout(entry, quantization: metadata[Self.typeKey(name)])
       } catch {
         throw damaged("tensor “\(name)”: \(error.cause)")
       }
@@ -112,10 +117,10 @@ public struct SafetensorsFile: Sendable {
     let shape: [Int]
     let range: Range<Int>
 
-    init(_ entry: JSONValue) throws(Problem) {
+    init(_ entry: JSONValue, quantization: String?) throws(Problem) {
       guard let fields = entry.object else { throw Problem(cause: "its entry is not an object") }
       guard let typeName = fields["dtype"]?.string else { throw Problem(cause: "it has no dtype") }
-      guard let type = ElementType(rawValue: typeName) else {
+      guard let type = ElementType(rawValue: typeName), !type.isQuantized else {
         throw Problem(cause: "unknown dtype “\(typeName)”")
       }
       guard let sizes = fields["shape"]?.array else { throw Problem(cause: "it has no shape") }
@@ -138,9 +143,21 @@ public struct SafetensorsFile: Sendable {
         throw Problem(
           cause: "shape \(shape) of \(typeName) needs \(byteCount) bytes, data_offsets give \(end - begin)")
       }
-      self.type = type
-      self.shape = shape
       range = begin..<end
+      guard let quantization else {
+        self.type = type
+        self.shape = shape
+        return
+      }
+      guard let quantized = ElementType(rawValue: quantization), quantized.isQuantized else {
+        throw Problem(cause: "it is quantised as “\(quantization)”, this program knows Q8_0 and Q4_0")
+      }
+      guard type == .u8, shape.count == 2, shape[1] % quantized.size == 0 else {
+        throw Problem(
+          cause: "shape \(shape) of \(typeName) is not a matrix of whole \(quantization) blocks of \(quantized.size) bytes")
+      }
+      self.type = quantized
+      self.shape = [shape[0], shape[1] / quantized.size * quantized.blockLength]
     }
   }
 }

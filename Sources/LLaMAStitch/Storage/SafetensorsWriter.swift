@@ -9,6 +9,7 @@ public struct SafetensorsWriter {
     case floats(VectorView)
     case array([Float])
     case bytes(ByteView)
+    case pieces((Int, VectorView) -> Void)
   }
 
   private struct Entry {
@@ -44,13 +45,31 @@ public struct SafetensorsWriter {
     entries.append(
       Entry(
         name: name, shape: shape, type: type, source: .bytes(bytes),
-        sourceCount: bytes.count / type.size))
+        sourceCount: bytes.count / type.size * type.blockLength))
+  }
+
+  /// Adds floats that are made when they are written, a piece at a time, and rounded to `type`.
+  /// - Parameter fill: writes the floats from an index on into a piece; both are multiples of 32, but for the end.
+  public mutating func add(
+    _ name: String, shape: [Int], as type: ElementType, fill: @escaping (_ start: Int, _ piece: VectorView) -> Void
+  ) {
+    entries.append(
+      Entry(name: name, shape: shape, type: type, source: .pieces(fill), sourceCount: shape.reduce(1, *)))
+  }
+
+  /// Adds elements of one type that are converted to another when they are written.
+  mutating func add(_ name: String, shape: [Int], as type: ElementType, converting bytes: ByteView, _ from: ElementType) {
+    if type == from { return add(name, shape: shape, type: type, bytes: bytes) }
+    add(name, shape: shape, as: type) { start, piece in
+      bytes.widen(start..<start + piece.count, from, into: piece)
+    }
   }
 
   /// Writes the file: to a temporary one, flushed, renamed.
   /// - Throws: `StorageError`.
   public func write(to url: URL) throws {
-    let ordered = entries.sorted { ($1.type.size, $0.name) < ($0.type.size, $1.name) }
+    func alignment(_ entry: Entry) -> Int { entry.type.isQuantized ? 1 : entry.type.size }
+    let ordered = entries.sorted { (alignment($1), $0.name) < (alignment($0), $1.name) }
     let header = try self.header(of: ordered, file: url.path)
     try AtomicFile.write(to: url) { file in
       var length = UInt64(header.count).littleEndian
@@ -60,10 +79,11 @@ public struct SafetensorsWriter {
         switch entry.source {
         case .bytes(let view): try view.withBytes { try file.append($0) }
         case .floats(let view):
-          try Self.append(UnsafeBufferPointer(start: view.base, count: view.count), as: entry.type, to: file)
+          try Self.append(UnsafeBufferPointer(start: view.base, count: view.count), of: entry, to: file)
           withExtendedLifetime(view) {}
         case .array(let values):
-          try values.withUnsafeBufferPointer { try Self.append($0, as: entry.type, to: file) }
+          try values.withUnsafeBufferPointer { try Self.append($0, of: entry, to: file) }
+        case .pieces(let fill): try Self.append(fill, of: entry, to: file)
         }
       }
     }
@@ -72,6 +92,10 @@ public struct SafetensorsWriter {
   /// The header, padded with spaces so that the data starts at a multiple of 64 bytes.
   private func header(of ordered: [Entry], file: String) throws -> [UInt8] {
     var parts: [String] = []
+    var metadata = metadata
+    for entry in ordered where entry.type.isQuantized {
+      metadata[SafetensorsFile.typeKey(entry.name)] = entry.type.rawValue
+    }
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }
         .map { "\(jsonString($0.key)):\(jsonString($0.value))" }
@@ -90,14 +114,22 @@ public struct SafetensorsWriter {
           cause: "tensor “\(entry.name)” has shape \(entry.shape) but \(entry.sourceCount) values")
       }
       if case .bytes = entry.source {
-      } else if !entry.type.isUsable {
+      } else if !entry.type.isUsable && !entry.type.isQuantized {
         throw StorageError.unwritable(
           file: file, cause: "tensor “\(entry.name)” cannot be rounded to \(entry.type.rawValue)")
       }
-      let end = offset + elements * entry.type.size
-      let shape = entry.shape.map(String.init).joined(separator: ",")
+      if entry.type.isQuantized, entry.shape.count != 2 || entry.shape[1] % entry.type.blockLength != 0 {
+        throw StorageError.unwritable(
+          file: file,
+          cause: "tensor “\(entry.name)” of shape \(entry.shape) is not a matrix of whole \(entry.type.rawValue) blocks")
+      }
+      let end = offset + entry.type.byteCount(elements)
+      // What the format has no type for is bytes; the metadata says what they are.
+      let sizes = entry.type.isQuantized ? [entry.shape[0], entry.type.byteCount(entry.shape[1])] : entry.shape
+      let type = entry.type.isQuantized ? ElementType.u8 : entry.type
+      let shape = sizes.map(String.init).joined(separator: ",")
       parts.append(
-        "\(jsonString(entry.name)):{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
+        "\(jsonString(entry.name)):{\"dtype\":\"\(type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
       )
       offset = end
     }
@@ -106,22 +138,49 @@ public struct SafetensorsWriter {
     return bytes
   }
 
-  /// Converts and appends in pieces, so that a large tensor needs no second copy.
+  /// Floats that are converted at a time, whole blocks of every type: a large tensor needs no second copy.
+  private static let pieceLength = 1 << 16
+
+  /// Converts and appends.
   private static func append(
-    _ values: UnsafeBufferPointer<Float>, as type: ElementType, to file: borrowing FileAppender
+    _ values: UnsafeBufferPointer<Float>, of entry: Entry, to file: borrowing FileAppender
   ) throws {
-    if type == .f32 { return try file.append(UnsafeRawBufferPointer(values)) }
-    let piece = 1 << 16
-    var bits = [UInt16](repeating: 0, count: min(piece, values.count))
+    if entry.type == .f32 { return try file.append(UnsafeRawBufferPointer(values)) }
+    var bits = [UInt16](repeating: 0, count: (entry.type.byteCount(min(pieceLength, values.count)) + 1) / 2)
     var start = 0
     while start < values.count {
-      let count = min(piece, values.count - start)
-      for index in 0..<count {
-        let value = values[start + index]
-        bits[index] = (type == .bf16 ? bfloat16Bits(value) : float16Bits(value)).littleEndian
+      let count = min(pieceLength, values.count - start)
+      if entry.type.isQuantized {
+        let piece = UnsafeBufferPointer(rebasing: values[start..<start + count])
+        guard bits.withUnsafeMutableBytes({ VectorView.quantize(piece, to: entry.type, at: $0.baseAddress!) }) else {
+          throw StorageError.unwritable(
+            file: file.path,
+            cause: "tensor “\(entry.name)” has values that are not finite or too large for \(entry.type.rawValue)")
+        }
+      } else {
+        for index in 0..<count {
+          let value = values[start + index]
+          bits[index] = (entry.type == .bf16 ? bfloat16Bits(value) : float16Bits(value)).littleEndian
+        }
       }
-      try bits.withUnsafeBytes { try file.append(UnsafeRawBufferPointer(rebasing: $0[..<(count * 2)])) }
+      try bits.withUnsafeBytes {
+        try file.append(UnsafeRawBufferPointer(rebasing: $0[..<entry.type.byteCount(count)]))
+      }
       start += count
+    }
+  }
+
+  /// Appends floats that are made a piece at a time.
+  private static func append(
+    _ fill: (Int, VectorView) -> Void, of entry: Entry, to file: borrowing FileAppender
+  ) throws {
+    let buffer = FloatBuffer(count: min(pieceLength, entry.sourceCount))
+    var start = 0
+    while start < entry.sourceCount {
+      let piece = buffer.vector(offset: 0, count: min(pieceLength, entry.sourceCount - start))
+      fill(start, piece)
+      try append(UnsafeBufferPointer(start: piece.base, count: piece.count), of: entry, to: file)
+      start += piece.count
     }
   }
 }

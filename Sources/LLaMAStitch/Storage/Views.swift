@@ -34,6 +34,15 @@ public struct VectorView: @unchecked Sendable {
 
   public func fill(_ value: Float) { base.update(repeating: value, count: count) }
 
+  /// Fills the view with numbers uniform in ±`bound`.
+  func fillUniformly(within bound: Float, _ random: inout SeededGenerator) {
+    for index in stride(from: 0, to: count, by: 2) {
+      let (one, other) = random.units()
+      base[index] = (2 * one - 1) * bound
+      if index + 1 < count { base[index + 1] = (2 * other - 1) * bound }
+    }
+  }
+
   public func copy(from other: VectorView) {
     precondition(other.count == count)
     base.update(from: other.base, count: count)
@@ -98,6 +107,16 @@ public struct MatrixView: @unchecked Sendable {
 
   /// The same floats read with rows and columns exchanged.
   public var transposed: TransposedView { TransposedView(original: self) }
+}
+
+extension ByteView {
+  /// The bytes read as a dense matrix of floats, which nobody may write to; `nil` where they are not aligned for it.
+  func floatMatrix(rows: Int, columns: Int) -> MatrixView? {
+    precondition(4 * rows * columns == count, "a matrix of another size than its bytes")
+    guard UInt(bitPattern: base) % 4 == 0 else { return nil }
+    let floats = UnsafeMutablePointer(mutating: base.assumingMemoryBound(to: Float.self))
+    return MatrixView(base: floats, rows: rows, columns: columns, stride: columns, owner: owner)
+  }
 }
 
 /// A matrix to be read with rows and columns exchanged; nothing is moved.

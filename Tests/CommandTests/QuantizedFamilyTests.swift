@@ -1,0 +1,108 @@
+import FamilyFixture
+import Foundation
+import Testing
+
+/// Families with a quantised base, and the benchmark of large ones, through the program.
+@Suite struct QuantizedFamilyTests {
+  private struct Shown: Decodable {
+    struct Row: Decodable {
+      var id: String
+      var weight_bytes: Int
+    }
+    var quantization: String
+    var stitches: [Row]
+  }
+
+  @Test(arguments: ["q8_0", "q4_0"]) func builtShownAskedAndAdapted(type: String) throws {
+    try Workspace.with { workspace in
+      let large = workspace.directory.appending(path: "large")
+      try workspace.makeModel("large", at: large)
+      let calibration = workspace.directory.appending(path: "calibration.txt")
+      try Data((0..<60).map { "the cat number \($0) sat on the mat and said hello" }.joined(separator: "\n\n").utf8).write(to: calibration)
+      let built = try workspace.run([
+        "family", "build", "--anchor", workspace.model.path, "--anchor", large.path, "--calibration", calibration.path,
+        "--template", "tiny", "--quantize", type, "--output", workspace.output.path,
+      ])
+      #expect(built.status == 0 && built.complaint.contains("storing model as \(type)"), "\(built.complaint)")
+      func show(_ family: URL) throws -> Shown {
+        try JSONDecoder().decode(Shown.self, from: workspace.run(["family", "show", family.path, "--json"]).output)
+      }
+      let shown = try show(workspace.output)
+      let plain = try show(workspace.family)
+      #expect(shown.quantization == type && plain.quantization == "f32")
+      #expect(shown.stitches.count == plain.stitches.count)
+      #expect(shown.stitches[0].weight_bytes * (type == "q8_0" ? 3 : 5) < plain.stitches[0].weight_bytes)
+      #expect(try workspace.run(["family", "show", workspace.output.path]).text.hasSuffix("base weights: \(type)\n"))
+      for stitch in shown.stitches {
+        let asked = try workspace.run(
+          ["ask", "hello", "--family", workspace.output.path, "--stitch", stitch.id, "--temperature", "0", "--max-tokens", "4"])
+        #expect(asked.status == 0, "\(asked.complaint)")
+      }
+      let adapted = workspace.directory.appending(path: "adapted")
+      let run = try workspace.run([
+        "adapt", "--family", workspace.output.path, "--data", workspace.lesson.path, "--steps", "2", "--output", adapted.path,
+      ])
+      #expect(run.status == 0, "\(run.complaint)")
+      #expect(try show(adapted).quantization == type)
+
+      // The base damaged: cut short, and in a type from elsewhere.
+      let weights = workspace.output.appending(path: "anchors/large/model.safetensors")
+      try workspace.restoring(weights) {
+        try Data(contentsOf: weights).dropLast(9).write(to: weights)
+        try workspace.expectRefusal(["family", "show", workspace.output.path], [weights.path, "cut short"])
+      }
+      try workspace.restoring(weights) {
+        var data = try Data(contentsOf: weights)
+        let name = try #require(data.range(of: Data("\"\(type.uppercased())\"".utf8)))
+        data.replaceSubrange(name, with: Data("\"Q9_9\"".utf8))
+        try data.write(to: weights)
+        try workspace.expectRefusal(["family", "show", workspace.output.path], [weights.path, "quantised as “Q9_9”", "Q8_0 and Q4_0"])
+      }
+    }
+  }
+
+  private struct Report: Decodable {
+    struct Stage: Decodable {
+      var stage: String
+      var seconds: Double
+      var peak_anonymous_bytes: Int
+      var peak_resident_bytes: Int
+    }
+    struct Step: Decodable {
+      var stitch: String
+      var loss: Double
+    }
+    var stages: [Stage]
+    var step: Step
+    var stitches: [Shown.Row]
+    var peak_resident_bytes: Int
+  }
+
+  @Test func theBenchmarkOfLargeFamilies() throws {
+    try StitchProcess.withTemporaryDirectory { directory in
+      func bench(_ more: [String]) throws -> StitchProcess.Outcome {
+        try StitchProcess.run(["bench", "--suite", "large-family", "--work", directory.path] + more)
+      }
+      let outcome = try bench(["--shape", "small", "--calibration-tokens", "64", "--step-tokens", "16", "--json"])
+      #expect(outcome.status == 0, "\(outcome.complaint)")
+      let report = try JSONDecoder().decode(Report.self, from: outcome.output)
+      // 4 → 5 blocks: four routes and two anchors.
+      #expect(report.stitches.count == 6 && report.stitches.contains { $0.id == report.step.stitch })
+      // Nothing is known: the loss is near that of a guess among 32,000.
+      #expect(abs(report.step.loss - log(32_000.0)) < 2)
+      #expect(report.stages.map(\.stage).contains("one ESTA step") && report.stages.allSatisfy { $0.seconds >= 0 })
+      #expect(report.stages.allSatisfy { $0.peak_anonymous_bytes > 0 && $0.peak_anonymous_bytes <= $0.peak_resident_bytes })
+      #expect(report.peak_resident_bytes >= report.stages.map(\.peak_resident_bytes).max()!)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+      #expect(!outcome.text.contains(directory.path))
+
+      for (arguments, part) in [
+        (["--shape", "70B"], "1B+2B"), (["--shape", "small", "--quantize", "i8"], "q4_0"),
+        (["--shape", "small", "--step-tokens", "1"], "--step-tokens"),
+      ] {
+        let refused = try bench(arguments)
+        #expect(refused.status == 2 && refused.complaint.contains(part), "\(refused.complaint)")
+      }
+    }
+  }
+}
