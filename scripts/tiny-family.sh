@@ -63,7 +63,7 @@ fi
 
 say "measurement"
 # What is chosen on the validation split is reported on the test split.
-$stitch frontier --family "$work/adapted" --data "$work/corpus/validation.jsonl" --choose-stops
+$stitch frontier --family "$work/adapted" --data "$work/corpus/validation.jsonl" --choose-stops --stops all
 $stitch frontier --family "$work/adapted" --data "$work/corpus/test.jsonl" --write
 mkdir -p weights
 cp -R "$work/adapted" "$output.part"
