@@ -58,12 +58,12 @@ fi
 if [ ! -e "$work/adapted" ]; then
   say "adaptation"
   $stitch adapt --family "$work/family" --data "$work/corpus/adapt.jsonl" \
-    --steps 3000 --rank 16 --learning-rate 1e-3 --checkpoint "$work/adapt.checkpoint" --output "$work/adapted"
+    --steps 4500 --rank 16 --learning-rate 1.5e-3 --checkpoint "$work/adapt.checkpoint" --output "$work/adapted"
 fi
 
 say "measurement"
 # What is chosen on the validation split is reported on the test split.
-$stitch frontier --family "$work/adapted" --data "$work/corpus/validation.jsonl" --choose-stops --stops all
+$stitch frontier --family "$work/adapted" --data "$work/corpus/validation.jsonl" --choose-stops --stops all --level 0.1
 $stitch frontier --family "$work/adapted" --data "$work/corpus/test.jsonl" --write
 mkdir -p weights
 cp -R "$work/adapted" "$output.part"

@@ -29,6 +29,7 @@ struct FrontierCommand: ParsableCommand {
   var stops: Candidates = .picked
   @Option(help: "How many stops to have if that many are no worse than the cheaper one beside them (default: 12 with --stops all).")
   var minimumStops: Int?
+  @Option(help: "The p value below which a stop is worse than a cheaper one (default: 0.05).") var level: Double?
   @Flag(help: "One JSON document on standard output; `right` has a 1 for each question that was right.") var json = false
   @Flag(help: "Print exact match by kind of question too.") var byKind = false
   @Option(help: "Draw quality against cost into this file.") var svg: String?
@@ -39,8 +40,9 @@ struct FrontierCommand: ParsableCommand {
     try Check.threads(threads)
     if let questions { try Check.range("--questions", questions, 1...Int.max) }
     if let minimumStops { try Check.range("--minimum-stops", minimumStops, 1...Int.max) }
-    if !chooseStops && (stops == .all || minimumStops != nil) {
-      throw ValidationError("--stops and --minimum-stops say how to choose; give --choose-stops too")
+    if let level, !(0...0.5).contains(level) { throw ValidationError("--level must be 0 to 0.5, not \(level)") }
+    if !chooseStops && (stops == .all || minimumStops != nil || level != nil) {
+      throw ValidationError("--stops, --minimum-stops and --level say how to choose; give --choose-stops too")
     }
     if onlyStops && stops == .all { throw ValidationError("--stops all needs all stitches measured; leave out --only-stops") }
     if lossOnly && chooseStops { throw ValidationError("--choose-stops needs right and wrong answers; leave out --loss-only") }
@@ -68,7 +70,7 @@ struct FrontierCommand: ParsableCommand {
     var frontier = try job.run(
       progress: { meter.note("\($0.id): \(Self.quality($0))loss \(ProgressMeter.fixed($0.loss, 4))") },
       answered: { answer in if answers != nil { answerLines += try encoder.encode(answer) + Data("\n".utf8) } })
-    if chooseStops, let stops = frontier.worthwhileStops(amongAll: stops == .all, minimum: minimumStops ?? (stops == .all ? 12 : 1)) {
+    if chooseStops, let stops = frontier.worthwhileStops(amongAll: stops == .all, minimum: minimumStops ?? (stops == .all ? 12 : 1), level: level ?? 0.05) {
       frontier = frontier.marked(stops: stops)
       try text.family.writeStops(stops)
     }

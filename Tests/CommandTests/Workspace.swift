@@ -51,7 +51,7 @@ struct Workspace {
   }
 
   /// Where the program finds and puts a user's files.
-  private var environment: [String: String] {
+  var environment: [String: String] {
     Dictionary(uniqueKeysWithValues: ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"].map { ($0, home.path) })
   }
 

@@ -9,7 +9,11 @@ import Testing
       costs: [0, 1, 2, 10, 11], settings: .init(bins: 2, temperature: temperature, decay: 0.5, warmup: warmup))
   }
 
-  @Test func binsOfEqualWidth() { #expect(sampler().bins == [[0, 1, 2], [3, 4]]) }
+  @Test func binsOfEqualNumber() {
+    #expect(sampler().bins == [[0, 1, 2], [3, 4]])
+    #expect(StitchSampler(costs: [9, 1, 1, 1, 5, 7], settings: .init(bins: 3)).bins == [[1, 2], [3, 4], [0, 5]])
+    #expect(StitchSampler(costs: [3, 4], settings: .init(bins: 8)).bins == [[0], [1]])
+  }
 
   @Test func theMovingAverageIsCorrectedForItsStart() {
     var sampler = sampler()

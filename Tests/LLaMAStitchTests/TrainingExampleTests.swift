@@ -1,6 +1,6 @@
 import Testing
 
-@testable import LLaMAStitch
+import LLaMAStitch
 
 @Suite struct TrainingExampleTests {
   /// Where an example is cut, no target is lost and none is counted twice.

@@ -80,12 +80,13 @@ public struct Frontier: Sendable, Codable, Equatable {
   /// - Parameters:
   ///   - all: choose among all measured stitches instead of those marked as stops.
   ///   - minimum: how many to have if that can be.
+  ///   - level: the p value below which a stop is worse than a cheaper one.
   /// - Returns: `nil` where nothing says which answers were right.
-  public func worthwhileStops(amongAll all: Bool = false, minimum: Int = 1) -> [String]? {
+  public func worthwhileStops(amongAll all: Bool = false, minimum: Int = 1, level: Double = 0.05) -> [String]? {
     let candidates = stitches.filter { all || $0.isStop }.compactMap { stitch in
       stitch.isRight.map { StopChoice.Candidate(id: stitch.id, isRight: $0) }
     }
-    return candidates.isEmpty ? nil : StopChoice.stops(candidates, minimum: minimum)
+    return candidates.isEmpty ? nil : StopChoice.stops(candidates, minimum: minimum, level: level)
   }
 
   /// The same measurements with these stops marked and compared.

@@ -8,7 +8,8 @@ import Foundation
 /// and bias is zero, all importances are zero or nearly so.
 public struct StitchSampler: Sendable, Codable, Equatable {
   public struct Settings: Sendable, Codable, Equatable {
-    /// Number of bins of equal width in FLOPs; empty ones do not count.
+    /// Number of bins. Each holds about as many stitches as any other, in order of cost: of equal width, those where
+    /// stitches crowd, at the ends of the larger anchors, would leave each of them few draws.
     public var bins: Int
     /// τ; the higher, the nearer to uniform within a bin.
     public var temperature: Double
@@ -44,13 +45,11 @@ public struct StitchSampler: Sendable, Codable, Equatable {
     drawn = Array(repeating: 0, count: costs.count)
     averages = Array(repeating: 0, count: costs.count)
     updates = Array(repeating: 0, count: costs.count)
-    let low = costs.min() ?? 0
-    let span = max(1, (costs.max() ?? 0) - low)
-    var bins = Array(repeating: [Int](), count: max(1, settings.bins))
-    for (index, cost) in costs.enumerated() {
-      bins[min(bins.count - 1, (cost - low) * bins.count / span)].append(index)
-    }
-    self.bins = bins.filter { !$0.isEmpty }
+    let count = max(1, min(settings.bins, costs.count))
+    var bins = Array(repeating: [Int](), count: count)
+    let order = costs.indices.sorted { (costs[$0], $0) < (costs[$1], $1) }
+    for (rank, index) in order.enumerated() { bins[rank * count / costs.count].append(index) }
+    self.bins = bins.map { $0.sorted() }
   }
 
   /// I of a stitch, 0 before its first update.

@@ -17,7 +17,7 @@ public struct TrainingExample: Sendable, Equatable {
 
   /// The example cut into pieces of at most `length` tokens. Each piece starts with the last token of the one before,
   /// so that every token is still predicted.
-  func pieces(ofAtMost length: Int) -> [TrainingExample] {
+  package func pieces(ofAtMost length: Int) -> [TrainingExample] {
     precondition(length > 1)
     if tokens.count <= length { return [self] }
     return stride(from: 0, to: tokens.count - 1, by: length - 1).map { start in
@@ -27,5 +27,5 @@ public struct TrainingExample: Sendable, Equatable {
   }
 
   /// Whether a pass over it has anything to learn.
-  var hasTargets: Bool { predicted.dropFirst().contains(true) }
+  package var hasTargets: Bool { predicted.dropFirst().contains(true) }
 }

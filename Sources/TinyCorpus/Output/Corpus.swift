@@ -15,7 +15,7 @@ public struct CorpusOptions: Sendable {
 
   /// Everything has the value the default family is made with.
   public init(
-    seed: UInt64 = 1, pretrainTokens: Int = 11_000_000, jointTokens: Int = 9_000_000, adaptRecords: Int = 20_000,
+    seed: UInt64 = 1, pretrainTokens: Int = 11_000_000, jointTokens: Int = 9_000_000, adaptRecords: Int = 40_000,
     testRecords: Int = 2_400, validationRecords: Int = 1_200
   ) {
     self.seed = seed
@@ -97,10 +97,12 @@ public struct Corpus: Sendable {
     }
   }
 
-  /// Conversations to adapt with: the canonical manner only.
+  /// Conversations to adapt with: the canonical manner only, more of what is hard.
   public func adapt() -> [[Message]] {
     var random = stream(2)
-    return (0..<options.adaptRecords).map { _ in Composer.chat(otherManner: 0, &random) }
+    return (0..<options.adaptRecords).map { _ in
+      Composer.chat(otherManner: 0, pick: Curriculum.pickForPractice, &random)
+    }
   }
 
   /// Questions of the validation split, every kind but stories, none twice.
