@@ -68,4 +68,5 @@ $stitch frontier --family "$work/adapted" --data "$work/corpus/test.jsonl" --wri
 mkdir -p weights
 cp -R "$work/adapted" "$output.part"
 mv "$output.part" "$output"
+python3 scripts/family-tables.py
 say "wrote $output"
