@@ -16,7 +16,7 @@ public struct CorpusOptions: Sendable {
   /// Everything has the value the default family is made with.
   public init(
     seed: UInt64 = 1, pretrainTokens: Int = 11_000_000, jointTokens: Int = 9_000_000, adaptRecords: Int = 40_000,
-    testRecords: Int = 2_400, validationRecords: Int = 1_200
+    testRecords: Int = 2_400, validationRecords: Int = 3_600
   ) {
     self.seed = seed
     self.pretrainTokens = pretrainTokens
