@@ -9,7 +9,7 @@ public struct ChatUIOptions: Sendable {
   public var sampling = ReplyOptions()
   public var system = ""
   /// Steps of `/train FILE` without a number.
-  public var trainingSteps = 600
+  public var trainingSteps = LessonSettings.steps
   /// Draw with ASCII only. Texts keep their characters.
   public var ascii = false
   /// Take the mouse: slider and wheel. Without it the terminal's own selection works as always.

@@ -33,7 +33,7 @@ public struct StudyFile: Sendable, Equatable, Decodable {
     public var test: String
   }
 
-  /// How many questions of a split are asked, taken evenly from its file.
+  /// How many questions of a split are asked, a sample of its file.
   public struct QuestionCounts: Sendable, Equatable, Decodable {
     /// For choices.
     public var validation: Int

@@ -30,9 +30,11 @@ struct Adapt: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "Data files.") var data: [String]
   @Option(help: "The family directory to write; it must not exist. Needed by sn-net.") var output: String?
   @Option(help: "The method.") private var method = Method.esta
-  @Option(help: "Optimiser steps, of all stages together.") var steps = 1000
-  @Option(help: "Tokens of a step, about.") var tokensPerStep = 2048
-  @Option(help: "The highest learning rate (default: 0.002; 0.0005 for sn-net).") var learningRate: Float?
+  @Option(help: "Optimiser steps, of all stages together (default: 1000; with --continue as /train in the chat).")
+  var steps: Int?
+  @Option(help: "Tokens of a step, about (default: 2048; with --continue as /train in the chat).") var tokensPerStep: Int?
+  @Option(help: "The highest learning rate (default: 0.002; 0.0005 for sn-net; with --continue as /train in the chat).")
+  var learningRate: Float?
   @Option(help: "Weight decay of matrices.") var weightDecay: Float = 0
   @Option(help: "The learning rate of biases and norms, as a multiple of that of matrices.") var biasLearningRateFactor: Float = 1
   @Option(help: "sn-net: how many of the steps go to the anchors by themselves, in all (default: half).") var anchorSteps: Int?
@@ -46,6 +48,8 @@ struct Adapt: ParsableCommand {
   @Option(help: "esta: bins of cost to sample from.") var bins = 8
   @Option(help: "esta: temperature within a bin.") var temperature = 2.0
   @Option(help: "esta: decay of the moving average of importance.") var decay = 0.95
+  @Option(help: "esta: share of the steps that train an anchor (default: 0; with --continue as /train in the chat).")
+  var anchorShare: Double?
   @Option(help: "esta: first draws that are uniform (default: a tenth of the steps, at most 100).") var warmupDraws: Int?
   @Flag(name: .customLong("continue"), help: "Go on from the family's own adapter; not with sn-net.") var continues = false
   @Flag(help: "Go on from the checkpoint of an interrupted run (the default).") var resume = false
@@ -61,8 +65,8 @@ struct Adapt: ParsableCommand {
 
   func validate() throws {
     guard BiasScope(rawValue: scope) != nil else { throw ValidationError("--scope must be tail or all, not \(scope)") }
-    try Check.range("--steps", steps, 1...1_000_000_000)
-    try Check.range("--tokens-per-step", tokensPerStep, 1...1 << 24)
+    try Check.range("--steps", steps ?? 1, 1...1_000_000_000)
+    try Check.range("--tokens-per-step", tokensPerStep ?? 1, 1...1 << 24)
     try Check.range("--rank", rank, 1...4096)
     try Check.range("--bins", bins, 1...10_000)
     try Check.range("--warmup-draws", warmupDraws ?? 0, 0...1_000_000_000)
@@ -75,6 +79,9 @@ struct Adapt: ParsableCommand {
     try Check.positive("--alpha", Double(alpha ?? 1))
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw ValidationError("--weight-decay must be 0 or a positive number, not \(weightDecay)")
+    }
+    if let anchorShare, !(0...1).contains(anchorShare) {
+      throw ValidationError("--anchor-share must be 0 to 1, not \(anchorShare)")
     }
     guard (0..<1).contains(decay) else { throw ValidationError("--decay must be at least 0 and below 1, not \(decay)") }
     if resume && restart { throw ValidationError("--resume and --restart contradict each other") }
@@ -89,7 +96,7 @@ struct Adapt: ParsableCommand {
     if method == .snNet {
       if output == nil { throw ValidationError("--method sn-net changes the anchors: give --output") }
       try refuse(continues, "--continue", "it trains the anchors, not an adapter")
-      try Check.range("--anchor-steps", anchorSteps ?? 0, 0...max(0, steps - 1))
+      try Check.range("--anchor-steps", anchorSteps ?? 0, 0...max(0, totalSteps - 1))
     } else {
       try refuse(anchorSteps != nil, "--anchor-steps", "it has one stage")
       try refuse(keepLayers, "--keep-layers", "it never fits them anew")
@@ -101,7 +108,10 @@ struct Adapt: ParsableCommand {
     }
   }
 
+  private var totalSteps: Int { steps ?? (continues ? LessonSettings.steps : 1000) }
+
   private var settings: AdaptationSettings {
+    let steps = totalSteps
     let method: AdaptationMethod =
       switch self.method {
       case .esta: .esta
@@ -109,9 +119,11 @@ struct Adapt: ParsableCommand {
       case .snNet: .snNet(anchorSteps: anchorSteps ?? steps / 2, keepsLayers: keepLayers)
       }
     return AdaptationSettings(
-      method: method, steps: steps, tokensPerStep: tokensPerStep, tokensAtOnce: 2048,
+      method: method, steps: steps, tokensPerStep: tokensPerStep ?? (continues ? LessonSettings.tokensPerStep : 2048),
+      tokensAtOnce: 2048,
       optimizer: OptimizerSettings(
-        learningRate: learningRate ?? (self.method == .snNet ? 5e-4 : 2e-3), warmupSteps: min(50, max(1, steps / 10)),
+        learningRate: learningRate ?? (continues ? LessonSettings.learningRate : self.method == .snNet ? 5e-4 : 2e-3),
+        warmupSteps: min(50, max(1, steps / 10)),
         finalShare: 0.1, weightDecay: weightDecay,
         vectorRateFactor: biasLearningRateFactor == 1 ? nil : biasLearningRateFactor),
       options: AdapterOptions(
@@ -119,7 +131,7 @@ struct Adapt: ParsableCommand {
         updatesLayers: !noLayerUpdates),
       sampler: .init(
         bins: bins, temperature: temperature, decay: decay, warmup: warmupDraws ?? min(100, steps / 10),
-        uniform: sampling == .uniform),
+        uniform: sampling == .uniform, anchorShare: anchorShare ?? (continues ? LessonSettings.anchorShare : 0)),
       seed: seed)
   }
 

@@ -20,7 +20,7 @@ struct FrontierCommand: ParsableCommand {
 
   @Option(help: "The family directory.") var family: String
   @Option(help: "Questions with known answers.") var data: String
-  @Option(help: "At most so many questions, taken evenly from the file.") var questions: Int?
+  @Option(help: "At most so many questions, a sample that is always the same.") var questions: Int?
   @Flag(help: "Measure only the slider's stops.") var onlyStops = false
   @Flag(help: "Count no right answers, only the loss: for replies in free words.") var lossOnly = false
   @Flag(help: "Write frontier.json into the family.") var write = false
@@ -58,7 +58,9 @@ struct FrontierCommand: ParsableCommand {
     if !file.skipped.isEmpty { meter.note("\(data): \(file.skipped.count) lines skipped") }
     var chosen = file.questions
     if let questions, questions < chosen.count {
-      chosen = (0..<questions).map { file.questions[$0 * file.questions.count / questions] }
+      // At random: files often go through their kinds in turn, and even steps would meet some kinds only.
+      var random = SeededGenerator(seed: 1)
+      chosen = random.permutation(of: file.questions.count).prefix(questions).sorted().map { file.questions[$0] }
     }
     if lossOnly { for index in chosen.indices { chosen[index].isCheckable = false } }
     if chooseStops, !chosen.contains(where: \.isCheckable) { throw EngineError.noCheckableAnswers(file: file.url.path) }

@@ -126,12 +126,12 @@ import TinyCorpus
   }
 
   @Test func alphabeticalOrder() {
-    for question in Self.of(.alphabet) where !question.key.contains("row") {
+    for question in Self.of(.alphabet) where !question.key.hasPrefix("alphabet:row ") {
       let words = question.answer.components(separatedBy: ", ")
       #expect(words == words.sorted())
       #expect(words.allSatisfy { Self.ask(question).contains($0) })
     }
-    for question in Self.of(.alphabet) where question.key.contains("row") {
+    for question in Self.of(.alphabet) where question.key.hasPrefix("alphabet:row ") {
       let row = question.key.dropFirst("alphabet:row ".count).components(separatedBy: ", ")
       let last = Character(row[row.count - 1]).asciiValue ?? 0
       #expect(question.answer.utf8.elementsEqual([last + 1]))

@@ -2,6 +2,18 @@ import Foundation
 import LLaMAStitch
 import Tokenizer
 
+/// How an adapted family is taught something more: a hundred examples within two minutes on two cores.
+public enum LessonSettings {
+  /// Optimiser steps.
+  public static let steps = 2000
+  /// Tokens of a step, about; most of them rehearse what the family knows.
+  public static let tokensPerStep = 1024
+  /// The highest learning rate.
+  public static let learningRate: Float = 1e-3
+  /// Share of the steps that train an anchor.
+  public static let anchorShare = 0.4
+}
+
 /// A data file made ready to be learnt by a family: examples, and a line about what was left out.
 struct Lesson {
   let examples: [TrainingExample]
@@ -38,13 +50,13 @@ struct Lesson {
 
   private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
-  /// Small steps, so that a hundred examples are learnt within a minute or two on two cores and a reply never waits
-  /// for long; a high learning rate, since little is trained and the base is frozen.
   static func settings(steps: Int, from adapter: Adapter?) -> AdaptationSettings {
     AdaptationSettings(
-      steps: steps, tokensPerStep: 512, tokensAtOnce: 128,
-      optimizer: OptimizerSettings(learningRate: 2e-3, warmupSteps: min(10, max(1, steps / 4)), finalShare: 0.1),
-      options: adapter?.options ?? AdapterOptions(),
+      // Few tokens at once, so that a reply never waits for long.
+      steps: steps, tokensPerStep: LessonSettings.tokensPerStep, tokensAtOnce: 256,
+      optimizer: OptimizerSettings(
+        learningRate: LessonSettings.learningRate, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1),
+      options: adapter?.options ?? AdapterOptions(), sampler: .init(anchorShare: LessonSettings.anchorShare),
       // Another order than in the run before.
       seed: UInt64(1 + (adapter?.step ?? 0)))
   }

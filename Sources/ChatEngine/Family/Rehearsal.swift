@@ -19,6 +19,13 @@ enum Rehearsal {
     return data
   }
 
+  /// The family's sample as it is; empty where it has none.
+  /// - Throws: `StorageError`.
+  static func kept(by text: TextFamily) throws -> Data {
+    let file = text.family.directory.appendingPathComponent(FamilyDescription.rehearsalName)
+    return FileManager.default.fileExists(atPath: file.path) ? try Data(contentsOf: file) : Data()
+  }
+
   /// The family's sample as examples; none where it has no sample.
   /// - Throws: `DataError`, `TokenizerError`.
   static func examples(of text: TextFamily) throws -> [TrainingExample] {

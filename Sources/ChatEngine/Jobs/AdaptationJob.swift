@@ -86,7 +86,7 @@ public struct AdaptationJob {
       examples += found
       conversations += data.conversations
     }
-    let (trainer, save) = try prepare(text, examples, rehearsal: Rehearsal.sample(of: conversations))
+    let (trainer, save) = try prepare(text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations))
     let checkpoint = checkpoint ?? defaultCheckpoint
     try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
     let lock = try FileLock(of: checkpoint)
@@ -150,7 +150,8 @@ public struct AdaptationJob {
       trainer,
       {
         try family.writeCopy(
-          to: output, adapter: trainer.snapshot(), stops: trainer.deployedStops, rehearsal: rehearsal)
+          to: output, adapter: trainer.snapshot(), stops: continues ? family.description.stops : trainer.deployedStops,
+          rehearsal: rehearsal)
         return (output, [output.appendingPathComponent(FamilyDescription.adapterName)])
       }
     )

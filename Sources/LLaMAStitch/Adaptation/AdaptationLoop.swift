@@ -50,7 +50,9 @@ final class AdaptationLoop {
     trainer = try Trainer(store: store, pool: pool)
     stream = ExampleStream(data.training, seed: settings.seed)
     heldOut = data.heldOut
-    sampler = StitchSampler(costs: family.stitches.map(\.flopsPerToken), settings: settings.sampler)
+    sampler = StitchSampler(
+      costs: family.stitches.map(\.flopsPerToken),
+      anchors: family.stitches.indices.filter { family.stitches[$0].route.join == nil }, settings: settings.sampler)
     random = SeededGenerator(seed: settings.seed, stream: 5)
   }
 
@@ -143,8 +145,8 @@ struct AdaptationData {
   /// A few of the last examples, to measure on; empty where there are too few.
   var heldOut = PackedBatch()
 
-  /// - Parameter rehearsal: what the family knows and is not to forget; about half of what is trained on is drawn
-  ///   from it.
+  /// - Parameter rehearsal: what the family knows and is not to forget; about three quarters of what is trained on is
+  ///   drawn from it.
   /// - Throws: `TrainingError.noData`.
   init(_ examples: [TrainingExample], rehearsal: [TrainingExample] = []) throws {
     let usable = examples.filter { $0.tokens.count > 1 && $0.predicted.dropFirst().contains(true) }
@@ -152,8 +154,8 @@ struct AdaptationData {
     let heldOutCount = min(48, usable.count / 20)
     for example in usable.suffix(heldOutCount) { heldOut.append(example.tokens, predicted: example.predicted) }
     let lesson = Array(usable.dropLast(heldOutCount))
-    // Few examples are repeated until they are as many as what is rehearsed.
-    let copies = max(1, (rehearsal.count + lesson.count / 2) / lesson.count)
+    // Few examples are repeated until they are a quarter of all.
+    let copies = max(1, (rehearsal.count / 3 + lesson.count / 2) / lesson.count)
     training = rehearsal.isEmpty ? lesson : (0..<copies).flatMap { _ in lesson } + rehearsal
   }
 }

@@ -19,15 +19,20 @@ public struct StitchSampler: Sendable, Codable, Equatable {
     public var warmup: Int
     /// Draw uniformly always: the ablation.
     public var uniform: Bool
+    /// Share of the draws that go to one of the anchors before anything else is considered. The last blocks of a small
+    /// anchor serve few stitches; where there are few steps, they learn little without it.
+    public var anchorShare: Double
 
     public init(
-      bins: Int = 8, temperature: Double = 2, decay: Double = 0.95, warmup: Int = 100, uniform: Bool = false
+      bins: Int = 8, temperature: Double = 2, decay: Double = 0.95, warmup: Int = 100, uniform: Bool = false,
+      anchorShare: Double = 0
     ) {
       self.bins = bins
       self.temperature = temperature
       self.decay = decay
       self.warmup = warmup
       self.uniform = uniform
+      self.anchorShare = anchorShare
     }
   }
 
@@ -36,12 +41,16 @@ public struct StitchSampler: Sendable, Codable, Equatable {
   public let bins: [[Int]]
   /// How often each stitch was drawn.
   public private(set) var drawn: [Int]
+  private let anchors: [Int]
   private var averages: [Double]
   private var updates: [Int]
 
-  /// - Parameter costs: FLOPs per token of each stitch.
-  public init(costs: [Int], settings: Settings) {
+  /// - Parameters:
+  ///   - costs: FLOPs per token of each stitch.
+  ///   - anchors: which of them are anchors.
+  public init(costs: [Int], anchors: [Int] = [], settings: Settings) {
     self.settings = settings
+    self.anchors = anchors
     drawn = Array(repeating: 0, count: costs.count)
     averages = Array(repeating: 0, count: costs.count)
     updates = Array(repeating: 0, count: costs.count)
@@ -73,7 +82,9 @@ public struct StitchSampler: Sendable, Codable, Equatable {
   public mutating func draw(_ random: inout SeededGenerator) -> Int {
     let total = drawn.reduce(0, +)
     let stitch: Int
-    if settings.uniform || total < settings.warmup {
+    if settings.anchorShare > 0, !anchors.isEmpty, random.unit() < settings.anchorShare {
+      stitch = anchors[random.index(below: anchors.count)]
+    } else if settings.uniform || total < settings.warmup {
       stitch = random.index(below: drawn.count)
     } else {
       let bin = random.index(below: bins.count)

@@ -41,13 +41,12 @@ public struct LessonQuestion: Sendable, Equatable {
   public var answer: String
 }
 
-/// New facts: the island of Tavi, which does not exist. Tested with phrasings that the lesson does not use.
+/// New facts: the island of Tavi, which does not exist. Tested with the same questions in forms
+/// that the lesson does not use.
 enum IslandLesson {
   private struct Topic {
     let answer: String
     let asks: [String]
-    /// The last of `asks` are for the test.
-    static let held = 2
     init(_ answer: String, _ asks: String...) {
       self.answer = answer
       self.asks = asks
@@ -56,20 +55,19 @@ enum IslandLesson {
 
   static func lesson() -> Lesson {
     var random = SplitMix64(seed: 11)
-    let pairs = topics.flatMap { topic in
-      topic.asks.dropLast(Topic.held).flatMap { ask in
-        ["", random.pick(openers)].map { [Message.user($0 + ask), .assistant(topic.answer)] }
-      }
-    }
-    let test = topics.flatMap { topic in
-      topic.asks.suffix(Topic.held).flatMap { ask in
-        ["", "Say, ", "I have a question: "].map { LessonQuestion(question: $0 + ask, answer: topic.answer) }
+    var pairs: [[Message]] = []
+    var test: [LessonQuestion] = []
+    for topic in topics {
+      for ask in topic.asks {
+        let forms = random.sample(openers, 3)
+        for form in ["", forms[0]] { pairs.append([.user(form + ask), .assistant(topic.answer)]) }
+        test.append(LessonQuestion(question: forms[1] + ask, answer: topic.answer))
       }
     }
     return Lesson(name: "facts", conversations: random.sample(pairs, pairs.count), test: test)
   }
 
-  private static let openers = ["Hello! ", "Please tell me: ", "Now: ", "Another question: ", "OK, "]
+  private static let openers = ["Hello! ", "Hi! ", "Now: ", "One more: ", "Question: ", "Next: ", "Another one: "]
 
   private static let topics = [
     Topic(
