@@ -100,7 +100,7 @@ extension Bench {
     var threads: Int
     var calibration_tokens: Int
     var memory_notes =
-      "peak_anonymous_bytes: memory of the process without mapped files (RssAnon, sampled); peak_resident_bytes: with the pages of mapped files that were in memory (VmRSS sampled; over all, VmHWM)"
+      "peak_anonymous_bytes: memory of the process without mapped files (RssAnon, sampled); peak_resident_bytes: with the pages of mapped files that were in memory (VmRSS sampled; over all, VmHWM), where a page counts once for each time its file is mapped"
     var seconds: Double
     var peak_anonymous_bytes: Int
     var peak_resident_bytes: Int
