@@ -18,7 +18,7 @@ import Testing
     _ = try job.run(note: { _ in }, progress: { _ in })
     let kept = try DataFile(output.appendingPathComponent(FamilyDescription.rehearsalName)).conversations
     let all = try DataFile(data).conversations
-    #expect(kept.count == 200 && kept.first == all.first && kept[100] == all[225])
+    #expect(kept.count == all.count && kept.first == all.first && kept.last == all.last)
     #expect(Set(kept.map(\.[0].content)).isSubset(of: Set(all.map(\.[0].content))))
     // The family as it was adapted from has none, and is as it was.
     let before = fixture.family.appendingPathComponent(FamilyDescription.rehearsalName)

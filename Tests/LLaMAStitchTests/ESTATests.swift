@@ -9,6 +9,15 @@ import Testing
       costs: [0, 1, 2, 10, 11], settings: .init(bins: 2, temperature: temperature, decay: 0.5, warmup: warmup))
   }
 
+  @Test func anchorsHaveTheirShare() {
+    var sampler = StitchSampler(costs: [1, 2, 3, 4], anchors: [0, 3], settings: .init(warmup: 0, anchorShare: 0.8))
+    var random = SeededGenerator(seed: 3)
+    for _ in 0..<2000 { _ = sampler.draw(&random) }
+    // 0.8 / 2 and a share of the rest.
+    for anchor in [0, 3] { #expect((750...1050).contains(sampler.drawn[anchor]), "\(sampler.drawn)") }
+    for other in [1, 2] { #expect((50...150).contains(sampler.drawn[other]), "\(sampler.drawn)") }
+  }
+
   @Test func binsOfEqualNumber() {
     #expect(sampler().bins == [[0, 1, 2], [3, 4]])
     #expect(StitchSampler(costs: [9, 1, 1, 1, 5, 7], settings: .init(bins: 3)).bins == [[1, 2], [3, 4], [0, 5]])
