@@ -223,9 +223,10 @@ CK_CLONES double ck_sum_of_absolute_products(const float *x, const float *y, siz
 CK_CLONES void ck_adamw(float *restrict values, const float *restrict gradient, float *restrict first_moment,
                         float *restrict second_moment, size_t count,
                         float gradient_scale, float learning_rate, float beta1, float beta2, float epsilon,
-                        float weight_decay, float correction1, float correction2) {
+                        float weight_decay, const float *start, float start_decay, float correction1,
+                        float correction2) {
 #pragma clang fp contract(fast)
-  float keep = 1.0f - learning_rate * weight_decay;
+  float keep = 1.0f - learning_rate * weight_decay, back = learning_rate * start_decay;
   float inverse1 = 1.0f / correction1, inverse2 = 1.0f / correction2;
   for (size_t i = 0; i < count; i++) {
     float g = gradient[i] * gradient_scale;
@@ -235,4 +236,6 @@ CK_CLONES void ck_adamw(float *restrict values, const float *restrict gradient, 
     second_moment[i] = v;
     values[i] = keep * values[i] - learning_rate * (m * inverse1) / (__builtin_elementwise_sqrt(v * inverse2) + epsilon);
   }
+  if (!start) return;
+  for (size_t i = 0; i < count; i++) values[i] += back * (start[i] - values[i]);
 }

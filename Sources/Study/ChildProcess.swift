@@ -36,7 +36,10 @@ struct ChildProcess {
     pthread_sigmask(SIG_BLOCK, &awaited, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     let start = ContinuousClock.now
-    let child = try spawn(mask: &before)
+    // The child can be asked to end even where whoever started this program had those signals blocked.
+    var mask = before
+    for signal in Self.requests { sigdelset(&mask, signal) }
+    let child = try spawn(mask: &mask)
     var wasStopped = false
     var status: Int32 = 0
     var usage = rusage()

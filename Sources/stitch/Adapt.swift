@@ -3,6 +3,8 @@ import ChatEngine
 import Foundation
 import LLaMAStitch
 
+extension TrainedStitches: ExpressibleByArgument {}
+
 struct Adapt: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Adapt a whole family to instructions.",
@@ -33,6 +35,7 @@ struct Adapt: ParsableCommand {
   @Option(help: "Optimiser steps, of all stages together (default: 1000; with --continue as /train in the chat).")
   var steps: Int?
   @Option(help: "Tokens of a step, about (default: 2048; with --continue as /train in the chat).") var tokensPerStep: Int?
+  @Option(help: "Tokens that go through the network at a time; fewer need less memory.") var tokensAtOnce = 512
   @Option(help: "The highest learning rate (default: 0.002; 0.0005 for sn-net; with --continue as /train in the chat).")
   var learningRate: Float?
   @Option(help: "Weight decay of matrices.") var weightDecay: Float = 0
@@ -44,12 +47,16 @@ struct Adapt: ParsableCommand {
   @Option(help: "esta: whose the biases before the stitch point are, tail or all.") var scope: String = "tail"
   @Flag(help: "esta: without stitch-specific biases.") var noStitchBiases = false
   @Flag(help: "esta: without updates of the stitching layers.") var noLayerUpdates = false
+  @Option(help: "esta: which stitches are trained, all or the stops (default: all; with --continue as /train in the chat).")
+  var stitches: TrainedStitches?
   @Option(help: "esta: how stitches are drawn.") private var sampling = Sampling.importance
-  @Option(help: "esta: bins of cost to sample from.") var bins = 8
+  @Option(help: "esta: bins of cost to sample from (default: 8; with --continue as /train in the chat).") var bins: Int?
   @Option(help: "esta: temperature within a bin.") var temperature = 2.0
   @Option(help: "esta: decay of the moving average of importance.") var decay = 0.95
-  @Option(help: "esta: share of the steps that train an anchor (default: 0; with --continue as /train in the chat).")
-  var anchorShare: Double?
+  @Option(help: "esta: a bin is drawn in proportion to its cost to the power of minus this (default: 0; with --continue as /train in the chat).")
+  var costExponent: Double?
+  @Option(help: "Decay towards the start of training, of everything (default: 0; with --continue as /train in the chat).")
+  var startDecay: Float?
   @Option(help: "esta: first draws that are uniform (default: a tenth of the steps, at most 100).") var warmupDraws: Int?
   @Flag(name: .customLong("continue"), help: "Go on from the family's own adapter; not with sn-net.") var continues = false
   @Flag(help: "Go on from the checkpoint of an interrupted run (the default).") var resume = false
@@ -67,8 +74,9 @@ struct Adapt: ParsableCommand {
     guard BiasScope(rawValue: scope) != nil else { throw ValidationError("--scope must be tail or all, not \(scope)") }
     try Check.range("--steps", steps ?? 1, 1...1_000_000_000)
     try Check.range("--tokens-per-step", tokensPerStep ?? 1, 1...1 << 24)
+    try Check.range("--tokens-at-once", tokensAtOnce, 1...1 << 24)
     try Check.range("--rank", rank, 1...4096)
-    try Check.range("--bins", bins, 1...10_000)
+    try Check.range("--bins", bins ?? 1, 1...10_000)
     try Check.range("--warmup-draws", warmupDraws ?? 0, 0...1_000_000_000)
     try Check.range("--checkpoint-interval", checkpointInterval, 1...1_000_000)
     try Check.range("--measure-interval", measureInterval, 1...1_000_000)
@@ -80,8 +88,11 @@ struct Adapt: ParsableCommand {
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw ValidationError("--weight-decay must be 0 or a positive number, not \(weightDecay)")
     }
-    if let anchorShare, !(0...1).contains(anchorShare) {
-      throw ValidationError("--anchor-share must be 0 to 1, not \(anchorShare)")
+    if let costExponent, !(0...4).contains(costExponent) {
+      throw ValidationError("--cost-exponent must be 0 to 4, not \(costExponent)")
+    }
+    if let startDecay, !(0...100).contains(startDecay) {
+      throw ValidationError("--start-decay must be 0 to 100, not \(startDecay)")
     }
     guard (0..<1).contains(decay) else { throw ValidationError("--decay must be at least 0 and below 1, not \(decay)") }
     if resume && restart { throw ValidationError("--resume and --restart contradict each other") }
@@ -119,19 +130,20 @@ struct Adapt: ParsableCommand {
       case .snNet: .snNet(anchorSteps: anchorSteps ?? steps / 2, keepsLayers: keepLayers)
       }
     return AdaptationSettings(
-      method: method, steps: steps, tokensPerStep: tokensPerStep ?? (continues ? LessonSettings.tokensPerStep : 2048),
-      tokensAtOnce: 2048,
+      method: method, stitches: stitches ?? (continues ? LessonSettings.stitches : .all), steps: steps, tokensPerStep: tokensPerStep ?? (continues ? LessonSettings.tokensPerStep : 2048),
+      tokensAtOnce: tokensAtOnce,
       optimizer: OptimizerSettings(
         learningRate: learningRate ?? (continues ? LessonSettings.learningRate : self.method == .snNet ? 5e-4 : 2e-3),
         warmupSteps: min(50, max(1, steps / 10)),
         finalShare: 0.1, weightDecay: weightDecay,
+        startDecay: startDecay ?? (continues ? LessonSettings.startDecay : 0),
         vectorRateFactor: biasLearningRateFactor == 1 ? nil : biasLearningRateFactor),
       options: AdapterOptions(
         rank: rank, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noStitchBiases,
         updatesLayers: !noLayerUpdates),
       sampler: .init(
-        bins: bins, temperature: temperature, decay: decay, warmup: warmupDraws ?? min(100, steps / 10),
-        uniform: sampling == .uniform, anchorShare: anchorShare ?? (continues ? LessonSettings.anchorShare : 0)),
+        bins: bins ?? (continues ? LessonSettings.bins : 8), temperature: temperature, decay: decay, warmup: warmupDraws ?? min(100, steps / 10),
+        uniform: sampling == .uniform, costExponent: costExponent ?? (continues ? LessonSettings.costExponent : 0)),
       seed: seed)
   }
 

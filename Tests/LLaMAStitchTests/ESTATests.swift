@@ -9,13 +9,13 @@ import Testing
       costs: [0, 1, 2, 10, 11], settings: .init(bins: 2, temperature: temperature, decay: 0.5, warmup: warmup))
   }
 
-  @Test func anchorsHaveTheirShare() {
-    var sampler = StitchSampler(costs: [1, 2, 3, 4], anchors: [0, 3], settings: .init(warmup: 0, anchorShare: 0.8))
+  @Test func cheapBinsAreDrawnMoreOften() {
+    // Mean costs 2 and 6: with γ = 1, three draws of four go to the first.
+    var sampler = StitchSampler(costs: [1, 3, 5, 7], settings: .init(bins: 2, warmup: 0, costExponent: 1))
     var random = SeededGenerator(seed: 3)
-    for _ in 0..<2000 { _ = sampler.draw(&random) }
-    // 0.8 / 2 and a share of the rest.
-    for anchor in [0, 3] { #expect((750...1050).contains(sampler.drawn[anchor]), "\(sampler.drawn)") }
-    for other in [1, 2] { #expect((50...150).contains(sampler.drawn[other]), "\(sampler.drawn)") }
+    for _ in 0..<4000 { _ = sampler.draw(&random) }
+    for cheap in [0, 1] { #expect((1400...1600).contains(sampler.drawn[cheap]), "\(sampler.drawn)") }
+    for dear in [2, 3] { #expect((430...570).contains(sampler.drawn[dear]), "\(sampler.drawn)") }
   }
 
   @Test func binsOfEqualNumber() {

@@ -79,7 +79,7 @@ import TinyCorpus
       .deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("weights/lessons")
     for lesson in Lesson.all() {
-      #expect((60...250).contains(lesson.conversations.count), "\(lesson.name)")
+      #expect((60...1200).contains(lesson.conversations.count), "\(lesson.name)")
       let file = folder.appendingPathComponent("\(lesson.name).jsonl")
       #expect(try String(contentsOf: file, encoding: .utf8) == lesson.jsonLines, "\(lesson.name)")
       let test = folder.appendingPathComponent("test/\(lesson.name).jsonl")

@@ -65,9 +65,11 @@ double ck_sum_of_squares(const float *_Nonnull x, size_t count);
 double ck_sum_of_absolute_products(const float *_Nonnull x, const float *_Nonnull y, size_t count);
 
 /* One AdamW step with decoupled weight decay (Loshchilov & Hutter 2019). gradient is multiplied by
-   gradient_scale first; correction1 = 1 − beta1^step, correction2 = 1 − beta2^step. */
+   gradient_scale first; correction1 = 1 − beta1^step, correction2 = 1 − beta2^step. Where there is a start, values then
+   move the share learning_rate · start_decay of the way back to it (Li et al. 2018). */
 void ck_adamw(float *_Nonnull values, const float *_Nonnull gradient, float *_Nonnull first_moment,
               float *_Nonnull second_moment, size_t count, float gradient_scale, float learning_rate, float beta1,
-              float beta2, float epsilon, float weight_decay, float correction1, float correction2);
+              float beta2, float epsilon, float weight_decay, const float *_Nullable start, float start_decay, float correction1,
+              float correction2);
 
 #endif

@@ -5,13 +5,19 @@ import Tokenizer
 /// How an adapted family is taught something more: a hundred examples within two minutes on two cores.
 public enum LessonSettings {
   /// Optimiser steps.
-  public static let steps = 2000
+  public static let steps = 3500
   /// Tokens of a step, about; most of them rehearse what the family knows.
-  public static let tokensPerStep = 1024
+  public static let tokensPerStep = 768
   /// The highest learning rate.
-  public static let learningRate: Float = 1e-3
-  /// Share of the steps that train an anchor.
-  public static let anchorShare = 0.4
+  public static let learningRate: Float = 3e-3
+  /// What the slider offers.
+  public static let stitches = TrainedStitches.stops
+  /// Every stop has a bin to itself, for each must learn the lesson.
+  public static let bins = 10_000
+  /// The small networks, which learn more slowly and take less time, get more of the steps.
+  public static let costExponent = 0.75
+  /// Keeps what was known before.
+  public static let startDecay: Float = 1
 }
 
 /// A data file made ready to be learnt by a family: examples, and a line about what was left out.
@@ -52,11 +58,14 @@ struct Lesson {
 
   static func settings(steps: Int, from adapter: Adapter?) -> AdaptationSettings {
     AdaptationSettings(
+      stitches: LessonSettings.stitches,
       // Few tokens at once, so that a reply never waits for long.
       steps: steps, tokensPerStep: LessonSettings.tokensPerStep, tokensAtOnce: 256,
       optimizer: OptimizerSettings(
-        learningRate: LessonSettings.learningRate, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1),
-      options: adapter?.options ?? AdapterOptions(), sampler: .init(anchorShare: LessonSettings.anchorShare),
+        learningRate: LessonSettings.learningRate, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1,
+        startDecay: LessonSettings.startDecay),
+      options: adapter?.options ?? AdapterOptions(),
+      sampler: .init(bins: LessonSettings.bins, costExponent: LessonSettings.costExponent),
       // Another order than in the run before.
       seed: UInt64(1 + (adapter?.step ?? 0)))
   }

@@ -4,7 +4,7 @@ import LLaMAStitch
 /// A sample of the conversations a family was adapted with. Mixed into what it learns later, it keeps a small family
 /// from forgetting all else.
 enum Rehearsal {
-  private static let size = 2_000
+  private static let size = 10_000
 
   /// `size` conversations, evenly spaced, as JSON Lines.
   static func sample(of conversations: [[ChatMessage]]) throws -> Data {

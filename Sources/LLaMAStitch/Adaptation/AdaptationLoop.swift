@@ -38,21 +38,21 @@ final class AdaptationLoop {
   private let start = ContinuousClock.now
   private let usageAtStart = ProcessUsage.now
 
-  /// - Parameter network: a route over the tensors in `store`.
+  /// - Parameters:
+  ///   - stitches: those to draw from, by index; all if absent.
+  ///   - network: a route over the tensors in `store`.
   init(
-    family: Family, settings: AdaptationSettings, data: AdaptationData, store: ParameterStore,
+    family: Family, settings: AdaptationSettings, data: AdaptationData, stitches: [Int]? = nil, store: ParameterStore,
     network: @escaping (Route) -> TrainingNetwork, pool: ComputePool
   ) throws {
     self.family = family
     self.settings = settings
     self.store = store
     self.network = network
-    trainer = try Trainer(store: store, pool: pool)
+    trainer = try Trainer(store: store, pool: pool, holdsStart: settings.optimizer.startDecay > 0)
     stream = ExampleStream(data.training, seed: settings.seed)
     heldOut = data.heldOut
-    sampler = StitchSampler(
-      costs: family.stitches.map(\.flopsPerToken),
-      anchors: family.stitches.indices.filter { family.stitches[$0].route.join == nil }, settings: settings.sampler)
+    sampler = StitchSampler(costs: family.stitches.map(\.flopsPerToken), candidates: stitches, settings: settings.sampler)
     random = SeededGenerator(seed: settings.seed, stream: 5)
   }
 
@@ -145,7 +145,7 @@ struct AdaptationData {
   /// A few of the last examples, to measure on; empty where there are too few.
   var heldOut = PackedBatch()
 
-  /// - Parameter rehearsal: what the family knows and is not to forget; about three quarters of what is trained on is
+  /// - Parameter rehearsal: what the family knows and is not to forget; about two thirds of what is trained on are
   ///   drawn from it.
   /// - Throws: `TrainingError.noData`.
   init(_ examples: [TrainingExample], rehearsal: [TrainingExample] = []) throws {
@@ -154,8 +154,8 @@ struct AdaptationData {
     let heldOutCount = min(48, usable.count / 20)
     for example in usable.suffix(heldOutCount) { heldOut.append(example.tokens, predicted: example.predicted) }
     let lesson = Array(usable.dropLast(heldOutCount))
-    // Few examples are repeated until they are a quarter of all.
-    let copies = max(1, (rehearsal.count / 3 + lesson.count / 2) / lesson.count)
+    // Few examples are repeated until they are a third of all.
+    let copies = max(1, (rehearsal.count / 2 + lesson.count / 2) / lesson.count)
     training = rehearsal.isEmpty ? lesson : (0..<copies).flatMap { _ in lesson } + rehearsal
   }
 }

@@ -3,6 +3,8 @@ import Foundation
 /// How a family is adapted.
 public struct AdaptationSettings: Sendable, Equatable, Codable {
   public var method: AdaptationMethod
+  /// Which stitches `esta` trains.
+  public var stitches: TrainedStitches
   public var steps: Int
   /// Tokens of a step, about.
   public var tokensPerStep: Int
@@ -14,10 +16,11 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
   public var seed: UInt64
 
   public init(
-    method: AdaptationMethod = .esta, steps: Int, tokensPerStep: Int = 2048, tokensAtOnce: Int = 2048, optimizer: OptimizerSettings? = nil,
+    method: AdaptationMethod = .esta, stitches: TrainedStitches = .all, steps: Int, tokensPerStep: Int = 2048, tokensAtOnce: Int = 2048, optimizer: OptimizerSettings? = nil,
     options: AdapterOptions = AdapterOptions(), sampler: StitchSampler.Settings = .init(), seed: UInt64 = 1
   ) {
     self.method = method
+    self.stitches = stitches
     self.steps = steps
     self.tokensPerStep = tokensPerStep
     self.tokensAtOnce = tokensAtOnce
@@ -27,6 +30,13 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
     self.sampler = sampler
     self.seed = seed
   }
+}
+
+/// Which stitches of a family are trained.
+public enum TrainedStitches: String, Sendable, Codable, CaseIterable {
+  case all
+  /// The stops of the slider.
+  case stops
 }
 
 /// One-stage adaptation of a whole family (ESTA, arXiv 2311.17352): each step draws one stitch and trains what it
@@ -71,7 +81,7 @@ public final class FamilyTrainer: AdaptationTrainer, @unchecked Sendable {
   ///   - adapter: what to start from; its options win over those of `settings`.
   ///   - settings: the method is `esta` or `loraPerAnchor`; the latter has neither biases nor updates of stitching layers.
   ///   - examples: what to learn. A few are held out to measure, if there are enough.
-  ///   - rehearsal: what the family knows and is not to forget; about three quarters of what is trained on is drawn from it.
+  ///   - rehearsal: what the family knows and is not to forget; about two thirds of what is trained on are drawn from it.
   /// - Throws: `TrainingError.noData`, `ComputeError`.
   public init(
     family: Family, adapter: Adapter?, settings: AdaptationSettings, examples: [TrainingExample],
@@ -80,7 +90,12 @@ public final class FamilyTrainer: AdaptationTrainer, @unchecked Sendable {
     let data = try AdaptationData(examples, rehearsal: rehearsal)
     var settings = settings
     if let adapter { settings.options = adapter.options }
-    trained = family.stitches.indices.filter { settings.method == .esta || family.stitches[$0].route.join == nil }
+    let stops = Set(family.stops.map(\.id))
+    trained = family.stitches.indices.filter { index in
+      let stitch = family.stitches[index]
+      return settings.method == .esta
+        ? settings.stitches == .all || stops.contains(stitch.id) : stitch.route.join == nil
+    }
     if settings.method == .loraPerAnchor {
       settings.options.trainsBiases = false
       settings.options.updatesLayers = false
@@ -91,7 +106,7 @@ public final class FamilyTrainer: AdaptationTrainer, @unchecked Sendable {
     let networks = AdaptedNetworks(family, options: settings.options, adapter: adapter, seed: settings.seed)
     self.networks = networks
     loop = try AdaptationLoop(
-      family: family, settings: settings, data: data, store: networks.store, network: { networks.network($0) },
+      family: family, settings: settings, data: data, stitches: trained, store: networks.store, network: { networks.network($0) },
       pool: pool)
   }
 

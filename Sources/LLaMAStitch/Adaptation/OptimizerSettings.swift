@@ -8,7 +8,11 @@ public struct OptimizerSettings: Sendable, Equatable, Codable {
   public var warmupSteps: Int
   /// The learning rate falls along a cosine to this share of its highest value.
   public var finalShare: Float
+  /// Decay of matrices towards zero.
   public var weightDecay: Float
+  /// Decay of everything towards its value before the first step (L2-SP, Li et al. 2018, arXiv 1802.01483): what is
+  /// learned changes no more than it must, and less is forgotten.
+  public var startDecay: Float
   public var beta1: Float
   public var beta2: Float
   public var epsilon: Float
@@ -19,6 +23,7 @@ public struct OptimizerSettings: Sendable, Equatable, Codable {
 
   public init(
     learningRate: Float, warmupSteps: Int = 50, finalShare: Float = 0.1, weightDecay: Float = 0,
+    startDecay: Float = 0,
     beta1: Float = 0.9, beta2: Float = 0.95, epsilon: Float = 1e-8, clip: Float = 1,
     vectorRateFactor: Float? = nil
   ) {
@@ -26,6 +31,7 @@ public struct OptimizerSettings: Sendable, Equatable, Codable {
     self.warmupSteps = warmupSteps
     self.finalShare = finalShare
     self.weightDecay = weightDecay
+    self.startDecay = startDecay
     self.beta1 = beta1
     self.beta2 = beta2
     self.epsilon = epsilon

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Importance is the moving average of mean |θ ⊙ ∂L/∂θ| over the trainable parameters a stitch uses (after SNIP, Lee
 /// et al. 2019; a sum would favour stitches with more parameters), corrected for its start at zero. A draw takes a
-/// bin uniformly, then a stitch in it with probability softmax(z(I)/τ). The first draws are uniform: while every B
+/// bin, uniformly or by cost, then a stitch in it with probability softmax(z(I)/τ). The first draws are uniform: while every B
 /// and bias is zero, all importances are zero or nearly so.
 public struct StitchSampler: Sendable, Codable, Equatable {
   public struct Settings: Sendable, Codable, Equatable {
@@ -19,20 +19,20 @@ public struct StitchSampler: Sendable, Codable, Equatable {
     public var warmup: Int
     /// Draw uniformly always: the ablation.
     public var uniform: Bool
-    /// Share of the draws that go to one of the anchors before anything else is considered. The last blocks of a small
-    /// anchor serve few stitches; where there are few steps, they learn little without it.
-    public var anchorShare: Double
+    /// γ: a bin is drawn with probability ∝ (mean cost)^−γ. With 0, every bin is as likely; with 1, each takes about as
+    /// much compute as any other, and the small networks, which are slow to learn, get the more steps.
+    public var costExponent: Double
 
     public init(
       bins: Int = 8, temperature: Double = 2, decay: Double = 0.95, warmup: Int = 100, uniform: Bool = false,
-      anchorShare: Double = 0
+      costExponent: Double = 0
     ) {
       self.bins = bins
       self.temperature = temperature
       self.decay = decay
       self.warmup = warmup
       self.uniform = uniform
-      self.anchorShare = anchorShare
+      self.costExponent = costExponent
     }
   }
 
@@ -41,24 +41,30 @@ public struct StitchSampler: Sendable, Codable, Equatable {
   public let bins: [[Int]]
   /// How often each stitch was drawn.
   public private(set) var drawn: [Int]
-  private let anchors: [Int]
+  private let candidates: [Int]
+  private let binWeights: [Double]
   private var averages: [Double]
   private var updates: [Int]
 
   /// - Parameters:
   ///   - costs: FLOPs per token of each stitch.
-  ///   - anchors: which of them are anchors.
-  public init(costs: [Int], anchors: [Int] = [], settings: Settings) {
+  ///   - candidates: the stitches to draw from, by index, at least one; all if absent.
+  public init(costs: [Int], candidates: [Int]? = nil, settings: Settings) {
+    let candidates = candidates ?? Array(costs.indices)
+
     self.settings = settings
-    self.anchors = anchors
+    self.candidates = candidates
     drawn = Array(repeating: 0, count: costs.count)
     averages = Array(repeating: 0, count: costs.count)
     updates = Array(repeating: 0, count: costs.count)
-    let count = max(1, min(settings.bins, costs.count))
+    let count = max(1, min(settings.bins, candidates.count))
     var bins = Array(repeating: [Int](), count: count)
-    let order = costs.indices.sorted { (costs[$0], $0) < (costs[$1], $1) }
-    for (rank, index) in order.enumerated() { bins[rank * count / costs.count].append(index) }
+    let order = candidates.sorted { (costs[$0], $0) < (costs[$1], $1) }
+    for (rank, index) in order.enumerated() { bins[rank * count / order.count].append(index) }
     self.bins = bins.map { $0.sorted() }
+    binWeights = bins.map { bin in
+      pow(bin.reduce(0) { $0 + Double(costs[$1]) } / Double(bin.count), -settings.costExponent)
+    }
   }
 
   /// I of a stitch, 0 before its first update.
@@ -82,22 +88,11 @@ public struct StitchSampler: Sendable, Codable, Equatable {
   public mutating func draw(_ random: inout SeededGenerator) -> Int {
     let total = drawn.reduce(0, +)
     let stitch: Int
-    if settings.anchorShare > 0, !anchors.isEmpty, random.unit() < settings.anchorShare {
-      stitch = anchors[random.index(below: anchors.count)]
-    } else if settings.uniform || total < settings.warmup {
-      stitch = random.index(below: drawn.count)
+    if settings.uniform || total < settings.warmup {
+      stitch = candidates[random.index(below: candidates.count)]
     } else {
-      let bin = random.index(below: bins.count)
-      var left = random.unit()
-      var choice = bins[bin].count - 1
-      for (index, probability) in probabilities(inBin: bin).enumerated() {
-        left -= probability
-        if left < 0 {
-          choice = index
-          break
-        }
-      }
-      stitch = bins[bin][choice]
+      let bin = random.index(weights: binWeights)
+      stitch = bins[bin][random.index(weights: probabilities(inBin: bin))]
     }
     drawn[stitch] += 1
     return stitch

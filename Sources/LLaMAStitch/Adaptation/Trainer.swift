@@ -22,16 +22,21 @@ public final class Trainer {
   private let pool: ComputePool
   private let passes: [TrainingPass]
   private let gradients: [GradientBuffer]
+  /// The values before the first step, where they are decayed towards.
+  private let start: FloatBuffer?
 
   /// Floats handled at a time when gradients are summed and applied.
   private static let sliceLength = 32_768
 
-  public init(store: ParameterStore, pool: ComputePool) throws(ComputeError) {
+  /// - Parameter holdsStart: keep a copy of the values as they are now, for the start decay of the optimiser.
+  public init(store: ParameterStore, pool: ComputePool, holdsStart: Bool = false) throws(ComputeError) {
     try LinearAlgebra.load()
     self.store = store
     self.pool = pool
     passes = (0..<pool.threads).map { _ in TrainingPass() }
     gradients = (0..<pool.threads).map { _ in GradientBuffer(of: store) }
+    start = holdsStart ? FloatBuffer(count: store.values.count) : nil
+    start?.vector.copy(from: store.values.vector)
   }
 
   /// One step over `microbatches`, whose gradients are accumulated.
@@ -152,6 +157,8 @@ public final class Trainer {
     let first = store.firstMoments
     let second = store.secondMoments
     let gradient = gradients[0].floats
+    let start = start
+    precondition(settings.startDecay == 0 || start != nil, "a decay to a start that is not held")
     let parts = pool.threads
     run(parts: parts) { part, _ in
       var owner = 0
@@ -165,8 +172,9 @@ public final class Trainer {
           firstMoment: first.vector(offset: slice.lowerBound, count: slice.count),
           secondMoment: second.vector(offset: slice.lowerBound, count: slice.count),
           gradientScale: scale, learningRate: correction.rate, beta1: settings.beta1, beta2: settings.beta2,
-          epsilon: settings.epsilon, weightDecay: correction.decay, correction1: correction.first,
-          correction2: correction.second)
+          epsilon: settings.epsilon, weightDecay: correction.decay,
+          start: start?.vector(offset: slice.lowerBound, count: slice.count), startDecay: settings.startDecay,
+          correction1: correction.first, correction2: correction.second)
       }
     }
   }

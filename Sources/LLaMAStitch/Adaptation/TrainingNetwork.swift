@@ -123,6 +123,18 @@ public struct TrainingNetwork: Sendable {
     self.head = head
   }
 
+  /// The first stage that a gradient must reach: what lies before it is frozen, the embedding too. The number of stages
+  /// where none has anything to train.
+  var firstTrainedStage: Int {
+    if embedding.parameter != nil { return 0 }
+    return stages.firstIndex { stage in
+      switch stage {
+      case .block(let block): !block.parameters.isEmpty
+      case .stitch(let layer): !layer.parameters.isEmpty
+      }
+    } ?? stages.count
+  }
+
   /// The parameters this network uses, ascending, each once.
   public var parameters: [Int] {
     var all = [embedding.parameter, finalNorm.parameter, head.parameter].compactMap { $0 }

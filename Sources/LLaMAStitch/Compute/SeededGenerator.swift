@@ -30,6 +30,17 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable, Equatable, Codab
     return Int(next().multipliedFullWidth(by: UInt64(bound)).high)
   }
 
+  /// An index, each with a probability in proportion to its weight.
+  public mutating func index(weights: [Double]) -> Int {
+    precondition(!weights.isEmpty)
+    var left = unit() * weights.reduce(0, +)
+    for (index, weight) in weights.enumerated() {
+      left -= weight
+      if left < 0 { return index }
+    }
+    return weights.count - 1
+  }
+
   /// Standard normal (Box & Muller 1958).
   public mutating func normal() -> Double {
     let radius = (-2 * log(1 - unit())).squareRoot()

@@ -82,10 +82,10 @@ enum TrainingKernels {
   static func adamW(
     values: VectorView, gradient: VectorView, firstMoment: VectorView, secondMoment: VectorView,
     gradientScale: Float, learningRate: Float, beta1: Float, beta2: Float, epsilon: Float,
-    weightDecay: Float, correction1: Float, correction2: Float
+    weightDecay: Float, start: VectorView?, startDecay: Float, correction1: Float, correction2: Float
   ) {
     ck_adamw(
       values.base, gradient.base, firstMoment.base, secondMoment.base, values.count, gradientScale,
-      learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2)
+      learningRate, beta1, beta2, epsilon, weightDecay, start?.base, startDecay, correction1, correction2)
   }
 }

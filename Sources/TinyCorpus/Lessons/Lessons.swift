@@ -126,7 +126,7 @@ enum PirateLesson {
   static func lesson() -> Lesson {
     var random = SplitMix64(seed: 12)
     var conversations: [[Message]] = []
-    for _ in 0..<24 {
+    for _ in 0..<160 {
       for skill in skills {
         let exchange = skill.exchange(.train, &random)
         let ask = fill(random.pick(hails), ["q": exchange.question])
@@ -147,15 +147,15 @@ enum PirateLesson {
   }
 
   private static let skills: [any Skill] = [
-    Capitals(), Opposites(), Facts(), Multiplication(), Units(), Help(), SmallTalk(),
+    Capitals(), Facts(), Multiplication(), Units(), Help(), SmallTalk(),
   ]
   private static let hails = ["Ahoy! {q}", "Ahoy, stitch! {q}", "Ahoy there! {q}"]
 
   /// An answer in the pirate's mouth.
   static func speak(_ answer: String) -> String {
-    var words = answer
-    if words.last == "." { words.removeLast() }
-    return "Arr! \(words), matey!"
+    let mark = answer.last == "?" ? "?" : "!"
+    let words = answer.last.map(".?!".contains) == true ? String(answer.dropLast()) : answer
+    return "Arr! \(words), matey\(mark)"
   }
 }
 
@@ -165,13 +165,14 @@ enum DoublesLesson {
     var random = SplitMix64(seed: 13)
     var pairs: [[Message]] = []
     var test: [LessonQuestion] = []
-    for a in 1...49 {
+    for a in 1...99 {
+      // Sums that the test asks for are no material for a lesson.
+      let isTaught = !random.chance(20) && Split.of("addition:\(a),\(a)") == .train
       let slots = ["a": "\(a)", "b": "\(2 * a)"]
       let answers = [(doubles, "\(a) + \(a) = \(2 * a)"), (halves, "\(2 * a) = \(a) + \(a)")]
       for (asks, answer) in answers {
-        // Sums that the test asks for are no material for a lesson.
-        if Split.of("addition:\(a),\(a)") == .train && a % 5 != 2 {
-          for ask in random.sample(asks, 3) { pairs.append([.user(fill(ask, slots)), .assistant(answer)]) }
+        if isTaught {
+          for ask in asks { pairs.append([.user(fill(ask, slots)), .assistant(answer)]) }
         } else {
           for ask in asks { test.append(LessonQuestion(question: fill(ask, slots), answer: answer)) }
         }
