@@ -42,7 +42,7 @@ struct Adapt: ParsableCommand {
   @Option(help: "The learning rate of biases and norms, as a multiple of that of matrices.") var biasLearningRateFactor: Float = 1
   @Option(help: "sn-net: how many of the steps go to the anchors by themselves, in all (default: half).") var anchorSteps: Int?
   @Flag(help: "sn-net: keep the family's stitching layers instead of fitting them to the fine-tuned anchors.") var keepLayers = false
-  @Option(help: "Rank of the low-rank updates.") var rank = 16
+  @Option(help: "Rank of the low-rank updates; not of sn-net (default: 16).") var rank: Int?
   @Option(help: "α of the low-rank updates (default: the rank).") var alpha: Float?
   @Option(help: "esta: whose the biases before the stitch point are, tail or all.") var scope: String = "tail"
   @Flag(help: "esta: without stitch-specific biases.") var noStitchBiases = false
@@ -75,7 +75,7 @@ struct Adapt: ParsableCommand {
     try Check.range("--steps", steps ?? 1, 1...1_000_000_000)
     try Check.range("--tokens-per-step", tokensPerStep ?? 1, 1...1 << 24)
     try Check.range("--tokens-at-once", tokensAtOnce, 1...1 << 24)
-    try Check.range("--rank", rank, 1...4096)
+    try Check.range("--rank", rank ?? 1, 1...4096)
     try Check.range("--bins", bins ?? 1, 1...10_000)
     try Check.range("--warmup-draws", warmupDraws ?? 0, 0...1_000_000_000)
     try Check.range("--checkpoint-interval", checkpointInterval, 1...1_000_000)
@@ -107,6 +107,8 @@ struct Adapt: ParsableCommand {
     if method == .snNet {
       if output == nil { throw ValidationError("--method sn-net changes the anchors: give --output") }
       try refuse(continues, "--continue", "it trains the anchors, not an adapter")
+      try refuse(rank != nil, "--rank", "it trains whole matrices")
+      try refuse(alpha != nil, "--alpha", "it trains whole matrices")
       try Check.range("--anchor-steps", anchorSteps ?? 0, 0...max(0, totalSteps - 1))
     } else {
       try refuse(anchorSteps != nil, "--anchor-steps", "it has one stage")
@@ -116,6 +118,8 @@ struct Adapt: ParsableCommand {
       try refuse(noStitchBiases, "--no-stitch-biases", "it has none")
       try refuse(noLayerUpdates, "--no-layer-updates", "it has none")
       try refuse(sampling == .uniform, "--sampling", "it does not draw by importance")
+      try refuse(stitches != nil, "--stitches", "it does not choose")
+      try refuse(costExponent != nil, "--cost-exponent", "it does not draw by cost")
     }
   }
 
@@ -139,7 +143,7 @@ struct Adapt: ParsableCommand {
         startDecay: startDecay ?? (continues ? LessonSettings.startDecay : 0),
         vectorRateFactor: biasLearningRateFactor == 1 ? nil : biasLearningRateFactor),
       options: AdapterOptions(
-        rank: rank, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noStitchBiases,
+        rank: rank ?? 16, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noStitchBiases,
         updatesLayers: !noLayerUpdates),
       sampler: .init(
         bins: bins ?? (continues ? LessonSettings.bins : 8), temperature: temperature, decay: decay, warmup: warmupDraws ?? min(100, steps / 10),

@@ -40,7 +40,7 @@ import Testing
       let log = workspace.directory.appending(path: "log.jsonl")
       let outcome = try workspace.run([
         "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--output", workspace.output.path,
-        "--method", method, "--steps", "6", "--tokens-per-step", "64", "--rank", "2", "--measure-interval", "4", "--log", log.path,
+        "--method", method, "--steps", "6", "--tokens-per-step", "64", "--measure-interval", "4", "--log", log.path,
         "--log-stitches", "--json",
       ])
       #expect(outcome.status == 0, "\(outcome.complaint)")
@@ -70,6 +70,9 @@ import Testing
         (["--method", "magic"], ["magic", "esta", "sn-net", "lora-per-anchor"]),
         (["--method", "sn-net"], ["sn-net", "--output"]),
         (["--method", "sn-net", "--continue"] + written, ["--continue", "sn-net"]),
+        (["--method", "sn-net", "--rank", "4"] + written, ["--rank", "sn-net"]),
+        (["--method", "lora-per-anchor", "--stitches", "stops"], ["--stitches", "lora-per-anchor"]),
+        (["--cost-exponent", "-1"], ["--cost-exponent"]), (["--start-decay", "nan"], ["--start-decay"]),
         (["--method", "sn-net", "--anchor-steps", "4"] + written, ["--anchor-steps", "0 … 3"]),
         (["--method", "sn-net", "--no-stitch-biases"] + written, ["--no-stitch-biases", "sn-net"]),
         (["--method", "lora-per-anchor", "--sampling", "uniform"], ["--sampling", "lora-per-anchor"]),

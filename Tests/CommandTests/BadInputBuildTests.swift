@@ -1,5 +1,6 @@
 import FamilyFixture
 import Foundation
+import LLaMAStitch
 import Testing
 import Tokenizer
 
@@ -99,6 +100,12 @@ import Tokenizer
         workspace.model.appending(path: "tokenizer.model").path, "--output", workspace.output.path,
       ]
       try workspace.expectRefusal(command, [plan.path, "no such file", "check the path"])
+      try write(fields)
+      let checkpoint = workspace.directory.appending(path: "checkpoint")
+      let lock = try FileLock(of: checkpoint)
+      try workspace.expectRefusal(
+        command + ["--checkpoint", checkpoint.path], [checkpoint.path, "in use by another run", "wait"])
+      withExtendedLifetime(lock) {}
       for name in fields.keys.sorted() {
         try write(fields.filter { $0.key != name })
         try workspace.expectRefusal(command, [plan.path, "“\(name)” is missing", "stitch pretrain --help"])

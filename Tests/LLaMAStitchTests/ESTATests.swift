@@ -18,6 +18,15 @@ import Testing
     for dear in [2, 3] { #expect((430...570).contains(sampler.drawn[dear]), "\(sampler.drawn)") }
   }
 
+  @Test func onlyCandidatesAreDrawn() {
+    var sampler = StitchSampler(costs: [1, 2, 3, 4, 5], candidates: [0, 3, 4], settings: .init(bins: 2, warmup: 50))
+    #expect(sampler.bins == [[0, 3], [4]])
+    var random = SeededGenerator(seed: 4)
+    for _ in 0..<200 { _ = sampler.draw(&random) }
+    #expect(sampler.drawn[1] == 0 && sampler.drawn[2] == 0)
+    for candidate in [0, 3, 4] { #expect(sampler.drawn[candidate] > 20, "\(sampler.drawn)") }
+  }
+
   @Test func binsOfEqualNumber() {
     #expect(sampler().bins == [[0, 1, 2], [3, 4]])
     #expect(StitchSampler(costs: [9, 1, 1, 1, 5, 7], settings: .init(bins: 3)).bins == [[1, 2], [3, 4], [0, 5]])
@@ -100,17 +109,23 @@ import Testing
     }
   }
 
-  static func settings(steps: Int, scope: BiasScope = .tail) -> AdaptationSettings {
+  static func settings(
+    steps: Int, scope: BiasScope = .tail, stitches: TrainedStitches = .all, startDecay: Float = 0
+  ) -> AdaptationSettings {
     AdaptationSettings(
-      steps: steps, tokensPerStep: 96, tokensAtOnce: 48, optimizer: OptimizerSettings(learningRate: 1e-2, warmupSteps: 2),
+      stitches: stitches, steps: steps, tokensPerStep: 96, tokensAtOnce: 48,
+      optimizer: OptimizerSettings(learningRate: 1e-2, warmupSteps: 2, startDecay: startDecay),
       options: AdapterOptions(rank: 4, alpha: 8, scope: scope),
       sampler: .init(bins: 3, warmup: 5))
   }
 
-  static func trainer(_ family: Family, steps: Int, scope: BiasScope = .tail) throws -> FamilyTrainer {
+  static func trainer(
+    _ family: Family, steps: Int, scope: BiasScope = .tail, stitches: TrainedStitches = .all, startDecay: Float = 0
+  ) throws -> FamilyTrainer {
     try FamilyTrainer(
-      family: family, adapter: nil, settings: settings(steps: steps, scope: scope), examples: examples(),
-      pool: ComputePool(threads: 2))
+      family: family, adapter: nil,
+      settings: settings(steps: steps, scope: scope, stitches: stitches, startDecay: startDecay),
+      examples: examples(), pool: ComputePool(threads: 2))
   }
 
   static func bytes(_ adapter: Adapter, _ folder: TemporaryFolder) throws -> Data {
@@ -131,6 +146,41 @@ import Testing
     let after = family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), batch) }
     for (index, stitch) in family.stitches.enumerated() { #expect(after[index] < before[index] - 0.3, "\(stitch.id)") }
     #expect(trainer.drawn.values.reduce(0, +) == 150)
+  }
+
+  /// θ ← θ′ + ηλ (θ₀ − θ′), where θ′ is what the same step gives without decay and η is half of the rate in the first of
+  /// two steps of warm-up.
+  @Test func startDecayPullsBack() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder)
+    let start = try Self.trainer(family, steps: 1).store.values.vector.array
+    func afterOneStep(_ decay: Float) throws -> [Float] {
+      let trainer = try Self.trainer(family, steps: 1, startDecay: decay)
+      _ = try trainer.run { _ in .goOn }
+      return trainer.store.values.vector.array
+    }
+    let plain = try afterOneStep(0)
+    let decayed = try afterOneStep(40)
+    #expect(plain != start)
+    for index in start.indices {
+      let expected = plain[index] + 0.005 * 40 * (start[index] - plain[index])
+      #expect(abs(decayed[index] - expected) < 1e-7)
+    }
+  }
+
+  @Test func onlyTheStopsAreTrainedWhereAsked() throws {
+    let folder = try TemporaryFolder()
+    let whole = try RandomModel.family(in: folder)
+    let stops = [whole.stitches.first!.id, whole.stitches.last!.id]
+    #expect(whole.stitches.count > 2)
+    let file = whole.directory.appendingPathComponent("family.json")
+    var description = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+    description["stops"] = stops
+    try JSONSerialization.data(withJSONObject: description).write(to: file)
+    let trainer = try Self.trainer(Family(whole.directory), steps: 40, stitches: .stops)
+    _ = try trainer.run { _ in .goOn }
+    #expect(Set(trainer.drawn.filter { $0.value > 0 }.keys) == Set(stops))
+    #expect(Set(trainer.importance.keys) == Set(stops))
   }
 
   @Test func frozenWeightsStayBitForBit() throws {
@@ -213,22 +263,22 @@ import Testing
     }
   }
 
-  @Test func aKilledRunResumesToTheSameBytes() throws {
+  @Test(arguments: [0, 1] as [Float]) func aKilledRunResumesToTheSameBytes(startDecay: Float) throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
-    let whole = try Self.trainer(family, steps: 30)
+    let whole = try Self.trainer(family, steps: 30, startDecay: startDecay)
     _ = try whole.run { _ in .goOn }
     let checkpoint = folder.url.appendingPathComponent("checkpoint.safetensors")
     // Stopped at step 7 (checkpoint there), then killed at step 14, after the checkpoint of step 10.
     struct Killed: Error {}
-    #expect(try !Self.trainer(family, steps: 30).run(checkpoint: checkpoint) { $0.step == 7 ? .stop : .goOn })
+    #expect(try !Self.trainer(family, steps: 30, startDecay: startDecay).run(checkpoint: checkpoint) { $0.step == 7 ? .stop : .goOn })
     #expect(throws: Killed.self) {
-      try Self.trainer(family, steps: 30).run(checkpoint: checkpoint, interval: 5) {
+      try Self.trainer(family, steps: 30, startDecay: startDecay).run(checkpoint: checkpoint, interval: 5) {
         if $0.step == 14 { throw Killed() }
         return .goOn
       }
     }
-    let resumed = try Self.trainer(family, steps: 30)
+    let resumed = try Self.trainer(family, steps: 30, startDecay: startDecay)
     var first: Int?
     _ = try resumed.run(checkpoint: checkpoint) {
       first = first ?? $0.step

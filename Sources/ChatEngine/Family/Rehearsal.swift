@@ -19,18 +19,20 @@ enum Rehearsal {
     return data
   }
 
+  /// The family's file of it, if it has one.
+  private static func file(of text: TextFamily) -> URL? {
+    let file = text.family.directory.appendingPathComponent(FamilyDescription.rehearsalName)
+    return FileManager.default.fileExists(atPath: file.path) ? file : nil
+  }
+
   /// The family's sample as it is; empty where it has none.
   /// - Throws: `StorageError`.
-  static func kept(by text: TextFamily) throws -> Data {
-    let file = text.family.directory.appendingPathComponent(FamilyDescription.rehearsalName)
-    return FileManager.default.fileExists(atPath: file.path) ? try Data(contentsOf: file) : Data()
-  }
+  static func kept(by text: TextFamily) throws -> Data { try file(of: text).map { try Data(contentsOf: $0) } ?? Data() }
 
   /// The family's sample as examples; none where it has no sample.
   /// - Throws: `DataError`, `TokenizerError`.
   static func examples(of text: TextFamily) throws -> [TrainingExample] {
-    let file = text.family.directory.appendingPathComponent(FamilyDescription.rehearsalName)
-    guard FileManager.default.fileExists(atPath: file.path) else { return [] }
+    guard let file = file(of: text) else { return [] }
     return try TrainingText.examples(
       DataFile(file).conversations, tokenizer: text.tokenizer, template: text.template,
       contextLength: text.contextLength

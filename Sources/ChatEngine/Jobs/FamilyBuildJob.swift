@@ -75,7 +75,10 @@ public struct FamilyBuildJob {
       }
       note("joint phase: \(jointText.count) texts, \(jointText.reduce(0) { $0 + $1.tokens.count }) tokens")
     }
-    if let checkpoint = options.checkpoint { try NewDirectory.makePath(checkpoint.deletingLastPathComponent()) }
+    let lock = try options.checkpoint.map { checkpoint in
+      try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
+      return try FileLock(of: checkpoint)
+    }
     let family = try builder.build(
       calibration: sequences, jointText: jointText, tokenizer: Data(tokenizer.modelBytes), output: output,
       listener: {
@@ -85,6 +88,7 @@ public struct FamilyBuildJob {
     if let checkpoint = options.checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
       do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
     }
+    lock?.remove()
     return family!  // the listener never stops it
   }
 }
