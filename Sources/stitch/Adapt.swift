@@ -127,28 +127,34 @@ struct Adapt: ParsableCommand {
 
   private var settings: AdaptationSettings {
     let steps = totalSteps
-    let method: AdaptationMethod =
-      switch self.method {
-      case .esta: .esta
-      case .loraPerAnchor: .loraPerAnchor
-      case .snNet: .snNet(anchorSteps: anchorSteps ?? steps / 2, keepsLayers: keepLayers)
-      }
-    return AdaptationSettings(
-      method: method, stitches: stitches ?? (continues ? LessonSettings.stitches : .all), steps: steps, tokensPerStep: tokensPerStep ?? (continues ? LessonSettings.tokensPerStep : 2048),
-      tokensAtOnce: tokensAtOnce,
-      optimizer: OptimizerSettings(
-        learningRate: learningRate ?? (continues ? LessonSettings.learningRate : self.method == .snNet ? 5e-4 : 2e-3),
-        warmupSteps: min(50, max(1, steps / 10)),
-        finalShare: 0.1, weightDecay: weightDecay,
-        startDecay: startDecay ?? (continues ? LessonSettings.startDecay : 0),
-        vectorRateFactor: biasLearningRateFactor == 1 ? nil : biasLearningRateFactor),
-      options: AdapterOptions(
-        rank: rank ?? 16, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noStitchBiases,
-        updatesLayers: !noLayerUpdates),
-      sampler: .init(
-        bins: bins ?? (continues ? LessonSettings.bins : 8), temperature: temperature, decay: decay, warmup: warmupDraws ?? min(100, steps / 10),
-        uniform: sampling == .uniform, costExponent: costExponent ?? (continues ? LessonSettings.costExponent : 0)),
-      seed: seed)
+    var settings = continues ? LessonSettings.adaptation(steps: steps) : AdaptationSettings(steps: steps)
+    switch method {
+    case .esta: settings.method = .esta
+    case .loraPerAnchor: settings.method = .loraPerAnchor
+    case .snNet:
+      settings.method = .snNet(anchorSteps: anchorSteps ?? steps / 2, keepsLayers: keepLayers)
+      settings.optimizer.learningRate = 5e-4
+    }
+    settings.options = AdapterOptions(
+      rank: rank ?? 16, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noStitchBiases,
+      updatesLayers: !noLayerUpdates)
+    settings.seed = seed
+    settings.tokensAtOnce = tokensAtOnce
+    if let stitches { settings.stitches = stitches }
+    if let tokensPerStep { settings.tokensPerStep = tokensPerStep }
+
+    if let learningRate { settings.optimizer.learningRate = learningRate }
+    if let startDecay { settings.optimizer.startDecay = startDecay }
+    settings.optimizer.weightDecay = weightDecay
+    settings.optimizer.vectorRateFactor = biasLearningRateFactor == 1 ? nil : biasLearningRateFactor
+
+    if let bins { settings.sampler.bins = bins }
+    if let costExponent { settings.sampler.costExponent = costExponent }
+    settings.sampler.temperature = temperature
+    settings.sampler.decay = decay
+    settings.sampler.warmup = warmupDraws ?? min(100, steps / 10)
+    settings.sampler.uniform = sampling == .uniform
+    return settings
   }
 
   func run() throws {

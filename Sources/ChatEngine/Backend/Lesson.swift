@@ -2,22 +2,24 @@ import Foundation
 import LLaMAStitch
 import Tokenizer
 
-/// How an adapted family is taught something more: a hundred examples within two minutes on two cores.
+/// How an adapted family is taught something more: a small data set within two minutes on two cores.
 public enum LessonSettings {
   /// Optimiser steps.
   public static let steps = 3500
-  /// Tokens of a step, about; most of them rehearse what the family knows.
-  public static let tokensPerStep = 768
-  /// The highest learning rate.
-  public static let learningRate: Float = 3e-3
-  /// What the slider offers.
-  public static let stitches = TrainedStitches.stops
-  /// Every stop has a bin to itself, for each must learn the lesson.
-  public static let bins = 10_000
-  /// The small networks, which learn more slowly and take less time, get more of the steps.
-  public static let costExponent = 0.75
-  /// Keeps what was known before.
-  public static let startDecay: Float = 1
+
+  /// - Parameter steps: how many optimiser steps to take.
+  public static func adaptation(steps: Int = steps) -> AdaptationSettings {
+    AdaptationSettings(
+      // What the slider offers; each stop has a bin to itself, for each must learn the lesson.
+      stitches: .stops, steps: steps,
+      // Most of them rehearse what the family knows.
+      tokensPerStep: 768,
+      // Pulled back to what it was, the family forgets less.
+      optimizer: OptimizerSettings(
+        learningRate: 3e-3, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1, startDecay: 1),
+      // The small networks, which learn more slowly and take less time, get more of the steps.
+      sampler: .init(bins: 10_000, warmup: min(100, steps / 10), costExponent: 0.75))
+  }
 }
 
 /// A data file made ready to be learnt by a family: examples, and a line about what was left out.
@@ -57,16 +59,12 @@ struct Lesson {
   private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
   static func settings(steps: Int, from adapter: Adapter?) -> AdaptationSettings {
-    AdaptationSettings(
-      stitches: LessonSettings.stitches,
-      // Few tokens at once, so that a reply never waits for long.
-      steps: steps, tokensPerStep: LessonSettings.tokensPerStep, tokensAtOnce: 256,
-      optimizer: OptimizerSettings(
-        learningRate: LessonSettings.learningRate, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1,
-        startDecay: LessonSettings.startDecay),
-      options: adapter?.options ?? AdapterOptions(),
-      sampler: .init(bins: LessonSettings.bins, costExponent: LessonSettings.costExponent),
-      // Another order than in the run before.
-      seed: UInt64(1 + (adapter?.step ?? 0)))
+    var settings = LessonSettings.adaptation(steps: steps)
+    // Few tokens at once, so that a reply never waits for long.
+    settings.tokensAtOnce = 256
+    if let adapter { settings.options = adapter.options }
+    // Another order than in the run before.
+    settings.seed = UInt64(1 + (adapter?.step ?? 0))
+    return settings
   }
 }

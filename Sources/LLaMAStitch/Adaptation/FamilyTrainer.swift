@@ -16,7 +16,7 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
   public var seed: UInt64
 
   public init(
-    method: AdaptationMethod = .esta, stitches: TrainedStitches = .all, steps: Int, tokensPerStep: Int = 2048, tokensAtOnce: Int = 2048, optimizer: OptimizerSettings? = nil,
+    method: AdaptationMethod = .esta, stitches: TrainedStitches = .all, steps: Int, tokensPerStep: Int = 2048, tokensAtOnce: Int = 512, optimizer: OptimizerSettings? = nil,
     options: AdapterOptions = AdapterOptions(), sampler: StitchSampler.Settings = .init(), seed: UInt64 = 1
   ) {
     self.method = method
