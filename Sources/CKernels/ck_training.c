@@ -141,14 +141,14 @@ CK_CLONES void ck_silu_multiply_forward(const float *gate, const float *up, floa
   for (size_t i = 0; i < count; i++) out[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
 }
 
-CK_CLONES void ck_silu_multiply_backward(const float *gate, const float *up, const float *dout, float *dgate,
-                                         float *dup, size_t count) {
+CK_CLONES void ck_silu_multiply_backward(float *restrict gate, float *restrict up, const float *restrict dout,
+                                         size_t count) {
   for (size_t i = 0; i < count; i++) {
     float g = gate[i], u = up[i], d = dout[i];
     float sigmoid = 1.0f / (1.0f + exponential(-g));
     float silu = g * sigmoid;
-    dup[i] = d * silu;
-    dgate[i] = d * u * (sigmoid + silu * (1.0f - sigmoid));
+    up[i] = d * silu;
+    gate[i] = d * u * (sigmoid + silu * (1.0f - sigmoid));
   }
 }
 

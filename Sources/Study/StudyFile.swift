@@ -65,6 +65,8 @@ public struct StudyFile: Sendable, Equatable, Decodable {
     /// Of `stitch adapt`.
     public var options: [String: OptionValue]
     public var learningRates: [Double]
+    /// Instead of the study's.
+    public var steps: Int?
     /// Other ways to run it, each tried with the best learning rate.
     public var variants: [Variant]?
     /// Whether every stitch has to be evaluated before stops can be chosen: that time is the method's then.
@@ -148,6 +150,7 @@ public struct StudyFile: Sendable, Equatable, Decodable {
         return "method \(method.name) needs positive learning rates"
       }
     }
+    if methods.contains(where: { ($0.steps ?? 1) < 1 }) { return "steps must be at least 1" }
     if Set(methods.map { $0.learningRates.count }).count > 1 { return "every method must search as many learning rates" }
     let usedFamilies =
       methods.map(\.family) + ablations.compactMap(\.family) + unadapted

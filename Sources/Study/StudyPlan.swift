@@ -79,14 +79,14 @@ struct StudyPlan {
   func adaptation(_ method: StudyFile.MethodPlan, _ setting: Setting, seed: UInt64) -> Job {
     adapt(
       id: "methods/\(method.name)/\(setting.variant)-lr\(Self.text(setting.learningRate))-seed\(seed)",
-      family: method.family, options: options(method, setting), setting, seed: seed)
+      family: method.family, options: options(method, setting), setting, seed: seed, steps: method.steps)
   }
 
   func adaptation(_ ablation: StudyFile.AblationPlan, _ setting: Setting) -> Job {
     let method = study.methods.first { $0.name == ablation.of }!
     return adapt(
       id: "ablations/\(ablation.name)", family: ablation.family ?? method.family,
-      options: options(method, setting).merging(ablation.options ?? [:]) { $1 }, setting, seed: study.seeds[0])
+      options: options(method, setting).merging(ablation.options ?? [:]) { $1 }, setting, seed: study.seeds[0], steps: method.steps)
   }
 
   private func options(_ method: StudyFile.MethodPlan, _ setting: Setting) -> [String: OptionValue] {
@@ -95,10 +95,10 @@ struct StudyPlan {
   }
 
   private func adapt(
-    id: String, family: String, options: [String: OptionValue], _ setting: Setting, seed: UInt64
+    id: String, family: String, options: [String: OptionValue], _ setting: Setting, seed: UInt64, steps: Int?
   ) -> Job {
     let settings = [
-      "--learning-rate": Self.text(setting.learningRate), "--seed": String(seed), "--steps": String(study.steps),
+      "--learning-rate": Self.text(setting.learningRate), "--seed": String(seed), "--steps": String(steps ?? study.steps),
       "--tokens-per-step": String(study.tokensPerStep), "--threads": String(study.threads),
       "--checkpoint-interval": String(study.checkpointInterval),
     ].sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }

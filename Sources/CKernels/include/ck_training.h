@@ -35,9 +35,8 @@ void ck_softmax_backward(const float *_Nonnull probabilities, float *_Nonnull d,
 
 /* out = silu(gate) · up */
 void ck_silu_multiply_forward(const float *_Nonnull gate, const float *_Nonnull up, float *_Nonnull out, size_t count);
-/* dgate and dup are written, not added to. They may be gate and up themselves. */
-void ck_silu_multiply_backward(const float *_Nonnull gate, const float *_Nonnull up, const float *_Nonnull dout,
-                               float *_Nonnull dgate, float *_Nonnull dup, size_t count);
+/* The gradients of gate and up take their places. */
+void ck_silu_multiply_backward(float *_Nonnull gate, float *_Nonnull up, const float *_Nonnull dout, size_t count);
 
 /* Softmax cross-entropy of each row of logits against its target: the sum of the losses is returned; logits are
    replaced by ∂(scale · loss)/∂logits. losses[row] is written unless NULL. */

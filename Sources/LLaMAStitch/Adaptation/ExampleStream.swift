@@ -26,7 +26,7 @@ final class ExampleStream {
 
   private func gather(_ tokens: Int) -> PackedBatch {
     var batch = PackedBatch()
-    repeat {
+    while true {
       if place == order.count {
         round += 1
         var random = SeededGenerator(seed: seed, stream: 2000 + UInt64(round))
@@ -34,9 +34,12 @@ final class ExampleStream {
         place = 0
       }
       let example = examples[order[place]]
+      // An example that would go further beyond than what is missing waits, so that batches are neither more nor less on
+      // average.
+      if batch.rows > 0 && batch.rows + example.tokens.count / 2 >= tokens { break }
       batch.append(example.tokens, predicted: example.predicted)
       place += 1
-    } while batch.rows < tokens
+    }
     nextBatch += 1
     return batch
   }

@@ -48,14 +48,16 @@ final class TrainingPass {
     guard let gradients else { return total }
 
     var flowing = gradient
-    for item in kept.reversed() {
+    for (index, item) in kept.enumerated().reversed() {
+      // Nothing before the first trained stage has a use for its gradient, but an embedding that is trained.
+      let isNeeded = index > 0 || network.embedding.parameter != nil
       switch item {
       case .block(let block, let activations):
-        backward(block, activations, rows, gradient: flowing, gradients)
+        backward(block, activations, rows, gradient: flowing, needsInput: isNeeded, gradients)
       case .stitch(let layer, let input, let reduced):
-        let below = arena.matrix(batch.rows, layer.inputs)
+        let below = isNeeded ? arena.matrix(batch.rows, layer.inputs) : nil
         backward(layer, x: input, reduced: reduced, dy: flowing, dx: below, accumulate: false, gradients)
-        flowing = below
+        if let below { flowing = below }
       }
     }
     if let table = gradients.matrix(network.embedding) {
@@ -136,10 +138,10 @@ final class TrainingPass {
     return reduced
   }
 
-  /// Adds the gradients of the projection's parts, and writes (or adds) ∂L/∂x to `dx`.
+  /// Adds the gradients of the projection's parts, and writes (or adds) ∂L/∂x to `dx`, if it is given.
   private func backward(
     _ projection: TrainingProjection, x: MatrixView, reduced: MatrixView?, dy: MatrixView,
-    dx: MatrixView, accumulate: Bool, _ gradients: GradientBuffer
+    dx: MatrixView?, accumulate: Bool, _ gradients: GradientBuffer
   ) {
     if let gradient = gradients.matrix(projection.weight) {
       LinearAlgebra.multiply(dy.transposed, x, into: gradient, beta: 1)
@@ -149,7 +151,9 @@ final class TrainingPass {
         TrainingKernels.addColumnSums(of: dy, to: gradient)
       }
     }
-    projection.weight.multiplyBack(dy, into: dx, accumulate: accumulate, scratch: arena)
+    if let dx {
+      projection.weight.multiplyBack(dy, into: dx, accumulate: accumulate, scratch: arena)
+    }
     guard let lowRank = projection.lowRank, let reduced else { return }
     if let gradient = gradients.matrix(lowRank.b) {
       LinearAlgebra.multiply(
@@ -161,7 +165,7 @@ final class TrainingPass {
     if let gradient = gradients.matrix(lowRank.a) {
       LinearAlgebra.multiply(dReduced.transposed, x, into: gradient, beta: 1)
     }
-    LinearAlgebra.multiply(dReduced, lowRank.a.values, into: dx, beta: 1)
+    if let dx { LinearAlgebra.multiply(dReduced, lowRank.a.values, into: dx, beta: 1) }
     arena.release(to: mark)
   }
 
@@ -216,10 +220,10 @@ final class TrainingPass {
       reducedUp: reducedUp, reducedDown: reducedDown)
   }
 
-  /// Turns `gradient`, ∂L/∂out, into ∂L/∂input in place.
+  /// Turns `gradient`, ∂L/∂out, into ∂L/∂input in place; into nothing of use where the input needs none.
   private func backward(
     _ block: TrainingBlock, _ kept: BlockActivations, _ rows: RowPlan, gradient: MatrixView,
-    _ gradients: GradientBuffer
+    needsInput: Bool, _ gradients: GradientBuffer
   ) {
     let mark = arena.mark
     let n = gradient.rows
@@ -256,18 +260,18 @@ final class TrainingPass {
     TrainingKernels.rotate(
       dKey, heads: block.keyValueHeadCount, positions: rows.positions, table: block.rotary,
       backward: true)
+    let dInput = needsInput || block.attentionNorm.parameter != nil ? dNormed : nil
     backward(
-      block.query, x: kept.normed1, reduced: kept.reducedQuery, dy: dQuery, dx: dNormed,
-      accumulate: false, gradients)
+      block.query, x: kept.normed1, reduced: kept.reducedQuery, dy: dQuery, dx: dInput, accumulate: false, gradients)
     backward(
-      block.key, x: kept.normed1, reduced: kept.reducedKey, dy: dKey, dx: dNormed, accumulate: true,
-      gradients)
+      block.key, x: kept.normed1, reduced: kept.reducedKey, dy: dKey, dx: dInput, accumulate: true, gradients)
     backward(
-      block.value, x: kept.normed1, reduced: kept.reducedValue, dy: dValue, dx: dNormed,
-      accumulate: true, gradients)
-    TrainingKernels.rmsNormBackward(
-      dNormed, x: kept.input, weight: block.attentionNorm.vector, inverseRMS: kept.inverse1,
-      addingTo: gradient, weightGradient: gradients.vector(block.attentionNorm))
+      block.value, x: kept.normed1, reduced: kept.reducedValue, dy: dValue, dx: dInput, accumulate: true, gradients)
+    if let dInput {
+      TrainingKernels.rmsNormBackward(
+        dInput, x: kept.input, weight: block.attentionNorm.vector, inverseRMS: kept.inverse1,
+        addingTo: gradient, weightGradient: gradients.vector(block.attentionNorm))
+    }
     arena.release(to: mark)
   }
 

@@ -49,7 +49,7 @@ enum TrainingKernels {
 
   /// The gradients replace gate and up.
   static func siluMultiplyBackward(gate: MatrixView, up: MatrixView, dout: MatrixView) {
-    ck_silu_multiply_backward(gate.base, up.base, dout.base, gate.base, up.base, gate.rows * gate.columns)
+    ck_silu_multiply_backward(gate.base, up.base, dout.base, gate.rows * gate.columns)
   }
 
   /// Sum of the rows' losses; logits become ∂(scale · loss)/∂logits.
