@@ -26,19 +26,20 @@ final class TrainingPass {
     network.embedding.gatherRows(batch.tokens, into: stream)
 
     var kept: [Kept] = []
-    for stage in network.stages {
+    let firstKept = gradients == nil ? network.stages.count : network.firstTrainedStage
+    for (index, stage) in network.stages.enumerated() {
       switch stage {
       case .block(let block):
         let activations = forward(block, stream, rows)
         stream = activations.out
-        if gradients != nil { kept.append(.block(block, activations)) }
+        if index >= firstKept { kept.append(.block(block, activations)) }
       case .stitch(let layer):
         let out = arena.matrix(batch.rows, layer.outputs)
         let reduced = forward(layer, stream, into: out)
-        if gradients != nil { kept.append(.stitch(layer, input: stream, reduced: reduced)) }
+        if index >= firstKept { kept.append(.stitch(layer, input: stream, reduced: reduced)) }
         stream = out
       }
-      if gradients == nil { stream = keepOnly(stream, since: bottom) }
+      if index < firstKept { stream = keepOnly(stream, since: bottom) }
     }
 
     let gradient = arena.matrix(batch.rows, stream.columns)
