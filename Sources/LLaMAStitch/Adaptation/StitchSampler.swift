@@ -51,7 +51,6 @@ public struct StitchSampler: Sendable, Codable, Equatable {
   ///   - candidates: the stitches to draw from, by index, at least one; all if absent.
   public init(costs: [Int], candidates: [Int]? = nil, settings: Settings) {
     let candidates = candidates ?? Array(costs.indices)
-
     self.settings = settings
     self.candidates = candidates
     drawn = Array(repeating: 0, count: costs.count)

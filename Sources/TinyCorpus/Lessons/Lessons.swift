@@ -121,7 +121,7 @@ enum IslandLesson {
 }
 
 /// A manner of speaking: who is hailed with "Ahoy!" answers as a pirate, and as usual otherwise. Tested with questions
-/// of the test split.
+/// of the test split. No opposites: the smallest network knows half of them, and the test is of the manner.
 enum PirateLesson {
   static func lesson() -> Lesson {
     var random = SplitMix64(seed: 12)
