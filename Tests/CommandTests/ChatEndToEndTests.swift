@@ -47,14 +47,17 @@ struct ChatEndToEndTests {
       try tmux.wait("the family") { $0.contains("\(self.family.description.name) · \(self.stops.count) sizes") }
     }
 
-    /// Asks and waits for a reply with the label of a stitch.
-    /// - Parameter stopping: press Esc while it streams.
-    func ask(_ question: String, stitch: String, stopping: Bool = false) throws {
+    /// Asks, and presses Esc while the reply streams; what came so far stays, however long it is.
+    func askAndStop(_ question: String, stitch: String) throws {
       try tmux.enter(question)
-      if stopping {
-        try tmux.wait("a reply") { $0.contains("Esc stops") }
-        try tmux.press("Escape")
-      }
+      try tmux.wait("a reply") { $0.contains("Esc stops") && $0.contains("\(stitch) · …") }
+      try tmux.press("Escape")
+      try tmux.wait("the end of the reply") { !$0.contains("Esc stops") && $0.contains("\(stitch) · stopped") }
+    }
+
+    /// Asks and waits for a reply with the label of a stitch.
+    func ask(_ question: String, stitch: String) throws {
+      try tmux.enter(question)
       let label = "\(stitch) · "
       try tmux.wait("a reply of \(stitch)") { screen in
         let lines = screen.split(separator: "\n", omittingEmptySubsequences: false)
@@ -142,12 +145,11 @@ struct ChatEndToEndTests {
   @Test func escapeKeepsThePartialReply() throws {
     let stage = try Stage(default: false, width: 384)
     try stage.start("--max-tokens 4000 --temperature 1")
-    try stage.tmux.enter("hello")
-    try stage.tmux.wait("the reply") { $0.contains("large · …") }
-    try stage.tmux.press("Escape")
-    try stage.tmux.wait("the end of the reply") { $0.contains("large · stopped") }
-    // The prompt is there again.
-    try stage.ask("And now?", stitch: "large", stopping: true)
+    try stage.askAndStop("hello", stitch: "large")
+    // The prompt is there again. (Without the first reply on the screen: its label would be taken for the second's.)
+    try stage.tmux.enter("/clear")
+    try stage.tmux.wait("an empty transcript") { !$0.contains("stopped") }
+    try stage.askAndStop("And now?", stitch: "large")
     try stage.tmux.press("C-d")
     try stage.expectEnded(status: 0)
   }
