@@ -19,7 +19,7 @@ struct Claims {
     let all = [
       hypervolume, deployedHypervolume,
       ratio("ESTA trains at most 8 % of SN-Net's parameters", 0.08, Format.integer) { Double($0.trainableParameters) },
-      ratio("ESTA takes at most half of SN-Net's wall time", 0.5, Format.seconds) { $0.totalWall.mean },
+      wall,
       shortened,
       ratio("ESTA needs at most 0.75 of SN-Net's peak memory", 0.75, Format.bytes) { $0.peakBytes.mean },
       worse("no-stitch-biases", "stitch biases help"),
@@ -37,17 +37,34 @@ struct Claims {
       verdict: esta.hypervolume.mean >= baseline.hypervolume.mean ? .holds : .fails)
   }
 
+  private var wall: StudyResults.Claim {
+    let text = "ESTA takes at most half of SN-Net's wall time"
+    guard let esta, let baseline, let ratio = Self.wallRatio(esta, baseline) else { return missing(text) }
+    return .init(
+      claim: text, measured: Self.describe(esta, baseline, ratio), verdict: ratio <= 0.5 ? .holds : .fails)
+  }
+
+  /// Median over the seeds of the ratio within a seed, whose runs took turns on the machine.
+  private static func wallRatio(_ method: StudyResults.Method, _ baseline: StudyResults.Method) -> Double? {
+    let ratios = zip(method.walls, baseline.walls).filter { $1 > 0 }.map { $0 / $1 }.sorted()
+    guard !ratios.isEmpty else { return nil }
+    return (ratios[(ratios.count - 1) / 2] + ratios[ratios.count / 2]) / 2
+  }
+
+  private static func describe(_ method: StudyResults.Method, _ baseline: StudyResults.Method, _ ratio: Double) -> String {
+    "\(Format.seconds(method.totalWall)) of \(Format.seconds(baseline.totalWall)); median of the ratios within a seed \(String(format: "%.3f", ratio))"
+  }
+
   /// The same quality in less time, rather than the same number of tokens; `nil` where the study does not ask.
   private var shortened: StudyResults.Claim? {
     let text = "with fewer steps, ESTA's hypervolume is at least SN-Net's in at most half of its wall time"
     guard let short = results.methods.first(where: { $0.name == "esta-short" }) else { return nil }
-    guard let baseline, baseline.totalWall.mean > 0 else { return missing(text) }
-    let ratio = short.totalWall.mean / baseline.totalWall.mean
+    guard let baseline, let ratio = Self.wallRatio(short, baseline) else { return missing(text) }
     let isAsGood = short.hypervolume.mean >= baseline.hypervolume.mean
     return .init(
       claim: text,
       measured: "\(Format.volume(short.hypervolume)) against \(Format.volume(baseline.hypervolume)); "
-        + "\(Format.seconds(short.totalWall)) of \(Format.seconds(baseline.totalWall)): \(String(format: "%.3f", ratio))",
+        + Self.describe(short, baseline, ratio),
       verdict: isAsGood && ratio <= 0.5 ? .holds : .fails)
   }
 

@@ -109,6 +109,7 @@ public struct StudyAnalysis {
   ) -> StudyResults.Method {
     let anchorsOnly = method.anchorsOnly ?? false
     func spread(_ value: (SeedRun) -> Double) -> Spread { Spread(runs.map(value))! }
+    func wall(_ run: SeedRun) -> Double { run.report.training_seconds + (method.sweeps ? run.sweep.wallSeconds : 0) }
     func volume(_ run: SeedRun, _ ids: Set<String>?) -> Double {
       measurements.hypervolume(run.test, only: ids, anchorsOnly: anchorsOnly)
     }
@@ -123,7 +124,7 @@ public struct StudyAnalysis {
       storedBytes: runs[0].report.stored_bytes, tokens: runs[0].report.tokens,
       trainingWall: spread(\.report.training_seconds), processWall: spread(\.record.wallSeconds),
       sweepWall: method.sweeps ? spread(\.sweep.wallSeconds) : nil,
-      totalWall: spread { $0.report.training_seconds + (method.sweeps ? $0.sweep.wallSeconds : 0) },
+      totalWall: spread(wall), walls: runs.map(wall),
       totalCPU: spread { $0.record.cpuSeconds + (method.sweeps ? $0.sweep.cpuSeconds : 0) },
       peakBytes: spread { Double($0.record.peakBytes) },
       lostTime: runs.contains { $0.record.lostTime || (method.sweeps && $0.sweep.lostTime) },

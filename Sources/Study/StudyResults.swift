@@ -61,6 +61,8 @@ public struct StudyResults: Sendable, Equatable, Codable {
     public var sweepWall: Spread?
     /// Training and, where there is one, the sweep.
     public var totalWall: Spread
+    /// The same, of each seed.
+    public var walls: [Double]
     /// Of their whole processes.
     public var totalCPU: Spread
     /// Of training.

@@ -39,6 +39,7 @@ public struct StudyRunner {
     }
     for name in study.unadapted { try session.perform(plan.measurement(unadapted: name)) }
     let measurements = Measurements(study: study, work: work)
+    var chosen: [(method: StudyFile.MethodPlan, setting: StudyPlan.Setting)] = []
     for method in study.methods {
       for setting in plan.grid(method) {
         for job in plan.search(method, setting) { try session.perform(job) }
@@ -50,9 +51,12 @@ public struct StudyRunner {
       for setting in plan.otherSettings(method, best: best) {
         for job in plan.search(method, setting) { try session.perform(job) }
       }
-      guard let chosen = try measurements.search(method).chosen else { continue }
-      for seed in study.seeds {
-        for job in plan.final(method, chosen, seed: seed) { try session.perform(job) }
+      if let setting = try measurements.search(method).chosen { chosen.append((method, setting)) }
+    }
+    // The methods take turns, seed by seed: a machine that is slow for a while is so for all of them.
+    for seed in study.seeds {
+      for (method, setting) in chosen {
+        for job in plan.final(method, setting, seed: seed) { try session.perform(job) }
       }
     }
     for ablation in study.ablations {
