@@ -177,16 +177,16 @@ public struct StudyReport {
     if let baseline = results.ablationBaseline { rows.insert(baseline, at: 0) }
     var out = table(
       "## Ablations",
-      ["what is changed", "compared with", "trained parameters", "hypervolume", "change", "mean exact match", "mean loss", "change", "wall time"],
+      ["what is changed", "compared with", "trained parameters", "hypervolume", "change", "mean exact match", "mean loss", "change"],
       rows.map {
         [
           $0.title, $0.against, "\($0.trainableParameters)", Format.volume($0.hypervolume),
           $0.hypervolumeChange.map(Format.change) ?? "", Format.percent($0.exactMatch), Format.loss($0.loss),
-          $0.lossChange.map(Format.change) ?? "", Format.seconds($0.wallSeconds),
+          $0.lossChange.map(Format.change) ?? "",
         ]
       })
     if let noise = results.singleRunNoise {
-      out += "One run each. A change of hypervolume below \(Format.volume(noise)) is within the noise of seeds (2 √2 standard deviations of ESTA's).\n\n"
+      out += "One run each. A change of hypervolume below \(Format.volume(noise)) is within the noise of seeds (2 √2 standard deviations of ESTA's). Single runs on a machine that drifts: their times say nothing and are left out.\n\n"
     }
     return out + "![Ablations](results/ablations.svg)\n\n"
   }
