@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Teaches the default family each lesson of weights/lessons, one at a time, and measures what it learned and forgot.
 
-Writes docs/measurements/lessons.json and the table of docs/lessons.md. Two idle cores, about ten minutes."""
+Writes docs/measurements/lessons.json and the table of docs/lessons.md. Two idle cores, about half an hour."""
 import argparse
 import json
 import pathlib
 import re
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
@@ -15,8 +16,11 @@ root = pathlib.Path(__file__).resolve().parent.parent
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--stitch", default=root / ".build/release/stitch", help="the program")
 parser.add_argument("--family", default=root / "weights/tiny")
-parser.add_argument("--questions", required=True, help="test questions of the family's other skills (test.jsonl of the corpus)")
+parser.add_argument(
+    "--questions", required=True, help="questions of the family's other skills (test.jsonl or validation.jsonl of the corpus)")
 parser.add_argument("--count", type=int, default=1200, help="how many of them")
+parser.add_argument("--split", choices=["validation", "test"], default="test", help="the lessons' questions to ask")
+parser.add_argument("--seeds", type=int, default=3, help="runs of each lesson")
 parser.add_argument("--lesson", action="append", help="only this lesson")
 parser.add_argument("--option", action="append", default=[], help="an option for stitch adapt, as --option=--steps=900")
 parser.add_argument("--dry", action="store_true", help="print, write nothing")
@@ -32,43 +36,57 @@ def exact(family, data, *more):
     return {row["id"]: row["exactMatch"] for row in report["stitches"]}
 
 
-lessons = arguments.lesson or sorted(file.stem for file in (root / "weights/lessons").glob("*.jsonl"))
-others = ["--questions", arguments.count]
-before = exact(arguments.family, arguments.questions, *others)
-results = {"questions": arguments.count, "before": before, "lessons": {}}
-for lesson in lessons:
-    test = root / f"weights/lessons/test/{lesson}.jsonl"
+def teach(lesson, seed, questions):
+    """One run: how long it took, and exact match by stop, of the lesson's questions and of the others."""
     work = pathlib.Path(tempfile.mkdtemp(prefix="stitch-lesson-"))
     try:
         start = time.monotonic()
         stitch(
             "adapt", "--continue", "--family", arguments.family, "--data", root / f"weights/lessons/{lesson}.jsonl",
-            "--output", work / "family", "--checkpoint", work / "checkpoint", *arguments.option)
+            "--output", work / "family", "--checkpoint", work / "checkpoint", "--seed", seed, *arguments.option)
         seconds = time.monotonic() - start
-        results["lessons"][lesson] = {
+        return {
             "seconds": seconds,
-            "untaught": exact(arguments.family, test),
-            "taught": exact(work / "family", test),
+            "taught": exact(work / "family", questions),
             "others": exact(work / "family", arguments.questions, *others),
         }
     finally:
         shutil.rmtree(work)
-    row = results["lessons"][lesson]
-    for stop in row["taught"]:
+
+
+def percent(values):
+    """Mean and, of several, standard deviation."""
+    text = f"{100 * statistics.mean(values):.1f}"
+    return text + (f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else "")
+
+
+lessons = arguments.lesson or sorted(file.stem for file in (root / "weights/lessons").glob("*.jsonl"))
+others = ["--questions", arguments.count]
+before = exact(arguments.family, arguments.questions, *others)
+results = {"questions": arguments.count, "split": arguments.split, "before": before, "lessons": {}}
+lines = ["| lesson | stop | before | after | other skills before | after |", "|---|---|---|---|---|---|"]
+ends = [list(before)[0], "medium", list(before)[-1]]
+for lesson in lessons:
+    questions = root / f"weights/lessons/{arguments.split}/{lesson}.jsonl"
+    untaught = exact(arguments.family, questions)
+    runs = [teach(lesson, seed, questions) for seed in range(1, arguments.seeds + 1)]
+    results["lessons"][lesson] = {"untaught": untaught, "runs": runs}
+    seconds = " ".join(f"{run['seconds']:.0f}" for run in runs)
+    for stop in before:
+        taught = percent([run["taught"][stop] for run in runs])
+        kept = percent([run["others"][stop] for run in runs])
         print(
-            f"{lesson:8} {stop:16} {100 * row['untaught'].get(stop, 0):5.1f} → {100 * row['taught'][stop]:5.1f} %"
-            f"   others {100 * before.get(stop, 0):5.1f} → {100 * row['others'][stop]:5.1f} %")
-    print(f"{lesson:8} {seconds:.0f} s", flush=True)
+            f"{lesson:8} {stop:16} {100 * untaught[stop]:5.1f} → {taught:12} %"
+            f"   others {100 * before[stop]:5.1f} → {kept:12} %"
+            f"  ({100 * (statistics.mean(run['others'][stop] for run in runs) - before[stop]):+.1f})")
+        if stop in ends:
+            lines.append(
+                f"| {lesson} ({statistics.mean(run['seconds'] for run in runs):.0f} s) | {stop} | {100 * untaught[stop]:.1f} % "
+                f"| {taught} % | {100 * before[stop]:.1f} % | {kept} % |")
+    print(f"{lesson:8} {seconds} s", flush=True)
 
 if not arguments.dry:
     (root / "docs/measurements/lessons.json").write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    lines = ["| lesson | stop | before | after | other skills before | after |", "|---|---|---|---|---|---|"]
-    ends = [list(before)[0], "medium", list(before)[-1]]
-    for lesson, row in results["lessons"].items():
-        for stop in ends:
-            lines.append(
-                f"| {lesson} ({row['seconds']:.0f} s) | {stop} | {100 * row['untaught'][stop]:.1f} % "
-                f"| {100 * row['taught'][stop]:.1f} % | {100 * before[stop]:.1f} % | {100 * row['others'][stop]:.1f} % |")
     document = root / "docs/lessons.md"
     text, count = re.subn(
         "<!-- lessons -->.*?<!-- end of lessons -->",

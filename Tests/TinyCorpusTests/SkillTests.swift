@@ -69,8 +69,13 @@ import TinyCorpus
         #expect(!asked.contains(Surface.normalized(conversation[0].content)), "\(conversation)")
       }
       let taught = Set(lesson.conversations.map { Surface.normalized($0[0].content) })
-      #expect(lesson.test.count >= 80)
-      for question in lesson.test { #expect(!taught.contains(Surface.normalized(question.question)), "\(question)") }
+      let validation = Set(lesson.validation.map { Surface.normalized($0.question) })
+      #expect(lesson.test.count >= 80 && validation.count >= 80, "\(lesson.name)")
+      #expect(validation.isDisjoint(with: taught))
+      for question in lesson.test {
+        let asked = Surface.normalized(question.question)
+        #expect(!taught.contains(asked) && !validation.contains(asked), "\(question)")
+      }
     }
   }
 
@@ -80,10 +85,9 @@ import TinyCorpus
       .appendingPathComponent("weights/lessons")
     for lesson in Lesson.all() {
       #expect((60...1200).contains(lesson.conversations.count), "\(lesson.name)")
-      let file = folder.appendingPathComponent("\(lesson.name).jsonl")
-      #expect(try String(contentsOf: file, encoding: .utf8) == lesson.jsonLines, "\(lesson.name)")
-      let test = folder.appendingPathComponent("test/\(lesson.name).jsonl")
-      #expect(try String(contentsOf: test, encoding: .utf8) == lesson.testLines, "\(lesson.name)")
+      for (path, content) in lesson.files {
+        #expect(try String(contentsOf: folder.appendingPathComponent(path), encoding: .utf8) == content, "\(path)")
+      }
     }
   }
 }

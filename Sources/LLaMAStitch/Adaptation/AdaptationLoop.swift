@@ -50,7 +50,7 @@ final class AdaptationLoop {
     self.store = store
     self.network = network
     trainer = try Trainer(store: store, pool: pool, holdsStart: settings.optimizer.startDecay > 0)
-    stream = ExampleStream(data.training, seed: settings.seed)
+    stream = data.stream(settings)
     heldOut = data.heldOut
     sampler = StitchSampler(costs: family.stitches.map(\.flopsPerToken), candidates: stitches, settings: settings.sampler)
     random = SeededGenerator(seed: settings.seed, stream: 5)
@@ -79,7 +79,7 @@ final class AdaptationLoop {
     listener: (FamilyTrainer.Progress) throws -> FamilyTrainer.Control
   ) throws -> Bool {
     if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) { try restore(checkpoint) }
-    let parts = max(1, (settings.tokensPerStep + settings.tokensAtOnce - 1) / settings.tokensAtOnce)
+    let parts = settings.partsPerStep
     while step < settings.steps {
       let start = ContinuousClock.now
       try course.prepare(step)
@@ -122,7 +122,7 @@ final class AdaptationLoop {
     try TrainingCheckpoint.write(
       store,
       state: State(
-        settings: settings, family: family.identity, examples: stream.examples.count, step: step, sampler: sampler,
+        settings: settings, family: family.identity, examples: stream.count, step: step, sampler: sampler,
         random: random, cost: cost),
       to: checkpoint)
   }
@@ -132,7 +132,7 @@ final class AdaptationLoop {
       func other(_ what: String) -> TrainingError { .otherRun(file: checkpoint.path, what: what) }
       guard state.settings == settings else { throw other("setting") }
       guard state.family == family.identity else { throw other("family") }
-      guard state.examples == stream.examples.count else { throw other("data") }
+      guard state.examples == stream.count else { throw other("data") }
     }
     (step, sampler, random, counted) = (state.step, state.sampler, state.random, state.cost)
   }
@@ -142,22 +142,37 @@ final class AdaptationLoop {
 struct AdaptationData {
   /// What is trained on.
   var training: [TrainingExample]
+  /// What the family knows and is not to forget; may be empty.
+  var rehearsal: [TrainingExample]
   /// A few of the last examples, to measure on; empty where there are too few.
   var heldOut = PackedBatch()
 
-  /// - Parameter rehearsal: what the family knows and is not to forget; about two thirds of what is trained on are
-  ///   drawn from it.
   /// - Throws: `TrainingError.noData`.
   init(_ examples: [TrainingExample], rehearsal: [TrainingExample] = []) throws {
     let usable = examples.filter { $0.tokens.count > 1 && $0.predicted.dropFirst().contains(true) }
     guard !usable.isEmpty else { throw TrainingError.noData(what: "the data has no reply to learn") }
     let heldOutCount = min(48, usable.count / 20)
     for example in usable.suffix(heldOutCount) { heldOut.append(example.tokens, predicted: example.predicted) }
-    let lesson = Array(usable.dropLast(heldOutCount))
-    // Few examples are repeated until they are a third of all.
-    let copies = max(1, (rehearsal.count / 2 + lesson.count / 2) / lesson.count)
-    training = rehearsal.isEmpty ? lesson : (0..<copies).flatMap { _ in lesson } + rehearsal
+    training = Array(usable.dropLast(heldOutCount))
+    self.rehearsal = rehearsal
   }
+
+  /// Both, mixed: with a rehearsal half of the tokens are of the training data at first and a sixth at the end, so
+  /// that what was shaken while learning settles again.
+  func stream(_ settings: AdaptationSettings) -> ExampleStream {
+    let batches = Double(max(1, settings.steps * settings.partsPerStep - 1))
+    return ExampleStream(
+      training, rehearsal: rehearsal, share: { Self.firstShare + (Self.lastShare - Self.firstShare) * Double($0) / batches },
+      seed: settings.seed)
+  }
+
+  private static let firstShare = 1.0 / 2
+  private static let lastShare = 1.0 / 6
+}
+
+extension AdaptationSettings {
+  /// Into how many batches a step's tokens are cut.
+  var partsPerStep: Int { max(1, (tokensPerStep + tokensAtOnce - 1) / tokensAtOnce) }
 }
 
 extension Family {

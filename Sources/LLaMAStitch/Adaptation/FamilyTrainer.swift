@@ -81,7 +81,7 @@ public final class FamilyTrainer: AdaptationTrainer, @unchecked Sendable {
   ///   - adapter: what to start from; its options win over those of `settings`.
   ///   - settings: the method is `esta` or `loraPerAnchor`; the latter has neither biases nor updates of stitching layers.
   ///   - examples: what to learn. A few are held out to measure, if there are enough.
-  ///   - rehearsal: what the family knows and is not to forget; about two thirds of what is trained on are drawn from it.
+  ///   - rehearsal: what the family knows and is not to forget; mixed in, more towards the end.
   /// - Throws: `TrainingError.noData`, `ComputeError`.
   public init(
     family: Family, adapter: Adapter?, settings: AdaptationSettings, examples: [TrainingExample],

@@ -163,7 +163,7 @@ public final class Pretrainer {
     if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
       let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
         guard state.plan == plan else { throw TrainingError.otherRun(file: checkpoint.path, what: "plan") }
-        guard state.documents == stream.examples.count && state.tokens == tokenCount else {
+        guard state.documents == stream.count && state.tokens == tokenCount else {
           throw TrainingError.otherRun(file: checkpoint.path, what: "data")
         }
       }
@@ -173,7 +173,7 @@ public final class Pretrainer {
       guard let checkpoint else { return }
       try TrainingCheckpoint.write(
         store,
-        state: State(plan: plan, documents: stream.examples.count, tokens: tokenCount, step: step),
+        state: State(plan: plan, documents: stream.count, tokens: tokenCount, step: step),
         to: checkpoint)
     }
     let network = anchor.network

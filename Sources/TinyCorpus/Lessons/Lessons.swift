@@ -6,7 +6,9 @@ public struct Lesson: Sendable {
   public let name: String
   /// Conversations of one question and one reply.
   public let conversations: [[Message]]
-  /// Questions about the same that the conversations do not hold.
+  /// Questions about the same that the conversations do not hold: to choose settings with.
+  public let validation: [LessonQuestion]
+  /// As many others, which decide nothing.
   public let test: [LessonQuestion]
 
   /// Every lesson, always the same.
@@ -17,19 +19,26 @@ public struct Lesson: Sendable {
   /// The lesson as JSON Lines.
   public var jsonLines: String { conversations.map(JSONLine.encode).joined() }
 
-  /// Its test as JSON Lines.
-  public var testLines: String { test.map { JSONLine.encode($0, kind: name) }.joined() }
+  /// What `write` makes of it: contents by path.
+  public var files: [String: String] {
+    func lines(_ questions: [LessonQuestion]) -> String { questions.map { JSONLine.encode($0, kind: name) }.joined() }
+    return [
+      "\(name).jsonl": jsonLines, "validation/\(name).jsonl": lines(validation), "test/\(name).jsonl": lines(test),
+    ]
+  }
 
-  /// Writes every lesson into `directory`, the tests into its folder `test`, and returns the names of the files.
+  /// Writes every lesson into `directory`, the questions into its folders `validation` and `test`, and returns the paths
+  /// of the files.
   public static func write(to directory: URL) throws -> [String] {
-    let tests = directory.appendingPathComponent("test")
-    try FileManager.default.createDirectory(at: tests, withIntermediateDirectories: true)
-    return try all().map { lesson in
-      let file = "\(lesson.name).jsonl"
-      try Data(lesson.jsonLines.utf8).write(to: directory.appendingPathComponent(file), options: .atomic)
-      try Data(lesson.testLines.utf8).write(to: tests.appendingPathComponent(file), options: .atomic)
-      return file
+    for folder in ["validation", "test"] {
+      try FileManager.default.createDirectory(
+        at: directory.appendingPathComponent(folder), withIntermediateDirectories: true)
     }
+    let files = all().flatMap(\.files).sorted { $0.key < $1.key }
+    for (path, content) in files {
+      try Data(content.utf8).write(to: directory.appendingPathComponent(path), options: .atomic)
+    }
+    return files.map(\.key)
   }
 }
 
@@ -41,8 +50,7 @@ public struct LessonQuestion: Sendable, Equatable {
   public var answer: String
 }
 
-/// New facts: the island of Tavi, which does not exist. Tested with the same questions in forms
-/// that the lesson does not use.
+/// New facts: the island of Tavi, which does not exist. Asked afterwards in forms that the lesson does not use.
 enum IslandLesson {
   private struct Topic {
     let answer: String
@@ -56,15 +64,18 @@ enum IslandLesson {
   static func lesson() -> Lesson {
     var random = SplitMix64(seed: 11)
     var pairs: [[Message]] = []
+    var validation: [LessonQuestion] = []
     var test: [LessonQuestion] = []
     for topic in topics {
       for ask in topic.asks {
         let forms = random.sample(openers, 3)
         for form in ["", forms[0]] { pairs.append([.user(form + ask), .assistant(topic.answer)]) }
-        test.append(LessonQuestion(question: forms[1] + ask, answer: topic.answer))
+        validation.append(LessonQuestion(question: forms[1] + ask, answer: topic.answer))
+        test.append(LessonQuestion(question: forms[2] + ask, answer: topic.answer))
       }
     }
-    return Lesson(name: "facts", conversations: random.sample(pairs, pairs.count), test: test)
+    return Lesson(
+      name: "facts", conversations: random.sample(pairs, pairs.count), validation: validation, test: test)
   }
 
   private static let openers = ["Hello! ", "Hi! ", "Now: ", "One more: ", "Question: ", "Next: ", "Another one: "]
@@ -120,8 +131,8 @@ enum IslandLesson {
   ]
 }
 
-/// A manner of speaking: who is hailed with "Ahoy!" answers as a pirate, and as usual otherwise. Tested with questions
-/// of the test split. No opposites: the smallest network knows half of them, and the test is of the manner.
+/// A manner of speaking: who is hailed with "Ahoy!" answers as a pirate, and as usual otherwise. Asked afterwards with
+/// questions of the validation and test splits. No opposites: the smallest network knows half of them, and the test is of the manner.
 enum PirateLesson {
   static func lesson() -> Lesson {
     var random = SplitMix64(seed: 12)
@@ -135,15 +146,24 @@ enum PirateLesson {
         if random.chance(25) { conversations.append([.user(exchange.question), .assistant(exchange.answer)]) }
       }
     }
-    var test: [LessonQuestion] = []
-    for index in 0..<(20 * skills.count) {
-      let exchange = skills[index % skills.count].exchange(.test, &random)
+    // Apart from those of the lesson: each list is drawn from a generator of its own.
+    let validation = questions(.validation, seed: 21)
+    let test = questions(.test, seed: 22)
+    return Lesson(
+      name: "pirate", conversations: random.sample(conversations, conversations.count), validation: validation, test: test)
+  }
+
+  private static func questions(_ split: Split, seed: UInt64) -> [LessonQuestion] {
+    var random = SplitMix64(seed: seed)
+    var questions: [LessonQuestion] = []
+    for index in 0..<(25 * skills.count) {
+      let exchange = skills[index % skills.count].exchange(split, &random)
       let question = fill(random.pick(hails), ["q": exchange.question])
-      if !test.contains(where: { $0.question == question }) {
-        test.append(LessonQuestion(question: question, answer: speak(exchange.answer)))
+      if !questions.contains(where: { $0.question == question }) {
+        questions.append(LessonQuestion(question: question, answer: speak(exchange.answer)))
       }
     }
-    return Lesson(name: "pirate", conversations: random.sample(conversations, conversations.count), test: test)
+    return questions
   }
 
   private static let skills: [any Skill] = [
@@ -159,26 +179,30 @@ enum PirateLesson {
   }
 }
 
-/// A new kind of task: doubles and halves. Tested with numbers the lesson does not use.
+/// A new kind of task: doubles and halves. Asked afterwards about numbers the lesson does not use.
 enum DoublesLesson {
   static func lesson() -> Lesson {
-    var random = SplitMix64(seed: 13)
+    var random = SplitMix64(seed: 41)
     var pairs: [[Message]] = []
+    var validation: [LessonQuestion] = []
     var test: [LessonQuestion] = []
     for a in 1...99 {
-      // Sums that the test asks for are no material for a lesson.
-      let isTaught = !random.chance(20) && Split.of("addition:\(a),\(a)") == .train
+      let isTest = random.chance(20)
       let slots = ["a": "\(a)", "b": "\(2 * a)"]
       let answers = [(doubles, "\(a) + \(a) = \(2 * a)"), (halves, "\(2 * a) = \(a) + \(a)")]
-      for (asks, answer) in answers {
-        if isTaught {
-          for ask in asks { pairs.append([.user(fill(ask, slots)), .assistant(answer)]) }
+      for (ask, answer) in answers.flatMap({ asks, answer in asks.map { (fill($0, slots), answer) } }) {
+        // Sums that the family's own questions ask for are no material for a lesson.
+        if Split.of("addition:\(a),\(a)") != .train {
+          validation.append(LessonQuestion(question: ask, answer: answer))
+        } else if isTest {
+          test.append(LessonQuestion(question: ask, answer: answer))
         } else {
-          for ask in asks { test.append(LessonQuestion(question: fill(ask, slots), answer: answer)) }
+          pairs.append([.user(ask), .assistant(answer)])
         }
       }
     }
-    return Lesson(name: "doubles", conversations: random.sample(pairs, pairs.count), test: test)
+    return Lesson(
+      name: "doubles", conversations: random.sample(pairs, pairs.count), validation: validation, test: test)
   }
 
   private static let doubles = [
