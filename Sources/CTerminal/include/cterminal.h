@@ -53,7 +53,7 @@ typedef struct {
 /* Takes the terminal on standard input and output: alternate screen, keys one by one, signal handlers. Until
    ct_close, standard output and standard error of the process go to `log_path` (appended, mode 0600), or nowhere if
    it is NULL, so that nothing but this shim writes to the screen. */
-int ct_open(const char *_Nullable log_path, int mouse, int color);
+int ct_open(const char *_Nullable log_path, int mouse);
 /* Puts everything back: modes, screen, signal handlers, standard output and error. May be called twice. */
 void ct_close(void);
 /* Why the last call failed, or "". Static memory, never NULL. */
@@ -62,6 +62,11 @@ const char *_Nonnull ct_error(void);
 /* Whether descriptors 0 and 1 are both a terminal, and descriptor 0 is one. */
 int ct_is_terminal(void);
 int ct_input_is_terminal(void);
+
+/* Whether the open terminal shows palette colours. */
+int ct_has_colors(void);
+/* Asks for mouse reports, or leaves the mouse to the terminal. */
+void ct_use_mouse(int use);
 
 int ct_width(void);
 int ct_height(void);
