@@ -27,6 +27,7 @@ class Screen:
         self.rows, self.columns = rows, columns
         self.cells = [[" "] * columns for _ in range(rows)]
         self.x = self.y = 0
+        self.top, self.bottom = 0, rows  # what scrolls
         self.last = " "
         self.text = ""
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -44,6 +45,8 @@ class Screen:
                     raise ValueError(f"unknown sequence {self.text[place:place + 16]!r}")
                 if match.group(3):
                     self.control(match.group(1), match.group(2), match.group(3))
+                elif match.group() == "\x1bM":
+                    self.move(-1)
                 place = match.end()
                 continue
             self.put(character)
@@ -54,7 +57,7 @@ class Screen:
         if character == "\r":
             self.x = 0
         elif character == "\n":
-            self.y = min(self.rows - 1, self.y + 1)
+            self.move(1)
         elif character == "\b":
             self.x = max(0, self.x - 1)
         elif character == "\t":
@@ -68,12 +71,30 @@ class Screen:
                 self.cells[self.y][self.x + 1] = ""
             self.x += width
 
+    def move(self, lines):
+        """One line up or down; at the edge of what scrolls, it scrolls."""
+        if self.y == (self.bottom - 1 if lines > 0 else self.top):
+            self.scroll(self.top, lines)
+        else:
+            self.y = max(0, min(self.rows - 1, self.y + lines))
+
+    def scroll(self, top, lines):
+        """Moves the lines from `top` on up, or down where `lines` is negative."""
+        part = self.cells[top : self.bottom]
+        count = min(abs(lines), len(part))
+        blank = [[" "] * self.columns for _ in range(count)]
+        self.cells[top : self.bottom] = part[count:] + blank if lines > 0 else blank + part[: len(part) - count]
+
     def control(self, private, numbers, final):
         values = [int(n) if n else 0 for n in numbers.split(";")]
         first = values[0] or 1
         row = self.cells[min(self.y, self.rows - 1)]
         at = min(self.x, self.columns - 1)
-        if private or final in "mhlrtn":
+        if private or final in "mhltn":
+            return
+        if final == "r":
+            self.top, self.bottom = first - 1, (values[1] if len(values) > 1 else 0) or self.rows
+            self.x = self.y = 0
             return
         if final in "Hf":
             self.y = min(self.rows, first) - 1
@@ -112,14 +133,9 @@ class Screen:
         elif final == "Z":
             self.x = max(0, (at - 1) // 8 * 8)
         elif final in "LM":
-            count = min(first, self.rows - self.y)
-            blank = [[" "] * self.columns for _ in range(count)]
-            if final == "L":
-                self.cells[self.y : self.y] = blank
-                del self.cells[self.rows :]
-            else:
-                del self.cells[self.y : self.y + count]
-                self.cells += blank
+            self.scroll(self.y, first if final == "M" else -first)
+        elif final in "ST":
+            self.scroll(self.top, first if final == "S" else -first)
         else:
             raise ValueError(f"unknown sequence CSI {private}{numbers}{final}")
 

@@ -88,5 +88,5 @@ extension Script {
 /// A path as a file in `folder` means it: `~` is the home directory, and what is not absolute is relative to the folder.
 package func resolvePath(_ path: String, in folder: URL) -> String {
   if path == "~" || path.hasPrefix("~/") { return NSHomeDirectory() + path.dropFirst(1) }
-  return URL(fileURLWithPath: path, relativeTo: folder).standardizedFileURL.path
+  return path.hasPrefix("/") ? path : folder.appendingPathComponent(path).standardizedFileURL.path
 }

@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 /// Plays a script on a state, with replies that come at once, and the time that passes in between.
-private struct Stage {
+private final class Stage {
   var state: AppState
   var player: ScriptPlayer
   var now: Duration = .zero
@@ -21,7 +21,7 @@ private struct Stage {
   }
 
   /// - Returns: whether the script is over; otherwise it waits for something to happen.
-  mutating func run() -> Bool {
+  func run() -> Bool {
     for _ in 0..<100_000 {
       switch player.next(state, at: now) {
       case .over: return true
@@ -39,7 +39,7 @@ private struct Stage {
     return true
   }
 
-  mutating func answer(_ text: String) {
+  func answer(_ text: String) {
     guard let id = state.activeReply else { return }
     state.apply(.reply(id: id, .started(stitch: "large", adapterStep: nil)), .reply(id: id, .text(text)), .replyEnded(id: id))
   }
@@ -47,7 +47,7 @@ private struct Stage {
 
 @Suite struct ScriptPlayerTests {
   @Test func typesSendsAndWaitsForReplies() throws {
-    var stage = try Stage("- user: Hello there\n- user: /etc is a folder\n- user: |-\n    two\n    lines")
+    let stage = try Stage("- user: Hello there\n- user: /etc is a folder\n- user: |-\n    two\n    lines")
     #expect(!stage.run())
     #expect(stage.sent == ["Hello there"] && stage.state.activeReply != nil)
     // A person needs a while for eleven letters, but not for ever.
@@ -63,7 +63,7 @@ private struct Stage {
   }
 
   @Test func theSliderMovesStopByStop() throws {
-    var stage = try Stage("- stitch: 6\n- stitch: small\n- stitch: nonsense")
+    let stage = try Stage("- stitch: 6\n- stitch: small\n- stitch: nonsense")
     #expect(stage.run())
     // Nine stops: from 9 to 6, to 1, and a line that the chat answers.
     #expect(stage.state.stop == 0 && stage.sent == ["/stitch nonsense"])
@@ -72,7 +72,7 @@ private struct Stage {
   }
 
   @Test func everyOtherStepIsALine() throws {
-    var stage = try Stage(
+    let stage = try Stage(
       """
       - set: {temperature: 0.5, top_p: off}
       - system: Be brief.
@@ -92,7 +92,7 @@ private struct Stage {
   @Test func waitsForTheFamilyAndForTraining() throws {
     var loading = AppState()
     loading.apply(.resize(width: 80, height: 24))
-    var stage = try Stage("- train: {data: x.jsonl, steps: 5}\n- wait: training\n- stitch: 1", state: loading)
+    let stage = try Stage("- train: {data: x.jsonl, steps: 5}\n- wait: training\n- stitch: 1", state: loading)
     #expect(!stage.run() && stage.sent.isEmpty)
     stage.state.apply(.loaded(ScriptedBackend.summary))
     #expect(!stage.run() && stage.sent.count == 1 && stage.state.stop == 8)
@@ -103,9 +103,9 @@ private struct Stage {
   }
 
   @Test func theSameEveryTimeAndFasterOnRequest() throws {
-    var first = try Stage("- system: The quick brown fox jumps over the lazy dog.")
-    var second = try Stage("- system: The quick brown fox jumps over the lazy dog.")
-    var fast = try Stage("- system: The quick brown fox jumps over the lazy dog.", speed: 10)
+    let first = try Stage("- system: The quick brown fox jumps over the lazy dog.")
+    let second = try Stage("- system: The quick brown fox jumps over the lazy dog.")
+    let fast = try Stage("- system: The quick brown fox jumps over the lazy dog.", speed: 10)
     #expect(first.run() && second.run() && fast.run())
     #expect(first.now == second.now)
     #expect(fast.now * 9 < first.now && first.now < fast.now * 11)
@@ -113,7 +113,7 @@ private struct Stage {
 
   @Test func whatIsLongIsPasted() throws {
     let long = String(repeating: "many words ", count: 100).trimmingCharacters(in: .whitespaces)
-    var stage = try Stage("- user: \(long)")
+    let stage = try Stage("- user: \(long)")
     #expect(!stage.run())
     #expect(stage.sent == [long] && stage.keys == 1)
   }
@@ -121,7 +121,7 @@ private struct Stage {
   @Test func withoutAFamilyThereIsNothingToPlay() throws {
     var failed = AppState()
     failed.apply(.loadFailed("no weights"))
-    var stage = try Stage("- user: a", state: failed)
+    let stage = try Stage("- user: a", state: failed)
     #expect(stage.run() && stage.sent.isEmpty)
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import LLaMAStitch
 import Testing
 
 /// The built program in a real terminal.

@@ -91,7 +91,7 @@ struct KeysEndToEndTests {
       try tmux.press(name)
       try tmux.wait("the shell") { $0.contains("Stopped") && $0.contains("$ ") }
       #expect(try tmux.value("alternate_on") == "0" && tmux.value("mouse_any_flag") == "0")
-      try tmux.enter("fg")
+      try tmux.enter("fg; echo \"status=$?\"")
       try tmux.wait("the screen as before") { _ in try tmux.look() == before }
       #expect(try tmux.value("mouse_any_flag") == "1")
     case .help:

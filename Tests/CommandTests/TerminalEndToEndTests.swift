@@ -57,7 +57,7 @@ struct TerminalEndToEndTests {
     try tmux.enter("stty -a | grep -c ' icanon'; echo shell")
     try tmux.wait("the shell's terminal") { $0.contains("1\nshell\n") }
     try tmux.resize(width: 80, height: 20)
-    try tmux.enter("fg")
+    try tmux.enter("fg; echo \"status=$?\"")
     try tmux.wait("the chat at its new size") { screen in
       let lines = screen.split(separator: "\n", omittingEmptySubsequences: false)
       return lines[0].hasPrefix(" stitch ") && screen.contains("› a draft") && lines.allSatisfy { $0.count <= 80 }

@@ -16,7 +16,7 @@ final class Tmux: Sendable {
     let variables = environment.flatMap { ["-e", "\($0.key)=\($0.value)"] }
     try command(
       ["-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "\(width)", "-y", "\(height)"] + variables
-        + ["env", "PS1=$ ", "ENV=", "/bin/sh"])
+        + ["env", "-u", "NO_COLOR", "-u", "COLORFGBG", "PS1=$ ", "ENV=", "/bin/sh"])
   }
 
   /// Without a session the server ends. (It would not obey `kill-server`, which signals itself: threads of a test block

@@ -18,8 +18,8 @@ enum {
   CT_CHARACTER,   /* code: a Unicode scalar that is no control; modifiers: CT_ALT or 0 */
   CT_KEY,         /* code: one of CT_KEY_…, or CT_KEY_CONTROL + letter */
   CT_MOUSE,       /* code: one of CT_MOUSE_…; x, y: the cell, from 0 */
-  CT_PASTE_BEGIN, /* what follows until CT_PASTE_END was pasted, not typed */
-  CT_PASTE_END,
+  CT_PASTE_BEGIN, /* something was pasted: call ct_read_paste */
+  CT_PASTE_END,   /* of no interest: an end without a beginning */
   CT_RESIZE,      /* ct_width and ct_height have changed */
   CT_WAKE,        /* ct_wake was called, once or more */
   CT_QUIT,        /* code: the signal (SIGTERM, SIGHUP, …); 0 when the terminal is gone */
@@ -73,6 +73,10 @@ int ct_height(void);
 
 /* Waits for one event: input, a signal, ct_wake, or `timeout_ms` (-1: for ever). Sleeps in poll(2) meanwhile. */
 void ct_next(int timeout_ms, ct_event *_Nonnull event);
+/* The next bytes of what was pasted, after CT_PASTE_BEGIN; they may be anything. is_over: those were the last, because
+   the end marker came, or nothing for `timeout_ms` (not every terminal sends one), or a signal that asks to end. Many at
+   once: ncurses would make two system calls for every byte. size: at least 6. */
+int ct_read_paste(uint8_t *_Nonnull bytes, int size, int timeout_ms, int *_Nonnull is_over);
 /* Makes ct_next return CT_WAKE. Any thread; async-signal-safe; cheap when called again before ct_next ran. */
 void ct_wake(void);
 

@@ -8,12 +8,18 @@ package enum YAMLDocument {
   /// - Returns: `nil` if there is nothing but comments.
   package static func read(_ text: String, file: String) throws(DocumentError) -> DocumentNode? {
     if mayExplode(text) { throw DocumentError(file: file, noAliases) }
+    let parser: Parser
     let root: Node?
-    do { root = try Yams.compose(yaml: text) } catch let error as YamlError {
+    do {
+      parser = try Parser(yaml: text, encoding: .utf8)
+      root = try parser.singleRoot()
+    } catch let error as YamlError {
       throw explain(error, file: file)
     } catch {
       throw DocumentError(file: file, "it is not valid YAML")
     }
+    // Nodes know their anchors only as long as their parser lives.
+    defer { withExtendedLifetime(parser) {} }
     guard let root else { return nil }
     let node = try convert(root, file: file, depth: 0)
     return node.value == .null ? nil : node

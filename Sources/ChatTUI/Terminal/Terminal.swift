@@ -74,27 +74,20 @@ package struct Terminal: ~Copyable {
     }
   }
 
-  /// Everything up to the end marker, without what is no text. A terminal that never sends the marker is given up
-  /// on after a second of silence.
+  /// Everything up to the end marker. A terminal that never sends the marker is given up on after a second of silence.
   private func readPaste() -> String {
-    var text = String.UnicodeScalarView()
-    while true {
-      var event = ct_event()
-      ct_next(1000, &event)
-      switch Int(event.kind) {
-      case CT_PASTE_END, CT_NONE: return String(text)
-      case CT_QUIT:
-        raise(event.code == 0 ? SIGHUP : event.code)
-        return String(text)
-      case CT_CHARACTER where event.modifiers == 0:
-        if let scalar = Unicode.Scalar(UInt32(event.code)) { text.append(scalar) }
-      case CT_KEY where Int(event.code) == CT_KEY_ENTER: text.append("\r")
-      case CT_KEY where Int(event.code) == CT_KEY_TAB: text.append("\t")
-      case CT_KEY where Int(event.code) == CT_KEY_CONTROL + 0x6A: text.append("\n")
-      default: break
-      }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    var isOver: Int32 = 0
+    while isOver == 0 {
+      let count = ct_read_paste(&chunk, Int32(chunk.count), 1000, &isOver)
+      // Past any text that somebody wants to send, the rest is dropped.
+      if bytes.count < Self.longestPaste { bytes += chunk[..<Int(count)] }
     }
+    return String(decoding: bytes, as: UTF8.self)
   }
+
+  private static let longestPaste = 64 << 20
 
   private func keyPress(_ event: ct_event) -> KeyPress? {
     let modifiers = KeyPress.Modifiers(rawValue: Int(event.modifiers))
