@@ -4,7 +4,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat test tiny-family results bench-peers bench-large-family install clean
+.PHONY: help setup build chat test tiny-family results bench-ui bench-peers bench-large-family pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,10 @@ results: setup ## run the study of docs/protocol.md and write docs/results.md (t
 	$(BUILD) --product esta-study
 	.build/release/esta-study Benchmarks/study.yaml --output docs
 
+bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idling, memory (two minutes)
+	$(BUILD) --product stitch
+	python3 Benchmarks/bench_ui.py
+
 bench-peers: setup ## compare speed with PyTorch, transformers and PEFT, side by side (half an hour)
 	$(BUILD) --product stitch
 	python3 Benchmarks/bench_peers.py
@@ -40,6 +44,10 @@ bench-peers: setup ## compare speed with PyTorch, transformers and PEFT, side by
 bench-large-family: setup ## build a family of a 7B and a 13B with random weights (65 GB of disk below WORK, an hour)
 	$(BUILD) --product stitch
 	.build/release/stitch bench --suite large-family --work "$(or $(WORK),.)"
+
+pictures: setup ## play examples/*.yaml in tmux and draw docs/*.svg from what they show
+	$(BUILD) --product stitch
+	./scripts/pictures.sh
 
 install: setup ## install stitch and the default family below PREFIX (~/.local)
 	$(BUILD) --product stitch

@@ -29,11 +29,16 @@ let package = Package(
     .target(name: "Tokenizer", dependencies: ["CSentencePiece"], swiftSettings: swiftSettings),
     .target(name: "LLaMAStitch", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: swiftSettings),
     .target(name: "ChatEngine", dependencies: ["Tokenizer", "LLaMAStitch"], swiftSettings: swiftSettings),
-    .target(name: "ChatTUI", dependencies: ["ChatEngine", "CTerminal"], swiftSettings: swiftSettings),
+    .target(
+      name: "ChatScript",
+      dependencies: ["ChatEngine", "LLaMAStitch", .product(name: "Yams", package: "Yams")],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "ChatTUI", dependencies: ["ChatEngine", "ChatScript", "CTerminal"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "stitch",
       dependencies: [
-        "Tokenizer", "LLaMAStitch", "ChatEngine", "ChatTUI", "Figures",
+        "Tokenizer", "LLaMAStitch", "ChatEngine", "ChatScript", "ChatTUI", "Figures",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -74,9 +79,12 @@ let package = Package(
     .testTarget(
       name: "ChatEngineTests", dependencies: ["ChatEngine", "LLaMAStitch", "Tokenizer", "FamilyFixture"],
       swiftSettings: swiftSettings),
-    .testTarget(name: "ChatTUITests", dependencies: ["ChatTUI"], swiftSettings: swiftSettings),
+    .testTarget(name: "ChatScriptTests", dependencies: ["ChatScript", "ChatEngine"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer", "FamilyFixture"], swiftSettings: swiftSettings),
+      name: "ChatTUITests", dependencies: ["ChatTUI", "ChatScript"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "CommandTests", dependencies: ["ChatTUI", "LLaMAStitch", "Tokenizer", "FamilyFixture"],
+      swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(
       name: "StudyTests", dependencies: ["FamilyFixture", "LLaMAStitch"], exclude: ["quick.yaml"],

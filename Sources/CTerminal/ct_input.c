@@ -8,6 +8,7 @@
 #include <ncursesw/curses.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -151,6 +152,40 @@ static int read_key(ct_event *event) {
     if (more != ERR) unget_wch((wchar_t)next);
   }
   return decode(status, code, event);
+}
+
+/* Never more is read than the end marker still needs, so that nothing after it is taken from ncurses. */
+int ct_read_paste(uint8_t *bytes, int size, int timeout_ms, int *is_over) {
+  static const uint8_t end[6] = "\033[201~";
+  static int matched; /* bytes of the marker at the end of what was read */
+  int count = 0;
+  *is_over = 0;
+  while (count + (int)sizeof end <= size) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    int ready = poll(&input, 1, timeout_ms);
+    if (ready < 0 && errno == EINTR && !cti_is_to_quit()) continue;
+    uint8_t piece[sizeof end];
+    ssize_t got = ready > 0 ? read(STDIN_FILENO, piece, sizeof end - (size_t)matched) : 0;
+    if (got <= 0 || cti_is_to_quit()) {
+      *is_over = 1;
+      break;
+    }
+    for (ssize_t i = 0; i < got; i++) {
+      if (piece[i] == end[matched]) {
+        matched++;
+        continue;
+      }
+      for (int held = 0; held < matched; held++) bytes[count++] = end[held];
+      matched = piece[i] == end[0];
+      if (!matched) bytes[count++] = piece[i];
+    }
+    if (matched == sizeof end) {
+      *is_over = 1;
+      break;
+    }
+  }
+  if (*is_over) matched = 0;
+  return count;
 }
 
 /* Something from the pipe of signals. 1: event filled. */

@@ -9,6 +9,8 @@ int cti_signals_install(void);
 void cti_signals_remove(void);
 int cti_pipe_read_end(void);
 void cti_wake_taken(void);
+/* Whether a signal has asked the program to end. */
+int cti_is_to_quit(void);
 /* What a crash handler restores: the modes the terminal has now. */
 void cti_crash_save_modes(int terminal_fd);
 /* What a crash handler writes first (copied); it does nothing before this is known. */

@@ -20,6 +20,7 @@ static struct sigaction old_told[TOLD], old_fatal[FATAL];
 static int installed;
 static atomic_int pipe_read = -1, pipe_write = -1;
 static atomic_int wake_pending;
+static atomic_int to_quit;
 
 /* All a crash handler needs, computed beforehand. */
 static struct {
@@ -33,6 +34,7 @@ static struct {
 static void tell(int number) {
   int keep = errno;
   unsigned char byte = (unsigned char)number;
+  if (number == SIGTERM || number == SIGHUP || number == SIGINT || number == SIGQUIT) atomic_store(&to_quit, 1);
   int fd = atomic_load(&pipe_write);
   if (fd >= 0) {
     /* A full pipe is readable anyway, which is all that matters. */
@@ -94,6 +96,8 @@ void cti_signals_remove(void) {
 }
 
 int cti_pipe_read_end(void) { return atomic_load(&pipe_read); }
+
+int cti_is_to_quit(void) { return atomic_load(&to_quit); }
 
 void cti_wake_taken(void) { atomic_store(&wake_pending, 0); }
 

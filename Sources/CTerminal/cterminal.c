@@ -30,6 +30,8 @@ static int is_open, is_left, use_mouse, use_color;
 static int saved_output = -1, saved_error = -1;
 static int cursor_x = -1, cursor_y, cursor_shown = -1;
 static attr_t style_attributes[CT_STYLES];
+/* 0, the terminal's own colours, needs no colour sequence. */
+static short style_pairs[CT_STYLES];
 static char message[256];
 
 const char *ct_error(void) { return message; }
@@ -124,7 +126,9 @@ static void prepare_crash_reset(void) {
 
 static void close_at_exit(void) { ct_close(); }
 
-int ct_open(const char *log_path, int mouse, int color) {
+int ct_has_colors(void) { return use_color; }
+
+int ct_open(const char *log_path, int mouse) {
   if (is_open) return fail("the terminal is already open");
   message[0] = 0;
   if (!ct_is_terminal()) return fail("standard input and output are no terminal; use --plain");
@@ -155,7 +159,7 @@ int ct_open(const char *log_path, int mouse, int color) {
   noecho();
   nonl();
   use_mouse = mouse;
-  use_color = color && has_colors() && start_color() == OK && use_default_colors() == OK;
+  use_color = has_colors() && start_color() == OK && use_default_colors() == OK;
   is_open = 1;
   is_left = 0;
   cursor_shown = -1;
@@ -167,6 +171,12 @@ int ct_open(const char *log_path, int mouse, int color) {
   static int registered;
   if (!registered) registered = atexit(close_at_exit) == 0;
   return 0;
+}
+
+void ct_use_mouse(int use) {
+  if (!is_open || use == use_mouse) return;
+  use_mouse = use;
+  if (!is_left) send_text(use ? MOUSE_ON : MOUSE_OFF);
 }
 
 void ct_leave(void) {
@@ -226,10 +236,10 @@ void ct_define_style(int style, int foreground, int attributes) {
   if (attributes & CT_REVERSE) value |= A_REVERSE;
   if (attributes & CT_UNDERLINE) value |= A_UNDERLINE;
   if (attributes & CT_ITALIC) value |= A_ITALIC;
-  if (use_color && style + 1 < COLOR_PAIRS) {
-    if (foreground >= COLORS) foreground = foreground >= 8 && foreground < 16 ? foreground - 8 : -1;
-    init_pair((short)(style + 1), (short)foreground, -1);
-  }
+  if (foreground >= COLORS) foreground = foreground >= 8 && foreground < 16 ? foreground - 8 : -1;
+  int is_colored = use_color && foreground >= 0 && style + 1 < COLOR_PAIRS;
+  if (is_colored) init_pair((short)(style + 1), (short)foreground, -1);
+  style_pairs[style] = is_colored ? (short)(style + 1) : 0;
   style_attributes[style] = value;
 }
 
@@ -241,7 +251,7 @@ void ct_put(int x, int y, const uint32_t *scalars, int count, int style) {
   text[length] = 0;
   if (length == 0 || scalars[0] < 32 || (scalars[0] >= 127 && scalars[0] < 160)) text[0] = L' ', text[1] = 0;
   cchar_t cell;
-  short pair = use_color && style + 1 < COLOR_PAIRS ? (short)(style + 1) : 0;
+  short pair = style_pairs[style];
   if (setcchar(&cell, text, style_attributes[style], pair, NULL) != OK) {
     text[0] = L'?', text[1] = 0;
     if (setcchar(&cell, text, style_attributes[style], pair, NULL) != OK) return;

@@ -6,6 +6,8 @@ public enum UserDirectories {
   public static var data: URL { directory("XDG_DATA_HOME", default: ".local/share") }
   /// What can be made again: checkpoints of training runs.
   public static var cache: URL { directory("XDG_CACHE_HOME", default: ".cache") }
+  /// The configuration file.
+  public static var config: URL { directory("XDG_CONFIG_HOME", default: ".config") }
   /// Logs.
   public static var state: URL { directory("XDG_STATE_HOME", default: ".local/state") }
 

@@ -14,8 +14,10 @@ public struct ChatUIOptions: Sendable {
   public var ascii = false
   /// Take the mouse: slider and wheel. Without it the terminal's own selection works as always.
   public var mouse = true
-  /// Use the terminal's palette; `NO_COLOR` in the environment overrules it.
-  public var color = true
+  /// Which of the terminal's palette colours; `NO_COLOR` in the environment overrules it.
+  public var theme = Theme.auto
+  /// A script to play, as a person would type it.
+  public var script: ScriptPlayback?
   /// Where standard output and error of the process go while the UI is up; `nil`: nowhere.
   public var logFile: URL?
   /// Print the conversation to the terminal after leaving, so that it stays in the scroll-back.
@@ -74,6 +76,8 @@ extension AppState {
   package init(_ options: ChatUIOptions) {
     self.init()
     glyphs = options.ascii ? .ascii : .unicode
+    screen.mouse = options.mouse
+    screen.theme = ChatUIOptions.isNoColorSet ? .mono : options.theme
     wantedStitch = options.stitch
     sampling = options.sampling
     defaultTrainingSteps = options.trainingSteps

@@ -1,4 +1,5 @@
 import ChatEngine
+import ChatScript
 import Dispatch
 import Foundation
 
@@ -33,6 +34,7 @@ struct PlainChat {
   private let effects: EffectRunner
   private let arrived: DispatchSemaphore
   private let output: (String) -> Void
+  private let script: ScriptPlayback?
   private var status: Int32?
   /// How far the transcript is printed: entries below `nextEntry`, and of that one so many characters.
   private var nextEntry = 0
@@ -40,6 +42,7 @@ struct PlainChat {
 
   init(backend: any ChatBackend, options: ChatUIOptions, output: @escaping (String) -> Void) {
     state = AppState(options)
+    script = options.script
     let arrived = DispatchSemaphore(value: 0)
     self.arrived = arrived
     self.output = output
@@ -51,6 +54,7 @@ struct PlainChat {
     effects.run(.load)
     wait { if case .loading = $0.family { true } else { false } }
     if case .failed(let message) = state.family { throw PlainChatError(description: sanitiseLine(message)) }
+    if let script { play(script, interactive: isInteractive) }
     while status == nil {
       if isInteractive { output("you> ") }
       guard let line = input() else {
@@ -59,12 +63,29 @@ struct PlainChat {
         wait { _ in true }
         break
       }
-      if !isInteractive && !line.trimmingWhitespace.isEmpty { output("you> \(sanitiseLine(line))\n") }
-      apply(.submit(line))
-      printHelpAndHints()
-      wait { $0.activeReply != nil }
+      enter(line, repeating: !isInteractive)
     }
     return status ?? 0
+  }
+
+  /// Does what a line says and waits for the reply.
+  private mutating func enter(_ line: String, repeating: Bool) {
+    if repeating && !line.trimmingWhitespace.isEmpty { output("you> \(sanitiseLine(line))\n") }
+    apply(.submit(line))
+    printHelpAndHints()
+    wait { $0.activeReply != nil }
+  }
+
+  /// The lines of a script, without delays. Then the chat goes on if somebody is there to type.
+  private mutating func play(_ playback: ScriptPlayback, interactive: Bool) {
+    for step in playback.script.steps where status == nil {
+      if step.action == .waitForTraining { wait { $0.isTraining } }
+      for line in ScriptLines.lines(step.action) where status == nil { enter(line, repeating: true) }
+    }
+    if status == nil && (playback.quitsAtEnd || !interactive) {
+      apply(.terminate(status: 0))
+      wait { _ in true }
+    }
   }
 
   /// Applies what arrives until `isWaiting` no longer holds or the chat is over.

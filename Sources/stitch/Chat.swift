@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChatEngine
+import ChatScript
 import ChatTUI
 import Foundation
 
@@ -9,44 +10,68 @@ struct Chat: ParsableCommand {
     abstract: "Chat with a family of models, with a slider for its size.",
     discussion: """
       The screen is up at once; the family loads meanwhile. F1 or /help shows keys and commands. Without a terminal, \
-      or with --plain, lines are read from standard input and replies written to standard output.
+      or with --plain, lines are read from standard input and replies written to standard output. Defaults come from \
+      stitch/config.yaml in $XDG_CONFIG_HOME (~/.config); --print-config writes such a file.
       """)
 
   @OptionGroup var family: FamilyOptions
-  @OptionGroup var sampling: SamplingArguments
+  @OptionGroup var sampling: ChatSamplingArguments
 
   @Option(help: ArgumentHelp("The system prompt.", valueName: "text"))
-  var system: String = ""
+  var system: String?
+
+  @Option(help: ArgumentHelp("Play a script (YAML or JSON Lines) as a person would type it; any key takes over.", valueName: "file"))
+  var script: String?
+
+  @Option(help: ArgumentHelp("How fast to play it; 2 is twice as fast.", valueName: "x"))
+  var speed = 1.0
+
+  @Flag(help: "Leave after the script.")
+  var quitAtEnd = false
 
   @Flag(help: "Chat line by line, without cursor control.")
   var plain = false
 
-  @Flag(help: "Draw with ASCII characters only.")
-  var ascii = false
+  @Flag(inversion: .prefixedNo, help: "Draw with ASCII characters only.")
+  var ascii: Bool?
 
-  @Flag(name: .customLong("no-mouse"), help: "Leave the mouse to the terminal.")
-  var noMouse = false
+  @Flag(inversion: .prefixedNo, help: "Take the mouse, or leave it to the terminal.")
+  var mouse: Bool?
 
-  @Flag(name: .customLong("no-color"), help: "Use no colours; so does NO_COLOR in the environment.")
-  var noColor = false
+  @Flag(inversion: .prefixedNo, help: "Use colours, or none; NO_COLOR in the environment means none too.")
+  var color: Bool?
+
+  @Option(help: ArgumentHelp("Colours for the terminal's background: auto, light, dark or mono.", valueName: "name"))
+  var theme: Theme?
+
+  @Flag(help: "Print the settings in use, as a configuration file, and end.")
+  var printConfig = false
 
   func validate() throws {
-    if sampling.maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more, not \(sampling.maxTokens)") }
+    if !(speed > 0 && speed <= 1000) { throw ValidationError("--speed must be above 0 and at most 1000, not \(speed)") }
+    if script == nil && quitAtEnd { throw ValidationError("--quit-at-end needs --script") }
   }
 
   func run() throws {
+    let script = try self.script.map { try Script(contentsOf: URL(fileURLWithPath: $0), name: $0) }
+    let settings = try self.settings(script)
+    if printConfig { return try Console.write(text: settings.yaml) }
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
-    var engine = FamilyBackend.Options(family: try family.directory())
-    engine.adapter = try family.adapterChoice()
-    engine.stitch = family.stitchID
+    var engine = FamilyBackend.Options(family: try FamilyLocator().locate(settings.family))
+    engine.adapter = try settings.adapter.map { try AdapterChoice($0) } ?? .own
+    engine.stitch = settings.stitch == "auto" ? nil : settings.stitch
     let backend = FamilyBackend(engine)
     var options = ChatUIOptions()
-    options.stitch = family.stitchID
-    options.sampling = sampling.reply
-    options.system = system
-    options.ascii = ascii
-    options.mouse = !noMouse
-    options.color = !noColor
+    options.stitch = settings.stitch
+    options.sampling = settings.sampling
+    options.system = settings.system
+    options.trainingSteps = settings.trainingSteps
+    options.keepsTranscript = settings.keepTranscript
+    options.ascii = settings.ascii
+    options.mouse = settings.mouse
+    options.theme = settings.color ? settings.theme : .mono
+    options.script = script.map { ScriptPlayback($0, speed: speed, quitsAtEnd: quitAtEnd) }
+    if let editor = settings.editor { setenv("VISUAL", editor, 1) }
     let status: Int32
     if plain || !canRunChatUI() {
       status = try runPlainChat(backend: backend, options: options, output: Console.writeOrEnd)
@@ -57,6 +82,24 @@ struct Chat: ParsableCommand {
     if status != 0 { throw ExitCode(status) }
   }
 
+  private func settings(_ script: Script?) throws -> ChatSettings {
+    var settings = ChatSettings()
+    try settings.readConfiguration()
+    // The environment speaks for this session, the file for all.
+    if let named = ProcessInfo.processInfo.environment[FamilyLocator.variable], !named.isEmpty { settings.family = nil }
+    if let script { settings.apply(script) }
+    settings.family = family.family ?? settings.family
+    settings.adapter = family.adapter ?? settings.adapter
+    settings.stitch = family.stitch ?? settings.stitch
+    sampling.apply(to: &settings.sampling)
+    settings.system = system ?? settings.system
+    settings.ascii = ascii ?? settings.ascii
+    settings.mouse = mouse ?? settings.mouse
+    settings.color = color ?? settings.color
+    settings.theme = theme ?? settings.theme
+    return settings
+  }
+
   /// Where what libraries print goes while the screen is ours; nowhere if the directory cannot be made.
   private static func logFile() -> URL? {
     let directory = UserDirectories.state
@@ -64,3 +107,5 @@ struct Chat: ParsableCommand {
     return directory.appendingPathComponent("chat.log")
   }
 }
+
+extension Theme: ExpressibleByArgument {}

@@ -1,5 +1,4 @@
 import ArgumentParser
-import ChatEngine
 import LLaMAStitch
 
 /// How tokens are chosen.
@@ -28,19 +27,6 @@ struct SamplingArguments: ParsableArguments {
   var options: SamplingOptions {
     SamplingOptions(
       temperature: temperature, topK: topK, topP: topP, minP: minP, repetitionPenalty: repetitionPenalty, seed: seed)
-  }
-
-  /// The same for a chat.
-  var reply: ReplyOptions {
-    var reply = ReplyOptions()
-    reply.temperature = temperature
-    reply.topK = topK > 0 ? topK : nil
-    reply.topP = topP < 1 ? topP : nil
-    reply.minP = minP > 0 ? minP : nil
-    reply.repetitionPenalty = repetitionPenalty
-    reply.seed = seed
-    reply.maxTokens = maxTokens
-    return reply
   }
 
   func validate() throws {

@@ -16,7 +16,7 @@ final class Tmux: Sendable {
     let variables = environment.flatMap { ["-e", "\($0.key)=\($0.value)"] }
     try command(
       ["-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "\(width)", "-y", "\(height)"] + variables
-        + ["env", "PS1=$ ", "ENV=", "/bin/sh"])
+        + ["env", "-u", "NO_COLOR", "-u", "COLORFGBG", "PS1=$ ", "ENV=", "/bin/sh"])
   }
 
   /// Without a session the server ends. (It would not obey `kill-server`, which signals itself: threads of a test block
@@ -51,6 +51,20 @@ final class Tmux: Sendable {
 
   /// What the screen shows.
   func screen() throws -> String { try command(["capture-pane", "-p", "-t", "t"]) }
+
+  /// What the screen shows, and where the cursor is, as one text.
+  func look() throws -> String {
+    try command(["capture-pane", "-p", "-t", "t", ";", "display-message", "-p", "-t", "t", "#{cursor_x},#{cursor_y}"])
+  }
+
+  /// Pastes a file as a terminal does, between markers.
+  func paste(_ file: URL) throws {
+    try command(["load-buffer", file.path])
+    try command(["paste-buffer", "-p", "-t", "t"])
+  }
+
+  /// Ends the session: to the program, its terminal is closed.
+  func close() throws { try command(["kill-session", "-t", "t"]) }
 
   /// Types text.
   func type(_ text: String) throws { try command(["send-keys", "-t", "t", "-l", text]) }

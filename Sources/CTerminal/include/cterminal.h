@@ -18,8 +18,8 @@ enum {
   CT_CHARACTER,   /* code: a Unicode scalar that is no control; modifiers: CT_ALT or 0 */
   CT_KEY,         /* code: one of CT_KEY_…, or CT_KEY_CONTROL + letter */
   CT_MOUSE,       /* code: one of CT_MOUSE_…; x, y: the cell, from 0 */
-  CT_PASTE_BEGIN, /* what follows until CT_PASTE_END was pasted, not typed */
-  CT_PASTE_END,
+  CT_PASTE_BEGIN, /* something was pasted: call ct_read_paste */
+  CT_PASTE_END,   /* of no interest: an end without a beginning */
   CT_RESIZE,      /* ct_width and ct_height have changed */
   CT_WAKE,        /* ct_wake was called, once or more */
   CT_QUIT,        /* code: the signal (SIGTERM, SIGHUP, …); 0 when the terminal is gone */
@@ -53,7 +53,7 @@ typedef struct {
 /* Takes the terminal on standard input and output: alternate screen, keys one by one, signal handlers. Until
    ct_close, standard output and standard error of the process go to `log_path` (appended, mode 0600), or nowhere if
    it is NULL, so that nothing but this shim writes to the screen. */
-int ct_open(const char *_Nullable log_path, int mouse, int color);
+int ct_open(const char *_Nullable log_path, int mouse);
 /* Puts everything back: modes, screen, signal handlers, standard output and error. May be called twice. */
 void ct_close(void);
 /* Why the last call failed, or "". Static memory, never NULL. */
@@ -63,11 +63,20 @@ const char *_Nonnull ct_error(void);
 int ct_is_terminal(void);
 int ct_input_is_terminal(void);
 
+/* Whether the open terminal shows palette colours. */
+int ct_has_colors(void);
+/* Asks for mouse reports, or leaves the mouse to the terminal. */
+void ct_use_mouse(int use);
+
 int ct_width(void);
 int ct_height(void);
 
 /* Waits for one event: input, a signal, ct_wake, or `timeout_ms` (-1: for ever). Sleeps in poll(2) meanwhile. */
 void ct_next(int timeout_ms, ct_event *_Nonnull event);
+/* The next bytes of what was pasted, after CT_PASTE_BEGIN; they may be anything. is_over: those were the last, because
+   the end marker came, or nothing for `timeout_ms` (not every terminal sends one), or a signal that asks to end. Many at
+   once: ncurses would make two system calls for every byte. size: at least 6. */
+int ct_read_paste(uint8_t *_Nonnull bytes, int size, int timeout_ms, int *_Nonnull is_over);
 /* Makes ct_next return CT_WAKE. Any thread; async-signal-safe; cheap when called again before ct_next ran. */
 void ct_wake(void);
 

@@ -25,6 +25,8 @@ package enum Action: Sendable, Equatable {
   /// The program should end with this status: a signal came, or the end of input.
   case terminate(status: Int32)
   case suspendRequested
+  /// The script that was being played is over, or the user took over.
+  case scriptEnded(takenOver: Bool)
 }
 
 /// What the runner is to do, in order. Results come back as actions.
@@ -43,5 +45,6 @@ package enum Effect: Sendable, Equatable {
   case putTrainingAway
   case suspend(wholeGroup: Bool)
   case redraw
+  case setScreen(ScreenSettings)
   case quit(status: Int32)
 }

@@ -14,14 +14,27 @@ struct AppRunner: ~Copyable {
   /// When waiting for training to be put away is given up.
   private var deadline: ContinuousClock.Instant?
 
+  private var player: ScriptPlayer?
+  private let quitsAfterScript: Bool
+  private let start = ContinuousClock.now
+  /// Something was typed since the last frame.
+  private var isAwaited = false
+
   private static let frame = Duration.milliseconds(16)
 
   init(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) {
     state = AppState(options)
-    terminal = try Terminal(
-      log: options.logFile, mouse: options.mouse, color: options.color && !ChatUIOptions.isNoColorSet)
+    terminal = try Terminal(log: options.logFile, settings: state.screen)
     queue = ActionQueue(wake: { Terminal.wake() })
     effects = EffectRunner(backend: backend, queue: queue)
+    player = options.script.map { ScriptPlayer($0, shortening: Self.shortened) }
+    quitsAfterScript = options.script?.quitsAtEnd ?? false
+  }
+
+  /// Relative to the current directory where it lies below.
+  private static func shortened(_ path: String) -> String {
+    let here = FileManager.default.currentDirectoryPath + "/"
+    return path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path
   }
 
   /// Runs until the user or a signal ends it.
@@ -34,14 +47,18 @@ struct AppRunner: ~Copyable {
       for action in queue.drain() { apply(action) }
       if isDirty && lastFrame.duration(to: .now) >= Self.frame { draw() }
       if status != nil { break }
-      handle(terminal.next(milliseconds: wait))
+      let pause = play()
+      if status != nil { break }
+      handle(terminal.next(milliseconds: [wait, pause].compactMap(\.self).min()))
       if let deadline, ContinuousClock.now > deadline { status = state.quitting ?? 0 }
     }
     return status!
   }
 
-  /// How long to sleep: until the next frame if there is something to draw.
+  /// How long to sleep: until the next frame if there is something to draw. What was typed shows as soon as no more
+  /// keys are waiting, so that typing never waits for a frame.
   private var wait: Int? {
+    if isAwaited { return 0 }
     if isDirty {
       let left = Self.frame - lastFrame.duration(to: .now)
       return max(0, Int(left.components.attoseconds / 1_000_000_000_000_000) + 1)
@@ -49,10 +66,38 @@ struct AppRunner: ~Copyable {
     return deadline == nil ? nil : 500
   }
 
+  /// Does the next thing of the script, if it is time.
+  /// - Returns: milliseconds to the one after that.
+  private mutating func play() -> Int? {
+    guard player != nil else { return nil }
+    switch player!.next(state, at: start.duration(to: .now)) {
+    case .act(let action):
+      apply(action)
+      return 0
+    case .wait(let time): return Int(time / .milliseconds(1)) + 1
+    case .waitForEvent: return nil
+    case .over:
+      player = nil
+      apply(.scriptEnded(takenOver: false))
+      if quitsAfterScript { apply(.terminate(status: 0)) }
+      return 0
+    }
+  }
+
+  /// What the user does; any key ends a script.
+  private mutating func input(_ action: Action) {
+    apply(action)
+    isAwaited = true
+    if player != nil {
+      player = nil
+      apply(.scriptEnded(takenOver: true))
+    }
+  }
+
   private mutating func handle(_ event: TerminalEvent) {
     switch event {
-    case .key(let key): apply(.key(key))
-    case .paste(let text): apply(.paste(text))
+    case .key(let key): input(.key(key))
+    case .paste(let text): input(.paste(text))
     case .mouse(let event): apply(.mouse(event))
     case .resize(let width, let height):
       terminal.forget()
@@ -69,7 +114,8 @@ struct AppRunner: ~Copyable {
     case .continued:
       terminal.forget()
       isDirty = true
-    case .wake, .timeout: break
+    case .wake: break
+    case .timeout: if isAwaited && status == nil { draw() }
     }
   }
 
@@ -88,6 +134,7 @@ struct AppRunner: ~Copyable {
     case .redraw:
       terminal.forget()
       isDirty = true
+    case .setScreen(let settings): terminal.set(settings)
     case .putTrainingAway:
       deadline = .now + .seconds(10)
       effects.run(effect)
@@ -100,6 +147,7 @@ struct AppRunner: ~Copyable {
     view(state, &canvas)
     terminal.present(canvas)
     isDirty = false
+    isAwaited = false
     lastFrame = .now
   }
 }

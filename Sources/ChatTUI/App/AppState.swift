@@ -24,6 +24,7 @@ package struct AppState: Sendable, Equatable {
   package var width = 80
   package var height = 24
   package var glyphs: GlyphSet = .unicode
+  package var screen = ScreenSettings()
 
   package var family: Family = .loading
   /// The slider.

@@ -36,7 +36,7 @@ extension Command {
     Usage(name: "undo", arguments: "", help: "go back to the weights in use before the last /save or /stop"),
     Usage(
       name: "set", arguments: "[NAME VALUE]",
-      help: "temperature, top_p, top_k, min_p, repeat, max_tokens, seed; alone: show"),
+      help: "temperature, top_p, top_k, min_p, repeat, max_tokens, seed; theme, mouse, ascii; alone: show"),
     Usage(name: "system", arguments: "[TEXT]", help: "set the system prompt; alone: show it; “-” removes it"),
     Usage(name: "regen", arguments: "", help: "answer the last question again, at the size chosen now"),
     Usage(name: "clear", arguments: "", help: "forget the conversation"),

@@ -58,6 +58,9 @@ extension AppState {
 
     case .terminate(let status): return quit(status: status)
     case .suspendRequested: return [.suspend(wholeGroup: false)]
+    case .scriptEnded(let takenOver):
+      say(takenOver ? "the script has stopped: the chat is yours" : "the script is over: the chat is yours")
+      return []
     }
   }
 

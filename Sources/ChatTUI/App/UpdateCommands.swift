@@ -31,13 +31,7 @@ extension AppState {
     case .save: return whileTraining([.running, .paused], .saveTraining)
     case .stop: return whileTraining([.running, .paused, .preparing], .stopTraining)
     case .undo: return [.undoAdapter]
-    case .set(let name, let value):
-      do {
-        try set(name, value)
-        notice("\(name) is now \(value)")
-      } catch {
-        notice(error.message, isWarning: true)
-      }
+    case .set(let name, let value): return set(name, value)
     case .showSettings: notice(settings)
     case .system(let text):
       if let text {
@@ -91,42 +85,6 @@ extension AppState {
     if phases.contains(training.phase) { return [effect] }
     say(isTraining ? "training is \(training.phase.rawValue)" : "no training is running: /train FILE starts one")
     return []
-  }
-
-  private mutating func set(_ name: String, _ value: String) throws(CommandError) {
-    func number(_ range: ClosedRange<Double>) throws(CommandError) -> Double {
-      guard let number = Double(value), range.contains(number) else {
-        throw CommandError(
-          message: "\(name) is a number from \(Format.short(range.lowerBound)) to \(Format.short(range.upperBound))")
-      }
-      return number
-    }
-    let off = value == "off" || value == "none"
-    switch name {
-    case "temperature", "temp": sampling.temperature = try number(0...5)
-    case "top_p", "topp": sampling.topP = off ? nil : try number(0...1)
-    case "min_p", "minp": sampling.minP = off ? nil : try number(0...1)
-    case "top_k", "topk": sampling.topK = off ? nil : Int(try number(1...100_000))
-    case "repeat", "repetition_penalty": sampling.repetitionPenalty = try number(0.1...10)
-    case "max_tokens", "maxtokens": sampling.maxTokens = Int(try number(1...1_000_000))
-    case "seed":
-      guard let seed = UInt64(value) else { throw CommandError(message: "seed is a whole number from 0") }
-      sampling.seed = seed
-      repliesStarted = 0
-    default:
-      let names = ["temperature", "top_p", "top_k", "min_p", "repeat", "max_tokens", "seed"]
-      let nearest = names.min { Command.distance(name, $0) < Command.distance(name, $1) }!
-      throw CommandError(message: "no setting \(name); did you mean \(nearest)?")
-    }
-  }
-
-  private var settings: String {
-    func show(_ value: Double?) -> String { value.map(Format.short) ?? "off" }
-    return """
-      temperature \(Format.short(sampling.temperature)) · top_p \(show(sampling.topP)) · \
-      top_k \(sampling.topK.map(String.init) ?? "off") · min_p \(show(sampling.minP)) · \
-      repeat \(Format.short(sampling.repetitionPenalty)) · max_tokens \(sampling.maxTokens) · seed \(sampling.seed)
-      """
   }
 
   private var listOfStops: String {

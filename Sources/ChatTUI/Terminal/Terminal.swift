@@ -14,12 +14,25 @@ package struct Terminal: ~Copyable {
 
   /// Takes the terminal.
   /// - Throws: `TerminalError` if there is none that can be used.
-  package init(log: URL?, mouse: Bool, color: Bool) throws(TerminalError) {
-    if ct_open(log?.path, mouse ? 1 : 0, color ? 1 : 0) != 0 {
+  package init(log: URL?, settings: ScreenSettings) throws(TerminalError) {
+    if ct_open(log?.path, settings.mouse ? 1 : 0) != 0 {
       throw TerminalError(description: String(cString: ct_error()))
     }
+    define(settings.theme)
+  }
+
+  /// Changes the look and the use of the mouse.
+  package mutating func set(_ settings: ScreenSettings) {
+    ct_use_mouse(settings.mouse ? 1 : 0)
+    define(settings.theme)
+    forget()
+  }
+
+  private func define(_ theme: Theme) {
+    let environment = ProcessInfo.processInfo.environment
+    let theme = ct_has_colors() == 0 ? .mono : theme.resolved(colorFGBG: environment["COLORFGBG"])
     for style in Style.allCases {
-      let (foreground, attributes) = Self.look(of: style)
+      let (foreground, attributes) = theme.look(of: style)
       ct_define_style(Int32(style.rawValue), Int32(foreground), Int32(attributes))
     }
   }
@@ -61,27 +74,20 @@ package struct Terminal: ~Copyable {
     }
   }
 
-  /// Everything up to the end marker, without what is no text. A terminal that never sends the marker is given up
-  /// on after a second of silence.
+  /// Everything up to the end marker. A terminal that never sends the marker is given up on after a second of silence.
   private func readPaste() -> String {
-    var text = String.UnicodeScalarView()
-    while true {
-      var event = ct_event()
-      ct_next(1000, &event)
-      switch Int(event.kind) {
-      case CT_PASTE_END, CT_NONE: return String(text)
-      case CT_QUIT:
-        raise(event.code == 0 ? SIGHUP : event.code)
-        return String(text)
-      case CT_CHARACTER where event.modifiers == 0:
-        if let scalar = Unicode.Scalar(UInt32(event.code)) { text.append(scalar) }
-      case CT_KEY where Int(event.code) == CT_KEY_ENTER: text.append("\r")
-      case CT_KEY where Int(event.code) == CT_KEY_TAB: text.append("\t")
-      case CT_KEY where Int(event.code) == CT_KEY_CONTROL + 0x6A: text.append("\n")
-      default: break
-      }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    var isOver: Int32 = 0
+    while isOver == 0 {
+      let count = ct_read_paste(&chunk, Int32(chunk.count), 1000, &isOver)
+      // Past any text that somebody wants to send, the rest is dropped.
+      if bytes.count < Self.longestPaste { bytes += chunk[..<Int(count)] }
     }
+    return String(decoding: bytes, as: UTF8.self)
   }
+
+  private static let longestPaste = 64 << 20
 
   private func keyPress(_ event: ct_event) -> KeyPress? {
     let modifiers = KeyPress.Modifiers(rawValue: Int(event.modifiers))
@@ -130,25 +136,5 @@ package struct Terminal: ~Copyable {
   package mutating func forget() {
     shown = Canvas(width: 0, height: 0)
     ct_repaint()
-  }
-
-  /// Palette colours, so that the user's theme decides; attributes alone must be enough without colour.
-  private static func look(of style: Style) -> (foreground: Int, attributes: Int) {
-    // Dim rather than “bright black”, which some themes give the colour of the background.
-    switch style {
-    case .text, .assistant: (-1, 0)
-    case .dim, .rule: (-1, CT_DIM)
-    case .accent: (6, 0)
-    case .user: (6, CT_BOLD)
-    case .warning: (3, CT_BOLD)
-    case .error: (1, CT_BOLD)
-    case .title, .strong: (-1, CT_BOLD)
-    case .graph: (4, 0)
-    case .graphSecond: (5, 0)
-    case .mark: (2, CT_BOLD)
-    case .selection: (-1, CT_REVERSE)
-    case .code: (2, 0)
-    case .key: (6, CT_BOLD)
-    }
   }
 }

@@ -1,0 +1,64 @@
+import ChatEngine
+
+/// A scripted conversation: what it runs on, and its steps. The same file is played in the chat and replayed without a
+/// screen.
+public struct Script: Sendable, Equatable {
+  /// The file it was read from.
+  public var file: String
+  /// The family's directory; `nil`: the one the program is started with.
+  public var family: String?
+  /// A name for `AdapterChoice`.
+  public var adapter: String?
+  public var seed: UInt64?
+  /// The stop to begin with: a name, or a number from 1.
+  public var stitch: String?
+  public var system: String?
+  /// Sampling from the first reply on.
+  public var settings: [SamplingSetting]
+  public var steps: [Step]
+
+  public struct Step: Sendable, Equatable {
+    public var action: Action
+    /// What the reply must be; only where the action makes one.
+    public var expectation: Expectation?
+    /// Of the step in its file, from 1.
+    public var line: Int
+    public var column: Int
+  }
+
+  public enum Action: Sendable, Equatable {
+    /// A user's turn.
+    case user(String)
+    /// The last question again.
+    case regenerate
+    /// A name, a number from 1, or `auto`.
+    case stitch(String)
+    case set([SamplingSetting])
+    /// Empty: none.
+    case system(String)
+    case train(data: String, steps: Int?)
+    /// Until training has ended.
+    case waitForTraining
+    /// The last question at several sizes.
+    case compare([String])
+    /// For watchers.
+    case pause(seconds: Double)
+  }
+}
+
+/// What a reply must be. Everything given has to hold.
+public struct Expectation: Sendable, Equatable {
+  public var equals: String?
+  public var contains: [String] = []
+  /// Regular expressions that match somewhere.
+  public var regex: [String] = []
+  /// Texts that must not occur.
+  public var not: [String] = []
+  public var maxTokens: Int?
+  public var finish: ReplyStamp.Finish?
+  /// The stitch that really made it.
+  public var stitch: String?
+  public var maxSeconds: Double?
+
+  public init() {}
+}

@@ -1,0 +1,125 @@
+import ChatEngine
+import ChatScript
+import ChatTUI
+import Foundation
+import LLaMAStitch
+
+/// What a chat runs with: built in, then the configuration file, then a script's header, then the command line.
+struct ChatSettings: Equatable {
+  /// `nil`: where the default family is looked for.
+  var family: String?
+  var adapter: String?
+  var stitch: String?
+  var sampling = ReplyOptions()
+  var system = ""
+  var ascii = false
+  var mouse = true
+  var color = true
+  var theme = Theme.auto
+  var keepTranscript = true
+  var trainingSteps = LessonSettings.steps
+  /// The program for long texts; `nil`: `$VISUAL`, `$EDITOR`.
+  var editor: String?
+
+  // MARK: The configuration file
+
+  static var configurationFile: URL { UserDirectories.config.appendingPathComponent("config.yaml") }
+  private static let largestFile = 1 << 20
+
+  /// Takes over what the user's configuration file says; there need not be one.
+  mutating func readConfiguration(_ url: URL = configurationFile) throws {
+    guard FileManager.default.fileExists(atPath: url.path) else { return }
+    let file = try MappedFile(url)
+    guard file.count <= Self.largestFile, let text = String(validating: file.bytes.data, as: UTF8.self) else {
+      throw CommandError.malformed(url.path, expected: "it is not a configuration file; see 'stitch chat --print-config'")
+    }
+    guard let root = try YAMLDocument.read(text, file: url.path) else { return }
+    let sampling = SamplingSetting.Name.allCases.map(\.rawValue)
+    let known =
+      ["family", "adapter", "stitch", "system", "ascii", "mouse", "color", "theme", "keep_transcript", "training_steps", "editor"]
+    let fields = try FieldReader(root, known: known + sampling, kind: "setting")
+    let folder = url.deletingLastPathComponent()
+    if let path = try fields.text("family") { family = resolvePath(path, in: folder) }
+    if let name = try fields.text("adapter") {
+      do { _ = try AdapterChoice(name) } catch { throw fields["adapter"]!.error("\(error)") }
+      adapter = name
+    }
+    stitch = try fields.text("stitch") ?? stitch
+    for name in sampling {
+      guard let node = fields[name] else { continue }
+      do { try SamplingSetting(name: name, value: try node.text(name)).apply(to: &self.sampling) } catch let error as SamplingSetting.Refusal {
+        throw node.error(error.description)
+      }
+    }
+    system = try fields.text("system") ?? system
+    ascii = try fields.bool("ascii") ?? ascii
+    mouse = try fields.bool("mouse") ?? mouse
+    color = try fields.bool("color") ?? color
+    theme = try fields.word("theme", among: Theme.allCases) ?? theme
+    keepTranscript = try fields.bool("keep_transcript") ?? keepTranscript
+    trainingSteps = try fields.integer("training_steps", in: 1...1_000_000) ?? trainingSteps
+    editor = try fields.text("editor") ?? editor
+  }
+
+  mutating func apply(_ script: Script) {
+    family = script.family ?? family
+    adapter = script.adapter ?? adapter
+    stitch = script.stitch ?? stitch
+    system = script.system ?? system
+    for setting in script.settings { setting.apply(to: &sampling) }
+    sampling.seed = script.seed ?? sampling.seed
+  }
+
+  /// A configuration file that says the same.
+  var yaml: String {
+    func line(_ name: String, _ value: String?, _ help: String, example: String = "") -> String {
+      "# \(help)\n" + (value.map { "\(name): \($0)" } ?? "#\(name): \(example)") + "\n"
+    }
+    func text(_ value: String?) -> String? { value.map(Self.quoted) }
+    let samplingHelp: [SamplingSetting.Name: String] = [
+      .temperature: "Randomness: 0 always takes the most likely token.",
+      .topP: "Choose among the most likely tokens that have this probability together, or off.",
+      .topK: "Choose among so many most likely tokens, or off.",
+      .minP: "Leave out tokens less likely than this fraction of the most likely one, or off.",
+      .repetitionPenalty: "Above 1 discourages tokens that are already there.",
+      .maxTokens: "Longest reply.",
+      .seed: "The same seed gives the same replies.",
+    ]
+    var lines = [
+      "# Settings of `stitch chat`; this is \(Self.quoted(Self.configurationFile.path)). The command line overrules them.\n",
+      line("family", text(family), "The family; without it $STITCH_FAMILY, weights/tiny, or the one installed.", example: "~/families/mine"),
+      line("adapter", text(adapter), "own, latest, none, or the beginning of a snapshot's hash.", example: "own"),
+      line("stitch", text(stitch), "The size to begin with: a stop's name or number.", example: "large"),
+    ]
+    for name in SamplingSetting.Name.allCases {
+      lines.append(line(name.rawValue, SamplingSetting.text(of: name, in: sampling), samplingHelp[name] ?? ""))
+    }
+    lines += [
+      line("system", Self.quoted(system), "The system prompt."),
+      line("ascii", String(ascii), "Draw with ASCII characters only."),
+      line("mouse", String(mouse), "Take the mouse; without it the terminal's own selection works as always."),
+      line("color", String(color), "Use colours; NO_COLOR in the environment overrules it."),
+      line("theme", theme.rawValue, "Colours for a dark or light background: auto, light, dark, mono."),
+      line("keep_transcript", String(keepTranscript), "Leave the conversation in the terminal on exit."),
+      line("training_steps", String(trainingSteps), "Steps of /train without a number."),
+      line("editor", text(editor), "The editor for long texts; without it $VISUAL or $EDITOR.", example: "nano"),
+    ]
+    return lines.joined(separator: "\n")
+  }
+
+  /// As YAML and JSON write a text.
+  private static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"", "\\": result += "\\\(scalar)"
+      case "\n": result += "\\n"
+      case "\t": result += "\\t"
+      case _ where scalar.properties.generalCategory == .control || scalar.value == 0x2028 || scalar.value == 0x2029 || scalar.value == 0xFEFF:
+        result += "\\u" + String(format: "%04X", scalar.value)
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}
