@@ -74,7 +74,7 @@ let package = Package(
     .testTarget(
       name: "ChatEngineTests", dependencies: ["ChatEngine", "LLaMAStitch", "Tokenizer", "FamilyFixture"],
       swiftSettings: swiftSettings),
-    .testTarget(name: "ChatTUITests", dependencies: ["ChatTUI"], swiftSettings: swiftSettings),
+    .testTarget(name: "ChatTUITests", dependencies: ["ChatTUI"], exclude: ["Golden"], swiftSettings: swiftSettings),
     .testTarget(
       name: "CommandTests", dependencies: ["LLaMAStitch", "Tokenizer", "FamilyFixture"], swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),

@@ -30,6 +30,9 @@ struct Chat: ParsableCommand {
   @Flag(name: .customLong("no-color"), help: "Use no colours; so does NO_COLOR in the environment.")
   var noColor = false
 
+  @Flag(name: .customLong("no-history"), help: "Keep nothing of what is written for the next time.")
+  var noHistory = false
+
   func validate() throws {
     if sampling.maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more, not \(sampling.maxTokens)") }
   }
@@ -52,6 +55,7 @@ struct Chat: ParsableCommand {
       status = try runPlainChat(backend: backend, options: options, output: Console.writeOrEnd)
     } else {
       options.logFile = Self.logFile()
+      if !noHistory { options.historyFile = UserDirectories.state.appendingPathComponent("history.jsonl") }
       status = try runChatUI(backend: backend, options: options)
     }
     if status != 0 { throw ExitCode(status) }

@@ -18,8 +18,8 @@ enum {
   CT_CHARACTER,   /* code: a Unicode scalar that is no control; modifiers: CT_ALT or 0 */
   CT_KEY,         /* code: one of CT_KEY_…, or CT_KEY_CONTROL + letter */
   CT_MOUSE,       /* code: one of CT_MOUSE_…; x, y: the cell, from 0 */
-  CT_PASTE_BEGIN, /* what follows until CT_PASTE_END was pasted, not typed */
-  CT_PASTE_END,
+  CT_PASTE_BEGIN, /* what follows was pasted, not typed: call ct_read_paste */
+  CT_PASTE_END,   /* without a beginning: of no meaning */
   CT_RESIZE,      /* ct_width and ct_height have changed */
   CT_WAKE,        /* ct_wake was called, once or more */
   CT_QUIT,        /* code: the signal (SIGTERM, SIGHUP, …); 0 when the terminal is gone */
@@ -68,6 +68,9 @@ int ct_height(void);
 
 /* Waits for one event: input, a signal, ct_wake, or `timeout_ms` (-1: for ever). Sleeps in poll(2) meanwhile. */
 void ct_next(int timeout_ms, ct_event *_Nonnull event);
+/* The text of a paste, after CT_PASTE_BEGIN: what comes until its end, or until a second of silence. The bytes as they
+   are, but for NUL, which ends them. Valid until the next call. */
+const char *_Nonnull ct_read_paste(void);
 /* Makes ct_next return CT_WAKE. Any thread; async-signal-safe; cheap when called again before ct_next ran. */
 void ct_wake(void);
 
@@ -88,6 +91,9 @@ void ct_suspend(int whole_group);
 /* Gives the terminal back without stopping (for a command that needs it), and takes it again. */
 void ct_leave(void);
 void ct_enter(void);
+/* Gives the terminal to a command of the shell, with `argument` after its words, waits for its end, and takes the
+   terminal again. Returns its exit status, 128 + n after signal n, or -1 if no shell could be started. */
+int ct_run(const char *_Nonnull command, const char *_Nonnull argument);
 /* Sends bytes past ncurses (an OSC 52 copy): the caller vouches for them. */
 void ct_send(const char *_Nonnull bytes, int count);
 

@@ -8,6 +8,7 @@ struct AppRunner: ~Copyable {
   private(set) var state: AppState
   private let queue: ActionQueue
   private let effects: EffectRunner
+  private let history: InputHistory?
   private var status: Int32?
   private var isDirty = true
   private var lastFrame = ContinuousClock.now - .seconds(1)
@@ -18,6 +19,9 @@ struct AppRunner: ~Copyable {
 
   init(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) {
     state = AppState(options)
+    state.sampling.overflow = options.overflow ?? .refuse
+    history = options.historyFile.map(InputHistory.init)
+    state.editor.history = history?.load() ?? []
     terminal = try Terminal(
       log: options.logFile, mouse: options.mouse, color: options.color && !ChatUIOptions.isNoColorSet)
     queue = ActionQueue(wake: { Terminal.wake() })
@@ -74,7 +78,10 @@ struct AppRunner: ~Copyable {
   }
 
   private mutating func apply(_ action: Action) {
-    for effect in update(&state, action) { perform(effect) }
+    let written = state.editor.history.count
+    let effects = update(&state, action)
+    if let line = state.editor.history.last, state.editor.history.count > written { history?.append(line) }
+    for effect in effects { perform(effect) }
     isDirty = true
   }
 
@@ -88,6 +95,11 @@ struct AppRunner: ~Copyable {
     case .redraw:
       terminal.forget()
       isDirty = true
+    case .copy(let text): terminal.copy(text)
+    case .editDraft(let draft):
+      let outcome = terminal.edit(draft)
+      apply(.resize(width: terminal.width, height: terminal.height))
+      apply(outcome)
     case .putTrainingAway:
       deadline = .now + .seconds(10)
       effects.run(effect)

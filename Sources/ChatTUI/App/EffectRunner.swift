@@ -66,7 +66,7 @@ package final class EffectRunner {
     case .startTraining, .pauseTraining, .resumeTraining, .saveTraining, .stopTraining, .undoAdapter,
       .putTrainingAway:
       commands.yield(effect)
-    case .suspend, .redraw, .quit: break
+    case .suspend, .redraw, .copy, .editDraft, .quit: break
     }
   }
 

@@ -12,6 +12,10 @@ extension AppState {
       return []
     }
     _ = editor.take()
+    if isPlain, let usage = Command.usage(of: line), usage.needsScreen {
+      say("/\(usage.name) needs the terminal UI")
+      return []
+    }
     switch command {
     case .help: help = 0
     case .stitch(nil): notice(listOfStops)
@@ -52,7 +56,10 @@ extension AppState {
       activeReply = nil
       isStopping = false
       contextTokens = 0
+      hasWarnedOfContext = false
+      editing = nil
       scrollToEnd()
+      bringHeldBack()
       return effects
     case .regen:
       if activeReply != nil {
@@ -64,6 +71,11 @@ extension AppState {
         return []
       }
       return ask()
+    case .search(let text): openSearch(text)
+    case .copy(let what): return copy(what)
+    case .edit(let what): return edit(what)
+    case .continueReply: return continueReply()
+    case .drop(let what): return drop(what)
     case .quit: return quit(status: 0)
     }
     return []
@@ -113,8 +125,13 @@ extension AppState {
       guard let seed = UInt64(value) else { throw CommandError(message: "seed is a whole number from 0") }
       sampling.seed = seed
       repliesStarted = 0
+    case "overflow":
+      guard let overflow = ReplyOptions.Overflow(rawValue: value) else {
+        throw CommandError(message: "overflow is “ask” or “oldest”")
+      }
+      sampling.overflow = overflow
     default:
-      let names = ["temperature", "top_p", "top_k", "min_p", "repeat", "max_tokens", "seed"]
+      let names = ["temperature", "top_p", "top_k", "min_p", "repeat", "max_tokens", "seed", "overflow"]
       let nearest = names.min { Command.distance(name, $0) < Command.distance(name, $1) }!
       throw CommandError(message: "no setting \(name); did you mean \(nearest)?")
     }
@@ -125,7 +142,8 @@ extension AppState {
     return """
       temperature \(Format.short(sampling.temperature)) · top_p \(show(sampling.topP)) · \
       top_k \(sampling.topK.map(String.init) ?? "off") · min_p \(show(sampling.minP)) · \
-      repeat \(Format.short(sampling.repetitionPenalty)) · max_tokens \(sampling.maxTokens) · seed \(sampling.seed)
+      repeat \(Format.short(sampling.repetitionPenalty)) · max_tokens \(sampling.maxTokens) · seed \(sampling.seed) · \
+      overflow \(sampling.overflow.rawValue)
       """
   }
 

@@ -43,7 +43,7 @@ package struct Terminal: ~Copyable {
     ct_next(Int32(milliseconds ?? -1), &event)
     switch Int(event.kind) {
     case CT_CHARACTER, CT_KEY: return keyPress(event).map { .key($0) } ?? .wake
-    case CT_PASTE_BEGIN: return .paste(readPaste())
+    case CT_PASTE_BEGIN: return .paste(String(cString: ct_read_paste()))
     case CT_PASTE_END: return .wake
     case CT_MOUSE:
       let kinds: [Int: MouseEvent.Kind] = [
@@ -58,28 +58,6 @@ package struct Terminal: ~Copyable {
     case CT_SUSPEND: return .suspend
     case CT_CONTINUED: return .continued
     default: return .timeout
-    }
-  }
-
-  /// Everything up to the end marker, without what is no text. A terminal that never sends the marker is given up
-  /// on after a second of silence.
-  private func readPaste() -> String {
-    var text = String.UnicodeScalarView()
-    while true {
-      var event = ct_event()
-      ct_next(1000, &event)
-      switch Int(event.kind) {
-      case CT_PASTE_END, CT_NONE: return String(text)
-      case CT_QUIT:
-        raise(event.code == 0 ? SIGHUP : event.code)
-        return String(text)
-      case CT_CHARACTER where event.modifiers == 0:
-        if let scalar = Unicode.Scalar(UInt32(event.code)) { text.append(scalar) }
-      case CT_KEY where Int(event.code) == CT_KEY_ENTER: text.append("\r")
-      case CT_KEY where Int(event.code) == CT_KEY_TAB: text.append("\t")
-      case CT_KEY where Int(event.code) == CT_KEY_CONTROL + 0x6A: text.append("\n")
-      default: break
-      }
     }
   }
 
@@ -149,6 +127,8 @@ package struct Terminal: ~Copyable {
     case .selection: (-1, CT_REVERSE)
     case .code: (2, 0)
     case .key: (6, CT_BOLD)
+    case .emphasis: (-1, CT_ITALIC)
+    case .match: (3, CT_BOLD | CT_UNDERLINE)
     }
   }
 }
