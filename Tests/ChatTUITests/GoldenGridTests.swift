@@ -5,7 +5,7 @@ import Testing
 /// Whole screens as they were approved, in `Golden/`. To write them anew, look at the difference, and commit:
 /// `STITCH_WRITE_GOLDEN=1 swift test --filter GoldenGridTests`.
 @Suite struct GoldenGridTests {
-  static let sizes = [(width: 40, height: 15), (80, 24), (120, 30), (200, 50)]
+  static let sizes: [(width: Int, height: Int)] = [(40, 15), (80, 24), (120, 30), (200, 50)]
   static let views: [(name: String, state: @Sendable (Int, Int, GlyphSet) -> AppState)] = [
     ("welcome", { readyState(width: $0, height: $1, glyphs: $2) }),
     ("busy", { busyState(width: $0, height: $1, glyphs: $2) }),

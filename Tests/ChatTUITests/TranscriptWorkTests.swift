@@ -1,3 +1,4 @@
+import ChatEngine
 import ChatTUI
 import Testing
 

@@ -48,7 +48,7 @@ enum TranscriptLines {
       if stamp.finish == .cancelled { parts.append("stopped") }
       if stamp.finish == .length { parts.append("cut at \(stamp.tokens) tokens") }
       if stamp.droppedMessages > 0 { parts.append("without the oldest \(stamp.droppedMessages)") }
-      if stamp.tokens == 0 && stamp.finish == .stop { parts.append("nothing to say") }
+      if stamp.tokens == 0 && stamp.finish == .stop { parts.append(reply.text.isEmpty ? "nothing to say" : "nothing to add") }
       // One token comes with the prompt: there is no speed to speak of.
       if stamp.tokensPerSecond > 0 { parts.append("\(Format.rate(stamp.tokensPerSecond)) tok/s") }
     case .stopped: parts.append("stopped")
