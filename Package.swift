@@ -81,7 +81,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(name: "ChatScriptTests", dependencies: ["ChatScript", "ChatEngine"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "ChatTUITests", dependencies: ["ChatTUI", "ChatScript"], swiftSettings: swiftSettings),
+      name: "ChatTUITests", dependencies: ["ChatTUI", "ChatScript"], exclude: ["Golden"], swiftSettings: swiftSettings),
     .testTarget(
       name: "CommandTests", dependencies: ["ChatTUI", "LLaMAStitch", "Tokenizer", "FamilyFixture"],
       swiftSettings: swiftSettings),

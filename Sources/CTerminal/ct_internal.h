@@ -26,5 +26,7 @@ void cti_input_close(void);
 /* Screen (cterminal.c). */
 void cti_resized(void);
 int cti_is_open(void);
+/* The descriptor of the terminal, for output. */
+int cti_output(void);
 
 #endif

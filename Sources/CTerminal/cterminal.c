@@ -38,6 +38,7 @@ const char *ct_error(void) { return message; }
 int ct_is_terminal(void) { return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO); }
 int ct_input_is_terminal(void) { return isatty(STDIN_FILENO); }
 int cti_is_open(void) { return is_open; }
+int cti_output(void) { return fileno(output); }
 int ct_width(void) { return is_open ? COLS : 0; }
 int ct_height(void) { return is_open ? LINES : 0; }
 

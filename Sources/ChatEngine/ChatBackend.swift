@@ -69,6 +69,14 @@ public struct ChatMessage: Sendable, Equatable, Codable {
 
 /// How a reply is made. `temperature` 0 is greedy.
 public struct ReplyOptions: Sendable, Equatable {
+  /// What happens where the conversation is longer than the context.
+  public enum Overflow: String, Sendable {
+    /// The oldest messages are left out.
+    case dropOldest = "oldest"
+    /// No reply is made: `ReplyEvent.tooLong`.
+    case refuse = "ask"
+  }
+
   public var temperature: Double = 0
   public var topK: Int?
   public var topP: Double?
@@ -76,6 +84,7 @@ public struct ReplyOptions: Sendable, Equatable {
   public var repetitionPenalty: Double = 1
   public var seed: UInt64 = 0
   public var maxTokens: Int = 256
+  public var overflow = Overflow.dropOldest
 
   public init() {}
 }
@@ -112,6 +121,9 @@ public enum ReplyEvent: Sendable, Equatable {
   case started(stitch: String, adapterStep: Int?)
   /// The conversation is longer than the context: so many of its oldest messages are left out.
   case trimmed(droppedMessages: Int)
+  /// Nothing was made, as `Overflow.refuse` asks: so many of the oldest messages would have to be left out. The last
+  /// event.
+  case tooLong(messages: Int)
   /// More text; always whole characters. May hold control characters: views must not trust it.
   case text(String)
   case finished(ReplyStamp)
@@ -147,7 +159,7 @@ public protocol ChatBackend: Sendable {
   func load() async throws -> FamilySummary
 
   /// Streams a reply of one stitch to a conversation that ends in a user's turn (or in an assistant's turn that is
-  /// to be continued). Ends after `finished` or `failed`. Cancelling the consuming task stops the reply; the
+  /// to be continued). Ends after `finished`, `failed` or `tooLong`. Cancelling the consuming task stops the reply; the
   /// stream then still delivers `finished` with `.cancelled`.
   func reply(to messages: [ChatMessage], stitch: String, options: ReplyOptions) -> AsyncStream<ReplyEvent>
 

@@ -10,6 +10,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case tokenizerDoesNotFit(tokenizer: String, pieces: Int, model: String, rows: Int)
   /// The last message alone, with the system prompt, is longer than the context.
   case promptTooLong(tokens: Int, contextLength: Int)
+  /// The conversation is longer than the context, and nothing was to be left out.
+  case conversationTooLong(messagesToDrop: Int)
   /// The store has no snapshot for the family, or none whose hash begins like this.
   case noSnapshot(prefix: String?, store: String)
   /// More than one snapshot's hash begins like this.
@@ -40,6 +42,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(tokenizer) has \(pieces) pieces, but the embedding of \(model) has \(rows) rows; use the tokenizer.model that belongs to the weights"
     case .promptTooLong(let tokens, let contextLength):
       "the message with what must precede it has \(tokens) tokens, the context \(contextLength) and a reply needs room too; shorten the message or the system prompt"
+    case .conversationTooLong(let messages):
+      "the conversation is longer than the context; leave out its oldest \(messages) messages, or allow that"
     case .noSnapshot(let prefix?, let store):
       "no snapshot in \(store) has a hash that begins with “\(prefix)”; use `latest`, or leave --adapter out for the family's own"
     case .noSnapshot(nil, let store):

@@ -9,6 +9,8 @@ public struct SamplingSetting: Sendable, Equatable {
     case repetitionPenalty = "repeat"
     case maxTokens = "max_tokens"
     case seed
+    /// What happens where the context is too short.
+    case overflow
   }
 
   /// Why something is no setting; one line.
@@ -27,6 +29,7 @@ public struct SamplingSetting: Sendable, Equatable {
     case number(Double)
     case count(Int)
     case seed(UInt64)
+    case overflow(ReplyOptions.Overflow)
     case off
   }
 
@@ -56,6 +59,11 @@ public struct SamplingSetting: Sendable, Equatable {
     case .topK: range = 1...100_000
     case .repetitionPenalty: range = 0.1...10
     case .maxTokens: range = 1...1_000_000
+    case .overflow:
+      guard let overflow = ReplyOptions.Overflow(rawValue: value) else {
+        throw Refusal(description: "overflow is “ask” or “oldest”", isUnknownName: false)
+      }
+      return .overflow(overflow)
     case .seed:
       guard let seed = UInt64(value) else {
         throw Refusal(description: "seed is a whole number from 0", isUnknownName: false)
@@ -86,6 +94,7 @@ public struct SamplingSetting: Sendable, Equatable {
     case (.topK, _): options.topK = nil
     case (.maxTokens, .count(let value)): options.maxTokens = value
     case (.seed, .seed(let value)): options.seed = value
+    case (.overflow, .overflow(let value)): options.overflow = value
     default: break
     }
   }
@@ -104,6 +113,7 @@ public struct SamplingSetting: Sendable, Equatable {
     case .repetitionPenalty: show(options.repetitionPenalty)
     case .maxTokens: String(options.maxTokens)
     case .seed: String(options.seed)
+    case .overflow: options.overflow.rawValue
     }
   }
 }

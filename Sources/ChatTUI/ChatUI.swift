@@ -20,6 +20,11 @@ public struct ChatUIOptions: Sendable {
   public var script: ScriptPlayback?
   /// Where standard output and error of the process go while the UI is up; `nil`: nowhere.
   public var logFile: URL?
+  /// What to do where the conversation is longer than the context; `nil`: ask in the terminal UI, and leave out the
+  /// oldest messages in a plain chat.
+  public var overflow: ReplyOptions.Overflow?
+  /// Where lines that were sent are kept for the next time; `nil`: nowhere.
+  public var historyFile: URL?
   /// Print the conversation to the terminal after leaving, so that it stays in the scroll-back.
   public var keepsTranscript = true
 

@@ -9,12 +9,12 @@ public struct PlainChatError: Error, CustomStringConvertible {
 }
 
 /// A chat line by line, with no cursor control: for pipes, dumb terminals and screen readers. The same commands as in
-/// the terminal UI. Call it on the main thread; it blocks.
+/// the terminal UI, but for those that need a screen. Call it on the main thread; it blocks.
 /// - Parameters:
 ///   - input: the next line without its end, `nil` at the end of input. Called on the calling thread.
 ///   - output: takes text as it comes; nothing in it can act on a terminal.
-///   - isInteractive: somebody types: ask with a prompt. Otherwise the lines are repeated in the output, so that it
-///     reads as a conversation.
+///   - isInteractive: somebody types: ask with a prompt, and say what is going on. Otherwise the lines are repeated in
+///     the output, so that it reads as a conversation.
 /// - Returns: the exit status, 0 at the end of input.
 /// - Throws: `PlainChatError` if the family could not be loaded.
 public func runPlainChat(
@@ -33,67 +33,83 @@ struct PlainChat {
   private let queue: ActionQueue
   private let effects: EffectRunner
   private let arrived: DispatchSemaphore
-  private let output: (String) -> Void
   private let script: ScriptPlayback?
+  private var printer: PlainPrinter
   private var status: Int32?
-  /// How far the transcript is printed: entries below `nextEntry`, and of that one so many characters.
-  private var nextEntry = 0
-  private var openReply: (id: Int, printed: Int)?
 
   init(backend: any ChatBackend, options: ChatUIOptions, output: @escaping (String) -> Void) {
     state = AppState(options)
     script = options.script
+    state.isPlain = true
+    state.sampling.overflow = options.overflow ?? .dropOldest
     let arrived = DispatchSemaphore(value: 0)
     self.arrived = arrived
-    self.output = output
+    printer = PlainPrinter(output: output)
     queue = ActionQueue(wake: { arrived.signal() })
     effects = EffectRunner(backend: backend, queue: queue)
   }
 
   mutating func run(input: () -> String?, isInteractive: Bool) throws -> Int32 {
+    if isInteractive { printer.say("loading the family") }
     effects.run(.load)
     wait { if case .loading = $0.family { true } else { false } }
     if case .failed(let message) = state.family { throw PlainChatError(description: sanitiseLine(message)) }
-    if let script { play(script, interactive: isInteractive) }
+    if isInteractive, let summary = state.summary {
+      printer.say(
+        "\(summary.name) is loaded: \(summary.stops.count) sizes, \(state.currentStop?.id ?? "none") answers. /help lists the commands."
+      )
+    }
+    if let script { play(script, isInteractive: isInteractive) }
     while status == nil {
-      if isInteractive { output("you> ") }
+      // What happened while the line was written.
+      for action in queue.drain() { apply(action) }
+      if isInteractive { printer.output("you> ") }
       guard let line = input() else {
-        if isInteractive { output("\n") }
+        if isInteractive { printer.output("\n") }
         apply(.terminate(status: 0))
         wait { _ in true }
         break
       }
-      enter(line, repeating: !isInteractive)
+      enter(line, isInteractive: isInteractive, repeating: !isInteractive)
     }
     return status ?? 0
   }
 
   /// Does what a line says and waits for the reply.
-  private mutating func enter(_ line: String, repeating: Bool) {
-    if repeating && !line.trimmingWhitespace.isEmpty { output("you> \(sanitiseLine(line))\n") }
+  private mutating func enter(_ line: String, isInteractive: Bool, repeating: Bool) {
+    if repeating && !line.trimmingWhitespace.isEmpty { printer.output("you> \(sanitiseLine(line))\n") }
     apply(.submit(line))
     printHelpAndHints()
-    wait { $0.activeReply != nil }
+    if isInteractive { InterruptFlag.watch() }
+    wait(canInterrupt: isInteractive) { $0.activeReply != nil }
+    if isInteractive { InterruptFlag.leave() }
   }
 
   /// The lines of a script, without delays. Then the chat goes on if somebody is there to type.
-  private mutating func play(_ playback: ScriptPlayback, interactive: Bool) {
+  private mutating func play(_ playback: ScriptPlayback, isInteractive: Bool) {
     for step in playback.script.steps where status == nil {
       if step.action == .waitForTraining { wait { $0.isTraining } }
-      for line in ScriptLines.lines(step.action) where status == nil { enter(line, repeating: true) }
+      for line in ScriptLines.lines(step.action) where status == nil {
+        enter(line, isInteractive: isInteractive, repeating: true)
+      }
     }
-    if status == nil && (playback.quitsAtEnd || !interactive) {
+    if status == nil && (playback.quitsAtEnd || !isInteractive) {
       apply(.terminate(status: 0))
       wait { _ in true }
     }
   }
 
   /// Applies what arrives until `isWaiting` no longer holds or the chat is over.
-  private mutating func wait(_ isWaiting: (AppState) -> Bool) {
+  private mutating func wait(canInterrupt: Bool = false, _ isWaiting: (AppState) -> Bool) {
     while true {
       for action in queue.drain() { apply(action) }
       if status != nil || !isWaiting(state) { return }
-      arrived.wait()
+      if !canInterrupt {
+        arrived.wait()
+      } else {
+        _ = arrived.wait(timeout: .now() + .milliseconds(100))
+        if InterruptFlag.take() { apply(.key(.control("c"))) }
+      }
     }
   }
 
@@ -101,58 +117,23 @@ struct PlainChat {
     for effect in update(&state, action) {
       if case .quit(let status) = effect { self.status = status } else { effects.run(effect) }
     }
-    printNews()
+    printer.printNews(state)
   }
 
   private mutating func printHelpAndHints() {
     if let hint = state.hint {
-      output("* \(sanitiseLine(hint.text))\n")
+      printer.say(hint.text)
       state.hint = nil
       // A line that was no command is not corrected here but written anew.
       _ = state.editor.take()
     }
     if state.help != nil {
-      for usage in Command.usages {
-        output(
-          "  " + "/\(usage.name) \(usage.arguments)".padding(toLength: 24, withPad: " ", startingAt: 0) + usage.help
-            + "\n")
+      for usage in Command.usages where !usage.needsScreen {
+        let name = "/\(usage.name) \(usage.arguments)"
+        printer.output("  " + name.padding(toLength: max(24, name.count + 1), withPad: " ", startingAt: 0) + usage.help + "\n")
       }
+      printer.output("  A message that begins with a slash is written with two.\n")
       state.help = nil
     }
-  }
-
-  private mutating func printNews() {
-    // The caller says it, on standard error.
-    if case .failed = state.family { return }
-    for entry in state.conversation.entries where entry.id >= nextEntry {
-      switch entry.kind {
-      case .user: break
-      case .notice(let text, _): output("* \(sanitise(text).replacing("\n", with: "\n  "))\n")
-      case .reply(let reply):
-        guard printReply(entry.id, reply) else { return }
-      }
-      nextEntry = entry.id + 1
-    }
-  }
-
-  /// - Returns: whether the reply is complete.
-  private mutating func printReply(_ id: Int, _ reply: Reply) -> Bool {
-    if openReply?.id != id {
-      output("assistant> ")
-      openReply = (id, 0)
-    }
-    // The last character may still change with what comes: a combining mark, the second half of a line end.
-    let text = Array(sanitise(reply.text))
-    let end = reply.isOpen ? max(0, text.count - 1) : text.count
-    let printed = openReply!.printed
-    if end > printed {
-      output(String(text[printed..<end]))
-      openReply = (id, end)
-    }
-    if reply.isOpen { return false }
-    if case .failed(let message) = reply.state { output("\n* failed: \(sanitiseLine(message))") }
-    output("\n[\(TranscriptLines.label(reply, glyphs: state.glyphs))]\n")
-    openReply = nil
-    return true
   }
 }

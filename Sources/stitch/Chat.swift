@@ -47,6 +47,9 @@ struct Chat: ParsableCommand {
   @Flag(help: "Print the settings in use, as a configuration file, and end.")
   var printConfig = false
 
+  @Flag(name: .customLong("no-history"), help: "Keep nothing of what is written for the next time.")
+  var noHistory = false
+
   func validate() throws {
     if !(speed > 0 && speed <= 1000) { throw ValidationError("--speed must be above 0 and at most 1000, not \(speed)") }
     if script == nil && quitAtEnd { throw ValidationError("--quit-at-end needs --script") }
@@ -77,6 +80,7 @@ struct Chat: ParsableCommand {
       status = try runPlainChat(backend: backend, options: options, output: Console.writeOrEnd)
     } else {
       options.logFile = Self.logFile()
+      if !noHistory { options.historyFile = UserDirectories.state.appendingPathComponent("history.jsonl") }
       status = try runChatUI(backend: backend, options: options)
     }
     if status != 0 { throw ExitCode(status) }

@@ -81,6 +81,7 @@ struct CollectedReply {
   var pieces = 0
   var stamp: ReplyStamp?
   var failure: String?
+  var tooLong: Int?
 
   init(_ events: AsyncStream<ReplyEvent>, each: (Int) async -> Void = { _ in }) async {
     for await event in events {
@@ -93,6 +94,7 @@ struct CollectedReply {
         await each(pieces)
       case .finished(let stamp): self.stamp = stamp
       case .failed(let message): failure = message
+      case .tooLong(let count): tooLong = count
       }
     }
   }

@@ -126,6 +126,26 @@ import Tokenizer
     #expect(same.text == reply.text && same.stamp?.droppedMessages == 0 && same.trimmed == nil)
   }
 
+  @Test func nothingIsLeftOutWhereThatIsRefused() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    var messages: [ChatMessage] = []
+    for index in 0..<12 { messages += [.user("what is number \(index)?"), .assistant("it is number \(index)")] }
+    messages.append(.user("who are you?"))
+    var options = options(100)
+    options.overflow = .refuse
+    let reply = await CollectedReply(backend.reply(to: messages, stitch: "small", options: options))
+    let tooLong = try #require(reply.tooLong)
+    #expect(reply.text.isEmpty && reply.started == nil && reply.stamp == nil && reply.failure == nil)
+    // Without so many it fits, and with one more pair it does not.
+    let fits = await CollectedReply(
+      backend.reply(to: Array(messages.dropFirst(tooLong)), stitch: "small", options: options))
+    #expect(fits.stamp != nil && fits.tooLong == nil)
+    let stillNot = await CollectedReply(
+      backend.reply(to: Array(messages.dropFirst(tooLong - 2)), stitch: "small", options: options))
+    #expect(stillNot.tooLong == 2)
+  }
+
   @Test func failuresAreOneLine() async throws {
     let fixture = try EngineFixture()
     let backend = fixture.backend()

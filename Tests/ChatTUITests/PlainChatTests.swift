@@ -4,7 +4,7 @@ import Testing
 
 /// Runs `body` on a thread of its own: a plain chat blocks its thread, and the few threads that tests share are needed
 /// by its backend.
-private func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
   try await withCheckedThrowingContinuation { continuation in
     Thread { continuation.resume(with: Swift.Result { try body() }) }.start()
   }
@@ -56,6 +56,40 @@ private func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () thr
         isInteractive: true)
       return (status, text)
     }
-    #expect(status == 0 && text == "you> ")
+    #expect(status == 0)
+    #expect(
+      text == "* loading the family\n* tiny is loaded: 9 sizes, large answers. /help lists the commands.\nyou> ")
+  }
+
+  /// Every change of state in words, once; and what needs a screen says so.
+  @Test func wordsForWhatOtherwiseIsSeen() async throws {
+    let text = try await onItsOwnThread {
+      var lines = ["/copy", "/search x", "hello", "/continue", "/edit", "bye", "/train data.jsonl 4", "/help"].makeIterator()
+      var text = ""
+      _ = try runPlainChat(
+        backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
+        isInteractive: false)
+      return text
+    }
+    #expect(text.contains("you> /copy\n* /copy needs the terminal UI\n"))
+    #expect(text.contains("* /search needs the terminal UI\n"))
+    #expect(text.contains("you> /continue\nassistant, going on> "))
+    #expect(text.contains("* The next message replaces “hello” and all that followed.\nyou> bye\n* 2 messages replaced"))
+    #expect(text.contains("assistant> You said “bye”."))
+    #expect(text.contains("* Adapting all sizes to data.jsonl for 4 steps."))
+    #expect(text.contains("  /edit") && !text.contains("  /copy") && !text.contains("  /search"))
+  }
+
+  /// A reply of many lines is printed as it came, whatever the pieces.
+  @Test func aLongReplyIsPrintedOnce() async throws {
+    let text = try await onItsOwnThread {
+      var lines = ["list"].makeIterator()
+      var text = ""
+      _ = try runPlainChat(
+        backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
+        isInteractive: false)
+      return text
+    }
+    #expect(text.contains("assistant> \(ScriptedBackend.answer(to: "list"))\n[large"))
   }
 }

@@ -97,6 +97,9 @@ void ct_suspend(int whole_group);
 /* Gives the terminal back without stopping (for a command that needs it), and takes it again. */
 void ct_leave(void);
 void ct_enter(void);
+/* Gives the terminal to a command of the shell, with `argument` after its words, waits for its end, and takes the
+   terminal again. Returns its exit status, 128 + n after signal n, or -1 if no shell could be started. */
+int ct_run(const char *_Nonnull command, const char *_Nonnull argument);
 /* Sends bytes past ncurses (an OSC 52 copy): the caller vouches for them. */
 void ct_send(const char *_Nonnull bytes, int count);
 

@@ -121,6 +121,8 @@ public final class FamilyBackend: ChatBackend {
         }
         if stamp.tokens > 4 { speeds.withLock { $0[stamp.stitch] = stamp.tokensPerSecond } }
         continuation.yield(.finished(stamp))
+      } catch EngineError.conversationTooLong(let messages) {
+        continuation.yield(.tooLong(messages: messages))
       } catch {
         continuation.yield(.failed("\(error)"))
       }

@@ -41,7 +41,8 @@ final class ReplyMaker: @unchecked Sendable {
 
   /// Makes one reply.
   /// - Parameter emit: receives `started`, `trimmed` and the text.
-  /// - Throws: `FamilyError.unknownStitch`, `EngineError.promptTooLong`, `SamplingError`, `InferenceError`,
+  /// - Throws: `FamilyError.unknownStitch`, `EngineError.promptTooLong`,
+  ///   `EngineError.conversationTooLong`, `SamplingError`, `InferenceError`,
   ///   `TokenizerError`.
   func make(
     _ messages: [ChatMessage], stitch id: String, options: ReplyOptions, adapter: AdapterInUse.Current,
@@ -51,6 +52,9 @@ final class ReplyMaker: @unchecked Sendable {
     let sampling = options.sampling
     try sampling.validate()
     let prompt = try fitter.fit(messages, maxTokens: options.maxTokens)
+    if options.overflow == .refuse && prompt.dropped > 0 {
+      throw EngineError.conversationTooLong(messagesToDrop: prompt.dropped)
+    }
     emit(.started(stitch: stitch.id, adapterStep: adapter.adapter?.step))
     if prompt.dropped > 0 { emit(.trimmed(droppedMessages: prompt.dropped)) }
 

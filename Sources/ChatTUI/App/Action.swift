@@ -22,6 +22,11 @@ package enum Action: Sendable, Equatable {
   /// Training was stopped and its result kept because the program is about to end.
   case trainingPutAway
 
+  /// The draft as an editor left it.
+  case draftEdited(String)
+  /// Why an editor did not change the draft.
+  case editorFailed(String)
+
   /// The program should end with this status: a signal came, or the end of input.
   case terminate(status: Int32)
   case suspendRequested
@@ -46,5 +51,9 @@ package enum Effect: Sendable, Equatable {
   case suspend(wholeGroup: Bool)
   case redraw
   case setScreen(ScreenSettings)
+  /// To the clipboard of the terminal.
+  case copy(String)
+  /// In the user's editor; reports `draftEdited` or `editorFailed`.
+  case editDraft(String)
   case quit(status: Int32)
 }

@@ -8,6 +8,7 @@ struct AppRunner: ~Copyable {
   private(set) var state: AppState
   private let queue: ActionQueue
   private let effects: EffectRunner
+  private let history: InputHistory?
   private var status: Int32?
   private var isDirty = true
   private var lastFrame = ContinuousClock.now - .seconds(1)
@@ -24,6 +25,9 @@ struct AppRunner: ~Copyable {
 
   init(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) {
     state = AppState(options)
+    state.sampling.overflow = options.overflow ?? .refuse
+    history = options.historyFile.map(InputHistory.init)
+    state.editor.history = history?.load() ?? []
     terminal = try Terminal(log: options.logFile, settings: state.screen)
     queue = ActionQueue(wake: { Terminal.wake() })
     effects = EffectRunner(backend: backend, queue: queue)
@@ -120,7 +124,10 @@ struct AppRunner: ~Copyable {
   }
 
   private mutating func apply(_ action: Action) {
-    for effect in update(&state, action) { perform(effect) }
+    let written = state.editor.history.count
+    let effects = update(&state, action)
+    if let line = state.editor.history.last, state.editor.history.count > written { history?.append(line) }
+    for effect in effects { perform(effect) }
     isDirty = true
   }
 
@@ -135,6 +142,11 @@ struct AppRunner: ~Copyable {
       terminal.forget()
       isDirty = true
     case .setScreen(let settings): terminal.set(settings)
+    case .copy(let text): terminal.copy(text)
+    case .editDraft(let draft):
+      let outcome = terminal.edit(draft)
+      apply(.resize(width: terminal.width, height: terminal.height))
+      apply(outcome)
     case .putTrainingAway:
       deadline = .now + .seconds(10)
       effects.run(effect)

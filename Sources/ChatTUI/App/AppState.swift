@@ -16,6 +16,11 @@ package struct AppState: Sendable, Equatable {
     case at(entry: Int, line: Int)
   }
 
+  package struct HeldMessage: Sendable, Equatable {
+    package var text: String
+    package var messagesToDrop: Int
+  }
+
   package struct Hint: Sendable, Equatable {
     package var text: String
     package var isWarning: Bool
@@ -49,6 +54,15 @@ package struct AppState: Sendable, Equatable {
   package var contextTokens = 0
 
   package var editor = Editor()
+  /// The turn of the user's that what is written will replace.
+  package var editing: Int?
+  /// A message that did not fit the context, and how many of the oldest would have to go.
+  package var held: HeldMessage?
+  /// It was said that the context is nearly full.
+  var hasWarnedOfContext = false
+  package var search: Search?
+  /// A chat line by line: commands that need a screen say so.
+  package var isPlain = false
   package var training = TrainingStatus()
   package var hint: Hint?
   /// First line of the help overlay that shows; `nil`: no overlay.

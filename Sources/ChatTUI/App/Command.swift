@@ -10,6 +10,29 @@ package enum Command: Sendable, Equatable {
   /// `nil`: show it.
   case system(String?)
   case clear, regen, quit
+  case search(String)
+  case copy(CopyTarget)
+  case edit(EditTarget)
+  case continueReply
+  case drop(DropTarget)
+
+  package enum CopyTarget: Sendable, Equatable {
+    case reply
+    /// Counted from the end, from 1.
+    case message(Int)
+    case code(Int)
+  }
+  package enum EditTarget: Sendable, Equatable {
+    /// The user's turn, counted from the end, from 1.
+    case turn(Int)
+    case text(String)
+    case undo
+  }
+  package enum DropTarget: Sendable, Equatable {
+    /// Whatever does not fit, from now on.
+    case oldest
+    case count(Int)
+  }
 }
 
 /// Why a line that begins with a slash is no command; one line for the user.
@@ -23,6 +46,14 @@ extension Command {
     package var name: String
     package var arguments: String
     package var help: String
+    /// Makes sense only where there is a screen.
+    package var needsScreen = false
+  }
+
+  /// The usage of the command that a line names.
+  static func usage(of line: String) -> Usage? {
+    let name = line.dropFirst().prefix { !$0.isWhitespace }.lowercased()
+    return usages.first { $0.name == name }
   }
 
   package static let usages: [Usage] = [
@@ -36,9 +67,18 @@ extension Command {
     Usage(name: "undo", arguments: "", help: "go back to the weights in use before the last /save or /stop"),
     Usage(
       name: "set", arguments: "[NAME VALUE]",
-      help: "temperature, top_p, top_k, min_p, repeat, max_tokens, seed; theme, mouse, ascii; alone: show"),
+      help: "temperature, top_p, top_k, min_p, repeat, max_tokens, seed, overflow (ask, oldest); theme, mouse, ascii; alone: show"),
     Usage(name: "system", arguments: "[TEXT]", help: "set the system prompt; alone: show it; “-” removes it"),
     Usage(name: "regen", arguments: "", help: "answer the last question again, at the size chosen now"),
+    Usage(name: "continue", arguments: "", help: "go on with the last reply"),
+    Usage(
+      name: "edit", arguments: "[N|TEXT]",
+      help: "send your last message (or the Nth from the end) anew, changed; /edit undo brings the old one back"),
+    Usage(name: "search", arguments: "[TEXT]", help: "find text in the conversation", needsScreen: true),
+    Usage(
+      name: "copy", arguments: "[N|code [N]]",
+      help: "copy the last reply, message N counted from the end, or a block of code", needsScreen: true),
+    Usage(name: "drop", arguments: "N|oldest", help: "forget the oldest N messages, or always what does not fit"),
     Usage(name: "clear", arguments: "", help: "forget the conversation"),
     Usage(name: "help", arguments: "", help: "keys and commands"),
     Usage(name: "quit", arguments: "", help: "leave"),
@@ -76,6 +116,18 @@ extension Command {
     case "system": return .system(rest.isEmpty ? nil : rest)
     case "clear", "new": return .clear
     case "regen": return .regen
+    case "search", "find": return .search(rest)
+    case "copy": return .copy(try parseCopy(words))
+    case "edit":
+      if rest == "undo" { return .edit(.undo) }
+      return .edit(rest.isEmpty ? .turn(1) : Int(rest).map(EditTarget.turn) ?? .text(rest))
+    case "continue": return .continueReply
+    case "drop":
+      if rest == "oldest" { return .drop(.oldest) }
+      guard let count = Int(rest), count > 0 else {
+        throw CommandError(message: "/drop takes a number of messages, or “oldest”: /drop 4")
+      }
+      return .drop(.count(count))
     case "quit", "exit", "q": return .quit
     default:
       let nearest = usages.map(\.name).min { distance(name, $0) < distance(name, $1) } ?? "help"
@@ -96,6 +148,16 @@ extension Command {
     if file.isEmpty { throw CommandError(message: "/train needs a data file: /train lessons.jsonl 300") }
     if let steps, steps < 1 { throw CommandError(message: "/train takes at least 1 step") }
     return .train(file: file, steps: steps)
+  }
+
+  private static func parseCopy(_ words: [String]) throws(CommandError) -> CopyTarget {
+    let isCode = words.first?.lowercased() == "code"
+    let numbers = isCode ? words.dropFirst() : words[...]
+    if numbers.isEmpty { return isCode ? .code(1) : .reply }
+    guard numbers.count == 1, let number = Int(numbers.first!), number > 0 else {
+      throw CommandError(message: "/copy takes a number, or “code” and a number: /copy code 2")
+    }
+    return isCode ? .code(number) : .message(number)
   }
 
   /// What Tab makes of a line: the longest beginning that all matching commands share.

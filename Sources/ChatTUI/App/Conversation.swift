@@ -23,7 +23,7 @@ package struct Reply: Sendable, Equatable {
   package var isOpen: Bool { state == .waiting || state == .streaming }
 }
 
-/// One thing in the transcript. `revision` grows with every change, so that layouts can be kept.
+/// One thing in the transcript; `id`s grow from the first to the last. `revision` grows with every change, so that layouts can be kept.
 package struct Entry: Sendable, Equatable, Identifiable {
   package enum Kind: Sendable, Equatable {
     case user(String)
@@ -35,13 +35,22 @@ package struct Entry: Sendable, Equatable, Identifiable {
   package let id: Int
   package var revision = 0
   package var kind: Kind
+  /// The model does not see it any more.
+  package var isForgotten = false
 }
 
 /// What was said, in order, with the program's notices in between. Kept in memory; texts are kept as they came and
 /// made safe when they are shown.
 package struct Conversation: Sendable, Equatable {
-  package private(set) var entries: [Entry] = []
+  struct SetAside: Sendable, Equatable {
+    var after: Int
+    var entries: [Entry]
+  }
+
+  package internal(set) var entries: [Entry] = []
   package var system = ""
+  /// What an edit replaced, and the entry it stood after.
+  var setAside: SetAside?
   private var nextID = 1
 
   package init() {}
@@ -59,6 +68,8 @@ package struct Conversation: Sendable, Equatable {
     guard let index = entries.lastIndex(where: { $0.id == id }), case .reply(var reply) = entries[index].kind else {
       return
     }
+    // Taken out, so that adding to the text does not copy it.
+    entries[index].kind = .notice("", isWarning: false)
     change(&reply)
     entries[index].kind = .reply(reply)
     entries[index].revision += 1
@@ -79,7 +90,10 @@ package struct Conversation: Sendable, Equatable {
     return true
   }
 
-  package mutating func clear() { entries = [] }
+  package mutating func clear() {
+    entries = []
+    setAside = nil
+  }
 
   package var lastReply: Reply? {
     for entry in entries.reversed() { if case .reply(let reply) = entry.kind { return reply } }
@@ -91,7 +105,7 @@ package struct Conversation: Sendable, Equatable {
   package var messages: [ChatMessage] {
     var messages: [ChatMessage] = []
     if !system.isEmpty { messages.append(ChatMessage(role: .system, content: system)) }
-    for entry in entries {
+    for entry in entries where !entry.isForgotten {
       switch entry.kind {
       case .user(let text):
         if messages.last?.role == .user { messages.removeLast() }

@@ -1,12 +1,16 @@
 /// The text being written, by grapheme, with a cursor and a history of what was sent.
 package struct Editor: Sendable, Equatable {
   package private(set) var characters: [Character] = []
+  /// The lines as they are wrapped, after `Wrap.ranges`; kept up to date with every change.
+  package private(set) var lines = [0..<0]
+  private var width = Int.max / 2
   /// 0 … `characters.count`.
   package private(set) var cursor = 0
-  /// What the last deletion of more than a character took, for putting it back.
+  /// What deletions of more than a character took, for putting it back: those that follow each other, together.
   private var killed = ""
+  private var killsFollow = false
 
-  package private(set) var history: [String] = []
+  package var history: [String] = []
   /// Where in the history we are, and the draft that was left for it.
   private var historyIndex: Int?
   private var draft = ""
@@ -18,29 +22,71 @@ package struct Editor: Sendable, Equatable {
 
   // MARK: Changing
 
+  /// The one place where the text changes. Only lines around the change are wrapped anew.
+  private mutating func change(_ range: Range<Int>, to new: [Character]) {
+    characters.replaceSubrange(range, with: new)
+    let shift = new.count - range.count
+    let changedEnd = range.lowerBound + new.count
+    // A word at the start of a line may fit the line before it now.
+    let first = max(0, row(of: range.lowerBound) - 1)
+    var old = first
+    var fresh: [Range<Int>] = []
+    var start: Int? = lines[first].lowerBound
+    while let from = start {
+      // From a place after the change where a line began before, everything is as it was.
+      if from >= changedEnd {
+        while old < lines.count && lines[old].lowerBound < from - shift { old += 1 }
+        if old < lines.count && lines[old].lowerBound == from - shift { break }
+      }
+      let line = Wrap.line(characters, from: from, width: width)
+      fresh.append(line.range)
+      start = line.next
+    }
+    if start != nil {
+      fresh += lines[old...].map { ($0.lowerBound + shift)..<($0.upperBound + shift) }
+    }
+    lines.replaceSubrange(first..., with: fresh)
+    killsFollow = false
+  }
+
+  /// Sets the columns that a line may have.
+  package mutating func setWidth(_ width: Int) {
+    if width == self.width { return }
+    self.width = width
+    lines = Wrap.ranges(characters, width: width)
+  }
+
   package mutating func insert(_ text: String) {
     // A combining character joins the grapheme before it.
     let before = cursor > 0 ? String(characters[cursor - 1]) : ""
     let joined = Array(before + text)
-    characters.replaceSubrange((cursor - (before.isEmpty ? 0 : 1))..<cursor, with: joined)
-    cursor += joined.count - (before.isEmpty ? 0 : 1)
+    let start = cursor - (before.isEmpty ? 0 : 1)
+    change(start..<cursor, to: joined)
+    cursor = start + joined.count
   }
 
   package mutating func replace(with text: String) {
-    characters = Array(text)
+    change(0..<characters.count, to: Array(text))
     cursor = characters.count
   }
 
   package mutating func deleteBackward() {
     guard cursor > 0 else { return }
     cursor -= 1
-    characters.remove(at: cursor)
+    change(cursor..<(cursor + 1), to: [])
   }
 
   package mutating func deleteForward() {
-    if cursor < characters.count { characters.remove(at: cursor) }
+    if cursor < characters.count { change(cursor..<(cursor + 1), to: []) }
   }
 
+  /// To the white space before.
+  package mutating func deleteBackwardToSpace() {
+    var index = cursor
+    while index > 0 && characters[index - 1].isWhitespace { index -= 1 }
+    while index > 0 && !characters[index - 1].isWhitespace { index -= 1 }
+    kill(index..<cursor)
+  }
   package mutating func deleteWordBackward() { kill(wordLeft..<cursor) }
   package mutating func deleteWordForward() { kill(cursor..<wordRight) }
   package mutating func deleteToLineStart() { kill(lineStart..<cursor) }
@@ -50,33 +96,47 @@ package struct Editor: Sendable, Equatable {
   }
   package mutating func putBack() { insert(killed) }
 
+  /// Swaps the characters around the cursor, at the end of a line those before it.
+  package mutating func transpose() {
+    let end = cursor == lineEnd ? cursor : cursor + 1
+    guard end - lineStart >= 2 else { return }
+    change((end - 2)..<end, to: [characters[end - 1], characters[end - 2]])
+    cursor = end
+  }
+
   private mutating func kill(_ range: Range<Int>) {
     if range.isEmpty { return }
-    killed = String(characters[range])
-    characters.removeSubrange(range)
+    let taken = String(characters[range])
+    killed = !killsFollow ? taken : range.upperBound == cursor ? taken + killed : killed + taken
+    change(range, to: [])
     cursor = range.lowerBound
+    killsFollow = true
   }
 
   // MARK: Moving
 
-  package mutating func moveLeft() { cursor = max(0, cursor - 1) }
-  package mutating func moveRight() { cursor = min(characters.count, cursor + 1) }
-  package mutating func moveWordLeft() { cursor = wordLeft }
-  package mutating func moveWordRight() { cursor = wordRight }
-  package mutating func moveToLineStart() { cursor = lineStart }
-  package mutating func moveToLineEnd() { cursor = lineEnd }
+  package mutating func moveLeft() { move(to: cursor - 1) }
+  package mutating func moveRight() { move(to: cursor + 1) }
+  package mutating func moveWordLeft() { move(to: wordLeft) }
+  package mutating func moveWordRight() { move(to: wordRight) }
+  package mutating func moveToLineStart() { move(to: lineStart) }
+  package mutating func moveToLineEnd() { move(to: lineEnd) }
+
+  private mutating func move(to index: Int) {
+    cursor = min(max(0, index), characters.count)
+    killsFollow = false
+  }
 
   /// Up: to the line above, or to what was sent before.
-  package mutating func moveUp(width: Int) {
-    if !moveVertically(by: -1, width: width) { olderInHistory() }
+  package mutating func moveUp() {
+    if !moveVertically(by: -1) { olderInHistory() }
   }
-  package mutating func moveDown(width: Int) {
-    if !moveVertically(by: 1, width: width) { newerInHistory() }
+  package mutating func moveDown() {
+    if !moveVertically(by: 1) { newerInHistory() }
   }
 
-  private mutating func moveVertically(by step: Int, width: Int) -> Bool {
-    let lines = Wrap.ranges(characters, width: width)
-    let (row, column) = position(in: lines)
+  private mutating func moveVertically(by step: Int) -> Bool {
+    let (row, column) = position
     guard lines.indices.contains(row + step) else { return false }
     let line = lines[row + step]
     var index = line.lowerBound
@@ -91,14 +151,25 @@ package struct Editor: Sendable, Equatable {
     {
       index -= 1
     }
-    cursor = index
+    move(to: index)
     return true
   }
 
   /// The cursor's row among wrapped lines, and its column.
-  package func position(in lines: [Range<Int>]) -> (row: Int, column: Int) {
-    let row = lines.lastIndex { $0.lowerBound <= cursor } ?? 0
+  package var position: (row: Int, column: Int) {
+    let row = row(of: cursor)
     return (row, Glyphs.width(of: String(characters[lines[row].lowerBound..<cursor])))
+  }
+
+  /// The line of a place, by halving.
+  private func row(of index: Int) -> Int {
+    var low = 0
+    var high = lines.count
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if lines[middle].lowerBound <= index { low = middle } else { high = middle }
+    }
+    return low
   }
 
   private var lineStart: Int { (characters[..<cursor].lastIndex(of: "\n") ?? -1) + 1 }
@@ -124,24 +195,15 @@ package struct Editor: Sendable, Equatable {
   /// Takes the text out, to send it.
   package mutating func take() -> String {
     let text = self.text
-    remember()
-    clear()
+    putAside()
     return text
   }
 
   /// Empties the composer; what stood there is the newest entry of the history.
   package mutating func putAside() {
-    remember()
-    clear()
-  }
-
-  private mutating func remember() {
-    if !isEmpty && history.last != text { history.append(text) }
-  }
-
-  private mutating func clear() {
-    characters = []
-    cursor = 0
+    let text = self.text
+    if !text.isEmpty && history.last != text { history.append(text) }
+    replace(with: "")
     historyIndex = nil
     draft = ""
   }

@@ -66,7 +66,7 @@ package final class EffectRunner {
     case .startTraining, .pauseTraining, .resumeTraining, .saveTraining, .stopTraining, .undoAdapter,
       .putTrainingAway:
       commands.yield(effect)
-    case .suspend, .redraw, .setScreen, .quit: break
+    case .suspend, .redraw, .setScreen, .copy, .editDraft, .quit: break
     }
   }
 

@@ -6,8 +6,9 @@ package enum Intent: String, Sendable, CaseIterable {
   case help
   case pageUp, pageDown, top, bottom
   case left, right, wordLeft, wordRight, lineStart, lineEnd, up, down
-  case deleteBackward, deleteForward, deleteWordBackward, deleteWordForward
-  case deleteToLineStart, deleteToLineEnd, putBack
+  case deleteBackward, deleteForward, deleteBackwardToSpace, deleteWordBackward, deleteWordForward
+  case deleteToLineStart, deleteToLineEnd, transpose, putBack
+  case search, copyReply, copyCode, editDraft
   case toggleTraining
 }
 
@@ -62,6 +63,9 @@ package struct Keymap: Sendable {
         bind(.up, "line above, or what was sent before", KeyPress(.up), .control("p")),
         bind(.down, "line below, or what was sent after", KeyPress(.down), .control("n")),
         bind(.complete, "complete a command", KeyPress(.tab)),
+        bind(.editDraft, "write the message in $VISUAL or $EDITOR", .control("g")),
+        bind(.copyReply, "copy the last reply", .alt("c")),
+        bind(.copyCode, "copy its last block of code", .alt("k")),
         bind(.toggleTraining, "pause or resume training", KeyPress(.function(9))),
       ]
     ),
@@ -72,6 +76,7 @@ package struct Keymap: Sendable {
         bind(.pageDown, "scroll down", KeyPress(.pageDown), KeyPress(.down, .shift)),
         bind(.top, "to the beginning", KeyPress(.home, .control), KeyPress(.pageUp, .control)),
         bind(.bottom, "to the end", KeyPress(.end, .control), KeyPress(.pageDown, .control)),
+        bind(.search, "search the conversation", .control("f")),
         bind(.help, "this help", KeyPress(.function(1))),
         bind(.redraw, "draw the screen anew", .control("l")),
       ]
@@ -79,7 +84,7 @@ package struct Keymap: Sendable {
     (
       "Editing",
       [
-        bind(.left, "left", KeyPress(.left)),
+        bind(.left, "left", KeyPress(.left), .control("b")),
         bind(.right, "right", KeyPress(.right)),
         bind(.wordLeft, "a word left", KeyPress(.left, .control)),
         bind(.wordRight, "a word right", KeyPress(.right, .control)),
@@ -87,10 +92,12 @@ package struct Keymap: Sendable {
         bind(.lineEnd, "end of the line", KeyPress(.end), .control("e")),
         bind(.deleteBackward, "delete before the cursor", KeyPress(.backspace)),
         bind(.deleteForward, "delete after the cursor", KeyPress(.delete)),
-        bind(.deleteWordBackward, "delete the word before", .control("w"), KeyPress(.backspace, .alt)),
-        bind(.deleteWordForward, "delete the word after", .alt("d")),
+        bind(.deleteBackwardToSpace, "delete to the space before", .control("w")),
+        bind(.deleteWordBackward, "delete the word before", KeyPress(.backspace, .alt)),
+        bind(.deleteWordForward, "delete the word after", .alt("d"), KeyPress(.delete, .control)),
         bind(.deleteToLineStart, "delete to the start of the line", .control("u")),
         bind(.deleteToLineEnd, "delete to the end of the line", .control("k")),
+        bind(.transpose, "swap the characters around the cursor", .control("t")),
         bind(.putBack, "put back what was deleted", .control("y")),
       ]
     ),

@@ -12,6 +12,10 @@ extension AppState {
     switch action {
     case .key(let key): return press(key)
     case .paste(let text):
+      if search != nil {
+        pasteInSearch(text)
+        return []
+      }
       // Pasting is never a command to do something: not even its line ends send.
       editor.insert(Self.lineEndsUnified(text))
       hint = nil
@@ -55,6 +59,15 @@ extension AppState {
       notice("Undo: \(message)")
       return []
     case .trainingPutAway: return quitting.map { [.quit(status: $0)] } ?? []
+
+    case .draftEdited(let text):
+      // Editors end a file with a line end.
+      let text = Self.lineEndsUnified(text)
+      editor.replace(with: text.hasSuffix("\n") ? String(text.dropLast()) : text)
+      return []
+    case .editorFailed(let message):
+      say(message, isWarning: true)
+      return []
 
     case .terminate(let status): return quit(status: status)
     case .suspendRequested: return [.suspend(wholeGroup: false)]
@@ -118,6 +131,8 @@ extension AppState {
       return []
     }
     _ = editor.take()
+    makeRoom(for: line)
+    replaceEdited()
     conversation.append(.user(line.hasPrefix("//") ? String(line.dropFirst()) : line))
     return ask()
   }
@@ -133,7 +148,7 @@ extension AppState {
     return []
   }
 
-  private mutating func start(_ id: Int) -> [Effect] {
+  mutating func start(_ id: Int) -> [Effect] {
     guard let stop = currentStop else {
       end(id) { $0.state = .failed("the family has no stitch") }
       return []
@@ -157,7 +172,8 @@ extension AppState {
       }
     case .trimmed(let count):
       let messages = count == 1 ? "message is" : "\(count) messages are"
-      say("the context is full: the oldest \(messages) left out; /clear starts anew", isWarning: true)
+      say("the context is full: the oldest \(messages) left out; /clear starts anew, /drop N forgets them", isWarning: true)
+    case .tooLong(let count): didNotFit(id, messagesToDrop: count)
     case .text(let text):
       if isStopping { return }
       conversation.changeReply(id) {
@@ -173,12 +189,13 @@ extension AppState {
         $0.adapterStep = stamp.adapterStep
         $0.state = .finished(stamp)
       }
+      warnOfContext()
     case .failed(let message):
       end(id) { $0.state = .failed(message) }
     }
   }
 
-  private mutating func end(_ id: Int, _ change: (inout Reply) -> Void) {
+  mutating func end(_ id: Int, _ change: (inout Reply) -> Void) {
     conversation.changeReply(id, change)
     activeReply = nil
     isStopping = false

@@ -12,6 +12,10 @@ extension AppState {
       return []
     }
     _ = editor.take()
+    if isPlain, let usage = Command.usage(of: line), usage.needsScreen {
+      say("/\(usage.name) needs the terminal UI")
+      return []
+    }
     switch command {
     case .help: help = 0
     case .stitch(nil): notice(listOfStops)
@@ -46,7 +50,10 @@ extension AppState {
       activeReply = nil
       isStopping = false
       contextTokens = 0
+      hasWarnedOfContext = false
+      editing = nil
       scrollToEnd()
+      bringHeldBack()
       return effects
     case .regen:
       if activeReply != nil {
@@ -58,6 +65,11 @@ extension AppState {
         return []
       }
       return ask()
+    case .search(let text): openSearch(text)
+    case .copy(let what): return copy(what)
+    case .edit(let what): return edit(what)
+    case .continueReply: return continueReply()
+    case .drop(let what): return drop(what)
     case .quit: return quit(status: 0)
     }
     return []

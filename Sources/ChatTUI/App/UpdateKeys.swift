@@ -7,12 +7,14 @@ extension AppState {
     if intent != .interrupt { quitArmed = false }
     if quitting == nil { hint = nil }
     if help != nil, let effects = pressInHelp(intent, key) { return effects }
+    if search != nil, let effects = pressInSearch(intent, key) { return effects }
     if let intent { return perform(intent) }
     if case .character(let character) = key.key, key.modifiers.isEmpty { editor.insert(String(character)) }
     return []
   }
 
   private mutating func perform(_ intent: Intent) -> [Effect] {
+    if editor.apply(intent) { return [] }
     switch intent {
     case .send: return send()
     case .newline: editor.insert("\n")
@@ -24,6 +26,7 @@ extension AppState {
     case .largest: choose(stops.count - 1)
     case .stopReply:
       if activeReply != nil { return stopReply() }
+      if editing != nil { leaveEditing() }
       scrollToEnd()
     case .interrupt: return interrupt()
     case .endOfInput:
@@ -36,27 +39,19 @@ extension AppState {
     case .pageDown: scrollBy(max(1, layout.transcript.height - 2))
     case .top: scrollBy(-transcript.total)
     case .bottom: scrollToEnd()
-    case .left: editor.moveLeft()
-    case .right: editor.moveRight()
-    case .wordLeft: editor.moveWordLeft()
-    case .wordRight: editor.moveWordRight()
-    case .lineStart: editor.moveToLineStart()
-    case .lineEnd: editor.moveToLineEnd()
-    case .up: editor.moveUp(width: layout.composerTextWidth)
-    case .down: editor.moveDown(width: layout.composerTextWidth)
-    case .deleteBackward: editor.deleteBackward()
-    case .deleteForward: editor.deleteForward()
-    case .deleteWordBackward: editor.deleteWordBackward()
-    case .deleteWordForward: editor.deleteWordForward()
-    case .deleteToLineStart: editor.deleteToLineStart()
-    case .deleteToLineEnd: editor.deleteToLineEnd()
-    case .putBack: editor.putBack()
+    case .up: editor.moveUp()
+    case .down: editor.moveDown()
+    case .search: openSearch("")
+    case .copyReply: return copy(.reply)
+    case .copyCode: return copy(.code(1))
+    case .editDraft: return [.editDraft(editor.text)]
     case .toggleTraining:
       switch training.phase {
       case .running, .preparing: return [.pauseTraining]
       case .paused: return [.resumeTraining]
       default: say("no training is running: /train FILE starts one")
       }
+    default: break
     }
     return []
   }
@@ -65,6 +60,7 @@ extension AppState {
     if quitArmed { return quit(status: 0) }
     if activeReply != nil && !isStopping { return stopReply() }
     if !editor.isEmpty {
+      editing = nil
       editor.putAside()
       say("put aside: ↑ brings it back")
       return []

@@ -1,7 +1,7 @@
 /// What a piece of text means; the terminal decides how that looks.
 package enum Style: UInt8, Sendable, CaseIterable {
   case text, dim, accent, user, assistant, warning, error, rule, title
-  case graph, graphSecond, mark, selection, code, strong, key
+  case graph, graphSecond, mark, selection, code, strong, key, emphasis, match
 }
 
 /// The glyphs that views draw with: box drawing and braille, or plain ASCII.

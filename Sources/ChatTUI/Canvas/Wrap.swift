@@ -3,53 +3,61 @@ package enum Wrap {
   /// Ranges of `characters`, one for each line. Spaces at which a line was broken stay at its end and may hang over
   /// the width; a `\n` belongs to no range. The text `"a\n"` has two lines, the empty text has one.
   package static func ranges(_ characters: [Character], width: Int) -> [Range<Int>] {
-    let limit = max(1, width)
     var lines: [Range<Int>] = []
-    var start = 0
+    var start: Int? = 0
+    while let from = start {
+      let line = line(characters, from: from, width: width)
+      lines.append(line.range)
+      start = line.next
+    }
+    return lines
+  }
+
+  /// The line that begins at a place, and where the next one begins; `nil`: it was the last. Where a line ends depends
+  /// on nothing before it.
+  package static func line(
+    _ characters: [Character], from start: Int, width: Int
+  ) -> (range: Range<Int>, next: Int?) {
+    let limit = max(1, width)
     var column = 0
-    /// Where the line could be broken: the index after the last space, and the column there.
+    /// The index after the last place where the line could be broken.
     var breakAfter: Int?
-    var breakColumn = 0
-    var index = 0
+    var index = start
     while index < characters.count {
       let character = characters[index]
-      if character == "\n" {
-        lines.append(start..<index)
-        start = index + 1
-        column = 0
-        breakAfter = nil
-        index += 1
-        continue
-      }
+      if character == "\n" { return (start..<index, index + 1) }
       let size = Glyphs.width(of: character)
       if character == " " {
         column += size
         index += 1
         breakAfter = index
-        breakColumn = column
         continue
       }
       if column + size > limit && index > start {
-        if let position = breakAfter, position > start {
-          lines.append(start..<position)
-          start = position
-          column -= breakColumn
-        } else {
-          lines.append(start..<index)
-          start = index
-          column = 0
-        }
-        breakAfter = nil
-        // The rest of a long word may itself be too long.
-        if column + size > limit { continue }
+        let end = breakAfter ?? index
+        return (start..<end, end)
       }
       column += size
       index += 1
-      if size == 2 {
-        // Wide scripts have no spaces: a line may break after any of their characters.
-        breakAfter = index
-        breakColumn = column
+      // Wide scripts have no spaces: a line may break after any of their characters.
+      if size == 2 { breakAfter = index }
+    }
+    return (start..<characters.count, nil)
+  }
+
+  /// Ranges as long as the width allows, wherever that breaks: for code.
+  static func columns(_ characters: [Character], width: Int) -> [Range<Int>] {
+    var lines: [Range<Int>] = []
+    var start = 0
+    var column = 0
+    for (index, character) in characters.enumerated() {
+      let size = Glyphs.width(of: character)
+      if column + size > max(1, width) && index > start {
+        lines.append(start..<index)
+        start = index
+        column = 0
       }
+      column += size
     }
     lines.append(start..<characters.count)
     return lines

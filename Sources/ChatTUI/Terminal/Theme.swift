@@ -34,7 +34,7 @@ public enum Theme: String, Sendable, CaseIterable {
   private static func dark(_ style: Style) -> Int {
     switch style {
     case .accent, .user, .key, .graph: 6
-    case .warning: 3
+    case .warning, .match: 3
     case .error: 1
     case .graphSecond: 5
     case .mark, .code: 2
@@ -46,7 +46,7 @@ public enum Theme: String, Sendable, CaseIterable {
     switch style {
     case .accent, .user, .key, .graph: 4
     case .error: 1
-    case .warning, .graphSecond, .mark, .code: 5
+    case .warning, .graphSecond, .mark, .code, .match: 5
     default: -1
     }
   }
@@ -57,6 +57,8 @@ public enum Theme: String, Sendable, CaseIterable {
     case .dim, .rule: CT_DIM
     case .user, .warning, .error, .title, .strong, .mark, .key: CT_BOLD
     case .selection: CT_REVERSE
+    case .emphasis: CT_ITALIC
+    case .match: CT_BOLD | CT_UNDERLINE
     }
   }
 

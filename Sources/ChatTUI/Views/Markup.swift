@@ -1,92 +1,212 @@
-/// Light Markdown: headings, fenced and inline code, strong text, lists with hanging lines. What is not understood
-/// shows as it is.
-enum Markup {
-  static func lines(_ text: String, width: Int, glyphs: GlyphSet) -> [[Span]] {
-    var result: [[Span]] = []
-    var inFence = false
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      if line.hasPrefix("```") {
-        inFence.toggle()
-        continue
-      }
-      if inFence {
-        result += wrap(line.map { ($0, .code) }, hanging: 0, width: width)
-      } else if let heading = heading(line) {
-        result += wrap(heading.map { ($0, .title) }, hanging: 0, width: width)
+/// Light Markdown as lines of a width: headings, lists, quotes, rules, tables, fenced code, marks within a line. What
+/// is not understood shows as it is.
+///
+/// A text may come in pieces. Lines that nothing can change any more are laid out once; `Markup` remembers how far that
+/// is and what is open there. So a reply of thousands of lines costs no more for each word than a short one.
+struct Markup: Sendable, Equatable {
+  /// What was open where the final lines end.
+  private struct Place: Sendable, Equatable {
+    /// Bytes of the text before it.
+    var offset = 0
+    var fence: Fence?
+    /// Empty lines, which show only if something follows.
+    var blanks = 0
+    var hasBegun = false
+  }
+
+  private struct Fence: Sendable, Equatable {
+    var mark: Character
+    var count: Int
+    var indent: Int
+  }
+
+  private struct Line {
+    var text: Substring
+    /// Where the next line begins, in bytes of the whole text.
+    var end: Int
+    /// Its end has come.
+    var isComplete: Bool
+  }
+
+  let width: Int
+  let glyphs: GlyphSet
+  private var place = Place()
+
+  init(width: Int, glyphs: GlyphSet) {
+    self.width = max(1, width)
+    self.glyphs = glyphs
+  }
+
+  /// A whole text.
+  static func lines(_ text: String, width: Int, glyphs: GlyphSet, isOpen: Bool = false) -> [TextLine] {
+    var markup = Markup(width: width, glyphs: glyphs)
+    let (final, rest) = markup.next(text, isOpen: isOpen)
+    return final + rest
+  }
+
+  /// Lays out what follows the lines that are final already.
+  /// - Parameters:
+  ///   - text: the text so far; of the part that is final nothing may have changed.
+  ///   - isOpen: more will come.
+  /// - Returns: lines that are final from now on, and lines that more text may change.
+  mutating func next(_ text: String, isOpen: Bool) -> (final: [TextLine], rest: [TextLine]) {
+    let lines = Self.split(text, from: place.offset)
+    var now = place
+    var isFinal = true
+    var result: (final: [TextLine], rest: [TextLine]) = ([], [])
+    var index = 0
+    while index < lines.count {
+      let (count, shown, isDone) = step(lines[index...], isOpen: isOpen, &now)
+      index += count
+      isFinal = isFinal && isDone
+      if isFinal {
+        now.offset = lines[index - 1].end
+        place = now
+        result.final += shown
       } else {
-        result += wrap(inline(line), hanging: hanging(line, width: width), width: width)
+        result.rest += shown
       }
     }
     return result
   }
 
-  private static func heading(_ line: Substring) -> Substring? {
-    let marks = line.prefix { $0 == "#" }.count
-    guard (1...6).contains(marks), line.dropFirst(marks).first == " " else { return nil }
-    return line.dropFirst(marks + 1)
+  /// Lines of a text, made safe. (A line may hold line ends of other kinds, which come out as lines of their own.)
+  private static func split(_ text: String, from offset: Int) -> [Line] {
+    let bytes = text.utf8
+    var start = bytes.index(bytes.startIndex, offsetBy: min(offset, bytes.count))
+    var end = offset
+    var lines: [Line] = []
+    while start < bytes.endIndex {
+      let stop = bytes[start...].firstIndex(of: 0x0A) ?? bytes.endIndex
+      let isComplete = stop < bytes.endIndex
+      end += bytes.distance(from: start, to: stop) + (isComplete ? 1 : 0)
+      var content = text[start..<stop].unicodeScalars
+      if content.last == "\r" { content.removeLast() }
+      for part in sanitise(String(content)).split(separator: "\n", omittingEmptySubsequences: false) {
+        lines.append(Line(text: part, end: end, isComplete: isComplete))
+      }
+      start = isComplete ? bytes.index(after: stop) : stop
+    }
+    return lines
   }
 
-  /// Columns by which the following lines of a list item are indented.
-  private static func hanging(_ line: Substring, width: Int) -> Int {
+  /// Lays out the first of some lines, with those that belong to it.
+  private func step(
+    _ lines: ArraySlice<Line>, isOpen: Bool, _ place: inout Place
+  ) -> (count: Int, shown: [TextLine], isFinal: Bool) {
+    let line = lines[lines.startIndex]
+    let isUnfinished = isOpen && !line.isComplete
+    let trimmed = line.text.trimmingWhitespace
+    if let fence = place.fence {
+      let marks = trimmed.prefix { $0 == fence.mark }.count
+      if marks >= fence.count && marks == trimmed.count {
+        place.fence = nil
+        return (1, [], line.isComplete)
+      }
+      // The beginning of the closing fence, probably.
+      if isUnfinished && marks > 0 && marks == trimmed.count { return (1, [], false) }
+      return (1, code(line.text, in: fence), line.isComplete)
+    }
+    if trimmed.isEmpty {
+      if place.hasBegun { place.blanks += 1 }
+      return (1, [], line.isComplete)
+    }
+    // Not yet to be told what it will be.
+    if isUnfinished && trimmed.allSatisfy({ "#*_`~>+-|:= ".contains($0) }) { return (1, [], false) }
+
+    var content = line.text
+    if !place.hasBegun { content = content.drop { $0 == " " } }
+    let blanks = Array(repeating: TextLine([]), count: place.blanks)
+    place.hasBegun = true
+    place.blanks = 0
+    if content.contains("|") {
+      if let (count, table, isFinal) = table(lines) { return (count, blanks + table, isFinal) }
+      // The next line may make it the head of a table.
+      let mayBecomeTable = lines.count < 2 || !lines[lines.startIndex + 1].isComplete
+      if mayBecomeTable {
+        return (1, blanks + leaf(content, width: width, isUnfinished: isUnfinished), false)
+      }
+    }
+    if let (fence, language) = fence(content) {
+      place.fence = fence
+      return (1, blanks + [header(of: fence, language: language)], line.isComplete)
+    }
+    return (1, blanks + leaf(content, width: width, isUnfinished: isUnfinished), line.isComplete)
+  }
+
+  // MARK: Code
+
+  private func fence(_ line: Substring) -> (Fence, language: Substring)? {
     let indent = line.prefix { $0 == " " }.count
     let rest = line.dropFirst(indent)
-    let digits = rest.prefix { $0.isASCII && $0.isNumber }.count
-    var mark = 0
-    if digits > 0, digits < 4, rest.dropFirst(digits).hasPrefix(". ") { mark = digits + 2 }
-    if rest.hasPrefix("- ") || rest.hasPrefix("* ") { mark = 2 }
-    return mark > 0 && indent + mark < width / 2 ? indent + mark : 0
+    guard let mark = rest.first, mark == "`" || mark == "~" else { return nil }
+    let count = rest.prefix { $0 == mark }.count
+    let language = rest.dropFirst(count)
+    guard count >= 3, mark == "~" || !language.contains("`") else { return nil }
+    return (Fence(mark: mark, count: count, indent: indent), language[...])
   }
 
-  private static func inline(_ line: Substring) -> [(Character, Style)] {
-    let characters = Array(line)
-    var result: [(Character, Style)] = []
-    var index = 0
-    while index < characters.count {
-      if characters[index] == "`", let end = close(characters, from: index + 1, mark: ["`"]) {
-        result += characters[(index + 1)..<end].map { ($0, .code) }
-        index = end + 1
-      } else if characters[index] == "*", index + 1 < characters.count, characters[index + 1] == "*",
-        let end = close(characters, from: index + 2, mark: ["*", "*"])
-      {
-        result += characters[(index + 2)..<end].map { ($0, .strong) }
-        index = end + 2
-      } else {
-        result.append((characters[index], .assistant))
-        index += 1
-      }
-    }
-    return result
+  private func margin(of fence: Fence) -> Int { min(fence.indent, width / 4) }
+
+  private func header(of fence: Fence, language: Substring) -> TextLine {
+    let margin = margin(of: fence)
+    let name = Wrap.truncate(
+      language.trimmingWhitespace, width: max(0, width - margin - 4), ellipsis: glyphs.ellipsis)
+    let line = "\(glyphs.corner)\(glyphs.horizontal)"
+    return TextLine(
+      [Span(String(repeating: " ", count: margin)), Span(line, .rule), Span(name.isEmpty ? "" : " \(name)", .dim)],
+      kind: .ornament)
   }
 
-  /// Where a mark closes that encloses at least one character and no white space at its ends.
-  private static func close(_ characters: [Character], from start: Int, mark: [Character]) -> Int? {
-    guard start < characters.count, characters[start] != " " else { return nil }
-    var index = start + 1
-    while index + mark.count <= characters.count {
-      if Array(characters[index..<(index + mark.count)]) == mark && characters[index - 1] != " " { return index }
-      index += 1
+  private func code(_ line: Substring, in fence: Fence) -> [TextLine] {
+    let margin = margin(of: fence)
+    let own = line.prefix(fence.indent).prefix { $0 == " " }.count
+    let characters = Array(line.dropFirst(own))
+    return Wrap.columns(characters, width: width - margin - 2).enumerated().map { index, range in
+      let edge = "\(glyphs.vertical)\(index == 0 ? " " : glyphs.continued)"
+      return TextLine(
+        [
+          Span(String(repeating: " ", count: margin)), Span(edge, .rule),
+          Span(String(characters[range]), .code),
+        ], indent: margin + 2, kind: index == 0 ? .text : .continuation)
     }
-    return nil
   }
 
-  private static func wrap(_ styled: [(Character, Style)], hanging: Int, width: Int) -> [[Span]] {
-    let characters = styled.map(\.0)
-    var ranges = Wrap.ranges(characters, width: width)
-    if hanging > 0, ranges.count > 1 {
-      let first = ranges[0]
-      let rest = Wrap.ranges(Array(characters[first.upperBound...]), width: width - hanging)
-      ranges = [first] + rest.map { ($0.lowerBound + first.upperBound)..<($0.upperBound + first.upperBound) }
-    }
-    return ranges.enumerated().map { number, range in
-      var spans: [Span] = number > 0 && hanging > 0 ? [Span(String(repeating: " ", count: hanging))] : []
-      for (character, style) in styled[range] {
-        if spans.last?.style == style {
-          spans[spans.count - 1].text.append(character)
+  /// What stands in the fenced blocks of a text, as it was written; an unfinished block counts.
+  static func codeBlocks(_ text: String) -> [String] {
+    let markup = Markup(width: 80, glyphs: .ascii)
+    var blocks: [String] = []
+    var open: Fence?
+    for line in split(text, from: 0) {
+      if let fence = open {
+        let trimmed = line.text.trimmingWhitespace
+        if trimmed.count >= fence.count && trimmed.allSatisfy({ $0 == fence.mark }) {
+          open = nil
         } else {
-          spans.append(Span(String(character), style))
+          let own = line.text.prefix(fence.indent).prefix { $0 == " " }.count
+          blocks[blocks.count - 1] += line.text.dropFirst(own) + "\n"
         }
+      } else if let (fence, _) = markup.fence(line.text) {
+        open = fence
+        blocks.append("")
       }
-      return spans
     }
+    return blocks
+  }
+
+  // MARK: Tables
+
+  private func table(_ lines: ArraySlice<Line>) -> (count: Int, shown: [TextLine], isFinal: Bool)? {
+    guard lines.count > 1, let alignments = MarkupTable.alignments(lines[lines.startIndex + 1].text) else { return nil }
+    let header = MarkupTable.cells(lines[lines.startIndex].text)
+    guard header.count == alignments.count else { return nil }
+    let rows = lines.dropFirst(2).prefix { $0.text.contains("|") }
+    let count = 2 + rows.count
+    let table = MarkupTable(
+      header: header, alignments: alignments, rows: rows.map { MarkupTable.cells($0.text) })
+    let shown =
+      table.lines(width: width, glyphs: glyphs)
+      ?? lines.prefix(count).flatMap { leaf($0.text, width: width, isUnfinished: false) }
+    return (count, shown, count < lines.count && lines[lines.startIndex + count].isComplete)
   }
 }

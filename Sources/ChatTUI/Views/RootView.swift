@@ -20,7 +20,11 @@ package func view(_ state: AppState, _ canvas: inout Canvas) {
   drawJunctions(state, layout, &canvas)
   if !layout.trainingLine.isEmpty { TrainingView.drawLine(state, on: &canvas, in: layout.trainingLine) }
   SliderView.draw(state, on: &canvas, in: layout.slider)
-  ComposerView.draw(state, on: &canvas, in: layout.composer)
+  if state.search == nil {
+    ComposerView.draw(state, on: &canvas, in: layout.composer)
+  } else {
+    SearchView.draw(state, on: &canvas, in: layout.composer)
+  }
   StatusView.draw(state, on: &canvas, in: layout.status)
   if state.help != nil { HelpView.draw(state, on: &canvas) }
 }
@@ -79,6 +83,7 @@ enum StatusView {
 
   private static func left(_ state: AppState, room: Int) -> (String, Style) {
     if let hint = state.hint { return (hint.text, hint.isWarning ? .warning : .accent) }
+    if state.search != nil { return (SearchView.keys(state.glyphs, room: room), .dim) }
     if state.isStopping { return ("stopping…", .dim) }
     func key(_ intent: Intent) -> String { Keymap.standard.name(of: intent, ascii: state.glyphs.isASCII) }
     let size = "\(key(.smaller)) \(key(.larger)) size"

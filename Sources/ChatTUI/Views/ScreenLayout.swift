@@ -21,7 +21,7 @@ package struct ScreenLayout: Sendable, Equatable {
   /// The row of the slider's track: the second of three, or the first of two.
   package var sliderTrackY: Int { slider.y + (slider.height == 3 ? 1 : 0) }
   /// Columns for the text in the composer: a prompt of two stands before it, and the cursor may stand after it.
-  package var composerTextWidth: Int { max(1, composer.width - 4) }
+  package static func composerTextWidth(of width: Int) -> Int { max(1, width - 4) }
 
   package init(_ state: AppState) {
     let width = state.width
@@ -31,8 +31,9 @@ package struct ScreenLayout: Sendable, Equatable {
       return
     }
     composer.width = width
-    let lines = Wrap.ranges(state.editor.characters, width: composerTextWidth).count
-    let composerHeight = 1 + min(lines, max(1, min(8, height / 4)))
+    // A line above, and at most a third of the screen in all.
+    let lines = state.search == nil ? state.editor.lines.count : 1
+    let composerHeight = 1 + min(lines, max(1, height / 3 - 1))
     let sliderHeight = height >= 18 ? 3 : 2
     let hasPanes = width >= 76 && height >= 18
     let lineHeight = !hasPanes && state.training.phase != .idle ? 1 : 0

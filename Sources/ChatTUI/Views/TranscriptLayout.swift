@@ -1,75 +1,108 @@
 import ChatEngine
 
-/// The transcript as wrapped lines. Entries that did not change since the last time keep their lines.
+/// The transcript as wrapped lines. Entries that did not change since the last time keep their lines, and a reply that
+/// grows keeps those that are final.
 package struct TranscriptLayout: Sendable, Equatable {
-  package struct Block: Sendable, Equatable {
-    var entry: Int
-    var revision: Int
-    var previousStitch: String?
-    package var lines: [[Span]]
-    /// The first line of the block in the whole transcript.
-    package var start: Int
-  }
-
-  package private(set) var blocks: [Block] = []
+  package private(set) var blocks: [TranscriptBlock] = []
   package private(set) var total = 0
+  /// How many lines were laid out so far. Tests look at it: it must grow with what changes, not with what there is.
+  package private(set) var work = 0
+  /// Changes when all lines are new.
+  private(set) var generation = 0
   private var width = 0
   private var glyphs = GlyphSet.unicode
 
   package init() {}
 
   package mutating func update(_ conversation: Conversation, width: Int, glyphs: GlyphSet) {
-    if width != self.width || glyphs != self.glyphs { blocks = [] }
-    self.width = width
-    self.glyphs = glyphs
-    var start = 0
-    var previousStitch: String?
-    var kept = 0
-    for entry in conversation.entries {
-      if kept < blocks.count && blocks[kept].entry == entry.id && blocks[kept].revision == entry.revision
-        && blocks[kept].previousStitch == previousStitch
-      {
-        blocks[kept].start = start
-      } else {
-        let lines = TranscriptLines.lines(of: entry, previousStitch: previousStitch, width: width, glyphs: glyphs)
-        let block = Block(
-          entry: entry.id, revision: entry.revision, previousStitch: previousStitch, lines: lines, start: start)
-        if kept < blocks.count { blocks[kept] = block } else { blocks.append(block) }
-      }
-      if case .reply(let reply) = entry.kind, !reply.stitch.isEmpty { previousStitch = reply.stitch }
-      start += blocks[kept].lines.count
-      kept += 1
+    if width != self.width || glyphs != self.glyphs {
+      blocks = []
+      generation += 1
+      self.width = width
+      self.glyphs = glyphs
     }
-    blocks.removeSubrange(kept...)
+    // Comparing two numbers for each entry is all that is done for those before the first change.
+    var index = 0
+    while index < blocks.count && index < conversation.entries.count
+      && blocks[index].entry == conversation.entries[index].id
+      && blocks[index].revision == conversation.entries[index].revision
+    {
+      index += 1
+    }
+    if index == blocks.count && index == conversation.entries.count { return }
+    var start = index > 0 ? blocks[index - 1].end : 0
+    var stitch = index > 0 ? blocks[index - 1].stitch : nil
+    for index in index..<conversation.entries.count {
+      update(index, conversation.entries[index], previousStitch: stitch)
+      blocks[index].start = start
+      start = blocks[index].end
+      stitch = blocks[index].stitch
+    }
+    blocks.removeSubrange(conversation.entries.count...)
     total = start
+  }
+
+  private mutating func update(_ index: Int, _ entry: Entry, previousStitch: String?) {
+    if index < blocks.count && blocks[index].entry == entry.id && blocks[index].previousStitch == previousStitch {
+      if blocks[index].revision == entry.revision { return }
+      let before = blocks[index].lines.count - blocks[index].freshLines
+      if blocks[index].grow(entry, width: width, glyphs: glyphs) {
+        work += blocks[index].lines.count - before
+        return
+      }
+    }
+    let block = TranscriptBlock(entry, previousStitch: previousStitch, width: width, glyphs: glyphs)
+    work += block.lines.count
+    if index < blocks.count { blocks[index] = block } else { blocks.append(block) }
   }
 
   /// The uppermost line that shows.
   package func top(_ scroll: AppState.Scroll, height: Int) -> Int {
     let last = max(0, total - height)
     guard case .at(let entry, let line) = scroll else { return last }
-    guard let block = blocks.last(where: { $0.entry <= entry }) else { return 0 }
+    guard let index = lastBlock(where: { $0.entry <= entry }) else { return 0 }
+    let block = blocks[index]
     return min(last, block.start + min(line, max(0, block.lines.count - 1)))
   }
 
   /// The place in the text of a line, which stays when other lines come or the width changes.
   package func anchor(line: Int) -> AppState.Scroll {
-    guard let block = blocks.last(where: { $0.start <= line }) else { return .end }
-    return .at(entry: block.entry, line: line - block.start)
+    guard let index = lastBlock(where: { $0.start <= line }) else { return .end }
+    return .at(entry: blocks[index].entry, line: line - blocks[index].start)
   }
 
-  package func line(_ index: Int) -> [Span] {
-    guard let block = blocks.last(where: { $0.start <= index }), index - block.start < block.lines.count else {
-      return []
+  /// The first line of an entry.
+  func start(of entry: Int) -> Int? {
+    lastBlock { $0.entry <= entry }.flatMap { blocks[$0].entry == entry ? blocks[$0].start : nil }
+  }
+
+  /// A line, and whose it is.
+  package func line(_ index: Int) -> (line: TextLine, entry: Int, number: Int)? {
+    guard let found = lastBlock(where: { $0.start <= index }) else { return nil }
+    let number = index - blocks[found].start
+    guard number < blocks[found].lines.count else { return nil }
+    return (blocks[found].lines[number], blocks[found].entry, number)
+  }
+
+  /// By halving: `isBefore` holds for the first blocks and for none after them. (Entries are in the order of their
+  /// numbers.)
+  private func lastBlock(where isBefore: (TranscriptBlock) -> Bool) -> Int? {
+    var low = 0
+    var high = blocks.count
+    while low < high {
+      let middle = (low + high) / 2
+      if isBefore(blocks[middle]) { low = middle + 1 } else { high = middle }
     }
-    return block.lines[index - block.start]
+    return low > 0 ? low - 1 : nil
   }
 }
 
 extension AppState {
   /// Brings the wrapped lines up to date; costs nothing where nothing changed.
   mutating func refreshTranscript() {
+    editor.setWidth(ScreenLayout.composerTextWidth(of: width))
     transcript.update(conversation, width: max(1, layout.transcript.width - 2), glyphs: glyphs)
+    search?.update(transcript)
     // Cleared, or grown so that everything shows.
     if scroll != .end && transcript.total <= layout.transcript.height { scrollToEnd() }
   }

@@ -2,46 +2,40 @@ import ChatEngine
 
 /// Entries of the transcript as lines of a width.
 enum TranscriptLines {
-  static func lines(of entry: Entry, previousStitch: String?, width: Int, glyphs: GlyphSet) -> [[Span]] {
+  /// A user's turn or a notice. Replies grow: see `TranscriptBlock`.
+  static func lines(of entry: Entry, width: Int, glyphs: GlyphSet) -> [TextLine] {
     switch entry.kind {
     case .user(let text):
-      let body = Wrap.lines(sanitise(text), width: max(1, width - 2))
-      return body.enumerated().map { index, line in
-        [Span(index == 0 ? "\(glyphs.prompt) " : "  ", .user), Span(line, .strong)]
-      }
+      return TextLine.wrap(
+        sanitise(text), style: entry.isForgotten ? .dim : .strong, first: Span("\(glyphs.prompt) ", .user), width: width)
     case .notice(let text, let isWarning):
-      let body = Wrap.lines(glyphs.plain(sanitise(text)), width: max(1, width - 2))
-      return body.enumerated().map { index, line in
-        [
-          Span(index == 0 ? (isWarning ? "! " : "\(glyphs.bullet) ") : "  ", isWarning ? .warning : .dim),
-          Span(line, isWarning ? .warning : .dim),
-        ]
-      } + [[]]
-    case .reply(let reply): return self.reply(reply, previousStitch: previousStitch, width: width, glyphs: glyphs)
+      return TextLine.wrap(
+        glyphs.plain(sanitise(text)), style: isWarning ? .warning : .dim,
+        first: Span(isWarning ? "! " : "\(glyphs.bullet) ", isWarning ? .warning : .dim), width: width) + [.blank]
+    case .reply: return []
     }
   }
 
-  private static func reply(_ reply: Reply, previousStitch: String?, width: Int, glyphs: GlyphSet) -> [[Span]] {
-    var lines: [[Span]] = []
+  /// What stands above a reply's text.
+  static func head(of reply: Reply, isForgotten: Bool, previousStitch: String?, width: Int, glyphs: GlyphSet)
+    -> [TextLine]
+  {
+    var lines: [TextLine] = []
     if let previous = previousStitch, previous != reply.stitch, !reply.stitch.isEmpty {
-      lines.append(divider(from: previous, to: reply.stitch, width: width, glyphs: glyphs))
+      lines.append(
+        TextLine(divider(from: previous, to: reply.stitch, width: width, glyphs: glyphs), kind: .ornament))
     }
-    lines.append([Span(Wrap.truncate(label(reply, glyphs: glyphs), width: width, ellipsis: glyphs.ellipsis), .dim)])
-    let text = sanitise(reply.text)
-    // A reply often begins or ends with white space that means nothing.
-    let trimmed = text.trimmingWhitespace
-    if !trimmed.isEmpty {
-      for line in Markup.lines(trimmed, width: max(1, width - 2), glyphs: glyphs) {
-        lines.append([Span("  ")] + line)
-      }
-    }
-    if case .failed(let message) = reply.state {
-      for line in Wrap.lines("failed: " + sanitiseLine(message), width: max(1, width - 2)) {
-        lines.append([Span("! ", .error), Span(line, .error)])
-      }
-    }
-    lines.append([])
+    let label = glyphs.plain((isForgotten ? "forgotten · " : "") + label(reply, glyphs: glyphs))
+    lines.append(
+      TextLine([Span(Wrap.truncate(label, width: width, ellipsis: glyphs.ellipsis), .dim)], kind: .ornament))
     return lines
+  }
+
+  /// What stands below it.
+  static func foot(of reply: Reply, width: Int) -> [TextLine] {
+    guard case .failed(let message) = reply.state else { return [.blank] }
+    return TextLine.wrap(
+      "failed: " + sanitiseLine(message), style: .error, first: Span("! ", .error), width: width) + [.blank]
   }
 
   /// What made a reply.
@@ -54,7 +48,7 @@ enum TranscriptLines {
       if stamp.finish == .cancelled { parts.append("stopped") }
       if stamp.finish == .length { parts.append("cut at \(stamp.tokens) tokens") }
       if stamp.droppedMessages > 0 { parts.append("without the oldest \(stamp.droppedMessages)") }
-      if stamp.tokens == 0 && stamp.finish == .stop { parts.append("nothing to say") }
+      if stamp.tokens == 0 && stamp.finish == .stop { parts.append(reply.text.isEmpty ? "nothing to say" : "nothing to add") }
       // One token comes with the prompt: there is no speed to speak of.
       if stamp.tokensPerSecond > 0 { parts.append("\(Format.rate(stamp.tokensPerSecond)) tok/s") }
     case .stopped: parts.append("stopped")

@@ -11,8 +11,9 @@ enum TranscriptView {
     // A short conversation stands at the top, like a page being filled.
     let text = rect.inset(left: 1, right: 1)
     for row in 0..<min(rect.height, max(0, state.transcript.total - top)) {
-      canvas.put(state.transcript.line(top + row), x: text.x, y: text.y + row, in: text)
+      canvas.put(state.transcript.line(top + row)?.line.spans ?? [], x: text.x, y: text.y + row, in: text)
     }
+    SearchView.mark(state, top: top, on: &canvas, in: text)
     if state.scroll != .end {
       let below = max(0, state.transcript.total - top - rect.height)
       let mark = state.hasNews ? " \(state.glyphs.down) new " : " \(state.glyphs.down) \(below) lines "
