@@ -33,6 +33,7 @@ struct PlainChat {
   private let effects: EffectRunner
   private let arrived: DispatchSemaphore
   private let output: (String) -> Void
+  private let resumed: String?
   private var status: Int32?
   /// How far the transcript is printed: entries below `nextEntry`, and of that one so many characters.
   private var nextEntry = 0
@@ -44,12 +45,14 @@ struct PlainChat {
     self.arrived = arrived
     self.output = output
     queue = ActionQueue(wake: { arrived.signal() })
-    effects = EffectRunner(backend: backend, queue: queue)
+    effects = EffectRunner(backend: backend, queue: queue, saving: options.saving)
+    resumed = options.resume
   }
 
   mutating func run(input: () -> String?, isInteractive: Bool) throws -> Int32 {
+    if let resumed { effects.run(.openConversation(resumed)) }
     effects.run(.load)
-    wait { if case .loading = $0.family { true } else { false } }
+    wait { if case .loading = $0.family { true } else { $0.opening != .done } }
     if case .failed(let message) = state.family { throw PlainChatError(description: sanitiseLine(message)) }
     while status == nil {
       if isInteractive { output("you> ") }
@@ -62,7 +65,9 @@ struct PlainChat {
       if !isInteractive && !line.trimmingWhitespace.isEmpty { output("you> \(sanitiseLine(line))\n") }
       apply(.submit(line))
       printHelpAndHints()
-      wait { $0.activeReply != nil }
+      wait { $0.activeReply != nil || $0.opening != .done || $0.picker?.isLoading == true || $0.isExporting }
+      printList()
+      printHelpAndHints()
     }
     return status ?? 0
   }
@@ -100,12 +105,25 @@ struct PlainChat {
     }
   }
 
+  /// A list is printed, not chosen from.
+  private mutating func printList() {
+    guard let picker = state.picker else { return }
+    state.picker = nil
+    if picker.rows.isEmpty { output("* \(picker.emptyText)\n") }
+    for row in picker.rows {
+      output("* \(row.id) · \(sanitiseLine(row.detail)) · \(sanitiseLine(row.title))\n")
+      if let match = row.match { output("    \(sanitiseLine(match))\n") }
+    }
+    if !picker.rows.isEmpty { output("* /open and the beginning of an id goes on with one\n") }
+  }
+
   private mutating func printNews() {
     // The caller says it, on standard error.
     if case .failed = state.family { return }
     for entry in state.conversation.entries where entry.id >= nextEntry {
       switch entry.kind {
-      case .user: break
+      // What was just typed is on the screen already.
+      case .user(let text): if entry.id <= state.restoredThrough { output("you> \(sanitise(text))\n") }
       case .notice(let text, _): output("* \(sanitise(text).replacing("\n", with: "\n  "))\n")
       case .reply(let reply):
         guard printReply(entry.id, reply) else { return }

@@ -30,13 +30,27 @@ struct Chat: ParsableCommand {
   @Flag(name: .customLong("no-color"), help: "Use no colours; so does NO_COLOR in the environment.")
   var noColor = false
 
+  @Option(
+    defaultAsFlag: "latest", parsing: .next,
+    help: ArgumentHelp(
+      "Go on with a saved conversation: the one whose id begins like this, or without one the latest of the family.",
+      valueName: "id"))
+  var resume: String?
+
+  @Flag(name: .customLong("no-save"), help: "Do not save this conversation.")
+  var noSave = false
+
   func validate() throws {
     if sampling.maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more, not \(sampling.maxTokens)") }
   }
 
   func run() throws {
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
-    var engine = FamilyBackend.Options(family: try family.directory())
+    let store = ConversationStore()
+    let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
+    let directory = try familyDirectory(resumed)
+    let reference = FamilyReference(directory)
+    var engine = FamilyBackend.Options(family: directory)
     engine.adapter = try family.adapterChoice()
     engine.stitch = family.stitchID
     let backend = FamilyBackend(engine)
@@ -44,6 +58,11 @@ struct Chat: ParsableCommand {
     options.stitch = family.stitchID
     options.sampling = sampling.reply
     options.system = system
+    options.family = reference
+    options.saving = ConversationSaving(store: store, program: "stitch \(Stitch.configuration.version)")
+    options.saving?.isRecording = !noSave
+    options.resume = try resumed?.id ?? (resume == nil ? nil : latest(in: store, of: directory))
+    options.keepsAdapter = family.adapter != nil
     options.ascii = ascii
     options.mouse = !noMouse
     options.color = !noColor
@@ -55,6 +74,21 @@ struct Chat: ParsableCommand {
       status = try runChatUI(backend: backend, options: options)
     }
     if status != 0 { throw ExitCode(status) }
+  }
+
+  /// The family to use: without a name, that of the conversation if it is still where it was.
+  private func familyDirectory(_ resumed: SavedConversation?) throws -> URL {
+    if let theirs = resumed?.family, family.family == nil, !FamilyLocator.isNamedInEnvironment,
+      let directory = try? FamilyLocator().locate(theirs.directory),
+      FamilyReference(directory)?.identity == theirs.identity
+    {
+      return directory
+    }
+    return try family.directory()
+  }
+
+  private func latest(in store: ConversationStore, of directory: URL) throws -> String {
+    try store.latest(of: FamilyReference(reading: directory))
   }
 
   /// Where what libraries print goes while the screen is ours; nowhere if the directory cannot be made.

@@ -51,7 +51,7 @@ final class ReplyMaker: @unchecked Sendable {
     let sampling = options.sampling
     try sampling.validate()
     let prompt = try fitter.fit(messages, maxTokens: options.maxTokens)
-    emit(.started(stitch: stitch.id, adapterStep: adapter.adapter?.step))
+    emit(.started(stitch: stitch.id, adapterStep: adapter.adapter?.step, adapterHash: adapter.hash))
     if prompt.dropped > 0 { emit(.trimmed(droppedMessages: prompt.dropped)) }
 
     var decoder =

@@ -8,6 +8,7 @@ struct AppRunner: ~Copyable {
   private(set) var state: AppState
   private let queue: ActionQueue
   private let effects: EffectRunner
+  private let resumed: String?
   private var status: Int32?
   private var isDirty = true
   private var lastFrame = ContinuousClock.now - .seconds(1)
@@ -21,7 +22,8 @@ struct AppRunner: ~Copyable {
     terminal = try Terminal(
       log: options.logFile, mouse: options.mouse, color: options.color && !ChatUIOptions.isNoColorSet)
     queue = ActionQueue(wake: { Terminal.wake() })
-    effects = EffectRunner(backend: backend, queue: queue)
+    effects = EffectRunner(backend: backend, queue: queue, saving: options.saving)
+    resumed = options.resume
   }
 
   /// Runs until the user or a signal ends it.
@@ -29,6 +31,7 @@ struct AppRunner: ~Copyable {
   mutating func run() -> Int32 {
     apply(.resize(width: terminal.width, height: terminal.height))
     draw()
+    if let resumed { effects.run(.openConversation(resumed)) }
     effects.run(.load)
     while status == nil {
       for action in queue.drain() { apply(action) }

@@ -17,6 +17,9 @@ package struct Reply: Sendable, Equatable {
   /// The stitch that was asked for; from `started` on the one that really runs.
   package var stitch: String
   package var adapterStep: Int?
+  package var adapterHash: String?
+  /// Sampler and seed it is made with, once it was asked for.
+  package var options: ReplyOptions?
 
   package init(stitch: String) { self.stitch = stitch }
 
@@ -35,6 +38,8 @@ package struct Entry: Sendable, Equatable, Identifiable {
   package let id: Int
   package var revision = 0
   package var kind: Kind
+  /// Of a notice: it belongs to the conversation and is saved with it.
+  package var isKept = false
 }
 
 /// What was said, in order, with the program's notices in between. Kept in memory; texts are kept as they came and
@@ -42,14 +47,15 @@ package struct Entry: Sendable, Equatable, Identifiable {
 package struct Conversation: Sendable, Equatable {
   package private(set) var entries: [Entry] = []
   package var system = ""
+  package var title: String?
   private var nextID = 1
 
   package init() {}
 
   @discardableResult
-  package mutating func append(_ kind: Entry.Kind) -> Int {
+  package mutating func append(_ kind: Entry.Kind, isKept: Bool = false) -> Int {
     defer { nextID += 1 }
-    entries.append(Entry(id: nextID, kind: kind))
+    entries.append(Entry(id: nextID, kind: kind, isKept: isKept))
     return nextID
   }
 
@@ -79,7 +85,13 @@ package struct Conversation: Sendable, Equatable {
     return true
   }
 
-  package mutating func clear() { entries = [] }
+  package mutating func clear() {
+    entries = []
+    title = nil
+  }
+
+  /// Removes an entry and all after it.
+  package mutating func remove(from index: Int) { entries.removeSubrange(index...) }
 
   package var lastReply: Reply? {
     for entry in entries.reversed() { if case .reply(let reply) = entry.kind { return reply } }

@@ -22,6 +22,7 @@ package func view(_ state: AppState, _ canvas: inout Canvas) {
   SliderView.draw(state, on: &canvas, in: layout.slider)
   ComposerView.draw(state, on: &canvas, in: layout.composer)
   StatusView.draw(state, on: &canvas, in: layout.status)
+  if let picker = state.picker { PickerView.draw(picker, state, on: &canvas) }
   if state.help != nil { HelpView.draw(state, on: &canvas) }
 }
 
