@@ -36,6 +36,19 @@ public struct Stop: Sendable, Equatable, Identifiable {
   }
 }
 
+/// An adapter as stamps and conversations name it; without a step there is none.
+public struct AdapterReference: Sendable, Equatable, Codable {
+  /// Steps of adaptation.
+  public var step: Int?
+  /// SHA-256 of its file; `nil` for one that was never kept.
+  public var hash: String?
+
+  public init(step: Int?, hash: String?) {
+    self.step = step
+    self.hash = hash
+  }
+}
+
 /// What is known of a family once it is loaded.
 public struct FamilySummary: Sendable, Equatable {
   public var name: String
@@ -43,10 +56,13 @@ public struct FamilySummary: Sendable, Equatable {
   public var contextLength: Int
   /// Steps of adaptation in the adapter now in use; `nil` without an adapter.
   public var adapterStep: Int?
+  /// SHA-256 of that adapter, if it is kept in a file.
+  public var adapterHash: String?
   /// Lines to show once: what about the family could not be read, what does not quite hold.
   public var notes: [String]
 
-  public init(name: String, stops: [Stop], contextLength: Int, adapterStep: Int?, notes: [String] = []) {
+  public init(name: String, stops: [Stop], contextLength: Int, adapterStep: Int?, notes: [String] = [], adapterHash: String? = nil) {
+    self.adapterHash = adapterHash
     self.name = name
     self.stops = stops
     self.contextLength = contextLength
@@ -68,9 +84,9 @@ public struct ChatMessage: Sendable, Equatable, Codable {
 }
 
 /// How a reply is made. `temperature` 0 is greedy.
-public struct ReplyOptions: Sendable, Equatable {
+public struct ReplyOptions: Sendable, Equatable, Codable {
   /// What happens where the conversation is longer than the context.
-  public enum Overflow: String, Sendable {
+  public enum Overflow: String, Sendable, Codable {
     /// The oldest messages are left out.
     case dropOldest = "oldest"
     /// No reply is made: `ReplyEvent.tooLong`.
@@ -101,11 +117,16 @@ public struct ReplyStamp: Sendable, Equatable {
   public var contextTokens: Int
   /// Oldest messages that the reply was made without, because the context is too short for all.
   public var droppedMessages: Int
+  /// SHA-256 of the adapter's file, if it is kept in one.
+  public var adapterHash: String?
+
+  public var adapter: AdapterReference { AdapterReference(step: adapterStep, hash: adapterHash) }
 
   public init(
     stitch: String, adapterStep: Int?, tokens: Int, tokensPerSecond: Double, finish: Finish,
-    contextTokens: Int, droppedMessages: Int = 0
+    contextTokens: Int, droppedMessages: Int = 0, adapterHash: String? = nil
   ) {
+    self.adapterHash = adapterHash
     self.stitch = stitch
     self.adapterStep = adapterStep
     self.tokens = tokens
@@ -118,7 +139,7 @@ public struct ReplyStamp: Sendable, Equatable {
 
 public enum ReplyEvent: Sendable, Equatable {
   /// The engine began, with this stitch and this adapter.
-  case started(stitch: String, adapterStep: Int?)
+  case started(stitch: String, adapterStep: Int?, adapterHash: String? = nil)
   /// The conversation is longer than the context: so many of its oldest messages are left out.
   case trimmed(droppedMessages: Int)
   /// Nothing was made, as `Overflow.refuse` asks: so many of the oldest messages would have to be left out. The last
@@ -150,6 +171,8 @@ public struct TrainingStatus: Sendable, Equatable {
   public var importance: [String: Double] = [:]
   /// A line to show: what was skipped in the data file, what failed and why.
   public var message: String = ""
+  /// The adapter that the next reply is made with, once that is known.
+  public var adapter: AdapterReference?
 
   public init() {}
 }
@@ -180,6 +203,10 @@ public protocol ChatBackend: Sendable {
   /// - Returns: one line that says what is in use now.
   func undoAdapter() async -> String
 
+  /// Takes an adapter that was in use in another session into use again, from the next reply on.
+  /// - Throws: a one-line error if it is not there any more; nothing changes then.
+  func useAdapter(_ adapter: AdapterReference) async throws
+
   /// The newest state of training, again at each change; older ones may be skipped.
   func trainingStatus() -> AsyncStream<TrainingStatus>
 }
@@ -187,6 +214,9 @@ public protocol ChatBackend: Sendable {
 extension ChatBackend {
   /// For backends that only know the cancelled consumer.
   public func stopReply() async {}
+
+  /// For backends with one adapter.
+  public func useAdapter(_ adapter: AdapterReference) async throws {}
 
   /// For backends that keep no earlier adapters.
   public func undoAdapter() async -> String { "there is no earlier adapter to go back to" }

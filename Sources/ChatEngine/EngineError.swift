@@ -20,6 +20,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case notAnAdapter(name: String)
   /// A snapshot's content is not what its name says.
   case damagedSnapshot(file: String)
+  /// A reply was made with an adapter that could not be written to the store.
+  case adapterNotKept(step: Int)
   /// A directory of the store or its lock could not be made.
   case storeUnusable(directory: String, cause: String)
   /// What was measured of a family cannot be read.
@@ -54,6 +56,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "“\(name)” is no adapter; use latest, own, none, or the beginning of a snapshot's hash (at least 4 hexadecimal digits)"
     case .damagedSnapshot(let file):
       "\(file) is damaged: its content does not have the hash in its name; delete it and use another snapshot"
+    case .adapterNotKept(let step):
+      "the adapter of step \(step) was never kept in a file; train again, or go on with the one in use"
     case .storeUnusable(let directory, let cause):
       "snapshots cannot be kept in \(directory): \(cause); check its permissions, or set XDG_DATA_HOME"
     case .damagedFrontier(let file):

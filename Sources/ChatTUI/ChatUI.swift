@@ -28,6 +28,16 @@ public struct ChatUIOptions: Sendable {
   /// Print the conversation to the terminal after leaving, so that it stays in the scroll-back.
   public var keepsTranscript = true
 
+  /// Where conversations are and how they are saved; `nil`: none are there.
+  public var saving: ConversationSaving?
+  /// The family, for the files of conversations.
+  public var family: FamilyReference?
+  /// The id of a conversation to go on with.
+  public var resume: String?
+  /// With `resume`: the adapter was chosen on the command line. (A stitch, a system prompt and sampling other than the
+  /// usual one count as chosen there.)
+  public var keepsAdapter = false
+
   public init() {}
 
   static var isNoColorSet: Bool { ProcessInfo.processInfo.environment["NO_COLOR"].map { !$0.isEmpty } ?? false }
@@ -87,5 +97,14 @@ extension AppState {
     sampling = options.sampling
     defaultTrainingSteps = options.trainingSteps
     conversation.system = options.system
+    familyReference = options.family
+    journal.isOn = options.saving?.isRecording ?? false
+    if options.resume != nil {
+      opening = .reading
+      startedWith.stitch = options.stitch
+      startedWith.system = options.system.isEmpty ? nil : options.system
+      startedWith.adapter = options.keepsAdapter
+      startedWith.sampling = options.sampling
+    }
   }
 }

@@ -34,6 +34,7 @@ struct PlainChat {
   private let effects: EffectRunner
   private let arrived: DispatchSemaphore
   private let script: ScriptPlayback?
+  private let resumed: String?
   private var printer: PlainPrinter
   private var status: Int32?
 
@@ -46,13 +47,15 @@ struct PlainChat {
     self.arrived = arrived
     printer = PlainPrinter(output: output)
     queue = ActionQueue(wake: { arrived.signal() })
-    effects = EffectRunner(backend: backend, queue: queue)
+    effects = EffectRunner(backend: backend, queue: queue, saving: options.saving)
+    resumed = options.resume
   }
 
   mutating func run(input: () -> String?, isInteractive: Bool) throws -> Int32 {
     if isInteractive { printer.say("loading the family") }
+    if let resumed { effects.run(.openConversation(resumed)) }
     effects.run(.load)
-    wait { if case .loading = $0.family { true } else { false } }
+    wait { if case .loading = $0.family { true } else { $0.opening != .done } }
     if case .failed(let message) = state.family { throw PlainChatError(description: sanitiseLine(message)) }
     if isInteractive, let summary = state.summary {
       printer.say(
@@ -81,8 +84,12 @@ struct PlainChat {
     apply(.submit(line))
     printHelpAndHints()
     if isInteractive { InterruptFlag.watch() }
-    wait(canInterrupt: isInteractive) { $0.activeReply != nil }
+    wait(canInterrupt: isInteractive) {
+      $0.activeReply != nil || $0.opening != .done || $0.picker?.isLoading == true || $0.isExporting
+    }
     if isInteractive { InterruptFlag.leave() }
+    printList()
+    printHelpAndHints()
   }
 
   /// The lines of a script, without delays. Then the chat goes on if somebody is there to type.
@@ -135,5 +142,17 @@ struct PlainChat {
       printer.output("  A message that begins with a slash is written with two.\n")
       state.help = nil
     }
+  }
+
+  /// A list is printed, not chosen from.
+  private mutating func printList() {
+    guard let picker = state.picker else { return }
+    state.picker = nil
+    if picker.rows.isEmpty { printer.say(picker.emptyText) }
+    for row in picker.rows {
+      printer.say("\(row.id) · \(sanitiseLine(row.detail)) · \(sanitiseLine(row.title))")
+      if let match = row.match { printer.output("    \(sanitiseLine(match))\n") }
+    }
+    if !picker.rows.isEmpty { printer.say("/open and the beginning of an id goes on with one") }
   }
 }

@@ -33,7 +33,8 @@ struct PlainPrinter {
     let open = reply.flatMap { $0.isOpen ? $0.id : nil }
     for entry in state.conversation.entries where entry.id >= nextEntry || entry.id == open {
       switch entry.kind {
-      case .user: break
+      // What was just typed is on the screen already.
+      case .user(let text): if entry.id <= state.restoredThrough { output("you> \(sanitise(text))\n") }
       case .notice(let text, _): say(text)
       case .reply(let reply):
         guard print(entry.id, reply, glyphs: state.glyphs) else { return }

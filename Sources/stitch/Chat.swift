@@ -50,6 +50,16 @@ struct Chat: ParsableCommand {
   @Flag(name: .customLong("no-history"), help: "Keep nothing of what is written for the next time.")
   var noHistory = false
 
+  @Option(
+    defaultAsFlag: "latest", parsing: .next,
+    help: ArgumentHelp(
+      "Go on with a saved conversation: the one whose id begins like this, or without one the latest of the family.",
+      valueName: "id"))
+  var resume: String?
+
+  @Flag(name: .customLong("no-save"), help: "Do not save this conversation.")
+  var noSave = false
+
   func validate() throws {
     if !(speed > 0 && speed <= 1000) { throw ValidationError("--speed must be above 0 and at most 1000, not \(speed)") }
     if script == nil && quitAtEnd { throw ValidationError("--quit-at-end needs --script") }
@@ -60,7 +70,10 @@ struct Chat: ParsableCommand {
     let settings = try self.settings(script)
     if printConfig { return try Console.write(text: settings.yaml) }
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
-    var engine = FamilyBackend.Options(family: try FamilyLocator().locate(settings.family))
+    let store = ConversationStore()
+    let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
+    let directory = try familyDirectory(settings, resumed)
+    var engine = FamilyBackend.Options(family: directory)
     engine.adapter = try settings.adapter.map { try AdapterChoice($0) } ?? .own
     engine.stitch = settings.stitch == "auto" ? nil : settings.stitch
     let backend = FamilyBackend(engine)
@@ -70,6 +83,11 @@ struct Chat: ParsableCommand {
     options.system = settings.system
     options.trainingSteps = settings.trainingSteps
     options.keepsTranscript = settings.keepTranscript
+    options.family = FamilyReference(directory)
+    options.saving = ConversationSaving(store: store, program: "stitch \(Stitch.configuration.version)")
+    options.saving?.isRecording = settings.save && !noSave
+    options.resume = try resumed?.id ?? (resume == nil ? nil : latest(in: store, of: directory))
+    options.keepsAdapter = family.adapter != nil
     options.ascii = settings.ascii
     options.mouse = settings.mouse
     options.theme = settings.color ? settings.theme : .mono
@@ -90,7 +108,7 @@ struct Chat: ParsableCommand {
     var settings = ChatSettings()
     try settings.readConfiguration()
     // The environment speaks for this session, the file for all.
-    if let named = ProcessInfo.processInfo.environment[FamilyLocator.variable], !named.isEmpty { settings.family = nil }
+    if FamilyLocator.isNamedInEnvironment { settings.family = nil }
     if let script { settings.apply(script) }
     settings.family = family.family ?? settings.family
     settings.adapter = family.adapter ?? settings.adapter
@@ -102,6 +120,21 @@ struct Chat: ParsableCommand {
     settings.color = color ?? settings.color
     settings.theme = theme ?? settings.theme
     return settings
+  }
+
+  /// The family to use: without a name, that of the conversation if it is still where it was.
+  private func familyDirectory(_ settings: ChatSettings, _ resumed: SavedConversation?) throws -> URL {
+    if let theirs = resumed?.family, family.family == nil, !FamilyLocator.isNamedInEnvironment,
+      let directory = try? FamilyLocator().locate(theirs.directory),
+      FamilyReference(directory)?.identity == theirs.identity
+    {
+      return directory
+    }
+    return try FamilyLocator().locate(settings.family)
+  }
+
+  private func latest(in store: ConversationStore, of directory: URL) throws -> String {
+    try store.latest(of: FamilyReference(reading: directory))
   }
 
   /// Where what libraries print goes while the screen is ours; nowhere if the directory cannot be made.

@@ -17,6 +17,8 @@ struct ChatSettings: Equatable {
   var color = true
   var theme = Theme.auto
   var keepTranscript = true
+  /// Conversations are kept on disk.
+  var save = true
   var trainingSteps = LessonSettings.steps
   /// The program for long texts; `nil`: `$VISUAL`, `$EDITOR`.
   var editor: String?
@@ -36,7 +38,7 @@ struct ChatSettings: Equatable {
     guard let root = try YAMLDocument.read(text, file: url.path) else { return }
     let sampling = SamplingSetting.Name.allCases.map(\.rawValue)
     let known =
-      ["family", "adapter", "stitch", "system", "ascii", "mouse", "color", "theme", "keep_transcript", "training_steps", "editor"]
+      ["family", "adapter", "stitch", "system", "ascii", "mouse", "color", "theme", "save", "keep_transcript", "training_steps", "editor"]
     let fields = try FieldReader(root, known: known + sampling, kind: "setting")
     let folder = url.deletingLastPathComponent()
     if let path = try fields.text("family") { family = resolvePath(path, in: folder) }
@@ -56,6 +58,7 @@ struct ChatSettings: Equatable {
     mouse = try fields.bool("mouse") ?? mouse
     color = try fields.bool("color") ?? color
     theme = try fields.word("theme", among: Theme.allCases) ?? theme
+    save = try fields.bool("save") ?? save
     keepTranscript = try fields.bool("keep_transcript") ?? keepTranscript
     trainingSteps = try fields.integer("training_steps", in: 1...1_000_000) ?? trainingSteps
     editor = try fields.text("editor") ?? editor
@@ -100,6 +103,7 @@ struct ChatSettings: Equatable {
       line("mouse", String(mouse), "Take the mouse; without it the terminal's own selection works as always."),
       line("color", String(color), "Use colours; NO_COLOR in the environment overrules it."),
       line("theme", theme.rawValue, "Colours for a dark or light background: auto, light, dark, mono."),
+      line("save", String(save), "Keep conversations on disk."),
       line("keep_transcript", String(keepTranscript), "Leave the conversation in the terminal on exit."),
       line("training_steps", String(trainingSteps), "Steps of /train without a number."),
       line("editor", text(editor), "The editor for long texts; without it $VISUAL or $EDITOR.", example: "nano"),

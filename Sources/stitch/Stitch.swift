@@ -19,6 +19,7 @@ struct Stitch: AsyncParsableCommand {
       Adapt.self,
       FrontierCommand.self,
       Bench.self,
+      ConversationsCommand.self,
     ],
     defaultSubcommand: Chat.self
   )

@@ -1,3 +1,4 @@
+import ChatEngine
 import ChatTUI
 import Foundation
 import Testing
@@ -45,6 +46,36 @@ func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> R
           backend: backend, options: ChatUIOptions(), input: { nil }, output: { _ in }, isInteractive: false)
       }
     }
+  }
+
+  @Test func savedConversationsLineByLine() async throws {
+    let root = FileManager.default.temporaryDirectory.appendingPathComponent("stitch-plain-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let saving = ConversationSaving(store: ConversationStore(root: root), program: "test")
+    @Sendable func chat(_ lines: [String], _ change: (inout ChatUIOptions) -> Void = { _ in }) throws -> String {
+      var lines = lines.makeIterator()
+      var text = ""
+      var options = ChatUIOptions()
+      options.saving = saving
+      change(&options)
+      _ = try runPlainChat(
+        backend: ScriptedBackend(), options: options, input: { lines.next() }, output: { text += $0 },
+        isInteractive: false)
+      return text
+    }
+    let (first, second, id) = try await onItsOwnThread {
+      let first = try chat(["/chats", "hello", "/title Mine\u{1B}", "/chats YOU SAID", "/chats nothing"])
+      let id = try saving.store.find("2")
+      return (first, try chat(["/open 1", "bye", "/export /no/such/chat.md"]) { $0.resume = id }, id)
+    }
+    let answer = "assistant> You said “hello”. 12 + 7 = 19.\n[large · step 400 · 52.1 tok/s]\n"
+    #expect(first.hasPrefix("you> /chats\n* Nothing is saved yet.\nyou> hello\n\(answer)"))
+    #expect(first.contains("* the title is Mine␛\n"))
+    #expect(first.contains("* \(id) · ") && first.contains(" · 2 messages · large · open · Mine␛\n    You said “hello”."))
+    #expect(first.hasSuffix("you> /chats nothing\n* Nothing fits.\n"))
+    #expect(second.hasPrefix("you> hello\n\(answer)you> /open 1\n* no conversation in "))
+    #expect(second.contains("you> bye\nassistant> You said “bye”.") && second.contains("* cannot write /no/such/chat.md: "))
+    #expect(try saving.store.read(id).turns == 4)
   }
 
   @Test func quitEndsIt() async throws {

@@ -109,7 +109,7 @@ import Testing
   }
 
   @Test func everyUsageParses() throws {
-    let arguments = ["train": " x", "set": " seed 1", "drop": " 2"]
+    let arguments = ["train": " x", "set": " seed 1", "drop": " 2", "export": " x.md"]
     for usage in Command.usages { _ = try Command.parse("/\(usage.name)\(arguments[usage.name] ?? "")") }
   }
 

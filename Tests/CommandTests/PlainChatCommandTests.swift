@@ -10,14 +10,15 @@ import Testing
       try RandomFamily.make(at: family)
       let arguments = ["chat", "--plain", "--family", family.path, "--max-tokens", "8", "--seed", "4", "--temperature", "1"]
       let input = Data("hello\n/stitch small\nwho are you?\n".utf8)
-      let first = try StitchProcess.run(arguments, input: input)
+      let environment = ["XDG_DATA_HOME": directory.path]
+      let first = try StitchProcess.run(arguments, input: input, environment: environment)
       #expect(first.status == 0 && first.complaint.isEmpty)
       #expect(first.text.contains("you> hello\n") && first.text.contains("\n[large · ") && first.text.contains("\n[small · "))
       // The same seed says the same.
       func replies(_ text: String) -> [Substring] { text.split(separator: "\n").filter { !$0.hasPrefix("[") } }
-      #expect(try replies(StitchProcess.run(arguments, input: input).text) == replies(first.text))
+      #expect(try replies(StitchProcess.run(arguments, input: input, environment: environment).text) == replies(first.text))
       // `stitch` alone is `stitch chat`.
-      let alone = try StitchProcess.run(Array(arguments.dropFirst()), input: input)
+      let alone = try StitchProcess.run(Array(arguments.dropFirst()), input: input, environment: environment)
       #expect(replies(alone.text) == replies(first.text))
     }
   }
@@ -35,7 +36,7 @@ import Testing
         (["chat", "more"], "more"),
       ]
       for (arguments, part) in cases {
-        let outcome = try StitchProcess.run(arguments)
+        let outcome = try StitchProcess.run(arguments, environment: ["XDG_DATA_HOME": directory.path])
         #expect(outcome.status == 2, "\(arguments)")
         #expect(outcome.complaint.hasPrefix("stitch: ") && outcome.complaint.contains(part), "\(outcome.complaint)")
         #expect(outcome.complaint.filter { $0 == "\n" }.count == 1, "\(outcome.complaint)")

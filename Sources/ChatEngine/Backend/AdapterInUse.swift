@@ -8,8 +8,10 @@ final class AdapterInUse: Sendable {
   struct Current: Sendable {
     var adapter: Adapter?
     var generation = 0
-    /// Hash of its snapshot, if it has one.
+    /// SHA-256 of the file it is kept in, if it is.
     var hash: String?
+
+    var reference: AdapterReference { AdapterReference(step: adapter?.step, hash: hash) }
   }
 
   private struct State {
@@ -25,12 +27,12 @@ final class AdapterInUse: Sendable {
   var current: Current { state.withLock { $0.current } }
 
   /// Takes an adapter into use without a way back: what a family is opened with.
-  func begin(with adapter: Adapter?) {
-    state.withLock { $0.current = Current(adapter: adapter, generation: $0.generations) }
+  func begin(with adapter: Adapter?, hash: String?) {
+    state.withLock { $0.current = Current(adapter: adapter, generation: $0.generations, hash: hash) }
   }
 
   /// Takes an adapter into use from the next reply on.
-  func take(_ adapter: Adapter, hash: String?) {
+  func take(_ adapter: Adapter?, hash: String?) {
     state.withLock { state in
       state.earlier.append(state.current)
       if state.earlier.count > Self.remembered { state.earlier.removeFirst() }

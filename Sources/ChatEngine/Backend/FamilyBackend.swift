@@ -35,14 +35,17 @@ public final class FamilyBackend: ChatBackend {
   private let worker = WorkerThread(name: "stitch-reply")
   private let adapters = AdapterInUse()
   private let control = TrainingControl()
-  private let board = StatusBoard()
+  private let board: StatusBoard
   private let loaded = Mutex<Loaded?>(nil)
   /// Of the replies that are made or wait.
   private let stops = Mutex<[StopFlag]>([])
   /// Decoding speeds measured here, by stitch.
   private let speeds = Mutex<[String: Double]>([:])
 
-  public init(_ options: Options) { self.options = options }
+  public init(_ options: Options) {
+    self.options = options
+    board = StatusBoard(adapters: adapters)
+  }
 
   // MARK: Loading
 
@@ -52,7 +55,8 @@ public final class FamilyBackend: ChatBackend {
     for index in summary.stops.indices {
       if let speed = measured[summary.stops[index].id] { summary.stops[index].tokensPerSecond = speed }
     }
-    summary.adapterStep = adapters.current.adapter?.step
+    let adapter = adapters.current.reference
+    (summary.adapterStep, summary.adapterHash) = (adapter.step, adapter.hash)
     return summary
   }
 
@@ -64,8 +68,9 @@ public final class FamilyBackend: ChatBackend {
     if let wanted = options.stitch, !(1...text.family.stops.count).contains(Int(wanted) ?? 0) {
       _ = try text.stitch(wanted)
     }
-    let adapter = try text.adapter(options.adapter, store: text.adapterStore(root: options.dataDirectory))
-    adapters.begin(with: adapter)
+    let (adapter, hash) = try text.namedAdapter(
+      options.adapter, store: text.adapterStore(root: options.dataDirectory))
+    adapters.begin(with: adapter, hash: hash)
     let loaded = Loaded(
       text: text, summary: summary(text, adapter), maker: ReplyMaker(text, threads: options.threads))
     self.loaded.withLock { $0 = loaded }
@@ -113,12 +118,15 @@ public final class FamilyBackend: ChatBackend {
     control.replyBegins()
     worker.perform { [self] in
       do {
-        let stamp = try open().maker.make(
-          messages, stitch: stitch, options: options, adapter: adapters.current, stop: stop
+        let loaded = try open()
+        let adapter = adapters.current
+        var stamp = try loaded.maker.make(
+          messages, stitch: stitch, options: options, adapter: adapter, stop: stop
         ) {
           if case .text = $0 { self.options.beforeText?() }
           continuation.yield($0)
         }
+        stamp.adapterHash = adapter.hash
         if stamp.tokens > 4 { speeds.withLock { $0[stamp.stitch] = stamp.tokensPerSecond } }
         continuation.yield(.finished(stamp))
       } catch EngineError.conversationTooLong(let messages) {
@@ -166,8 +174,19 @@ public final class FamilyBackend: ChatBackend {
     await withCheckedContinuation { control.stop($0) }
   }
 
+  public func useAdapter(_ reference: AdapterReference) async throws {
+    try await worker.run { [self] in
+      let text = try open().text
+      if adapters.current.reference == reference { return }
+      let store = text.adapterStore(root: options.dataDirectory)
+      adapters.take(try text.adapter(reference, store: store), hash: reference.hash)
+    }
+    board.publish { _ in }
+  }
+
   public func undoAdapter() async -> String {
     guard let current = adapters.undo() else { return "there is no earlier adapter to go back to" }
+    board.publish { _ in }
     let what =
       switch (current.adapter, current.hash) {
       case (let adapter?, let hash?): "the adapter of step \(adapter.step) (\(hash.prefix(8)))"

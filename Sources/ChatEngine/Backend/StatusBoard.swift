@@ -9,6 +9,10 @@ final class StatusBoard: Sendable {
   }
 
   private let state = Mutex(State())
+  private let adapters: AdapterInUse
+
+  /// - Parameter adapters: what is in use is part of every state.
+  init(adapters: AdapterInUse) { self.adapters = adapters }
 
   var status: TrainingStatus { state.withLock { $0.status } }
 
@@ -16,6 +20,7 @@ final class StatusBoard: Sendable {
   func publish(_ change: (inout TrainingStatus) -> Void) {
     state.withLock { state in
       change(&state.status)
+      state.status.adapter = adapters.current.reference
       for reader in state.readers.values { reader.yield(state.status) }
     }
   }

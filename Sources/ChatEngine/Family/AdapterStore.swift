@@ -4,6 +4,7 @@ import LLaMAStitch
 
 /// Where snapshots of adapters are kept: one directory for each family, below the user's data directory, never inside
 /// a family. A snapshot is named by the SHA-256 of its content, so it cannot change and equal ones are one file.
+/// Saved conversations refer to snapshots, so the store never deletes one.
 public struct AdapterStore: Sendable {
   /// A snapshot in the store.
   public struct Snapshot: Sendable, Equatable {

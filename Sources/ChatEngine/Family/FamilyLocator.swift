@@ -24,6 +24,11 @@ public struct FamilyLocator: Sendable {
     self.executable = executable
   }
 
+  /// Whether the environment names one.
+  public static var isNamedInEnvironment: Bool {
+    ProcessInfo.processInfo.environment[variable].map { !$0.isEmpty } ?? false
+  }
+
   /// The file of the running program.
   public static var thisExecutable: URL? {
     let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")

@@ -43,17 +43,47 @@ public struct TextFamily: Sendable {
   /// The adapter that a choice means, `nil` for none.
   /// - Parameter store: where snapshots are.
   public func adapter(_ choice: AdapterChoice, store: AdapterStore) throws -> Adapter? {
+    try namedAdapter(choice, store: store).adapter
+  }
+
+  /// The same with the SHA-256 of its file.
+  func namedAdapter(_ choice: AdapterChoice, store: AdapterStore) throws -> (adapter: Adapter?, hash: String?) {
     switch choice {
-    case .none: nil
-    case .own: try family.ownAdapter()
-    case .latest: try store.open(store.latest(), for: family)
-    case .snapshot(let prefix): try store.open(store.find(prefix), for: family)
+    case .none: return (nil, nil)
+    case .own: return (try family.ownAdapter(), try family.ownAdapterHash())
+    case .latest:
+      let snapshot = try store.latest()
+      return (try store.open(snapshot, for: family), snapshot.hash)
+    case .snapshot(let prefix):
+      let snapshot = try store.find(prefix)
+      return (try store.open(snapshot, for: family), snapshot.hash)
     }
+  }
+
+  /// The adapter that a reply was made with, `nil` if it was made without: a snapshot, or the family's own.
+  /// - Throws: `EngineError.noSnapshot`, `EngineError.adapterNotKept`, and what opening throws.
+  public func adapter(_ reference: AdapterReference, store: AdapterStore) throws -> Adapter? {
+    guard let step = reference.step else { return nil }
+    guard let hash = reference.hash else { throw EngineError.adapterNotKept(step: step) }
+    if try family.ownAdapterHash() == hash { return try family.ownAdapter() }
+    let snapshot = try store.find(hash)
+    guard snapshot.hash == hash else { throw EngineError.noSnapshot(prefix: hash, store: store.directory.path) }
+    return try store.open(snapshot, for: family)
   }
 
   /// The store for this family's snapshots.
   public func adapterStore(root: URL = UserDirectories.data) -> AdapterStore {
     AdapterStore(identity: family.identity, root: root)
+  }
+}
+
+extension Family {
+  /// SHA-256 of the file of its own adapter, if it has one.
+  /// - Throws: if the file cannot be read.
+  func ownAdapterHash() throws -> String? {
+    let file = directory.appendingPathComponent(FamilyDescription.adapterName)
+    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+    return SHA256.hexadecimal(of: Array(try Data(contentsOf: file)))
   }
 }
 

@@ -19,6 +19,16 @@ package enum Action: Sendable, Equatable {
   case trainingRefused(String)
   /// What is in use after an undo.
   case adapterUndone(String)
+  case recorder(RecorderEvent)
+  /// The answer to `listConversations` with that text.
+  case conversations(query: String, ConversationLibrary.Listing)
+  /// A saved conversation was read; the obstacle is why it cannot be added to.
+  case conversationOpened(SavedConversation, obstacle: ConversationError?)
+  case conversationRefused(String)
+  /// The adapter of a saved conversation is in use, or why it is not.
+  case adapterRestored(AdapterReference, failure: String?)
+  case exported(file: String, failure: String?)
+
   /// Training was stopped and its result kept because the program is about to end.
   case trainingPutAway
 
@@ -46,6 +56,18 @@ package enum Effect: Sendable, Equatable {
   case stopTraining
   /// Goes back to the adapter before; reports `adapterUndone`.
   case undoAdapter
+  /// Goes back to the adapter of a saved conversation; reports `adapterRestored`.
+  case restoreAdapter(AdapterReference)
+  /// Appends to the file of the conversation, before anything else happens.
+  case record([ConversationRecord])
+  /// What is recorded from now on belongs to the conversation that was opened; `nil`: to none.
+  case attachConversation(String?)
+  /// Reports `conversations`.
+  case listConversations(query: String, refreshes: Bool)
+  /// Reads a conversation whose id begins like this; reports `conversationOpened` or `conversationRefused`.
+  case openConversation(String)
+  /// Reports `exported`.
+  case export(SavedConversation, file: String)
   /// Stops training, keeps the result, and reports `trainingPutAway`.
   case putTrainingAway
   case suspend(wholeGroup: Bool)

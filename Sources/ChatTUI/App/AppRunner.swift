@@ -9,6 +9,7 @@ struct AppRunner: ~Copyable {
   private let queue: ActionQueue
   private let effects: EffectRunner
   private let history: InputHistory?
+  private let resumed: String?
   private var status: Int32?
   private var isDirty = true
   private var lastFrame = ContinuousClock.now - .seconds(1)
@@ -30,7 +31,8 @@ struct AppRunner: ~Copyable {
     state.editor.history = history?.load() ?? []
     terminal = try Terminal(log: options.logFile, settings: state.screen)
     queue = ActionQueue(wake: { Terminal.wake() })
-    effects = EffectRunner(backend: backend, queue: queue)
+    effects = EffectRunner(backend: backend, queue: queue, saving: options.saving)
+    resumed = options.resume
     player = options.script.map { ScriptPlayer($0, shortening: Self.shortened) }
     quitsAfterScript = options.script?.quitsAtEnd ?? false
   }
@@ -46,6 +48,7 @@ struct AppRunner: ~Copyable {
   mutating func run() -> Int32 {
     apply(.resize(width: terminal.width, height: terminal.height))
     draw()
+    if let resumed { effects.run(.openConversation(resumed)) }
     effects.run(.load)
     while status == nil {
       for action in queue.drain() { apply(action) }

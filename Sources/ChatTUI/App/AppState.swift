@@ -42,6 +42,19 @@ package struct AppState: Sendable, Equatable {
   package var speeds: [String: Double] = [:]
 
   package var conversation = Conversation()
+  /// What of it is saved.
+  package var journal = Journal()
+  package var opening: Opening = .done
+  /// Holds against what the first conversation that is opened says.
+  package var startedWith = StartOptions()
+  /// The entry up to which the conversation came from a file.
+  package var restoredThrough = 0
+  /// A file is being written.
+  package var isExporting = false
+  /// The family, known before it is loaded.
+  package var familyReference: FamilyReference?
+  /// What the next reply is made with, once that is known.
+  package var adapter: AdapterReference?
   package var transcript = TranscriptLayout()
   package var scroll: Scroll = .end
   /// Something was added below the part that is shown.
@@ -67,6 +80,8 @@ package struct AppState: Sendable, Equatable {
   package var hint: Hint?
   /// First line of the help overlay that shows; `nil`: no overlay.
   package var help: Int?
+  /// The list that shows over the chat.
+  package var picker: Picker?
   package var isDragging = false
   package var quitArmed = false
   /// Waiting for training to be put away; then the exit status.

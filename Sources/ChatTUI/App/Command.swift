@@ -33,6 +33,15 @@ package enum Command: Sendable, Equatable {
     case oldest
     case count(Int)
   }
+  /// A list of saved conversations that hold a text.
+  case chats(String)
+  /// `nil`: choose from the list.
+  case open(String?)
+  /// `nil`: all messages.
+  case branch(Int?)
+  /// `nil`: show it.
+  case title(String?)
+  case export(String)
 }
 
 /// Why a line that begins with a slash is no command; one line for the user.
@@ -79,7 +88,12 @@ extension Command {
       name: "copy", arguments: "[N|code [N]]",
       help: "copy the last reply, message N counted from the end, or a block of code", needsScreen: true),
     Usage(name: "drop", arguments: "N|oldest", help: "forget the oldest N messages, or always what does not fit"),
-    Usage(name: "clear", arguments: "", help: "forget the conversation"),
+    Usage(name: "clear", arguments: "", help: "begin a new conversation; this one stays saved"),
+    Usage(name: "chats", arguments: "[TEXT]", help: "saved conversations: type to search them, Enter opens one"),
+    Usage(name: "open", arguments: "[ID]", help: "go on with the saved conversation whose id begins like this"),
+    Usage(name: "branch", arguments: "[N]", help: "a new conversation with the first N messages; alone: with all"),
+    Usage(name: "title", arguments: "[TEXT]", help: "give the conversation a title; alone: show it; “-” removes it"),
+    Usage(name: "export", arguments: "FILE", help: "write the conversation to a new .md or .json file"),
     Usage(name: "help", arguments: "", help: "keys and commands"),
     Usage(name: "quit", arguments: "", help: "leave"),
   ]
@@ -128,6 +142,21 @@ extension Command {
         throw CommandError(message: "/drop takes a number of messages, or “oldest”: /drop 4")
       }
       return .drop(.count(count))
+    case "chats", "list", "conversations": return .chats(rest)
+    case "open":
+      if words.count > 1 { throw CommandError(message: "/open takes one id; /chats finds conversations by text") }
+      return .open(words.first)
+    case "branch":
+      if words.isEmpty { return .branch(nil) }
+      guard words.count == 1, let turns = Int(words[0]) else {
+        throw CommandError(message: "/branch takes the number of a message, or nothing: /branch 4")
+      }
+      return .branch(turns)
+    case "title": return .title(rest.isEmpty ? nil : rest)
+    case "export":
+      let file = unquoted(rest)
+      if file.isEmpty { throw CommandError(message: "/export needs a file: /export chat.md") }
+      return .export(file)
     case "quit", "exit", "q": return .quit
     default:
       let nearest = usages.map(\.name).min { distance(name, $0) < distance(name, $1) } ?? "help"
@@ -142,9 +171,7 @@ extension Command {
       steps = number
       file = String(rest[..<space]).trimmingWhitespace
     }
-    if file.count > 1, let quote = file.first, quote == "\"" || quote == "'", file.last == quote {
-      file = String(file.dropFirst().dropLast())
-    }
+    file = unquoted(file)
     if file.isEmpty { throw CommandError(message: "/train needs a data file: /train lessons.jsonl 300") }
     if let steps, steps < 1 { throw CommandError(message: "/train takes at least 1 step") }
     return .train(file: file, steps: steps)
@@ -158,6 +185,12 @@ extension Command {
       throw CommandError(message: "/copy takes a number, or “code” and a number: /copy code 2")
     }
     return isCode ? .code(number) : .message(number)
+  }
+
+  /// A file name without the quotes around it.
+  private static func unquoted(_ file: String) -> String {
+    guard file.count > 1, let quote = file.first, quote == "\"" || quote == "'", file.last == quote else { return file }
+    return String(file.dropFirst().dropLast())
   }
 
   /// What Tab makes of a line: the longest beginning that all matching commands share.

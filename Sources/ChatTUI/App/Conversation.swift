@@ -17,6 +17,9 @@ package struct Reply: Sendable, Equatable {
   /// The stitch that was asked for; from `started` on the one that really runs.
   package var stitch: String
   package var adapterStep: Int?
+  package var adapterHash: String?
+  /// Sampler and seed it is made with, once it was asked for.
+  package var options: ReplyOptions?
 
   package init(stitch: String) { self.stitch = stitch }
 
@@ -37,6 +40,8 @@ package struct Entry: Sendable, Equatable, Identifiable {
   package var kind: Kind
   /// The model does not see it any more.
   package var isForgotten = false
+  /// Of a notice: it belongs to the conversation and is saved with it.
+  package var isKept = false
 }
 
 /// What was said, in order, with the program's notices in between. Kept in memory; texts are kept as they came and
@@ -51,14 +56,15 @@ package struct Conversation: Sendable, Equatable {
   package var system = ""
   /// What an edit replaced, and the entry it stood after.
   var setAside: SetAside?
+  package var title: String?
   private var nextID = 1
 
   package init() {}
 
   @discardableResult
-  package mutating func append(_ kind: Entry.Kind) -> Int {
+  package mutating func append(_ kind: Entry.Kind, isKept: Bool = false) -> Int {
     defer { nextID += 1 }
-    entries.append(Entry(id: nextID, kind: kind))
+    entries.append(Entry(id: nextID, kind: kind, isKept: isKept))
     return nextID
   }
 
@@ -93,7 +99,11 @@ package struct Conversation: Sendable, Equatable {
   package mutating func clear() {
     entries = []
     setAside = nil
+    title = nil
   }
+
+  /// Removes an entry and all after it.
+  package mutating func remove(from index: Int) { entries.removeSubrange(index...) }
 
   package var lastReply: Reply? {
     for entry in entries.reversed() { if case .reply(let reply) = entry.kind { return reply } }

@@ -9,10 +9,12 @@ package final class EffectRunner {
   private var otherTasks: [Task<Void, Never>] = []
   /// Commands to training run one after the other, in the order they were given.
   private let commands: AsyncStream<Effect>.Continuation
+  private let conversations: ConversationEffects
 
-  package init(backend: any ChatBackend, queue: ActionQueue) {
+  package init(backend: any ChatBackend, queue: ActionQueue, saving: ConversationSaving? = nil) {
     self.backend = backend
     self.queue = queue
+    conversations = ConversationEffects(saving, queue: queue)
     let commandStream = AsyncStream<Effect>.makeStream()
     commands = commandStream.continuation
     let stream = commandStream.stream
@@ -64,8 +66,9 @@ package final class EffectRunner {
           running?.cancel()
         })
     case .startTraining, .pauseTraining, .resumeTraining, .saveTraining, .stopTraining, .undoAdapter,
-      .putTrainingAway:
+      .putTrainingAway, .restoreAdapter:
       commands.yield(effect)
+    case .record, .attachConversation, .listConversations, .openConversation, .export: conversations.run(effect)
     case .suspend, .redraw, .setScreen, .copy, .editDraft, .quit: break
     }
   }
@@ -83,6 +86,13 @@ package final class EffectRunner {
     case .resumeTraining: await backend.resumeTraining()
     case .saveTraining: await backend.saveTraining()
     case .stopTraining: await backend.stopTraining()
+    case .restoreAdapter(let adapter):
+      do {
+        try await backend.useAdapter(adapter)
+        queue.push(.adapterRestored(adapter, failure: nil))
+      } catch {
+        queue.push(.adapterRestored(adapter, failure: "\(error)"))
+      }
     case .undoAdapter: queue.push(.adapterUndone(await backend.undoAdapter()))
     case .putTrainingAway:
       await backend.stopTraining()

@@ -4,13 +4,14 @@ import ChatEngine
 package func update(_ state: inout AppState, _ action: Action) -> [Effect] {
   let effects = state.apply(action)
   state.refreshTranscript()
-  return effects
+  return state.recordChanges() + effects
 }
 
 extension AppState {
   fileprivate mutating func apply(_ action: Action) -> [Effect] {
     switch action {
     case .key(let key): return press(key)
+    case .paste(let text) where picker != nil: return pasteInPicker(text)
     case .paste(let text):
       if search != nil {
         pasteInSearch(text)
@@ -48,6 +49,7 @@ extension AppState {
     case .training(let status):
       let before = training
       training = status
+      adapter = status.adapter ?? adapter
       announce(before: before)
       return []
     case .trainingRefused(let message):
@@ -56,8 +58,23 @@ extension AppState {
       notice("Training did not start: \(message)", isWarning: true)
       return []
     case .adapterUndone(let message):
-      notice("Undo: \(message)")
+      notice("Undo: \(message)", isKept: true)
       return []
+    case .recorder(let event):
+      recorder(event)
+      return []
+    case .conversations(let query, let listing):
+      conversations(query, listing)
+      return []
+    case .conversationOpened(let saved, let obstacle): return conversationOpened(saved, obstacle: obstacle)
+    case .conversationRefused(let message):
+      conversationRefused(message)
+      return []
+    case .adapterRestored(let adapter, let failure): return adapterRestored(adapter, failure: failure)
+    case .exported(let file, let failure):
+      exported(file, failure: failure)
+      return []
+
     case .trainingPutAway: return quitting.map { [.quit(status: $0)] } ?? []
 
     case .draftEdited(let text):
@@ -94,9 +111,22 @@ extension AppState {
           isWarning: true)
       }
     }
+    adapter = AdapterReference(step: summary.adapterStep, hash: summary.adapterHash)
+    journal.accept(conversationSettings)
     // A message was sent while the weights were loading.
-    if let id = activeReply { return start(id) }
-    return []
+    return startWaitingReply()
+  }
+
+  /// Begins the reply that was asked for before it could be made.
+  mutating func startWaitingReply() -> [Effect] {
+    guard let id = activeReply, canReply, conversation.reply(id)?.state == .waiting else { return [] }
+    return start(id)
+  }
+
+  /// The family is there, with the adapter that the conversation needs.
+  private var canReply: Bool {
+    guard case .ready = family else { return false }
+    return opening != .adapter
   }
 
   /// The stop of a name, or of a number from 1.
@@ -130,6 +160,10 @@ extension AppState {
       say("a reply is running: Esc stops it; your text stays here")
       return []
     }
+    if opening == .reading {
+      say("the conversation is being opened; your text stays here")
+      return []
+    }
     _ = editor.take()
     makeRoom(for: line)
     replaceEdited()
@@ -144,8 +178,7 @@ extension AppState {
     isStopping = false
     scroll = .end
     hasNews = false
-    if case .ready = family { return start(id) }
-    return []
+    return canReply ? start(id) : []
   }
 
   mutating func start(_ id: Int) -> [Effect] {
@@ -153,21 +186,26 @@ extension AppState {
       end(id) { $0.state = .failed("the family has no stitch") }
       return []
     }
-    conversation.changeReply(id) { $0.stitch = stop.id }
     var options = sampling
     // Replies differ, and the same conversation with the same seed is the same.
     options.seed = sampling.seed &+ UInt64(repliesStarted)
     repliesStarted += 1
+    conversation.changeReply(id) {
+      $0.stitch = stop.id
+      $0.options = options
+    }
     return [.startReply(id: id, messages: conversation.messages, stitch: stop.id, options: options)]
   }
 
   private mutating func reply(_ id: Int, _ event: ReplyEvent) {
     guard id == activeReply else { return }
     switch event {
-    case .started(let stitch, let step):
+    case .started(let stitch, let step, let hash):
+      adapter = AdapterReference(step: step, hash: hash)
       conversation.changeReply(id) {
         $0.stitch = stitch
         $0.adapterStep = step
+        $0.adapterHash = hash
         $0.state = .streaming
       }
     case .trimmed(let count):
@@ -187,6 +225,7 @@ extension AppState {
       end(id) {
         $0.stitch = stamp.stitch
         $0.adapterStep = stamp.adapterStep
+        $0.adapterHash = stamp.adapterHash
         $0.state = .finished(stamp)
       }
       warnOfContext()
@@ -205,7 +244,7 @@ extension AppState {
   /// Stops the running reply; its text stays.
   mutating func stopReply() -> [Effect] {
     guard let id = activeReply, !isStopping else { return [] }
-    if case .ready = family {
+    if canReply {
       isStopping = true
       return [.stopReply]
     }
@@ -216,8 +255,9 @@ extension AppState {
 
   // MARK: Saying things
 
-  mutating func notice(_ text: String, isWarning: Bool = false) {
-    conversation.append(.notice(text, isWarning: isWarning))
+  /// - Parameter isKept: it belongs to the conversation and is saved with it.
+  mutating func notice(_ text: String, isWarning: Bool = false, isKept: Bool = false) {
+    conversation.append(.notice(text, isWarning: isWarning), isKept: isKept)
     if scroll != .end { hasNews = true }
   }
 
@@ -228,11 +268,11 @@ extension AppState {
     guard training.phase != before.phase else { return }
     let message = training.message.isEmpty ? "" : ": \(training.message)"
     switch training.phase {
-    case .finished: notice("Training finished after \(training.step) steps\(message)")
+    case .finished: notice("Training finished after \(training.step) steps\(message)", isKept: true)
     case .failed: notice("Training failed\(message)", isWarning: true)
     // The phases in between may have been skipped.
     case .idle where [.running, .paused, .stopping].contains(before.phase):
-      notice("Training stopped after \(training.step) steps\(message)")
+      notice("Training stopped after \(training.step) steps\(message)", isKept: true)
     default: break
     }
   }

@@ -46,15 +46,15 @@ extension AppState {
       }
     case .clear:
       let effects = stopReply()
-      conversation.clear()
-      activeReply = nil
-      isStopping = false
-      contextTokens = 0
-      hasWarnedOfContext = false
-      editing = nil
-      scrollToEnd()
+      beginConversation()
       bringHeldBack()
       return effects
+    case .chats(let query): return showConversations(query)
+    case .open(nil): return showConversations("")
+    case .open(let id?): return openConversation(id)
+    case .branch(let turns): branch(turns)
+    case .title(let text): setTitle(text)
+    case .export(let file): return export(file)
     case .regen:
       if activeReply != nil {
         say("a reply is running: Esc stops it")

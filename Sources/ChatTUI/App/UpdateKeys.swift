@@ -8,6 +8,7 @@ extension AppState {
     if quitting == nil { hint = nil }
     if help != nil, let effects = pressInHelp(intent, key) { return effects }
     if search != nil, let effects = pressInSearch(intent, key) { return effects }
+    if picker != nil { return pressInPicker(intent, key) }
     if let intent { return perform(intent) }
     if case .character(let character) = key.key, key.modifiers.isEmpty { editor.insert(String(character)) }
     return []
@@ -123,12 +124,16 @@ extension AppState {
         let frame = HelpView.frame(in: self)
         let count = HelpView.lines(glyphs: glyphs, width: frame.width - 4).count
         help = min(max(0, count - frame.height + 2), max(0, line + step))
+      } else if picker != nil {
+        picker?.move(by: step)
       } else {
         scrollBy(step)
       }
     case .press:
       if help != nil {
         help = nil
+      } else if picker != nil {
+        picker = nil
       } else if layout.slider.contains(x: event.x, y: event.y) && event.y == layout.sliderTrackY {
         isDragging = true
         drag(to: event.x)

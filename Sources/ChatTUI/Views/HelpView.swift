@@ -43,25 +43,12 @@ package enum HelpView {
     let inner = frame.inset(left: 2, top: 1, right: 2, bottom: 1)
     let lines = lines(glyphs: glyphs, width: inner.width)
     let top = min(max(0, state.help ?? 0), max(0, lines.count - inner.height))
-    canvas.fill(frame)
-    canvas.rule("Help", in: frame, glyphs: glyphs)
-    canvas.rule(in: frame.row(frame.height - 1), glyphs: glyphs)
-    let sides = glyphs.isASCII ? "|" : "│"
-    let corners: [(Int, Int, String)] = [
-      (frame.x, frame.y, "┌"), (frame.maxX - 1, frame.y, "┐"), (frame.x, frame.maxY - 1, "└"),
-      (frame.maxX - 1, frame.maxY - 1, "┘"),
-    ]
-    for y in (frame.y + 1)..<(frame.maxY - 1) {
-      canvas.put(sides, x: frame.x, y: y, style: .rule)
-      canvas.put(sides, x: frame.maxX - 1, y: y, style: .rule)
-    }
-    for (x, y, corner) in corners { canvas.put(glyphs.isASCII ? "+" : corner, x: x, y: y, style: .rule) }
-    for row in 0..<min(inner.height, lines.count - top) {
-      canvas.put(lines[top + row], x: inner.x, y: inner.y + row, in: inner)
-    }
     let more =
       lines.count > inner.height
       ? " \(top + 1)-\(min(top + inner.height, lines.count)) of \(lines.count) · PgDn · Esc closes " : " Esc closes "
-    canvas.putRight(glyphs.plain(more), in: frame.inset(right: 2), y: frame.maxY - 1, style: .dim)
+    canvas.box("Help", remark: more, in: frame, glyphs: glyphs)
+    for row in 0..<min(inner.height, lines.count - top) {
+      canvas.put(lines[top + row], x: inner.x, y: inner.y + row, in: inner)
+    }
   }
 }

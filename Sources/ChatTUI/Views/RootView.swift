@@ -26,6 +26,7 @@ package func view(_ state: AppState, _ canvas: inout Canvas) {
     SearchView.draw(state, on: &canvas, in: layout.composer)
   }
   StatusView.draw(state, on: &canvas, in: layout.status)
+  if let picker = state.picker { PickerView.draw(picker, state, on: &canvas) }
   if state.help != nil { HelpView.draw(state, on: &canvas) }
 }
 

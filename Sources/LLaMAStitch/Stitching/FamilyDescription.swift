@@ -42,8 +42,9 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   public static let rehearsalName = "rehearsal.jsonl"
   public static let frontierName = "frontier.json"
 
-  /// Reads and checks `family.json`.
-  static func read(in directory: URL) throws -> FamilyDescription {
+  /// Reads and checks `family.json`, and nothing else.
+  /// - Throws: `FamilyError`.
+  public static func read(in directory: URL) throws -> FamilyDescription {
     let file = directory.appendingPathComponent(fileName)
     guard let data = try? Data(contentsOf: file) else {
       let exists = FileManager.default.fileExists(atPath: directory.path)

@@ -1,0 +1,233 @@
+import ChatEngine
+
+/// What the conversation's file holds already. Comparing that with the conversation tells what there is to record, so
+/// whatever changes it (a reply, another one, an edit) is saved without having to know of files.
+package struct Journal: Sendable, Equatable {
+  /// An entry as it was recorded.
+  fileprivate struct Written: Sendable, Equatable {
+    var id: Int
+    var revision: Int
+    /// Of a reply: how much of its text.
+    var bytes = 0
+    /// Nothing more is expected.
+    var isEnded = true
+  }
+
+  /// Conversations are saved.
+  package var isOn = false
+  /// The conversation's id, once it has a file.
+  package private(set) var id: String?
+  /// There is a file, or one is being made.
+  private var isBegun = false
+  private var isAttached = true
+  package private(set) var parent: ConversationParent?
+  private var written: [Written] = []
+  private var title: String?
+  /// What the file says of the settings.
+  private var settings: ConversationSettings?
+  /// The settings when they were looked at last: with these the file agrees well enough.
+  private var seen: ConversationSettings?
+  /// Entries that were opened from a file which cannot be added to: there is nothing to save before they change.
+  private var untouched: [Int] = []
+
+  package init() {}
+
+  // MARK: Another conversation
+
+  /// A conversation without a file begins.
+  package mutating func begin(parent: ConversationParent? = nil) {
+    self = Journal(isOn: isOn)
+    self.parent = parent
+  }
+
+  /// A conversation was opened from its file, and all of it is in `entries`.
+  package mutating func open(_ saved: SavedConversation, entries: [Entry]) {
+    self = Journal(isOn: isOn)
+    id = saved.id
+    isBegun = true
+    title = saved.title
+    settings = saved.settings
+    written = entries.compactMap { entry in
+      entry.content.map { Written(entry, $0) }
+    }
+  }
+
+  /// A conversation was opened that cannot be added to: what follows is a branch of it.
+  package mutating func openForReading(_ saved: SavedConversation, entries: [Entry]) {
+    self = Journal(isOn: isOn)
+    parent = ConversationParent(id: saved.id, turns: saved.turns)
+    untouched = entries.filter(\.isTurn).map(\.id)
+  }
+
+  private init(isOn: Bool) {
+    self.isOn = isOn
+    isAttached = false
+  }
+
+  /// The file was made.
+  package mutating func created(_ id: String) { if isBegun { self.id = id } }
+
+  /// The settings changed by themselves: that is no reason to write.
+  package mutating func accept(_ settings: ConversationSettings) { seen = settings }
+
+  // MARK: Recording
+
+  /// What is to be recorded.
+  package mutating func catchUp(
+    _ conversation: Conversation, settings: ConversationSettings, family: FamilyReference?
+  ) -> [Effect] {
+    guard isOn else { return [] }
+    var effects: [Effect] = []
+    if !isAttached {
+      effects.append(.attachConversation(isBegun ? id : nil))
+      isAttached = true
+    }
+    var records: [ConversationRecord] = []
+    if !isBegun {
+      guard hasSomethingNew(conversation) else { return effects }
+      isBegun = true
+      records.append(.begin(family: family, parent: parent))
+    }
+    if conversation.title != title {
+      title = conversation.title
+      records.append(.title(title ?? ""))
+    }
+    let changes = recordEntries(conversation)
+    // Settings come before the replies that are made with them.
+    records += recordSettings(settings, before: changes) + changes
+    return records.isEmpty ? effects : effects + [.record(records)]
+  }
+
+  private func hasSomethingNew(_ conversation: Conversation) -> Bool {
+    guard conversation.entries.contains(where: { if case .user = $0.kind { true } else { false } }) else {
+      return false
+    }
+    return conversation.entries.lazy.filter(\.isTurn).map(\.id).elementsEqual(untouched) == false
+  }
+
+  /// Replies change the settings by themselves, here as for whoever reads the file: the rest has to be said.
+  private mutating func recordSettings(
+    _ current: ConversationSettings, before changes: [ConversationRecord]
+  ) -> [ConversationRecord] {
+    // Opened: what the file says could not be had as it is, a stitch that is not there, for example.
+    let seen = self.seen ?? current
+    self.seen = current
+    if let settings {
+      let expected = settings.following(changes)
+      let isKnown = current == expected || (changes.isEmpty && current == seen)
+      if isKnown {
+        self.settings = expected
+        return []
+      }
+    }
+    settings = current.following(changes)
+    return [.settings(current)]
+  }
+
+  private mutating func recordEntries(_ conversation: Conversation) -> [ConversationRecord] {
+    var records: [ConversationRecord] = []
+    var position = 0
+    for entry in conversation.entries {
+      guard let content = entry.content else { continue }
+      if position < written.count {
+        if written[position].id == entry.id, let more = written[position].advance(to: entry, content) {
+          records += more
+          position += 1
+          continue
+        }
+        records.append(.drop(keep: position))
+        written.removeSubrange(position...)
+      }
+      let (new, more) = Written.begin(entry, content)
+      written.append(new)
+      records += more
+      position += 1
+    }
+    if position < written.count {
+      records.append(.drop(keep: position))
+      written.removeSubrange(position...)
+    }
+    return records
+  }
+}
+
+extension Journal.Written {
+  /// All of an entry as it was read from a file.
+  fileprivate init(_ entry: Entry, _ content: Entry.Content) {
+    id = entry.id
+    revision = entry.revision
+    if case .reply(let reply) = content { bytes = reply.text.utf8.count }
+  }
+
+  fileprivate static func begin(
+    _ entry: Entry, _ content: Entry.Content
+  ) -> (Journal.Written, [ConversationRecord]) {
+    var new = Journal.Written(id: entry.id, revision: entry.revision)
+    switch content {
+    case .user(let text): return (new, [.user(text)])
+    case .notice(let text, let isWarning): return (new, [.notice(text, isWarning: isWarning)])
+    case .reply(let reply):
+      new.isEnded = false
+      return (new, [.reply(reply.start)] + new.write(reply))
+    }
+  }
+
+  /// What is new in the entry; `nil` if what was recorded of it no longer holds.
+  fileprivate mutating func advance(to entry: Entry, _ content: Entry.Content) -> [ConversationRecord]? {
+    if revision == entry.revision { return [] }
+    guard case .reply(let reply) = content, reply.text.utf8.count >= bytes else { return nil }
+    // Asked for again, not begun again.
+    if reply.state == .waiting { return [] }
+    var records: [ConversationRecord] = []
+    if isEnded {
+      guard reply.isOpen else { return nil }
+      var start = reply.start
+      start.continues = true
+      records.append(.reply(start))
+      isEnded = false
+    }
+    revision = entry.revision
+    return records + write(reply)
+  }
+
+  private mutating func write(_ reply: Reply) -> [ConversationRecord] {
+    var records: [ConversationRecord] = []
+    if reply.text.utf8.count > bytes {
+      records.append(.text(String(Substring(reply.text.utf8.dropFirst(bytes)))))
+      bytes = reply.text.utf8.count
+    }
+    if let end = reply.end {
+      records.append(.end(end))
+      isEnded = true
+    }
+    return records
+  }
+}
+
+extension ConversationSettings {
+  fileprivate func following(_ records: [ConversationRecord]) -> ConversationSettings {
+    var settings = self
+    for case .reply(let start) in records { settings.follow(start) }
+    return settings
+  }
+}
+
+extension AppState {
+  /// Has what changed saved.
+  mutating func recordChanges() -> [Effect] {
+    guard journal.isOn else { return [] }
+    return journal.catchUp(conversation, settings: conversationSettings, family: familyReference)
+  }
+
+  /// What holds for the next reply.
+  package var conversationSettings: ConversationSettings {
+    var settings = ConversationSettings()
+    settings.system = conversation.system
+    settings.sampling = sampling
+    let waiting = activeReply.flatMap { conversation.reply($0) }.flatMap { $0.state == .waiting ? $0.options : nil }
+    settings.nextSeed = waiting?.seed ?? sampling.seed &+ UInt64(repliesStarted)
+    settings.stitch = currentStop?.id ?? wantedStitch
+    settings.adapter = adapter
+    return settings
+  }
+}
