@@ -37,6 +37,8 @@ struct PlainChat {
   /// How far the transcript is printed: entries below `nextEntry`, and of that one so many characters.
   private var nextEntry = 0
   private var openReply: (id: Int, printed: Int)?
+  /// How many replies of the comparison that is being printed are done.
+  private var columnsPrinted = 0
 
   init(backend: any ChatBackend, options: ChatUIOptions, output: @escaping (String) -> Void) {
     state = AppState(options)
@@ -62,7 +64,8 @@ struct PlainChat {
       if !isInteractive && !line.trimmingWhitespace.isEmpty { output("you> \(sanitiseLine(line))\n") }
       apply(.submit(line))
       printHelpAndHints()
-      wait { $0.activeReply != nil }
+      wait { $0.activeReply != nil || $0.pendingAnswers > 0 }
+      printHelpAndHints()
     }
     return status ?? 0
   }
@@ -109,6 +112,13 @@ struct PlainChat {
       case .notice(let text, _): output("* \(sanitise(text).replacing("\n", with: "\n  "))\n")
       case .reply(let reply):
         guard printReply(entry.id, reply) else { return }
+      case .comparison(let comparison):
+        // One below the other; those that are done are printed already.
+        for column in comparison.columns.dropFirst(columnsPrinted) {
+          guard printReply(column.id, column.reply) else { return }
+          columnsPrinted += 1
+        }
+        columnsPrinted = 0
       }
       nextEntry = entry.id + 1
     }

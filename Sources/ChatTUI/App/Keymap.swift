@@ -8,7 +8,7 @@ package enum Intent: String, Sendable, CaseIterable {
   case left, right, wordLeft, wordRight, lineStart, lineEnd, up, down
   case deleteBackward, deleteForward, deleteWordBackward, deleteWordForward
   case deleteToLineStart, deleteToLineEnd, putBack
-  case toggleTraining
+  case compare, toggleTraining, collapseTraining
 }
 
 /// Which keys mean what, and how help says so: the one place for both.
@@ -62,7 +62,9 @@ package struct Keymap: Sendable {
         bind(.up, "line above, or what was sent before", KeyPress(.up), .control("p")),
         bind(.down, "line below, or what was sent after", KeyPress(.down), .control("n")),
         bind(.complete, "complete a command", KeyPress(.tab)),
+        bind(.compare, "the last question, or what is written, at three sizes", KeyPress(.function(6))),
         bind(.toggleTraining, "pause or resume training", KeyPress(.function(9))),
+        bind(.collapseTraining, "training as a pane or as one line", .alt("t")),
       ]
     ),
     (

@@ -33,27 +33,40 @@ extension AppState {
       if let id = activeReply { end(id) { $0.state = .failed("no model") } }
       return []
 
+    case .described(let summary):
+      described(summary)
+      return []
+    case .lessons(let lessons):
+      show(lessons)
+      return []
+    case .completed(let line, let completed, let choices):
+      guard editor.text == line else { return [] }
+      editor.replace(with: completed)
+      if !choices.isEmpty { say(choices.joined(separator: "  ")) }
+      return []
+
     case .reply(let id, let event):
       reply(id, event)
-      return []
+      return nextOfComparison()
     case .replyEnded(let id):
-      guard id == activeReply else { return [] }
-      end(id) { if $0.isOpen { $0.state = .stopped } }
-      return []
+      if id == activeReply { end(id) { if $0.isOpen { $0.state = .stopped } } }
+      return nextOfComparison()
 
     case .training(let status):
       let before = training
       training = status
       announce(before: before)
-      return []
+      // A snapshot taken into use is said in the message.
+      return before.phase != status.phase || before.message != status.message ? [.describe] : []
     case .trainingRefused(let message):
       training.phase = .failed
       training.message = message
       notice("Training did not start: \(message)", isWarning: true)
       return []
     case .adapterUndone(let message):
+      pendingAnswers -= 1
       notice("Undo: \(message)")
-      return []
+      return [.describe]
     case .trainingPutAway: return quitting.map { [.quit(status: $0)] } ?? []
 
     case .terminate(let status): return quit(status: status)
@@ -69,8 +82,10 @@ extension AppState {
     family = .ready(summary)
     stop = max(0, summary.stops.count - 1)
     for note in summary.notes { notice(note, isWarning: true) }
-    if let wanted = wantedStitch, wanted != "auto" {
-      if let index = stopIndex(wanted) {
+    if let wanted = wantedStitch {
+      if wanted == "auto" {
+        startAuto(nil)
+      } else if let index = stopIndex(wanted) {
         stop = index
       } else {
         notice(
@@ -90,13 +105,14 @@ extension AppState {
     return nil
   }
 
-  /// Moves the slider; it never touches the draft or a running reply.
+  /// Moves the slider by hand; it never touches the draft or a running reply.
   mutating func choose(_ index: Int) {
     if stops.isEmpty {
       say("the slider moves once the family is loaded")
       return
     }
     stop = min(max(0, index), stops.count - 1)
+    endAuto(because: "the slider was moved by hand")
   }
 
   // MARK: Replies
@@ -114,6 +130,7 @@ extension AppState {
       say("a reply is running: Esc stops it; your text stays here")
       return []
     }
+    settleChoice()
     _ = editor.take()
     conversation.append(.user(line.hasPrefix("//") ? String(line.dropFirst()) : line))
     return ask()
@@ -164,7 +181,7 @@ extension AppState {
       if scroll != .end { hasNews = true }
     case .finished(let stamp):
       contextTokens = stamp.contextTokens
-      if stamp.tokens > 4 && stamp.tokensPerSecond > 0 { speeds[stamp.stitch] = stamp.tokensPerSecond }
+      measured(stamp)
       end(id) {
         $0.stitch = stamp.stitch
         $0.adapterStep = stamp.adapterStep
@@ -185,6 +202,7 @@ extension AppState {
   /// Stops the running reply; its text stays.
   mutating func stopReply() -> [Effect] {
     guard let id = activeReply, !isStopping else { return [] }
+    stopComparison()
     if case .ready = family {
       isStopping = true
       return [.stopReply]

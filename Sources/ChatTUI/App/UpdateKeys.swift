@@ -7,6 +7,7 @@ extension AppState {
     if intent != .interrupt { quitArmed = false }
     if quitting == nil { hint = nil }
     if help != nil, let effects = pressInHelp(intent, key) { return effects }
+    if let effects = pressInChoice(key) { return effects }
     if let intent { return perform(intent) }
     if case .character(let character) = key.key, key.modifiers.isEmpty { editor.insert(String(character)) }
     return []
@@ -17,7 +18,11 @@ extension AppState {
     case .send: return send()
     case .newline: editor.insert("\n")
     case .complete:
-      if let line = Command.complete(editor.text) { editor.replace(with: line) }
+      if let line = Command.complete(editor.text) {
+        editor.replace(with: line)
+      } else if PathCompletion.applies(to: editor.text) {
+        return [.completePath(line: editor.text)]
+      }
     case .smaller: choose(stop - 1)
     case .larger: choose(stop + 1)
     case .smallest: choose(0)
@@ -51,6 +56,8 @@ extension AppState {
     case .deleteToLineStart: editor.deleteToLineStart()
     case .deleteToLineEnd: editor.deleteToLineEnd()
     case .putBack: editor.putBack()
+    case .compare: return compareAtOnce()
+    case .collapseTraining: collapseTraining()
     case .toggleTraining:
       switch training.phase {
       case .running, .preparing: return [.pauseTraining]

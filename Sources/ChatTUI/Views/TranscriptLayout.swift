@@ -5,7 +5,7 @@ package struct TranscriptLayout: Sendable, Equatable {
   package struct Block: Sendable, Equatable {
     var entry: Int
     var revision: Int
-    var previousStitch: String?
+    var previous: Provenance?
     package var lines: [[Span]]
     /// The first line of the block in the whole transcript.
     package var start: Int
@@ -23,20 +23,19 @@ package struct TranscriptLayout: Sendable, Equatable {
     self.width = width
     self.glyphs = glyphs
     var start = 0
-    var previousStitch: String?
+    var previous: Provenance?
     var kept = 0
     for entry in conversation.entries {
       if kept < blocks.count && blocks[kept].entry == entry.id && blocks[kept].revision == entry.revision
-        && blocks[kept].previousStitch == previousStitch
+        && blocks[kept].previous == previous
       {
         blocks[kept].start = start
       } else {
-        let lines = TranscriptLines.lines(of: entry, previousStitch: previousStitch, width: width, glyphs: glyphs)
-        let block = Block(
-          entry: entry.id, revision: entry.revision, previousStitch: previousStitch, lines: lines, start: start)
+        let lines = TranscriptLines.lines(of: entry, previous: previous, width: width, glyphs: glyphs)
+        let block = Block(entry: entry.id, revision: entry.revision, previous: previous, lines: lines, start: start)
         if kept < blocks.count { blocks[kept] = block } else { blocks.append(block) }
       }
-      if case .reply(let reply) = entry.kind, !reply.stitch.isEmpty { previousStitch = reply.stitch }
+      previous = entry.provenance(after: previous) ?? previous
       start += blocks[kept].lines.count
       kept += 1
     }

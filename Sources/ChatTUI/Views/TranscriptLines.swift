@@ -2,7 +2,7 @@ import ChatEngine
 
 /// Entries of the transcript as lines of a width.
 enum TranscriptLines {
-  static func lines(of entry: Entry, previousStitch: String?, width: Int, glyphs: GlyphSet) -> [[Span]] {
+  static func lines(of entry: Entry, previous: Provenance?, width: Int, glyphs: GlyphSet) -> [[Span]] {
     switch entry.kind {
     case .user(let text):
       let body = Wrap.lines(sanitise(text), width: max(1, width - 2))
@@ -17,14 +17,15 @@ enum TranscriptLines {
           Span(line, isWarning ? .warning : .dim),
         ]
       } + [[]]
-    case .reply(let reply): return self.reply(reply, previousStitch: previousStitch, width: width, glyphs: glyphs)
+    case .reply(let reply): return self.reply(reply, previous: previous, width: width, glyphs: glyphs)
+    case .comparison(let comparison): return ComparisonLines.lines(comparison, width: width, glyphs: glyphs)
     }
   }
 
-  private static func reply(_ reply: Reply, previousStitch: String?, width: Int, glyphs: GlyphSet) -> [[Span]] {
+  private static func reply(_ reply: Reply, previous: Provenance?, width: Int, glyphs: GlyphSet) -> [[Span]] {
     var lines: [[Span]] = []
-    if let previous = previousStitch, previous != reply.stitch, !reply.stitch.isEmpty {
-      lines.append(divider(from: previous, to: reply.stitch, width: width, glyphs: glyphs))
+    if let previous, let now = reply.provenance(after: previous), now != previous {
+      lines.append(divider(from: previous, to: now, width: width, glyphs: glyphs))
     }
     lines.append([Span(Wrap.truncate(label(reply, glyphs: glyphs), width: width, ellipsis: glyphs.ellipsis), .dim)])
     let text = sanitise(reply.text)
@@ -63,10 +64,15 @@ enum TranscriptLines {
     return glyphs.plain(parts.joined(separator: " · "))
   }
 
-  private static func divider(from: String, to: String, width: Int, glyphs: GlyphSet) -> [Span] {
+  private static func divider(from: Provenance, to: Provenance, width: Int, glyphs: GlyphSet) -> [Span] {
+    var parts: [String] = []
+    if from.stitch != to.stitch { parts.append("\(sanitiseLine(from.stitch)) → \(sanitiseLine(to.stitch))") }
+    if from.adapterStep != to.adapterStep {
+      func name(_ step: Int?) -> String { step.map { "step \($0)" } ?? "no adapter" }
+      parts.append("\(name(from.adapterStep)) → \(name(to.adapterStep))")
+    }
     let title = Wrap.truncate(
-      glyphs.plain("\(sanitiseLine(from)) → \(sanitiseLine(to))"), width: max(1, width - 6), ellipsis: glyphs.ellipsis
-    )
+      glyphs.plain(parts.joined(separator: " · ")), width: max(1, width - 6), ellipsis: glyphs.ellipsis)
     let rest = max(0, width - Glyphs.width(of: title) - 4)
     let line = String(repeating: glyphs.horizontal, count: rest)
     return [Span("\(glyphs.horizontal)\(glyphs.horizontal) ", .rule), Span(title, .accent), Span(" \(line)", .rule)]
