@@ -12,7 +12,8 @@ import Testing
   }
 
   @Test func aReplySaysWhatIsCached() async throws {
-    let backend = try EngineFixture().backend()
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
     let first = try await ask(backend, [.user("hello")], "large")
     #expect(first.readTokens > 0 && first.readSeconds > 0)
     #expect(Array(first.cachedTokens.keys) == ["large"])

@@ -19,7 +19,19 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       › what is 12+7, and in Japanese?
+       1 small · step 400 · 52.1 tok/s
+       It is 21, I think; in Japanese that is
+       二十一.
+
+       2 small-large@4
+       step 400 · stopped · 52.1 tok/s
+       12 + 7 = 20.
+       - 二十
+       - é and 👍
+
+       3 large · step 400 · …
+       12 + 7 =
       """)
   }
 
@@ -29,7 +41,22 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       › what is 12+7, and in Japanese?
+       1 small · step 400 · 52.1 tok/s
+       It is 21, I think; in Japanese that is
+       二十一.
+
+       2 small-large@4
+       step 400 · stopped · 52.1 tok/s
+       12 + 7 = 20.
+       - 二十
+       - é and 👍
+
+       ● 3 large · step 400 · 52.1 tok/s
+       12 + 7 = 19, 十九.
+
+       · The conversation goes on with 3,
+         large; /keep N takes another.
       """)
   }
 
@@ -40,7 +67,17 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       › what is 12+7, and in Japanese?
+       1 small · step 400 · 52.1 tok/s
+       It is 21, I think; in Japanese that is 二十一.
+
+       2 small-large@4 · step 400 · stopped · 52.1 tok/s
+       12 + 7 = 20.
+       - 二十
+       - é and 👍
+
+       3 large · step 400 · …
+       12 + 7 =
       """)
   }
 
@@ -50,7 +87,20 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       › what is 12+7, and in Japanese?
+       1 small · step 400 · 52.1 tok/s
+       It is 21, I think; in Japanese that is 二十一.
+
+       2 small-large@4 · step 400 · stopped · 52.1 tok/s
+       12 + 7 = 20.
+       - 二十
+       - é and 👍
+
+       ● 3 large · step 400 · 52.1 tok/s
+       12 + 7 = 19, 十九.
+
+       · The conversation goes on with 3, large; /keep N
+         takes another.
       """)
   }
 
@@ -61,7 +111,13 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       › what is 12+7, and in Japanese?
+       1 small                 │ 2 small-large@4         │ 3 large · step 400 · …
+       step 400 · 52.1 tok/s   │ step 400 · stopped ·    │ 12 + 7 =
+       It is 21, I think; in   │ 52.1 tok/s              │
+       Japanese that is 二十一 │ 12 + 7 = 20.            │
+       .                       │ - 二十                  │
+                               │ - é and 👍              │
       """)
   }
 
@@ -71,7 +127,15 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       › what is 12+7, and in Japanese?
+       1 small                 │ 2 small-large@4         │ ● 3 large
+       step 400 · 52.1 tok/s   │ step 400 · stopped ·    │ step 400 · 52.1 tok/s
+       It is 21, I think; in   │ 52.1 tok/s              │ 12 + 7 = 19, 十九.
+       Japanese that is 二十一 │ 12 + 7 = 20.            │
+       .                       │ - 二十                  │
+                               │ - é and 👍              │
+
+       · The conversation goes on with 3, large; /keep N takes another.
       """)
   }
 
@@ -82,7 +146,12 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       › what is 12+7, and in Japanese?
+       1 small · step 400 · 52.1 tok/s               │ 2 small-large@4                               │ 3 large · step 400 · …
+       It is 21, I think; in Japanese that is 二十一 │ step 400 · stopped · 52.1 tok/s               │ 12 + 7 =
+       .                                             │ 12 + 7 = 20.                                  │
+                                                     │ - 二十                                        │
+                                                     │ - é and 👍                                    │
       """)
   }
 
@@ -92,7 +161,14 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       › what is 12+7, and in Japanese?
+       1 small · step 400 · 52.1 tok/s               │ 2 small-large@4                               │ ● 3 large · step 400 · 52.1 tok/s
+       It is 21, I think; in Japanese that is 二十一 │ step 400 · stopped · 52.1 tok/s               │ 12 + 7 = 19, 十九.
+       .                                             │ 12 + 7 = 20.                                  │
+                                                     │ - 二十                                        │
+                                                     │ - é and 👍                                    │
+
+       · The conversation goes on with 3, large; /keep N takes another.
       """)
   }
 
@@ -103,7 +179,15 @@ import Testing
     expectPart(
       state, \.transcript,
       """
-      @@
+       > what is 12+7, and in Japanese?
+       @ 1 small               | 2 small-large@4         | 3 large
+       step 400 - 52.1 tok/s   | step 400 - stopped -    | step 400 - 52.1 tok/s
+       It is 21, I think; in   | 52.1 tok/s              | 12 + 7 = 19, 十九.
+       Japanese that is 二十一 | 12 + 7 = 20.            |
+       .                       | - 二十                  |
+                               | - é and 👍              |
+
+       * The conversation goes on with 3, large; /keep N takes another.
       """)
   }
 }

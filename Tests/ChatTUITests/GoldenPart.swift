@@ -9,11 +9,12 @@ func expectPart(
   let rect = state.layout[keyPath: part]
   var canvas = Canvas(width: state.width, height: state.height)
   view(state, &canvas)
-  let rows = (rect.y..<rect.maxY).map { y in
+  var rows = (rect.y..<rect.maxY).map { y in
     var row = (rect.x..<rect.maxX).map { canvas[$0, y].text }.joined()
     while row.last == " " { row.removeLast() }
     return row
   }
+  while rows.last == "" { rows.removeLast() }
   let drawn = rows.joined(separator: "\n")
   #expect(drawn == drawing, "is:\n\(drawn)\n", sourceLocation: sourceLocation)
 }

@@ -23,7 +23,8 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+       ●──┼───┼──┼───┼──┼──┼───┼──┼ 1/9 small
+       400k · ≈1.1 ms/token · quality 61%
       """)
   }
 
@@ -33,7 +34,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 1/9 · small ─────────────────────────────────────────── switch ≈ 225 ms ─
+       small ●───────┼───────┼───────┼────────┼───────┼───────┼───────┼───────┼ large
+       small[0..<4] · 400k · 900 kFLOPs · ≈1.1 ms/token · ≈900 tok/s · quality 61%
       """)
   }
 
@@ -43,7 +46,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 1/9 · small ─────────────────────────────────────────────────────────────────────────────────── switch ≈ 225 ms ─
+       small ●────────────┼────────────┼────────────┼─────────────┼────────────┼────────────┼────────────┼────────────┼ large
+       small[0..<4] · 400k parameters · 900 kFLOPs/token · ≈1.1 ms/token · ≈900 tok/s · quality 61%
       """)
   }
 
@@ -53,7 +58,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 1/9 · small ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── switch ≈ 225 ms ─
+       small ●──────────────────────┼──────────────────────┼──────────────────────┼───────────────────────┼──────────────────────┼──────────────────────┼──────────────────────┼──────────────────────┼ large
+       small[0..<4] · 400k parameters · 900 kFLOPs/token · ≈1.1 ms/token · ≈900 tok/s · quality 61%
       """)
   }
 
@@ -62,7 +69,8 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+       ┼━━┼━━━┼━━┼━━━┼━━┼━━┼━━━┼━━● 9/9 large
+       4.0M · 19 ms/token · quality 86%
       """)
   }
 
@@ -71,7 +79,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 9/9 · large ──────────────────────────────────────────── switch instant ─
+       small ┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━● large
+       large[0..<8] · 4.0M · 8.0 MFLOPs · 19 ms/token · 52.1 tok/s · quality 86%
       """)
   }
 
@@ -80,7 +90,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 9/9 · large ──────────────────────────────────────────────────────────────────────────────────── switch instant ─
+       small ┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━● large
+       large[0..<8] · 4.0M parameters · 8.0 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality 86%
       """)
   }
 
@@ -89,7 +101,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 9/9 · large ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── switch instant ─
+       small ┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━● large
+       large[0..<8] · 4.0M parameters · 8.0 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality 86%
       """)
   }
 
@@ -100,7 +114,8 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+       ┼━┼━┼━┼━┼━┼━┼━●─┼ next 8/9 small-larg…
+       3.5M · ≈3.5 ms/token · quality 84%
       """)
   }
 
@@ -111,7 +126,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 8/9 · small-large@1 · from the next reply on (now large) ────────────────
+       small ┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━●───────┼ large
+       small[0..<1] → large[1..<8] · 3.5M · 7.1 MFLOPs · ≈3.5 ms/token · quality 84%
       """)
   }
 
@@ -122,7 +139,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 8/9 · small-large@1 · from the next reply on (now large) ─────────────────────────────────────── switch ≈ 1.8 s ─
+       small ┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━●────────────┼ large
+       small[0..<1] → large[1..<8] · 3.5M parameters · 7.1 MFLOPs/token · ≈3.5 ms/token · ≈288 tok/s · quality 84%
       """)
   }
 
@@ -133,7 +152,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 8/9 · small-large@1 · from the next reply on (now large) ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── switch ≈ 1.8 s ─
+       small ┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━●──────────────────────┼ large
+       small[0..<1] → large[1..<8] · 3.5M parameters · 7.1 MFLOPs/token · ≈3.5 ms/token · ≈288 tok/s · quality 84%
       """)
   }
 
@@ -143,7 +164,8 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+       ●──┼──┼─┼──┼──┼──┼─┼──┼ auto 1/9 small
+       400k · ≈1.1 ms/token · quality 61%
       """)
   }
 
@@ -153,7 +175,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 1/9 · small ──────────────────────── auto ≥ 500 tok/s · switch ≈ 225 ms ─
+       small ●───────┼───────┼───────┼────────┼───────┼───────┼───────┼───────┼ large
+       small[0..<4] · 400k · 900 kFLOPs · ≈1.1 ms/token · ≈900 tok/s · quality 61%
       """)
   }
 
@@ -163,7 +187,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 1/9 · small ──────────────────────────────────────────────────────────────── auto ≥ 500 tok/s · switch ≈ 225 ms ─
+       small ●────────────┼────────────┼────────────┼─────────────┼────────────┼────────────┼────────────┼────────────┼ large
+       small[0..<4] · 400k parameters · 900 kFLOPs/token · ≈1.1 ms/token · ≈900 tok/s · quality 61%
       """)
   }
 
@@ -173,7 +199,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 1/9 · small ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── auto ≥ 500 tok/s · switch ≈ 225 ms ─
+       small ●──────────────────────┼──────────────────────┼──────────────────────┼───────────────────────┼──────────────────────┼──────────────────────┼──────────────────────┼──────────────────────┼ large
+       small[0..<4] · 400k parameters · 900 kFLOPs/token · ≈1.1 ms/token · ≈900 tok/s · quality 61%
       """)
   }
 
@@ -185,7 +213,8 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+       ┼━━┼━━━┼━━┼━━━┼━━┼━━┼━━━┼━━● 9/9 large
+       4.0M · 19 ms/token · quality was 86%
       """)
   }
 
@@ -197,7 +226,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 9/9 · large ──────────────────────────────────────────── switch ≈ 2.0 s ─
+       small ┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━● large
+       large[0..<8] · 4.0M · 8.0 MFLOPs · 19 ms/token · 52.1 tok/s · quality was 86%
       """)
   }
 
@@ -209,7 +240,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 9/9 · large ──────────────────────────────────────────────────────────────────────────────────── switch ≈ 2.0 s ─
+       small ┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━● large
+       large[0..<8] · 4.0M parameters · 8.0 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality was 86% at step 400
       """)
   }
 
@@ -221,7 +254,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      ─ Size 9/9 · large ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── switch ≈ 2.0 s ─
+       small ┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━● large
+       large[0..<8] · 4.0M parameters · 8.0 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality was 86% at step 400
       """)
   }
 
@@ -231,7 +266,9 @@ import Testing
     expectPart(
       state, \.slider,
       """
-      @@
+      - Size 1/9 - small ----------------------- auto >= 500 tok/s - switch ~ 225 ms -
+       small @-------+-------+-------+--------+-------+-------+-------+-------+ large
+       small[0..<4] - 400k - 900 kFLOPs - ~1.1 ms/token - ~900 tok/s - quality 61%
       """)
   }
 }

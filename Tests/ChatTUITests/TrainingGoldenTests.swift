@@ -17,7 +17,7 @@ import Testing
     expectPart(
       state, \.trainingLine,
       """
-      @@
+       training running 50/100 · loss 0.774 ·…
       """)
   }
 
@@ -26,7 +26,16 @@ import Testing
     expectPart(
       state, \.training,
       """
-      @@
+      ─ Training ───── F9 pauses ─
+       running        facts.jsonl
+       ━━━━━━━━━━───────── 50/100
+       loss 0.774
+       × held-out 0.874
+       2450 tok/s · 2s left
+       2.28 ⠑⠢⣀⣀×
+       0.74     ⠉⠉⠑⠒×⠦⠤⠤×⠤⢄⠤×⣀⡠⣄×
+       drawn      █▄▁▆ ▂▅▄▁
+       importance █▄▃▂▂▁▁▁▁
       """)
   }
 
@@ -35,7 +44,19 @@ import Testing
     expectPart(
       state, \.training,
       """
-      @@
+      ─ Training ─── F9 pauses · /save · /stop ─
+       running                      facts.jsonl
+       ━━━━━━━━━━━━━━━━━──────────────── 50/100
+       loss 0.774 · × held-out 0.874
+       2450 tok/s · 2s left
+       2.28 ⠱⡀
+             ⠈⢆×
+               ⠉⠒⢄⡀×
+                  ⠈⠢⠤⠤×   ×
+                      ⠈⠑⠊⠉⠒⢄⣀×⠤⡀× ⢀ ×  ×
+       0.74                    ⠈⠉⠉⠁⠉⠒⠒⠊⠑⠤⠤⠤×⠢⣀×
+       drawn      █▄▁▆ ▂▅▄▁
+       importance █▄▃▂▂▁▁▁▁
       """)
   }
 
@@ -44,7 +65,25 @@ import Testing
     expectPart(
       state, \.training,
       """
-      @@
+      ─ Training ─── F9 pauses · /save · /stop · Alt-T folds ─
+       running                                    facts.jsonl
+       ━━━━━━━━━━━━━━━━━━━━━━━━─────────────────────── 50/100
+       loss 0.774 · × held-out 0.874 · 2450 tok/s · 2s left
+       2.28 ⠱⡀
+             ⢣
+              ⢇
+              ⠈⢆ ×
+               ⠈⠢⣀
+                  ⠉⢢
+                    ⠱×
+                     ⠘⠤⠤⠤⢄×
+                          ⠱⡀   ×
+                           ⠈⠒⠒⠊⠉⠢⡀  ×
+                                 ⠈⠒⠔⠊⠑⠢⡀ ×⢀⣀⡀ ×    ×
+                                       ⠈⠑⠒⠁ ⠈⠢⡀⣀⠤⠒⠢⡀   ×⣀   ×
+       0.74                                   ⠈    ⠈⠑⠒⠉  ⠑⠢⢄⠤
+       drawn      █▄▁▆ ▂▅▄▁
+       importance █▄▃▂▂▁▁▁▁
       """)
   }
 
@@ -54,7 +93,7 @@ import Testing
     expectPart(
       state, \.trainingLine,
       """
-      @@
+       training running 50/100 · loss 0.774 · 2s left · held-out 0.874
       """)
   }
 
@@ -67,7 +106,16 @@ import Testing
     expectPart(
       state, \.training,
       """
-      @@
+      ─ Training ─── Alt-T folds ─
+       failed         facts.jsonl
+       ━━━━━━━━━━───────── 50/100
+       loss 0.774
+       × held-out 0.874
+       2450 tok/s
+       drawn      █▄▁▆ ▂▅▄▁
+       importance █▄▃▂▂▁▁▁▁
+       the disk is full; make
+       room and /train again
       """)
   }
 
@@ -76,7 +124,19 @@ import Testing
     expectPart(
       state, \.training,
       """
-      @@
+      - Training --- F9 pauses - /save - /stop -
+       running                      facts.jsonl
+       =================---------------- 50/100
+       loss 0.774 - x held-out 0.874
+       2450 tok/s - 2s left
+       2.28 ..
+             ..x
+               ....x
+                  ....x   x
+                       ......x..x...x .x   x
+       0.74                         ..........x
+       drawn      @=.* :+=.
+       importance @=-::....
       """)
   }
 
@@ -89,7 +149,16 @@ import Testing
     expectPart(
       state, \.frontier,
       """
-      @@
+      ─ Lesson loss at 40 ──────────────────────
+       0.15                    ⢀⣀•⣀⣀⠤⠤●⠤⠒⠒•⠒⠊⠉•
+                        ⢀•⠤⠔⠒•⠉⠁
+                   ⢀•⠔⠒⠉⠁
+                 ⡠⠔⠁
+               ⢠•
+             ⢀⠔⠁
+       0.75 •⠃
+            900 kFLOPs               8.0 MFLOPs
+            ≈900 tok/s               52.1 tok/s
       """)
   }
 
@@ -101,7 +170,13 @@ import Testing
     expectPart(
       state, \.frontier,
       """
-      @@
+      ─ Quality at step 400 ──────
+       86%                ⣀•⠤⠔•⠊●
+                  ⢀•⡠⠤•⠒•⠉
+              ⣀⠤•⠊⠁
+            ⢀•
+       61% •⠁
+           900 kFLOPs  8.0 MFLOPs
       """)
   }
 }

@@ -28,8 +28,17 @@ enum ComparisonLines {
     let reply = comparison.columns[index].reply
     let isInUse = !comparison.isOpen && comparison.inUse == index
     let mark = isInUse ? "\(glyphs.currentStop) " : ""
-    let label = reply.state == .waiting ? glyphs.plain("\(sanitiseLine(reply.stitch)) · …") : TranscriptLines.label(reply, glyphs: glyphs)
-    var lines = Wrap.lines("\(mark)\(index + 1) \(label)", width: width).map { [Span($0, isInUse ? .mark : .dim)] }
+    let name = "\(mark)\(index + 1) \(sanitiseLine(reply.stitch))"
+    let rest = TranscriptLines.label(reply, glyphs: glyphs).dropFirst(sanitiseLine(reply.stitch).count)
+    let style: Style = isInUse ? .mark : .dim
+    var lines: [[Span]]
+    if Glyphs.width(of: name + rest) <= width {
+      lines = [[Span(name + rest, style)]]
+    } else {
+      lines = Wrap.lines(name, width: width).map { [Span($0, style)] }
+      // Without the separator.
+      lines += Wrap.lines(String(rest.dropFirst(3)), width: width).map { [Span($0, .dim)] }
+    }
     let text = sanitise(reply.text).trimmingWhitespace
     if !text.isEmpty { lines += Markup.lines(text, width: width, glyphs: glyphs) }
     if case .failed(let message) = reply.state {

@@ -70,9 +70,9 @@ enum SliderView {
       let b = sanitiseLine(last.id)
       return max(Glyphs.width(of: a), Glyphs.width(of: b)) <= width / 5 ? (a, b) : ("", "")
     }
-    let next = state.otherRunningStitch == nil ? "" : " next"
+    let next = state.otherRunningStitch == nil ? "" : "next "
     let auto = state.auto == nil ? "" : "auto "
-    let label = "\(auto)\(state.stop + 1)/\(state.stops.count) \(sanitiseLine(current.id))\(next)"
+    let label = "\(auto)\(next)\(state.stop + 1)/\(state.stops.count) \(sanitiseLine(current.id))"
     return ("", Wrap.truncate(label, width: width / 2, ellipsis: state.glyphs.ellipsis))
   }
 

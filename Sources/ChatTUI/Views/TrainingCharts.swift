@@ -21,8 +21,12 @@ enum TrainingCharts {
       plot.line(x0, y(values[index - 1]), x1, y(values[index]))
     }
     plot.draw(on: &canvas, in: plotRect, style: .graph)
-    for mark in marks {
+    // With room between them, so that the line shows; the newest always.
+    var next = Int.max
+    for mark in marks.reversed() {
       let column = plot.x(Double(mark.step) / Double(max(1, training.step))) * plot.columns / max(1, plot.width)
+      if next - column < 3 { continue }
+      next = column
       let row = y(mark.loss) * plot.rows / max(1, plot.height)
       canvas.put(
         glyphs.isASCII ? "x" : "×", x: plotRect.x + column, y: plotRect.maxY - 1 - row, style: .graphSecond,
