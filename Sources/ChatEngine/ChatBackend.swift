@@ -16,7 +16,7 @@ public struct Stop: Sendable, Equatable, Identifiable {
   public var quality: Double?
   /// Measured mean loss (nats per token) on held-out text, if it was measured.
   public var loss: Double?
-  /// Measured decoding speed, if known.
+  /// Decoding speed, measured with the family and perhaps on another machine, if known.
   public var tokensPerSecond: Double?
 
   public init(
@@ -58,15 +58,21 @@ public struct FamilySummary: Sendable, Equatable {
   public var adapterStep: Int?
   /// SHA-256 of that adapter, if it is kept in a file.
   public var adapterHash: String?
+  /// Steps of the adapter that quality and loss of the stops were measured with; `nil`: without one.
+  public var measuredStep: Int?
   /// Lines to show once: what about the family could not be read, what does not quite hold.
   public var notes: [String]
 
-  public init(name: String, stops: [Stop], contextLength: Int, adapterStep: Int?, notes: [String] = [], adapterHash: String? = nil) {
+  public init(
+    name: String, stops: [Stop], contextLength: Int, adapterStep: Int?, adapterHash: String? = nil, measuredStep: Int? = nil,
+    notes: [String] = []
+  ) {
     self.adapterHash = adapterHash
     self.name = name
     self.stops = stops
     self.contextLength = contextLength
     self.adapterStep = adapterStep
+    self.measuredStep = measuredStep
     self.notes = notes
   }
 }
@@ -121,6 +127,11 @@ public struct ReplyStamp: Sendable, Equatable {
   public var adapterHash: String?
 
   public var adapter: AdapterReference { AdapterReference(step: adapterStep, hash: adapterHash) }
+  /// Tokens of the prompt that were computed, and how long that took; the others were cached.
+  public var readTokens = 0
+  public var readSeconds = 0.0
+  /// How many tokens from the beginning of this conversation each stitch has cached, where it has any.
+  public var cachedTokens: [String: Int] = [:]
 
   public init(
     stitch: String, adapterStep: Int?, tokens: Int, tokensPerSecond: Double, finish: Finish,
@@ -152,6 +163,30 @@ public enum ReplyEvent: Sendable, Equatable {
   case failed(String)
 }
 
+/// A loss and the step it was measured at.
+public struct LossPoint: Sendable, Equatable {
+  public var step: Int
+  /// Nats per token.
+  public var loss: Double
+
+  public init(step: Int, loss: Double) {
+    self.step = step
+    self.loss = loss
+  }
+}
+
+/// A data file that comes with a family, to teach it something.
+public struct LessonFile: Sendable, Equatable {
+  /// Short, and good for `startTraining` as well: `facts`.
+  public var name: String
+  public var file: String
+
+  public init(name: String, file: String) {
+    self.name = name
+    self.file = file
+  }
+}
+
 /// The state of background adaptation; only the newest matters.
 public struct TrainingStatus: Sendable, Equatable {
   public enum Phase: String, Sendable { case idle, preparing, running, paused, stopping, finished, failed }
@@ -164,6 +199,11 @@ public struct TrainingStatus: Sendable, Equatable {
   public var heldOutLoss: Double?
   /// (step, loss) so far, thinned to at most a few hundred points.
   public var lossCurve: [Double] = []
+  /// Losses on examples that are not learnt from, thinned likewise; the first is from before the first step.
+  public var heldOutCurve: [LossPoint] = []
+  /// The same by stitch, and the step they were measured at; empty where they were not.
+  public var stitchLosses: [String: Double] = [:]
+  public var stitchLossesStep = 0
   public var tokensPerSecond: Double?
   public var secondsLeft: Double?
   /// How often each stitch was drawn.
@@ -178,7 +218,8 @@ public struct TrainingStatus: Sendable, Equatable {
 }
 
 public protocol ChatBackend: Sendable {
-  /// Loads the family (once) and describes it. Throws an error whose description is one line.
+  /// Loads the family (once) and describes it as it is now: called again, it tells of an adapter taken into use
+  /// meanwhile. Throws an error whose description is one line.
   func load() async throws -> FamilySummary
 
   /// Streams a reply of one stitch to a conversation that ends in a user's turn (or in an assistant's turn that is
@@ -190,7 +231,10 @@ public protocol ChatBackend: Sendable {
   /// cancelled consumer would not see any more. Does nothing if there is none.
   func stopReply() async
 
-  /// Starts adapting the family to a data file in the background. Throws a one-line error if the file is unusable.
+  /// The data files that come with the family.
+  func lessons() async -> [LessonFile]
+
+  /// Starts adapting the family to a data file, or a lesson by its name, in the background. Throws a one-line error if the file is unusable.
   func startTraining(dataFile: String, steps: Int) async throws
   func pauseTraining() async
   func resumeTraining() async
@@ -217,6 +261,8 @@ extension ChatBackend {
 
   /// For backends with one adapter.
   public func useAdapter(_ adapter: AdapterReference) async throws {}
+  /// For backends without any.
+  public func lessons() async -> [LessonFile] { [] }
 
   /// For backends that keep no earlier adapters.
   public func undoAdapter() async -> String { "there is no earlier adapter to go back to" }

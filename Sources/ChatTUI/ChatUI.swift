@@ -3,7 +3,7 @@ import Foundation
 
 /// What the terminal UI and the plain chat are started with.
 public struct ChatUIOptions: Sendable {
-  /// The stop to begin with: a name, or a number from 1; `nil`: the best.
+  /// The stop to begin with: a name, or a number from 1; `auto` to let the speed decide; `nil`: the best.
   public var stitch: String?
   /// Sampling, seed included.
   public var sampling = ReplyOptions()
@@ -79,6 +79,11 @@ private func plainTranscript(_ state: AppState) -> String {
     switch entry.kind {
     case .user(let line): text += "\(state.glyphs.prompt) \(sanitise(line))\n"
     case .reply(let reply) where !reply.text.isEmpty:
+      text +=
+        "\(sanitise(reply.text).trimmingWhitespace)\n[\(TranscriptLines.label(reply, glyphs: state.glyphs))]\n\n"
+    case .comparison(let comparison):
+      guard let column = comparison.inUse else { break }
+      let reply = comparison.columns[column].reply
       text +=
         "\(sanitise(reply.text).trimmingWhitespace)\n[\(TranscriptLines.label(reply, glyphs: state.glyphs))]\n\n"
     default: break

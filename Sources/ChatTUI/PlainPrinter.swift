@@ -15,6 +15,8 @@ struct PlainPrinter {
   /// Entries below this one are printed.
   private var nextEntry = 0
   private var reply: Progress?
+  /// How many replies of the comparison that is being printed are done.
+  private var columnsPrinted = 0
   private var phase = TrainingStatus.Phase.idle
 
   init(output: @escaping (String) -> Void) { self.output = output }
@@ -38,6 +40,13 @@ struct PlainPrinter {
       case .notice(let text, _): say(text)
       case .reply(let reply):
         guard print(entry.id, reply, glyphs: state.glyphs) else { return }
+      case .comparison(let comparison):
+        // One below the other; those that are done are printed already.
+        for column in comparison.columns.dropFirst(columnsPrinted) {
+          guard print(column.id, column.reply, glyphs: state.glyphs) else { return }
+          columnsPrinted += 1
+        }
+        columnsPrinted = 0
       }
       nextEntry = max(nextEntry, entry.id + 1)
     }

@@ -10,7 +10,8 @@ struct Chat: ParsableCommand {
     abstract: "Chat with a family of models, with a slider for its size.",
     discussion: """
       The screen is up at once; the family loads meanwhile. F1 or /help shows keys and commands. Without a terminal, \
-      or with --plain, lines are read from standard input and replies written to standard output. Defaults come from \
+      or with --plain, lines are read from standard input and replies written to standard output. With --stitch auto the \
+      size follows the speed: the best one that makes 20 tokens a second; /auto takes another number. Defaults come from \
       stitch/config.yaml in $XDG_CONFIG_HOME (~/.config); --print-config writes such a file.
       """)
 

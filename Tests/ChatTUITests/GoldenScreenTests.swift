@@ -16,19 +16,19 @@ import Testing
        › and in Japanese?                                │      ⢀•
        ── large → small-large@2 ──────────────────────── │ 61% •⠁
        small-large@2 · step 400 · stopped · 52.1 tok/s   │     900 kFLOPs  8.0 MFLOPs
-         十二足す七は十九です。                          ├─ Training ─────────────────
+         十二足す七は十九です。                          ├─ Training ───── F9 pauses ─
                                                          │ running        facts.jsonl
                                                          │ ━━━━━━━━━━───────── 50/100
                                                          │ loss 0.774
-                                                         │ held-out 0.874
+                                                         │ × held-out 0.874
                                                          │ 2450 tok/s · 2s left
                                                          │ 2.28 ⠑⢄
-                                                         │       ⠈⠉⠒⢄⢄⣀
-                                                         │ 0.74       ⠈⠉⠉⠓⠒⠲⠤⠒⠤⠤⠤⣀⠤⣄⣀
-                                                         │ drawn █▄▁▆ ▂▅▄▁
-      ─ Size 7/9 · small-large@2 ─────────────────────────────────────────────────────
+                                                         │       ⠈⠉⠒×⢄⣀ ×
+                                                         │ 0.74       ⠈⠉⠉⠓⠒⠲×⠒⠤⠤×⣀⠤⣄×
+                                                         │ drawn      █▄▁▆ ▂▅▄▁
+      ─ Size 7/9 · small-large@2 ──────────────────────────── switch reads 61 tokens ─
        small ┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━━┼━━━━━━━┼━━━━━━━●───────┼───────┼ large
-       small[0..<1] → large[2..<8] · 3.1M · 6.2 MFLOPs · 52.1 tok/s · quality 83%
+       small[0..<1] → large[2..<8] · 3.1M · 6.2 MFLOPs · 19 ms/token · quality 83%
       ────────────────────────────────────────────────────────────────────────────────
        ›
        Enter sends · Ctrl-J new line · Alt-← Alt-→ size · F1 help         context 12%
@@ -47,19 +47,19 @@ import Testing
        > and in Japanese?                                |       .o
        -- large -> small-large@2 ----------------------- | 61% o.
        small-large@2 - step 400 - stopped - 52.1 tok/s   |     900 kFLOPs  8.0 MFLOPs
-         十二足す七は十九です。                          +- Training -----------------
+         十二足す七は十九です。                          +- Training ----- F9 pauses -
                                                          | running        facts.jsonl
                                                          | ==========--------- 50/100
                                                          | loss 0.774
-                                                         | held-out 0.874
+                                                         | x held-out 0.874
                                                          | 2450 tok/s - 2s left
                                                          | 2.28 ..
-                                                         |       ........
-                                                         | 0.74          ............
-                                                         | drawn @=.* :+=.
-      - Size 7/9 - small-large@2 -----------------------------------------------------
+                                                         |       ...x...x
+                                                         | 0.74          ...x...x...x
+                                                         | drawn      @=.* :+=.
+      - Size 7/9 - small-large@2 ---------------------------- switch reads 61 tokens -
        small +=======+=======+=======+========+=======+=======@-------+-------+ large
-       small[0..<1] -> large[2..<8] - 3.1M - 6.2 MFLOPs - 52.1 tok/s - quality 83%
+       small[0..<1] -> large[2..<8] - 3.1M - 6.2 MFLOPs - 19 ms/token - quality 83%
       --------------------------------------------------------------------------------
        >
        Enter sends - Ctrl-J new line - Alt-Left Alt-Right size - F1 help  context 12%
@@ -81,7 +81,7 @@ import Testing
 
        training running 50/100 · loss 0.774 ·…
        ┼━┼━━┼━┼━━┼━┼━●──┼─┼ 7/9 small-large@2
-       3.1M · 52.1 tok/s · quality 83%
+       3.1M · 19 ms/token · quality 83%
       ────────────────────────────────────────
        ›
        Enter sends · F1 help      context 12%
@@ -103,7 +103,7 @@ import Testing
 
        training running 50/100 - loss 0.774 -~
        +=+==+=+==+=+=@--+-+ 7/9 small-large@2
-       3.1M - 52.1 tok/s - quality 83%
+       3.1M - 19 ms/token - quality 83%
       ----------------------------------------
        >
        Enter sends - F1 help      context 12%
@@ -117,30 +117,30 @@ import Testing
        stitch tiny · 9 sizes                                                                                 adapter step 400
        › what is 12+7?                                                             ├─ Quality by cost ────────────────────────
        large · step 400 · 52.1 tok/s                                               │ 86%                             ⣀⣀⠤•⠔⠒⠊•
-         12 + 7 = 19.                                                              │                         ⣀⡠•⠔⠒⠊●⠉
-                                                                                   │                   ⢀⣀⠤⠔•⠉
-       › and in Japanese?                                                          │              •⠤⠔⠒•⠁
-       ── large → small-large@2 ────────────────────────────────────────────────── │          ⣀⠤⠒⠉
-       small-large@2 · step 400 · stopped · 52.1 tok/s                             │        ⢠•
-         十二足す七は十九です。                                                    │      ⢀⠔⠁
-                                                                                   │ 61% •⠃
+         12 + 7 = 19.                                                              │                        ⣀⣀⠤•⠔⠒⠊●⠉
+                                                                                   │                ⢀⣀•⠤⠒⠒⠉•
+       › and in Japanese?                                                          │           ⢀⡠⠔•⠉⠁
+       ── large → small-large@2 ────────────────────────────────────────────────── │        ⢀•⠊⠁
+       small-large@2 · step 400 · stopped · 52.1 tok/s                             │       ⡰⠁
+         十二足す七は十九です。                                                    │ 61% •⠊
                                                                                    │     900 kFLOPs                8.0 MFLOPs
-                                                                                   ├─ Training ───────────────────────────────
+                                                                                   │     ≈900 tok/s                52.1 tok/s
+                                                                                   ├─ Training ─── F9 pauses · /save · /stop ─
                                                                                    │ running                      facts.jsonl
                                                                                    │ ━━━━━━━━━━━━━━━━━──────────────── 50/100
-                                                                                   │ loss 0.774 · held-out 0.874 · 2450 tok/s
-                                                                                   │ 2s left
+                                                                                   │ loss 0.774 · × held-out 0.874
+                                                                                   │ 2450 tok/s · 2s left
                                                                                    │ 2.28 ⠱⡀
-                                                                                   │       ⠑⡄
+                                                                                   │       ⠑⡄×
                                                                                    │        ⠈⠢⠤⡀
-                                                                                   │           ⠘⠢⡀
-                                                                                   │             ⠉⠉⠉⠢⢄⢀⣀
-                                                                                   │                  ⠁ ⠉⠢⠤⠔⠒⢄⡀⢀⣀⣀
-                                                                                   │ 0.74                     ⠈⠁  ⠑⠒⠉⠉⠒⠤⠤⠒⠢⣀⣀
-                                                                                   │ drawn █▄▁▆ ▂▅▄▁
-      ─ Size 7/9 · small-large@2 ─────────────────────────────────────────────────────────────────────────────────────────────
+                                                                                   │           ⠘⠢×  ×
+                                                                                   │             ⠉⠉⠉⠢⢄⢀⣀×
+                                                                                   │                  ⠁ ⠉⠢⠤×⠒⢄×⢀⣀⣀×  ×   ×
+                                                                                   │ 0.74                     ⠈⠁  ⠑⠒⠉⠉⠒⠤⠤⠒⠢⣀×
+                                                                                   │ drawn      █▄▁▆ ▂▅▄▁
+      ─ Size 7/9 · small-large@2 ──────────────────────────────────────────────────────────────────── switch reads 61 tokens ─
        small ┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━●────────────┼────────────┼ large
-       small[0..<1] → large[2..<8] · 3.1M parameters · 6.2 MFLOPs/token · 52.1 tok/s · quality 83%
+       small[0..<1] → large[2..<8] · 3.1M parameters · 6.2 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality 83%
       ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
        ›
        Enter sends · Ctrl-J new line · Alt-← Alt-→ size · F1 help                                                 context 12%
@@ -161,12 +161,12 @@ import Testing
                                                          │
                                                          │
                                                          │
-                                                         ├─ Training ─────────────────
+                                                         ├─ Training ─── Alt-T folds ─
                                                          │ Idle.
-                                                         │ /train FILE [STEPS] adapts
-                                                         │ all sizes while you chat.
-                                                         │
-                                                         │
+                                                         │ /train lists lessons that
+                                                         │ teach all sizes while you
+                                                         │ chat; /train FILE takes
+                                                         │ your data.
                                                          │
                                                          │
                                                          │

@@ -38,6 +38,34 @@ func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> R
         """)
   }
 
+  @Test func comparisonsOneAfterTheOther() async throws {
+    let (status, text) = try await onItsOwnThread {
+      var lines = ["/compare 1 9 -- hello", "/keep 1", "/train", "/auto 500"].makeIterator()
+      var text = ""
+      let status = try runPlainChat(
+        backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
+        isInteractive: false)
+      return (status, text)
+    }
+    #expect(status == 0)
+    #expect(
+      text == """
+        you> /compare 1 9 -- hello
+        assistant> You said “hello”. 12 + 7 = 19.
+        [small · step 400 · 52.1 tok/s]
+        assistant> You said “hello”. 12 + 7 = 19.
+        [large · step 400 · 52.1 tok/s]
+        * The conversation goes on with 2, large; /keep N takes another.
+        you> /keep 1
+        * the conversation goes on with 1, small
+        you> /train
+        * No lessons come with this family: /train FILE takes JSON Lines with questions and answers.
+        you> /auto 500
+        * auto: small next, about 52.1 tok/s
+
+        """)
+  }
+
   @Test func withoutAFamily() async {
     await #expect(throws: PlainChatError.self) {
       try await onItsOwnThread {

@@ -34,7 +34,7 @@ final class ScriptedBackend: ChatBackend {
         parameters: 400_000 + Int(part * 3_600_000), flopsPerToken: 0.9e6 + part * 7.1e6,
         weightBytes: 800_000 + Int(part * 7_200_000),
         importance: 0.1, quality: 0.61 + 0.25 * part.squareRoot(), loss: nil, tokensPerSecond: 900 - 700 * part)
-    }, contextLength: 512, adapterStep: 400)
+    }, contextLength: 512, adapterStep: 400, measuredStep: 400)
 
   func load() async throws -> FamilySummary {
     try await Task.sleep(for: loadDelay)
@@ -122,6 +122,7 @@ final class ScriptedBackend: ChatBackend {
     status.loss = loss
     status.heldOutLoss = loss + 0.1
     status.lossCurve.append(loss)
+    if step % 5 == 0 { status.heldOutCurve.append(LossPoint(step: step, loss: loss + 0.1)) }
     status.tokensPerSecond = 2450
     status.secondsLeft = Double(steps - step) * 0.03
     status.drawn[summary.stops[step * step / 5 % 9].id, default: 0] += 1

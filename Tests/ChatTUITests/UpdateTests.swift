@@ -93,7 +93,7 @@ import Testing
     #expect(try Command.parse("/train \"a 5\"") == .train(file: "a 5", steps: nil))
     #expect(try Command.parse("/stitch small-large@3") == .stitch("small-large@3"))
     #expect(try Command.parse("/system Be brief.") == .system("Be brief."))
-    #expect(throws: CommandError.self) { try Command.parse("/train") }
+    #expect(throws: CommandError.self) { try Command.parse("/train \"\"") }
     #expect(throws: CommandError.self) { try Command.parse("/set temperature") }
     #expect(!Command.isCommand("//x") && !Command.isCommand("1/2") && Command.isCommand("/x"))
   }
@@ -109,7 +109,7 @@ import Testing
   }
 
   @Test func everyUsageParses() throws {
-    let arguments = ["train": " x", "set": " seed 1", "drop": " 2", "export": " x.md"]
+    let arguments = ["train": " x", "set": " seed 1", "drop": " 2", "export": " x.md", "keep": " 1"]
     for usage in Command.usages { _ = try Command.parse("/\(usage.name)\(arguments[usage.name] ?? "")") }
   }
 

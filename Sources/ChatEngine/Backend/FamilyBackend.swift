@@ -39,8 +39,6 @@ public final class FamilyBackend: ChatBackend {
   private let loaded = Mutex<Loaded?>(nil)
   /// Of the replies that are made or wait.
   private let stops = Mutex<[StopFlag]>([])
-  /// Decoding speeds measured here, by stitch.
-  private let speeds = Mutex<[String: Double]>([:])
 
   public init(_ options: Options) {
     self.options = options
@@ -51,10 +49,6 @@ public final class FamilyBackend: ChatBackend {
 
   public func load() async throws -> FamilySummary {
     var summary = try await worker.run { [self] in try open().summary }
-    let measured = speeds.withLock { $0 }
-    for index in summary.stops.indices {
-      if let speed = measured[summary.stops[index].id] { summary.stops[index].tokensPerSecond = speed }
-    }
     let adapter = adapters.current.reference
     (summary.adapterStep, summary.adapterHash) = (adapter.step, adapter.hash)
     return summary
@@ -102,7 +96,7 @@ public final class FamilyBackend: ChatBackend {
     }
     return FamilySummary(
       name: text.family.description.name, stops: stops, contextLength: text.contextLength,
-      adapterStep: adapter?.step, notes: notes)
+      adapterStep: adapter?.step, measuredStep: frontier?.format == nil ? adapter?.step : frontier?.adapterStep, notes: notes)
   }
 
   // MARK: Replies
@@ -127,7 +121,6 @@ public final class FamilyBackend: ChatBackend {
           continuation.yield($0)
         }
         stamp.adapterHash = adapter.hash
-        if stamp.tokens > 4 { speeds.withLock { $0[stamp.stitch] = stamp.tokensPerSecond } }
         continuation.yield(.finished(stamp))
       } catch EngineError.conversationTooLong(let messages) {
         continuation.yield(.tooLong(messages: messages))
@@ -147,12 +140,15 @@ public final class FamilyBackend: ChatBackend {
 
   // MARK: Training
 
+  public func lessons() async -> [LessonFile] { LessonFolder(beside: options.family).lessons }
+
   public func startTraining(dataFile: String, steps: Int) async throws {
     guard steps > 0 else { throw EngineError.noSteps(steps) }
     let text = try await worker.run { [self] in try open().text }
+    let file = LessonFolder(beside: options.family).file(of: dataFile)
     guard control.begin() else { throw EngineError.trainingIsRunning }
     try await TrainingRun(
-      text: text, file: URL(fileURLWithPath: dataFile), steps: steps, threads: options.threads,
+      text: text, file: file, steps: steps, threads: options.threads,
       adapters: adapters, store: text.adapterStore(root: options.dataDirectory), control: control, board: board
     ).start()
   }

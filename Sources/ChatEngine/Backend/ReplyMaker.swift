@@ -62,7 +62,8 @@ final class ReplyMaker: @unchecked Sendable {
       prompt.continues
       ? try StreamingDecoder(text.tokenizer, after: prompt.tokens) : StreamingDecoder(text.tokenizer)
     var failure: TokenizerError?
-    let result = try session(stitch, adapter).generate(
+    let session = session(stitch, adapter)
+    let result = try session.generate(
       prompt: prompt.tokens,
       options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling)
     ) { event in
@@ -80,12 +81,17 @@ final class ReplyMaker: @unchecked Sendable {
     if let failure { throw failure }
     let rest = decoder.finish()
     if !rest.isEmpty { emit(.text(rest)) }
-    return ReplyStamp(
+    var stamp = ReplyStamp(
       stitch: stitch.id, adapterStep: adapter.adapter?.step, tokens: result.tokens.count,
       tokensPerSecond: result.decodeSpeed, finish: Self.finish(result.finishReason),
       // The last token may have had no place any more.
       contextTokens: min(text.contextLength, result.promptTokens + result.tokens.count),
       droppedMessages: prompt.dropped)
+    stamp.readTokens = result.promptTokens - result.reusedTokens
+    stamp.readSeconds = result.prefillDuration / .seconds(1)
+    let tokens = session.tokens
+    for other in cached { stamp.cachedTokens[other.stitch] = other.session.commonPrefix(with: tokens) }
+    return stamp
   }
 
   private static func finish(_ reason: FinishReason) -> ReplyStamp.Finish {

@@ -71,3 +71,18 @@ struct ThinnedCurve: Sendable, Equatable {
     (sum, count) = (0, 0)
   }
 }
+
+/// Losses with their steps, at most `limit` of them: when there are more, every second one goes, never the first or the
+/// newest.
+struct HeldOutCurve: Sendable, Equatable {
+  private(set) var points: [LossPoint] = []
+  private let limit: Int
+
+  init(limit: Int = 300) { self.limit = limit }
+
+  mutating func append(_ point: LossPoint) {
+    guard point.loss.isFinite else { return }
+    if points.count >= limit { points = points.indices.filter { $0 % 2 == 0 }.map { points[$0] } }
+    points.append(point)
+  }
+}

@@ -72,9 +72,14 @@ struct TrainingRun: Sendable {
     control.end()
   }
 
+  /// Steps between measurements on held-out examples: of the anchors, and of every stop.
+  private static let measuring = HeldOutMeasuring(interval: 20, trainedInterval: 200)
+
   /// - Returns: whether all steps were done.
   private func train(_ trainer: FamilyTrainer, note: String) throws -> Bool {
+    let before = text.family.meanOverAnchors(trainer.heldOutLosses(all: false))
     var meter = TrainingMeter()
+    if let before { meter.measured(before, step: 0) }
     func gate() {
       let start = ContinuousClock.now
       while true {
@@ -89,11 +94,15 @@ struct TrainingRun: Sendable {
         }
       }
     }
-    return try trainer.run(measuring: .init(interval: 20), gate: gate) { progress in
+    return try trainer.run(measuring: Self.measuring, gate: gate) { progress in
       meter.add(progress)
       board.publish { status in
         meter.describe(&status)
         status.step = progress.step
+        if let losses = progress.stitchLosses {
+          status.stitchLosses = losses
+          status.stitchLossesStep = progress.step
+        }
         status.drawn = trainer.drawn
         status.importance = trainer.importance
       }
@@ -126,12 +135,16 @@ private struct TrainingMeter {
   private var curve = ThinnedCurve()
   private var loss = 0.0
   private var weight = 0.0
-  private var heldOut: Double?
+  private var heldOut = HeldOutCurve()
   private var secondsPerStep: Double?
   private var tokensPerSecond: Double?
   private var left = 0
   private var waiting = Duration.zero
   private var last = ContinuousClock.now
+
+  mutating func measured(_ heldOutLoss: Double, step: Int) {
+    heldOut.append(LossPoint(step: step, loss: heldOutLoss))
+  }
 
   mutating func waited(_ duration: Duration) { waiting += duration }
 
@@ -149,13 +162,14 @@ private struct TrainingMeter {
       weight = 0.95 * weight + 0.05
       curve.append(loss / weight)
     }
-    heldOut = progress.heldOutLoss ?? heldOut
+    if let loss = progress.heldOutLoss { measured(loss, step: progress.step) }
     left = progress.totalSteps - progress.step
   }
 
   func describe(_ status: inout TrainingStatus) {
     status.loss = weight > 0 ? loss / weight : nil
-    status.heldOutLoss = heldOut
+    status.heldOutLoss = heldOut.points.last?.loss
+    status.heldOutCurve = heldOut.points
     status.lossCurve = curve.points
     status.tokensPerSecond = tokensPerSecond
     status.secondsLeft = secondsPerStep.map { $0 * Double(left) }

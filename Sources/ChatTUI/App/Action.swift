@@ -11,6 +11,11 @@ package enum Action: Sendable, Equatable {
 
   case loaded(FamilySummary)
   case loadFailed(String)
+  /// The family as it is now: another adapter may be in use.
+  case described(FamilySummary)
+  case lessons([LessonFile])
+  /// What Tab makes of a line with a path in it, and what there is to choose from.
+  case completed(line: String, to: String, choices: [String])
   /// `id` names the reply's entry in the conversation.
   case reply(id: Int, ReplyEvent)
   /// The reply's stream ended.
@@ -47,6 +52,11 @@ package enum Action: Sendable, Equatable {
 /// What the runner is to do, in order. Results come back as actions.
 package enum Effect: Sendable, Equatable {
   case load
+  /// Asks for the family as it is now; reports `described`.
+  case describe
+  case listLessons
+  /// Completes the path at the end of a line; reports `completed`.
+  case completePath(line: String)
   case startReply(id: Int, messages: [ChatMessage], stitch: String, options: ReplyOptions)
   case stopReply
   case startTraining(file: String, steps: Int)

@@ -40,6 +40,12 @@ package struct AppState: Sendable, Equatable {
   package var defaultTrainingSteps = 300
   /// Measured here: tokens per second by stitch, newer than what the family knows.
   package var speeds: [String: Double] = [:]
+  /// Measured here: prompt tokens per second by stitch.
+  package var readingSpeeds: [String: Double] = [:]
+  /// How many tokens of the conversation each stitch has cached, after the last reply.
+  package var cachedTokens: [String: Int] = [:]
+  /// Moves the slider by itself.
+  package var auto: SpeedController?
 
   package var conversation = Conversation()
   /// What of it is saved.
@@ -61,6 +67,8 @@ package struct AppState: Sendable, Equatable {
   package var hasNews = false
   /// The entry of the reply that is running or waits for the family.
   package var activeReply: Int?
+  /// The entry of the comparison that is running.
+  package var comparing: Int?
   /// Esc was pressed; what still arrives is not shown.
   package var isStopping = false
   package var repliesStarted = 0
@@ -77,6 +85,10 @@ package struct AppState: Sendable, Equatable {
   /// A chat line by line: commands that need a screen say so.
   package var isPlain = false
   package var training = TrainingStatus()
+  /// Training shows as one line even where there is room for its pane.
+  package var isTrainingCollapsed = false
+  /// Answers that are still to come to what was asked of the engine besides replies.
+  package var pendingAnswers = 0
   package var hint: Hint?
   /// First line of the help overlay that shows; `nil`: no overlay.
   package var help: Int?
@@ -100,13 +112,14 @@ package struct AppState: Sendable, Equatable {
 
   /// The stitch of the running reply, if the slider stands elsewhere.
   package var otherRunningStitch: String? {
-    guard let id = activeReply, let reply = conversation.reply(id), case .ready = family,
+    guard comparing == nil, let id = activeReply, let reply = conversation.reply(id), case .ready = family,
       reply.stitch != currentStop?.id
     else { return nil }
     return reply.stitch
   }
 
-  package var adapterStep: Int? { conversation.lastReply?.adapterStep ?? summary?.adapterStep }
+  /// Of the adapter that the next reply is made with.
+  package var adapterStep: Int? { summary?.adapterStep }
 
   /// Share of the context in use, if anything is.
   package var contextUse: Double? {

@@ -4,6 +4,14 @@ package enum Command: Sendable, Equatable {
   /// `nil`: list the stops.
   case stitch(String?)
   case train(file: String, steps: Int?)
+  /// List the data files that come with the family.
+  case lessons
+  /// `nil`: the usual target.
+  case auto(Double?)
+  case autoOff
+  /// Stops by name or number, none for the usual ones; the last question where there is no text.
+  case compare(stops: [String], text: String?)
+  case keep(Int)
   case pause, resume, save, stop, undo
   case set(name: String, value: String)
   case showSettings
@@ -68,7 +76,16 @@ extension Command {
   package static let usages: [Usage] = [
     Usage(
       name: "stitch", arguments: "[N|ID]", help: "use stop N of the slider, or the stitch of that name; alone: list"),
-    Usage(name: "train", arguments: "FILE [STEPS]", help: "adapt all sizes to a data file in the background"),
+    Usage(
+      name: "auto", arguments: "[TOK/S|off]",
+      help: "use the best size that makes so many tokens a second (alone: 20), as measured after each reply"),
+    Usage(
+      name: "compare", arguments: "[A B [C]] [-- TEXT]",
+      help: "answer TEXT or the last question at several sizes side by side; alone: smallest, middle, largest"),
+    Usage(name: "keep", arguments: "N", help: "make reply N of the comparison the one the conversation goes on with"),
+    Usage(
+      name: "train", arguments: "[FILE [STEPS]]",
+      help: "adapt all sizes to a data file or a lesson in the background; alone: list the lessons"),
     Usage(name: "pause", arguments: "", help: "pause training"),
     Usage(name: "resume", arguments: "", help: "resume training"),
     Usage(name: "save", arguments: "", help: "use what was learned so far from the next reply on"),
@@ -112,10 +129,18 @@ extension Command {
     let words = rest.split(whereSeparator: \.isWhitespace).map(String.init)
     switch name {
     case "help", "?", "h": return .help
+    case "stitch" where words == ["auto"]: return .auto(nil)
     case "stitch", "size":
       if words.count > 1 { throw CommandError(message: "/stitch takes one name or number") }
       return .stitch(words.first)
-    case "train": return try parseTrain(rest)
+    case "auto": return try parseAuto(words)
+    case "compare": return try parseCompare(rest)
+    case "keep":
+      guard words.count == 1, let number = Int(words[0]), number > 0 else {
+        throw CommandError(message: "/keep takes the number of a reply: /keep 1")
+      }
+      return .keep(number)
+    case "train": return rest.isEmpty ? .lessons : try parseTrain(rest)
     case "pause": return .pause
     case "resume": return .resume
     case "save": return .save
@@ -172,7 +197,7 @@ extension Command {
       file = String(rest[..<space]).trimmingWhitespace
     }
     file = unquoted(file)
-    if file.isEmpty { throw CommandError(message: "/train needs a data file: /train lessons.jsonl 300") }
+    if file.isEmpty { throw CommandError(message: "/train needs a data file before the steps: /train facts 300") }
     if let steps, steps < 1 { throw CommandError(message: "/train takes at least 1 step") }
     return .train(file: file, steps: steps)
   }
@@ -191,6 +216,30 @@ extension Command {
   private static func unquoted(_ file: String) -> String {
     guard file.count > 1, let quote = file.first, quote == "\"" || quote == "'", file.last == quote else { return file }
     return String(file.dropFirst().dropLast())
+  }
+
+  private static func parseAuto(_ words: [String]) throws(CommandError) -> Command {
+    if words.isEmpty { return .auto(nil) }
+    if words == ["off"] { return .autoOff }
+    guard words.count == 1, let target = Double(words[0]), target > 0, target.isFinite else {
+      throw CommandError(message: "/auto takes tokens per second, or off: /auto 50")
+    }
+    return .auto(target)
+  }
+
+  private static func parseCompare(_ rest: String) throws(CommandError) -> Command {
+    var names = rest
+    var text: String?
+    if let mark = rest.firstRange(of: /(^|\s)--(\s|$)/) {
+      names = String(rest[..<mark.lowerBound])
+      text = rest[mark.upperBound...].trimmingWhitespace
+      if text?.isEmpty == true { throw CommandError(message: "after -- comes the text: /compare 1 9 -- who are you?") }
+    }
+    let stops = names.split(whereSeparator: \.isWhitespace).map(String.init)
+    guard stops.isEmpty || (2...3).contains(stops.count) else {
+      throw CommandError(message: "/compare takes two or three sizes, by number or name: /compare 1 9")
+    }
+    return .compare(stops: stops, text: text)
   }
 
   /// What Tab makes of a line: the longest beginning that all matching commands share.

@@ -18,10 +18,12 @@ extension Conversation {
     var left = number
     for entry in entries.reversed() {
       let message: ChatMessage
-      switch entry.kind {
-      case .user(let text): message = ChatMessage(role: .user, content: text)
-      case .reply(let reply) where !reply.text.isEmpty: message = ChatMessage(role: .assistant, content: reply.text)
-      default: continue
+      if case .user(let text) = entry.kind {
+        message = ChatMessage(role: .user, content: text)
+      } else if let reply = entry.reply, !reply.text.isEmpty {
+        message = ChatMessage(role: .assistant, content: reply.text)
+      } else {
+        continue
       }
       left -= 1
       if left == 0 { return message }
@@ -33,7 +35,7 @@ extension Conversation {
   package func codeBlock(_ number: Int) -> String? {
     var left = number
     for entry in entries.reversed() {
-      guard case .reply(let reply) = entry.kind else { continue }
+      guard let reply = entry.reply else { continue }
       let blocks = Markup.codeBlocks(reply.text)
       if left >= 1 && left <= blocks.count { return blocks[blocks.count - left] }
       left -= blocks.count
@@ -109,10 +111,7 @@ extension Conversation {
 extension Entry {
   /// A message that the model sees.
   var isTurn: Bool {
-    switch kind {
-    case .user: true
-    case .reply(let reply): !reply.text.isEmpty
-    case .notice: false
-    }
+    if case .user = kind { return true }
+    return reply.map { !$0.text.isEmpty } ?? false
   }
 }

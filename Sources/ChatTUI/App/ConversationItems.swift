@@ -16,6 +16,9 @@ extension Entry {
     switch kind {
     case .user(let text): .user(text)
     case .reply(let reply): reply.state == .waiting && reply.text.isEmpty ? nil : .reply(reply)
+    // Of a comparison, the reply the conversation goes on with.
+    case .comparison(let comparison):
+      comparison.isOpen ? nil : comparison.inUse.map { .reply(comparison.columns[$0].reply) }
     case .notice(let text, let isWarning): isKept ? .notice(text, isWarning: isWarning) : nil
     }
   }

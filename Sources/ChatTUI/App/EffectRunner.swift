@@ -47,6 +47,18 @@ package final class EffectRunner {
           }
           for await status in backend.trainingStatus() { queue.push(.training(status)) }
         })
+    case .describe:
+      // What goes wrong was said when the family was loaded.
+      otherTasks.append(
+        Task.detached { if let summary = try? await backend.load() { queue.push(.described(summary)) } })
+    case .listLessons: otherTasks.append(Task.detached { queue.push(.lessons(await backend.lessons())) })
+    case .completePath(let line):
+      otherTasks.append(
+        Task.detached {
+          let lessons = await backend.lessons().map(\.name)
+          let result = PathCompletion.complete(line, lessons: lessons)
+          queue.push(.completed(line: line, to: result.line, choices: result.choices))
+        })
     case .startReply(let id, let messages, let stitch, let options):
       let before = replyTask
       replyTask = Task.detached(priority: .userInitiated) {

@@ -9,7 +9,7 @@ package enum Intent: String, Sendable, CaseIterable {
   case deleteBackward, deleteForward, deleteBackwardToSpace, deleteWordBackward, deleteWordForward
   case deleteToLineStart, deleteToLineEnd, transpose, putBack
   case search, copyReply, copyCode, editDraft
-  case toggleTraining
+  case compare, toggleTraining, collapseTraining
 }
 
 /// Which keys mean what, and how help says so: the one place for both.
@@ -66,7 +66,9 @@ package struct Keymap: Sendable {
         bind(.editDraft, "write the message in $VISUAL or $EDITOR", .control("g")),
         bind(.copyReply, "copy the last reply", .alt("c")),
         bind(.copyCode, "copy its last block of code", .alt("k")),
+        bind(.compare, "the last question, or what is written, at three sizes", KeyPress(.function(6))),
         bind(.toggleTraining, "pause or resume training", KeyPress(.function(9))),
+        bind(.collapseTraining, "training as a pane or as one line", .alt("t")),
       ]
     ),
     (

@@ -38,28 +38,41 @@ extension AppState {
       if let id = activeReply { end(id) { $0.state = .failed("no model") } }
       return []
 
+    case .described(let summary):
+      described(summary)
+      return []
+    case .lessons(let lessons):
+      show(lessons)
+      return []
+    case .completed(let line, let completed, let choices):
+      guard editor.text == line else { return [] }
+      editor.replace(with: completed)
+      if !choices.isEmpty { say(choices.joined(separator: "  ")) }
+      return []
+
     case .reply(let id, let event):
       reply(id, event)
-      return []
+      return nextOfComparison()
     case .replyEnded(let id):
-      guard id == activeReply else { return [] }
-      end(id) { if $0.isOpen { $0.state = .stopped } }
-      return []
+      if id == activeReply { end(id) { if $0.isOpen { $0.state = .stopped } } }
+      return nextOfComparison()
 
     case .training(let status):
       let before = training
       training = status
       adapter = status.adapter ?? adapter
       announce(before: before)
-      return []
+      // A snapshot taken into use is said in the message.
+      return before.phase != status.phase || before.message != status.message ? [.describe] : []
     case .trainingRefused(let message):
       training.phase = .failed
       training.message = message
       notice("Training did not start: \(message)", isWarning: true)
       return []
     case .adapterUndone(let message):
+      pendingAnswers -= 1
       notice("Undo: \(message)", isKept: true)
-      return []
+      return [.describe]
     case .recorder(let event):
       recorder(event)
       return []
@@ -102,8 +115,10 @@ extension AppState {
     family = .ready(summary)
     stop = max(0, summary.stops.count - 1)
     for note in summary.notes { notice(note, isWarning: true) }
-    if let wanted = wantedStitch, wanted != "auto" {
-      if let index = stopIndex(wanted) {
+    if let wanted = wantedStitch {
+      if wanted == "auto" {
+        startAuto(nil)
+      } else if let index = stopIndex(wanted) {
         stop = index
       } else {
         notice(
@@ -136,13 +151,14 @@ extension AppState {
     return nil
   }
 
-  /// Moves the slider; it never touches the draft or a running reply.
+  /// Moves the slider by hand; it never touches the draft or a running reply.
   mutating func choose(_ index: Int) {
     if stops.isEmpty {
       say("the slider moves once the family is loaded")
       return
     }
     stop = min(max(0, index), stops.count - 1)
+    endAuto(because: "the slider was moved by hand")
   }
 
   // MARK: Replies
@@ -164,6 +180,7 @@ extension AppState {
       say("the conversation is being opened; your text stays here")
       return []
     }
+    settleChoice()
     _ = editor.take()
     makeRoom(for: line)
     replaceEdited()
@@ -221,7 +238,7 @@ extension AppState {
       if scroll != .end { hasNews = true }
     case .finished(let stamp):
       contextTokens = stamp.contextTokens
-      if stamp.tokens > 4 && stamp.tokensPerSecond > 0 { speeds[stamp.stitch] = stamp.tokensPerSecond }
+      measured(stamp)
       end(id) {
         $0.stitch = stamp.stitch
         $0.adapterStep = stamp.adapterStep
@@ -244,6 +261,7 @@ extension AppState {
   /// Stops the running reply; its text stays.
   mutating func stopReply() -> [Effect] {
     guard let id = activeReply, !isStopping else { return [] }
+    stopComparison()
     if canReply {
       isStopping = true
       return [.stopReply]

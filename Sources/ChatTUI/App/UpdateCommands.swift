@@ -21,8 +21,9 @@ extension AppState {
     case .stitch(nil): notice(listOfStops)
     case .stitch(let name?):
       if let index = stopIndex(name) {
+        let wasAuto = auto != nil
         choose(index)
-        say("\(stops[index].id) from the next reply on")
+        say("\(stops[index].id) from the next reply on\(wasAuto ? "; auto is off" : "")")
       } else if stops.isEmpty {
         wantedStitch = name
         say("applies once the family is loaded")
@@ -34,7 +35,16 @@ extension AppState {
     case .resume: return whileTraining([.paused], .resumeTraining)
     case .save: return whileTraining([.running, .paused], .saveTraining)
     case .stop: return whileTraining([.running, .paused, .preparing], .stopTraining)
-    case .undo: return [.undoAdapter]
+    case .undo:
+      pendingAnswers += 1
+      return [.undoAdapter]
+    case .lessons:
+      pendingAnswers += 1
+      return [.listLessons]
+    case .auto(let target): startAuto(target)
+    case .autoOff: endAuto(because: "as you wish")
+    case .compare(let names, let text): return compare(names, text)
+    case .keep(let number): keep(number)
     case .set(let name, let value): return set(name, value)
     case .showSettings: notice(settings)
     case .system(let text):

@@ -97,7 +97,9 @@ extension AppState {
     restoredThrough = 0
     activeReply = nil
     isStopping = false
+    comparing = nil
     contextTokens = 0
+    cachedTokens = [:]
     hasWarnedOfContext = false
     editing = nil
     scrollToEnd()
@@ -235,7 +237,7 @@ extension Conversation {
   /// What the last reply that ended took of the context.
   fileprivate var lastContextTokens: Int {
     for entry in entries.reversed() {
-      if case .reply(let reply) = entry.kind, case .finished(let stamp) = reply.state { return stamp.contextTokens }
+      if let reply = entry.reply, case .finished(let stamp) = reply.state { return stamp.contextTokens }
     }
     return 0
   }

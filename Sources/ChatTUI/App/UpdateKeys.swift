@@ -9,6 +9,7 @@ extension AppState {
     if help != nil, let effects = pressInHelp(intent, key) { return effects }
     if search != nil, let effects = pressInSearch(intent, key) { return effects }
     if picker != nil { return pressInPicker(intent, key) }
+    if let effects = pressInChoice(key) { return effects }
     if let intent { return perform(intent) }
     if case .character(let character) = key.key, key.modifiers.isEmpty { editor.insert(String(character)) }
     return []
@@ -20,7 +21,11 @@ extension AppState {
     case .send: return send()
     case .newline: editor.insert("\n")
     case .complete:
-      if let line = Command.complete(editor.text) { editor.replace(with: line) }
+      if let line = Command.complete(editor.text) {
+        editor.replace(with: line)
+      } else if PathCompletion.applies(to: editor.text) {
+        return [.completePath(line: editor.text)]
+      }
     case .smaller: choose(stop - 1)
     case .larger: choose(stop + 1)
     case .smallest: choose(0)
@@ -46,6 +51,8 @@ extension AppState {
     case .copyReply: return copy(.reply)
     case .copyCode: return copy(.code(1))
     case .editDraft: return [.editDraft(editor.text)]
+    case .compare: return compareAtOnce()
+    case .collapseTraining: collapseTraining()
     case .toggleTraining:
       switch training.phase {
       case .running, .preparing: return [.pauseTraining]

@@ -25,6 +25,15 @@ package enum Format {
     value < 99.95 ? String(format: "%.1f", value) : String(format: "%.0f", value)
   }
 
+  /// `0.08 ms`, `19 ms`, `1.2 s`.
+  package static func brief(seconds: Double) -> String {
+    let milliseconds = seconds * 1000
+    if milliseconds < 0.995 { return String(format: "%.2f ms", milliseconds) }
+    if milliseconds < 9.95 { return String(format: "%.1f ms", milliseconds) }
+    if milliseconds < 999.5 { return String(format: "%.0f ms", milliseconds) }
+    return String(format: "%.1f s", seconds)
+  }
+
   package static func percent(_ value: Double) -> String { String(format: "%.0f%%", value * 100) }
   package static func loss(_ value: Double) -> String { String(format: "%.3f", value) }
 

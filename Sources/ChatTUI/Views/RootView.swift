@@ -15,7 +15,7 @@ package func view(_ state: AppState, _ canvas: inout Canvas) {
   if !layout.divider.isEmpty {
     canvas.fill(layout.divider, state.glyphs.vertical, style: .rule)
     FrontierView.draw(state, on: &canvas, in: layout.frontier)
-    TrainingView.draw(state, on: &canvas, in: layout.training)
+    if !layout.training.isEmpty { TrainingView.draw(state, on: &canvas, in: layout.training) }
   }
   drawJunctions(state, layout, &canvas)
   if !layout.trainingLine.isEmpty { TrainingView.drawLine(state, on: &canvas, in: layout.trainingLine) }
@@ -33,7 +33,7 @@ package func view(_ state: AppState, _ canvas: inout Canvas) {
 /// Where rules meet the line between the chat and the panes.
 private func drawJunctions(_ state: AppState, _ layout: ScreenLayout, _ canvas: inout Canvas) {
   if layout.divider.isEmpty { return }
-  for pane in [layout.frontier, layout.training] {
+  for pane in [layout.frontier, layout.training] where !pane.isEmpty {
     canvas.put(state.glyphs.isASCII ? "+" : "├", x: layout.divider.x, y: pane.y, style: .rule)
   }
 }
@@ -89,6 +89,11 @@ enum StatusView {
     func key(_ intent: Intent) -> String { Keymap.standard.name(of: intent, ascii: state.glyphs.isASCII) }
     let size = "\(key(.smaller)) \(key(.larger)) size"
     let help = "\(key(.help)) help"
+    if state.editor.isEmpty, let entry = state.conversation.openChoice {
+      let count = state.conversation.comparison(entry)?.columns.count ?? 0
+      let digits = (1...max(1, count)).map(String.init).joined(separator: " ")
+      return ("\(digits) keeps that reply · \(key(.send)) the largest", .accent)
+    }
     let candidates =
       state.activeReply != nil
       ? ["\(key(.stopReply)) stops · \(size) · \(help)"]

@@ -4,6 +4,9 @@ import ChatEngine
 package struct ScreenLayout: Sendable, Equatable {
   package static let minimumWidth = 30
   package static let minimumHeight = 10
+  /// From here on there is room for the panes.
+  package static let paneWidth = 76
+  package static let paneHeight = 18
 
   package var isTooSmall = false
   package var title = Rect.empty
@@ -23,6 +26,8 @@ package struct ScreenLayout: Sendable, Equatable {
   /// Columns for the text in the composer: a prompt of two stands before it, and the cursor may stand after it.
   package static func composerTextWidth(of width: Int) -> Int { max(1, width - 4) }
 
+  package static func hasRoomForPanes(width: Int, height: Int) -> Bool { width >= paneWidth && height >= paneHeight }
+
   package init(_ state: AppState) {
     let width = state.width
     let height = state.height
@@ -35,8 +40,9 @@ package struct ScreenLayout: Sendable, Equatable {
     let lines = state.search == nil ? state.editor.lines.count : 1
     let composerHeight = 1 + min(lines, max(1, height / 3 - 1))
     let sliderHeight = height >= 18 ? 3 : 2
-    let hasPanes = width >= 76 && height >= 18
-    let lineHeight = !hasPanes && state.training.phase != .idle ? 1 : 0
+    let hasPanes = Self.hasRoomForPanes(width: width, height: height)
+    let hasTrainingPane = hasPanes && !state.isTrainingCollapsed
+    let lineHeight = !hasTrainingPane && state.training.phase != .idle ? 1 : 0
     let main = height - 2 - composerHeight - sliderHeight - lineHeight
 
     title = Rect(x: 0, y: 0, width: width, height: 1)
@@ -45,7 +51,7 @@ package struct ScreenLayout: Sendable, Equatable {
       let paneWidth = min(56, max(28, width * 35 / 100))
       chatWidth = width - paneWidth - 1
       divider = Rect(x: chatWidth, y: 1, width: 1, height: main)
-      let frontierHeight = main * 45 / 100
+      let frontierHeight = hasTrainingPane ? main * 45 / 100 : main
       frontier = Rect(x: chatWidth + 1, y: 1, width: paneWidth, height: frontierHeight)
       training = Rect(x: chatWidth + 1, y: 1 + frontierHeight, width: paneWidth, height: main - frontierHeight)
     }

@@ -4,18 +4,49 @@ import ChatEngine
 enum SliderView {
   static func draw(_ state: AppState, on canvas: inout Canvas, in rect: Rect) {
     let isTall = rect.height == 3
-    if isTall { canvas.rule(heading(state), in: rect, glyphs: state.glyphs) }
+    if isTall { drawHeading(state, on: &canvas, in: rect) }
     drawTrack(state, on: &canvas, in: rect, y: rect.y + (isTall ? 1 : 0))
     drawDetails(state, on: &canvas, in: rect, y: rect.maxY - 1)
   }
 
-  private static func heading(_ state: AppState) -> String {
-    guard let stop = state.currentStop else { return "Size" }
-    var text = "Size \(state.stop + 1)/\(state.stops.count) · \(sanitiseLine(stop.id))"
-    if let running = state.otherRunningStitch {
-      text += " · from the next reply on (now \(sanitiseLine(running)))"
+  /// What the slider stands on, and on the right what moves it and what a move costs; as much as there is room for.
+  private static func drawHeading(_ state: AppState, on canvas: inout Canvas, in rect: Rect) {
+    guard let stop = state.currentStop else {
+      canvas.rule("Size", in: rect, glyphs: state.glyphs)
+      return
     }
-    return state.glyphs.plain(text)
+    let name = "Size \(state.stop + 1)/\(state.stops.count) · \(sanitiseLine(stop.id))"
+    var lefts = [name]
+    if let running = state.otherRunningStitch.map({ sanitiseLine($0) }) {
+      lefts = ["\(name) · from the next reply on (now \(running))", "\(name) · next (now \(running))", "\(name) · next"]
+    }
+    let rights = self.rights(state, stop).map { state.glyphs.plain($0) }
+    lefts = lefts.map { state.glyphs.plain($0) }
+    func fits(_ left: String, _ right: String) -> Bool {
+      Glyphs.width(of: left) + Glyphs.width(of: right) + 8 <= rect.width
+    }
+    let left = lefts.first { fits($0, rights[rights.count - 1]) } ?? lefts[lefts.count - 1]
+    let right = rights.first { fits(left, $0) } ?? ""
+    canvas.rule(left, in: rect, glyphs: state.glyphs)
+    if !right.isEmpty {
+      canvas.putRight(" \(right) ", in: rect.inset(right: 1), y: rect.y, style: state.auto == nil ? .dim : .mark)
+    }
+  }
+
+  /// From all there is to say to the least.
+  private static func rights(_ state: AppState, _ stop: Stop) -> [String] {
+    let cost = state.contextTokens == 0 ? nil : switchText(state.switchCost(to: stop))
+    guard let target = state.auto?.target else { return (cost.map { [$0] } ?? []) + [""] }
+    let auto = "auto ≥ \(Format.rate(target)) tok/s"
+    return (cost.map { ["\(auto) · \($0)"] } ?? []) + [auto, "auto"]
+  }
+
+  private static func switchText(_ cost: SwitchCost) -> String {
+    switch cost {
+    case .instant: "switch instant"
+    case .seconds(let seconds): "switch ≈ \(Format.brief(seconds: seconds))"
+    case .tokens(let count): "switch reads \(count) tokens"
+    }
   }
 
   /// The track's columns, left and right end included.
@@ -39,8 +70,9 @@ enum SliderView {
       let b = sanitiseLine(last.id)
       return max(Glyphs.width(of: a), Glyphs.width(of: b)) <= width / 5 ? (a, b) : ("", "")
     }
-    let next = state.otherRunningStitch == nil ? "" : " next"
-    let label = "\(state.stop + 1)/\(state.stops.count) \(sanitiseLine(current.id))\(next)"
+    let next = state.otherRunningStitch == nil ? "" : "next "
+    let auto = state.auto == nil ? "" : "auto "
+    let label = "\(auto)\(next)\(state.stop + 1)/\(state.stops.count) \(sanitiseLine(current.id))"
     return ("", Wrap.truncate(label, width: width / 2, ellipsis: state.glyphs.ellipsis))
   }
 
@@ -92,17 +124,32 @@ enum SliderView {
     let route = sanitiseLine(stop.route)
     let count = Format.count(stop.parameters)
     let flops = Format.flops(stop.flopsPerToken)
-    let speed = state.speed(of: stop).map { "\(Format.rate($0)) tok/s" }
-    let quality = Format.quality(of: stop)
+    // What was not measured here is only about right.
+    let about = state.speeds[stop.id] == nil ? "≈" : ""
+    let speed = state.speed(of: stop)
+    let time = speed.map { "\(about)\(Format.brief(seconds: 1 / $0))" }
+    let perToken = time.map { "\($0)/token" }
+    let rate = speed.map { "\(about)\(Format.rate($0)) tok/s" }
+    let quality = Self.quality(state, stop, long: false)
     func join(_ parts: [String?]) -> String { state.glyphs.plain(parts.compactMap { $0 }.joined(separator: " · ")) }
     let candidates = [
-      join([route, "\(count) parameters", "\(flops)/token", speed, quality]),
-      join([route, count, flops, speed, quality]),
-      join([count, flops, speed, quality]),
-      join([count, speed, quality]),
+      join([route, "\(count) parameters", "\(flops)/token", perToken, rate, Self.quality(state, stop, long: true)]),
+      join([route, count, flops, perToken, rate, quality]),
+      join([route, count, flops, perToken, quality]),
+      join([route, count, flops, time, quality]),
+      join([count, flops, perToken, quality]),
+      join([count, perToken, quality]),
     ]
     let room = rect.width - 2
     let text = candidates.first { Glyphs.width(of: $0) <= room } ?? candidates[candidates.count - 1]
     canvas.put(Wrap.truncate(text, width: room, ellipsis: state.glyphs.ellipsis), x: rect.x + 1, y: y, in: rect)
+  }
+
+  /// Quality or loss; measured with another adapter than the one in use, it is told as what it was.
+  private static func quality(_ state: AppState, _ stop: Stop, long: Bool) -> String? {
+    guard let quality = Format.quality(of: stop) else { return nil }
+    if !state.isQualityOld { return quality }
+    let past = quality.replacing(" ", with: " was ", maxReplacements: 1)
+    return long ? "\(past) \(FrontierView.time(of: state.summary?.measuredStep))" : past
   }
 }

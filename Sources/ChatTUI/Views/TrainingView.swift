@@ -6,12 +6,13 @@ enum TrainingView {
     let glyphs = state.glyphs
     let training = state.training
     canvas.rule("Training", in: rect, glyphs: glyphs)
+    drawKeys(state, on: &canvas, in: rect)
     let body = rect.inset(left: 1, top: 1, right: 1)
     if training.phase == .idle {
       var y = body.y
-      for (text, style) in [("Idle.", Style.dim), ("/train FILE [STEPS] adapts all sizes while you chat.", .dim)] {
+      for text in ["Idle.", "/train lists lessons that teach all sizes while you chat; /train FILE takes your data."] {
         for line in Wrap.lines(text, width: max(1, body.width)) {
-          canvas.put(line, x: body.x, y: y, style: style, in: body)
+          canvas.put(line, x: body.x, y: y, style: .dim, in: body)
           y += 1
         }
       }
@@ -36,21 +37,44 @@ enum TrainingView {
     let message =
       training.message.isEmpty
       ? [] : Array(Wrap.lines(glyphs.plain(sanitiseLine(training.message)), width: max(1, body.width)).prefix(2))
-    let bars = histogram(state, width: body.width)
-    let below = (bars == nil ? 0 : 1) + message.count
+    let bars = TrainingCharts.bars(state, width: body.width)
+    let below = bars.count + message.count
     let curve = Rect(x: body.x, y: y, width: body.width, height: body.maxY - y - below)
     if curve.height >= 2 {
-      drawCurve(training, glyphs: glyphs, on: &canvas, in: curve)
+      TrainingCharts.drawCurves(training, glyphs: glyphs, on: &canvas, in: curve)
       y = curve.maxY
     }
-    if let bars, y < body.maxY {
-      canvas.put(bars, x: body.x, y: y, in: body)
+    for line in bars where y < body.maxY {
+      canvas.put(line, x: body.x, y: y, in: body)
       y += 1
     }
     for line in message where y < body.maxY {
       canvas.put(line, x: body.x, y: y, style: training.phase == .failed ? .error : .dim, in: body)
       y += 1
     }
+  }
+
+  /// In the pane's upper edge: what its keys do now.
+  private static func drawKeys(_ state: AppState, on canvas: inout Canvas, in rect: Rect) {
+    func key(_ intent: Intent) -> String { Keymap.standard.name(of: intent, ascii: state.glyphs.isASCII) }
+    let pause: [String] =
+      switch state.training.phase {
+      case .running, .preparing: ["\(key(.toggleTraining)) pauses"]
+      case .paused: ["\(key(.toggleTraining)) resumes"]
+      case .idle, .stopping, .finished, .failed: []
+      }
+    let rest =
+      switch state.training.phase {
+      case .running, .paused: ["/save", "/stop"]
+      case .finished, .idle: state.training.step > 0 ? ["/undo"] : []
+      case .preparing, .stopping, .failed: [String]()
+      }
+    let fold = ["\(key(.collapseTraining)) folds"]
+    let candidates = [pause + rest + fold, pause + rest, pause, []].map {
+      state.glyphs.plain($0.joined(separator: " · "))
+    }
+    let text = candidates.first { Glyphs.width(of: $0) + 16 <= rect.width } ?? ""
+    if !text.isEmpty { canvas.putRight(" \(text) ", in: rect.inset(right: 1), y: rect.y, style: .dim) }
   }
 
   /// One line, where there is no room for a pane.
@@ -61,6 +85,7 @@ enum TrainingView {
     var parts = ["\(training.step)/\(training.totalSteps)"]
     if let loss = training.loss { parts.append("loss \(Format.loss(loss))") }
     if training.phase == .running, let left = training.secondsLeft { parts.append("\(Format.duration(left)) left") }
+    if let loss = training.heldOutLoss { parts.append("held-out \(Format.loss(loss))") }
     if training.phase == .failed { parts = [sanitiseLine(training.message)] }
     let text = state.glyphs.plain(" " + parts.joined(separator: " · "))
     canvas.put(
@@ -93,7 +118,7 @@ enum TrainingView {
   private static func numbers(_ training: TrainingStatus, glyphs: GlyphSet, width: Int) -> [String] {
     var parts: [String] = []
     if let loss = training.loss { parts.append("loss \(Format.loss(loss))") }
-    if let loss = training.heldOutLoss { parts.append("held-out \(Format.loss(loss))") }
+    if let loss = training.heldOutLoss { parts.append(glyphs.plain("× held-out \(Format.loss(loss))")) }
     if let speed = training.tokensPerSecond { parts.append("\(Format.rate(speed)) tok/s") }
     if training.phase == .running, let left = training.secondsLeft { parts.append("\(Format.duration(left)) left") }
     var lines: [String] = []
@@ -106,47 +131,5 @@ enum TrainingView {
       }
     }
     return lines
-  }
-
-  private static func drawCurve(_ training: TrainingStatus, glyphs: GlyphSet, on canvas: inout Canvas, in rect: Rect)
-  {
-    let values = training.lossCurve.filter(\.isFinite)
-    guard values.count > 1, let low = values.min(), let high = values.max() else { return }
-    let top = String(Format.loss(high).prefix(4))
-    let bottom = String(Format.loss(low).prefix(4))
-    let plotRect = rect.inset(left: 5)
-    canvas.put(top, x: rect.x, y: rect.y, style: .dim, in: rect)
-    canvas.put(bottom, x: rect.x, y: rect.maxY - 1, style: .dim, in: rect)
-    var plot = Plot(columns: plotRect.width, rows: plotRect.height, isASCII: glyphs.isASCII)
-    func y(_ value: Double) -> Int { plot.y(high > low ? (value - low) / (high - low) : 0.5) }
-    for index in values.indices.dropFirst() {
-      let x0 = plot.x(Double(index - 1) / Double(values.count - 1))
-      let x1 = plot.x(Double(index) / Double(values.count - 1))
-      plot.line(x0, y(values[index - 1]), x1, y(values[index]))
-    }
-    plot.draw(on: &canvas, in: plotRect, style: .graph)
-  }
-
-  /// How often each stop was drawn: one column for a stop (or for several, where there are many).
-  private static func histogram(_ state: AppState, width: Int) -> [Span]? {
-    guard !state.training.drawn.isEmpty, !state.stops.isEmpty else { return nil }
-    var counts = state.stops.map { state.training.drawn[$0.id] ?? 0 }
-    let others = state.training.drawn.values.reduce(0, +) - counts.reduce(0, +)
-    let room = max(1, width - 8)
-    if counts.count > room {
-      let size = (counts.count + room - 1) / room
-      counts = stride(from: 0, to: counts.count, by: size).map {
-        counts[$0..<min($0 + size, counts.count)].reduce(0, +)
-      }
-    }
-    let most = max(1, counts.max() ?? 1)
-    let levels = state.glyphs.levels
-    let bars = counts.map { count in
-      count == 0
-        ? levels[0] : levels[max(1, Int((Double(count) / Double(most) * Double(levels.count - 1)).rounded()))]
-    }
-    var spans = [Span("drawn ", .dim), Span(String(bars), .graphSecond)]
-    if others > 0 && width > counts.count + 20 { spans.append(Span(" +\(others) others", .dim)) }
-    return spans
   }
 }

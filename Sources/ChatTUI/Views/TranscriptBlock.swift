@@ -12,9 +12,9 @@ package struct TranscriptBlock: Sendable, Equatable {
 
   package let entry: Int
   package private(set) var revision: Int
-  /// The stitch of the reply before, and of this one or else of that before.
-  let previousStitch: String?
-  private(set) var stitch: String?
+  /// What made the reply before, and this one or else that before.
+  let previous: Provenance?
+  private(set) var provenance: Provenance?
   package private(set) var lines: [TextLine]
   /// The first line of the block in the whole transcript.
   package internal(set) var start = 0
@@ -22,11 +22,11 @@ package struct TranscriptBlock: Sendable, Equatable {
 
   package var end: Int { start + lines.count }
 
-  init(_ entry: Entry, previousStitch: String?, width: Int, glyphs: GlyphSet) {
+  init(_ entry: Entry, previous: Provenance?, width: Int, glyphs: GlyphSet) {
     self.entry = entry.id
-    self.previousStitch = previousStitch
+    self.previous = previous
     revision = entry.revision
-    stitch = previousStitch
+    provenance = entry.provenance(after: previous) ?? previous
     lines = TranscriptLines.lines(of: entry, width: width, glyphs: glyphs)
     if case .reply = entry.kind {
       growth = Growth(markup: Markup(width: width - 2, glyphs: glyphs), head: 0, open: 0)
@@ -40,10 +40,10 @@ package struct TranscriptBlock: Sendable, Equatable {
   mutating func grow(_ entry: Entry, width: Int, glyphs: GlyphSet) -> Bool {
     guard case .reply(let reply) = entry.kind, growth != nil else { return false }
     revision = entry.revision
-    if !reply.stitch.isEmpty { stitch = reply.stitch }
+    provenance = reply.provenance(after: previous) ?? previous
     lines.removeLast(growth!.open)
     let head = TranscriptLines.head(
-      of: reply, isForgotten: entry.isForgotten, previousStitch: previousStitch, width: width, glyphs: glyphs)
+      of: reply, isForgotten: entry.isForgotten, previous: previous, width: width, glyphs: glyphs)
     lines.replaceSubrange(0..<growth!.head, with: head)
     growth!.head = head.count
     let (final, rest) = growth!.markup.next(reply.text, isOpen: reply.isOpen)

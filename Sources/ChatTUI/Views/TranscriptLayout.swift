@@ -31,19 +31,19 @@ package struct TranscriptLayout: Sendable, Equatable {
     }
     if index == blocks.count && index == conversation.entries.count { return }
     var start = index > 0 ? blocks[index - 1].end : 0
-    var stitch = index > 0 ? blocks[index - 1].stitch : nil
+    var previous = index > 0 ? blocks[index - 1].provenance : nil
     for index in index..<conversation.entries.count {
-      update(index, conversation.entries[index], previousStitch: stitch)
+      update(index, conversation.entries[index], previous: previous)
       blocks[index].start = start
       start = blocks[index].end
-      stitch = blocks[index].stitch
+      previous = blocks[index].provenance
     }
     blocks.removeSubrange(conversation.entries.count...)
     total = start
   }
 
-  private mutating func update(_ index: Int, _ entry: Entry, previousStitch: String?) {
-    if index < blocks.count && blocks[index].entry == entry.id && blocks[index].previousStitch == previousStitch {
+  private mutating func update(_ index: Int, _ entry: Entry, previous: Provenance?) {
+    if index < blocks.count && blocks[index].entry == entry.id && blocks[index].previous == previous {
       if blocks[index].revision == entry.revision { return }
       let before = blocks[index].lines.count - blocks[index].freshLines
       if blocks[index].grow(entry, width: width, glyphs: glyphs) {
@@ -51,7 +51,7 @@ package struct TranscriptLayout: Sendable, Equatable {
         return
       }
     }
-    let block = TranscriptBlock(entry, previousStitch: previousStitch, width: width, glyphs: glyphs)
+    let block = TranscriptBlock(entry, previous: previous, width: width, glyphs: glyphs)
     work += block.lines.count
     if index < blocks.count { blocks[index] = block } else { blocks.append(block) }
   }

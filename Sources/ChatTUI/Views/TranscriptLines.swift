@@ -13,17 +13,15 @@ enum TranscriptLines {
         glyphs.plain(sanitise(text)), style: isWarning ? .warning : .dim,
         first: Span(isWarning ? "! " : "\(glyphs.bullet) ", isWarning ? .warning : .dim), width: width) + [.blank]
     case .reply: return []
+    case .comparison(let comparison): return ComparisonLines.lines(comparison, width: width, glyphs: glyphs)
     }
   }
 
   /// What stands above a reply's text.
-  static func head(of reply: Reply, isForgotten: Bool, previousStitch: String?, width: Int, glyphs: GlyphSet)
-    -> [TextLine]
-  {
+  static func head(of reply: Reply, isForgotten: Bool, previous: Provenance?, width: Int, glyphs: GlyphSet) -> [TextLine] {
     var lines: [TextLine] = []
-    if let previous = previousStitch, previous != reply.stitch, !reply.stitch.isEmpty {
-      lines.append(
-        TextLine(divider(from: previous, to: reply.stitch, width: width, glyphs: glyphs), kind: .ornament))
+    if let previous, let now = reply.provenance(after: previous), now != previous {
+      lines.append(TextLine(divider(from: previous, to: now, width: width, glyphs: glyphs), kind: .ornament))
     }
     let label = glyphs.plain((isForgotten ? "forgotten · " : "") + label(reply, glyphs: glyphs))
     lines.append(
@@ -57,10 +55,15 @@ enum TranscriptLines {
     return glyphs.plain(parts.joined(separator: " · "))
   }
 
-  private static func divider(from: String, to: String, width: Int, glyphs: GlyphSet) -> [Span] {
+  private static func divider(from: Provenance, to: Provenance, width: Int, glyphs: GlyphSet) -> [Span] {
+    var parts: [String] = []
+    if from.stitch != to.stitch { parts.append("\(sanitiseLine(from.stitch)) → \(sanitiseLine(to.stitch))") }
+    if from.adapterStep != to.adapterStep {
+      func name(_ step: Int?) -> String { step.map { "step \($0)" } ?? "no adapter" }
+      parts.append("\(name(from.adapterStep)) → \(name(to.adapterStep))")
+    }
     let title = Wrap.truncate(
-      glyphs.plain("\(sanitiseLine(from)) → \(sanitiseLine(to))"), width: max(1, width - 6), ellipsis: glyphs.ellipsis
-    )
+      glyphs.plain(parts.joined(separator: " · ")), width: max(1, width - 6), ellipsis: glyphs.ellipsis)
     let rest = max(0, width - Glyphs.width(of: title) - 4)
     let line = String(repeating: glyphs.horizontal, count: rest)
     return [Span("\(glyphs.horizontal)\(glyphs.horizontal) ", .rule), Span(title, .accent), Span(" \(line)", .rule)]

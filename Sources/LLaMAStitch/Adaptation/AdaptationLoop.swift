@@ -32,6 +32,8 @@ final class AdaptationLoop {
   private let trainer: Trainer
   private let stream: ExampleStream
   private let heldOut: PackedBatch
+  /// Indices of the stitches that are drawn.
+  private let trained: Set<Int>
   private var random: SeededGenerator
   /// Up to the last resumption, but for tokens and training time, which are counted as they come.
   private var counted = TrainingCost()
@@ -52,6 +54,7 @@ final class AdaptationLoop {
     trainer = try Trainer(store: store, pool: pool, holdsStart: settings.optimizer.startDecay > 0)
     stream = data.stream(settings)
     heldOut = data.heldOut
+    trained = Set(stitches ?? Array(family.stitches.indices))
     sampler = StitchSampler(costs: family.stitches.map(\.flopsPerToken), candidates: stitches, settings: settings.sampler)
     random = SeededGenerator(seed: settings.seed, stream: 5)
   }
@@ -68,9 +71,31 @@ final class AdaptationLoop {
 
   /// Loss on held-out examples by stitch id; empty where nothing is held out.
   func heldOutLosses(all: Bool) -> [String: Double] {
+    heldOutLosses(of: family.stitches.indices.filter { all || family.stitches[$0].route.join == nil })
+  }
+
+  private func heldOutLosses(of stitches: [Int], gate: () -> Void = {}) -> [String: Double] {
     guard heldOut.rows > 0 else { return [:] }
-    let stitches = family.stitches.filter { all || $0.route.join == nil }
-    return Dictionary(uniqueKeysWithValues: stitches.map { ($0.id, trainer.loss(network($0.route), heldOut)) })
+    var losses: [String: Double] = [:]
+    for index in stitches {
+      gate()
+      let stitch = family.stitches[index]
+      losses[stitch.id] = trainer.loss(network(stitch.route), heldOut)
+    }
+    return losses
+  }
+
+  /// Measures what is due after this step: the anchors, what is trained as well, or all stitches.
+  private func measure(_ measuring: HeldOutMeasuring, gate: () -> Void, into progress: inout FamilyTrainer.Progress) {
+    func isDue(_ interval: Int) -> Bool { step % interval == 0 || step == settings.steps }
+    let measuresTrained = measuring.trainedInterval.map(isDue) ?? false
+    guard measuresTrained || isDue(measuring.interval) else { return }
+    let measured = family.stitches.indices.filter { index in
+      measuring.measuresStitches || family.stitches[index].route.join == nil || measuresTrained && trained.contains(index)
+    }
+    let losses = heldOutLosses(of: measured, gate: gate)
+    progress.heldOutLoss = family.meanOverAnchors(losses)
+    if measuring.measuresStitches || measuresTrained { progress.stitchLosses = losses }
   }
 
   /// See `AdaptationTrainer.run`.
@@ -105,11 +130,7 @@ final class AdaptationLoop {
         step: step, totalSteps: settings.steps, stitch: stitch.id, loss: result.loss,
         tokensPerSecond: Double(result.tokens) / seconds, tokens: counted.tokens,
         trainingSeconds: counted.trainingSeconds)
-      if step % measuring.interval == 0 || step == settings.steps {
-        let losses = heldOutLosses(all: measuring.measuresStitches)
-        progress.heldOutLoss = family.meanOverAnchors(losses)
-        if measuring.measuresStitches { progress.stitchLosses = losses }
-      }
+      measure(measuring, gate: gate, into: &progress)
       let control = try listener(progress)
       if step % interval == 0 || step == settings.steps || control == .stop { try save(checkpoint) }
       if control == .stop && step < settings.steps { return false }

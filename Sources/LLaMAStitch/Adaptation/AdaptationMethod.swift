@@ -52,9 +52,12 @@ public struct HeldOutMeasuring: Sendable {
   public var interval: Int
   /// Every stitch, not the anchors alone.
   public var measuresStitches: Bool
+  /// Steps between measurements of every stitch that is trained, besides; `nil`: none.
+  public var trainedInterval: Int?
 
-  public init(interval: Int = 50, measuresStitches: Bool = false) {
+  public init(interval: Int = 50, measuresStitches: Bool = false, trainedInterval: Int? = nil) {
     self.interval = interval
     self.measuresStitches = measuresStitches
+    self.trainedInterval = trainedInterval
   }
 }

@@ -1,0 +1,138 @@
+import ChatEngine
+
+/// Comparisons: one question at several sizes, one after the other.
+extension AppState {
+  /// The key: what is written, or the last question, at the usual sizes.
+  mutating func compareAtOnce() -> [Effect] {
+    let line = editor.text.trimmingWhitespace
+    if line.isEmpty { return compare([], nil) }
+    if Command.isCommand(line) {
+      say("a command is no question to compare")
+      return []
+    }
+    let effects = compare([], line.hasPrefix("//") ? String(line.dropFirst()) : line)
+    if !effects.isEmpty { _ = editor.take() }
+    return effects
+  }
+
+  /// - Parameters:
+  ///   - names: stops by name or number; none: smallest, middle, largest.
+  ///   - text: a new question; without it the last one is asked again.
+  mutating func compare(_ names: [String], _ text: String?) -> [Effect] {
+    if stops.isEmpty {
+      say("comparing begins once the family is loaded", isWarning: true)
+      return []
+    }
+    if activeReply != nil {
+      say("a reply is running: Esc stops it")
+      return []
+    }
+    var indices: Set<Int> = names.isEmpty ? [0, (stops.count - 1) / 2, stops.count - 1] : []
+    for name in names {
+      guard let index = stopIndex(name) else {
+        notice("No stitch \(name) to compare; /stitch lists them.", isWarning: true)
+        return []
+      }
+      indices.insert(index)
+    }
+    guard indices.count > 1 else {
+      say("there is nothing to compare: it is one size", isWarning: true)
+      return []
+    }
+    if text == nil && conversation.messagesToLastQuestion.isEmpty {
+      say("ask something first, or /compare 1 2 -- TEXT", isWarning: true)
+      return []
+    }
+    settleChoice()
+    if let text { conversation.append(.user(text)) }
+    // Cheapest first: the user soon has something to read.
+    comparing = conversation.appendComparison(indices.sorted().map { stops[$0].id })
+    repliesStarted += 1
+    scrollToEnd()
+    return nextOfComparison()
+  }
+
+  /// Starts the next reply of the comparison that runs, or ends it where none is left.
+  mutating func nextOfComparison() -> [Effect] {
+    guard let entry = comparing, activeReply == nil else { return [] }
+    guard let comparison = conversation.comparison(entry),
+      let next = comparison.columns.first(where: { $0.reply.state == .waiting })
+    else {
+      endComparison(entry)
+      return []
+    }
+    activeReply = next.id
+    var options = sampling
+    // All with one seed.
+    options.seed = sampling.seed &+ UInt64(repliesStarted - 1)
+    return [
+      .startReply(
+        id: next.id, messages: conversation.messagesToLastQuestion, stitch: next.reply.stitch, options: options)
+    ]
+  }
+
+  /// Those that wait are not made any more.
+  mutating func stopComparison() {
+    guard let entry = comparing, let comparison = conversation.comparison(entry) else { return }
+    for column in comparison.columns where column.reply.state == .waiting && column.id != activeReply {
+      conversation.changeReply(column.id) { $0.state = .stopped }
+    }
+  }
+
+  private mutating func endComparison(_ entry: Int) {
+    comparing = nil
+    takeContext(of: entry)
+    if let choice = conversation.openChoice, let number = conversation.comparison(choice)?.inUse {
+      let id = conversation.comparison(choice)!.columns[number].reply.stitch
+      notice("The conversation goes on with \(number + 1), \(id); /keep N takes another.")
+    }
+  }
+
+  /// The context is what the reply in use left of it.
+  private mutating func takeContext(of entry: Int) {
+    guard let comparison = conversation.comparison(entry), let column = comparison.inUse,
+      case .finished(let stamp) = comparison.columns[column].reply.state
+    else { return }
+    contextTokens = stamp.contextTokens
+  }
+
+  // MARK: Choosing
+
+  /// While a comparison is to be chosen from and nothing is written, a digit keeps that reply and Enter the largest
+  /// network's.
+  /// - Returns: `nil` if the key means something else.
+  mutating func pressInChoice(_ key: KeyPress) -> [Effect]? {
+    guard editor.isEmpty, comparing == nil, let entry = conversation.openChoice else { return nil }
+    if key == KeyPress(.enter) {
+      settleChoice()
+      return []
+    }
+    guard key.modifiers.isEmpty, case .character(let character) = key.key, let number = character.wholeNumberValue,
+      let columns = conversation.comparison(entry)?.columns, columns.indices.contains(number - 1)
+    else { return nil }
+    keep(number)
+    return []
+  }
+
+  /// Going on is a choice as well.
+  mutating func settleChoice() {
+    guard let entry = conversation.openChoice, let column = conversation.comparison(entry)?.inUse else { return }
+    keep(column + 1)
+  }
+
+  mutating func keep(_ number: Int) {
+    guard comparing == nil, let entry = conversation.lastComparison, let comparison = conversation.comparison(entry)
+    else {
+      say(comparing == nil ? "there is no comparison to keep a reply of" : "the comparison is still running")
+      return
+    }
+    guard conversation.keep(number - 1, of: entry) else {
+      say(
+        comparison.columns.indices.contains(number - 1)
+          ? "reply \(number) is empty" : "the comparison has \(comparison.columns.count) replies", isWarning: true)
+      return
+    }
+    takeContext(of: entry)
+    say("the conversation goes on with \(number), \(comparison.columns[number - 1].reply.stitch)")
+  }
+}

@@ -1,0 +1,66 @@
+import ChatEngine
+import FamilyFixture
+import Foundation
+import Testing
+
+/// What the slider and the panes are told by the engine.
+@Suite struct SizeEngineTests {
+  private func ask(_ backend: FamilyBackend, _ messages: [ChatMessage], _ stitch: String) async throws -> ReplyStamp {
+    var options = ReplyOptions()
+    options.maxTokens = 6
+    return try #require(await CollectedReply(backend.reply(to: messages, stitch: stitch, options: options)).stamp)
+  }
+
+  @Test func aReplySaysWhatIsCached() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    let first = try await ask(backend, [.user("hello")], "large")
+    #expect(first.readTokens > 0 && first.readSeconds > 0)
+    #expect(Array(first.cachedTokens.keys) == ["large"])
+    // The last token may not have been computed.
+    #expect(first.cachedTokens["large"]! >= first.contextTokens - 1)
+    let other = try await ask(backend, [.user("hello")], "small")
+    #expect(other.readTokens == first.readTokens && other.cachedTokens.count == 2)
+    // As far as the texts agree: the prompt at least.
+    #expect(other.cachedTokens["large"]! >= other.readTokens && other.cachedTokens["small"]! >= other.contextTokens - 1)
+    let again = try await ask(backend, [.user("hello")], "large")
+    #expect(again.readTokens == 1)
+  }
+
+  @Test func lessonsComeWithTheFamily() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    #expect(await backend.lessons().isEmpty)
+    let folder = fixture.root.appendingPathComponent("lessons")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    for name in ["zebra.jsonl", "facts.jsonl", "notes.txt"] {
+      try Data(RandomFamily.lesson().utf8).write(to: folder.appendingPathComponent(name))
+    }
+    let lessons = await backend.lessons()
+    #expect(lessons.map(\.name) == ["facts", "zebra"])
+    #expect(lessons.allSatisfy { FileManager.default.fileExists(atPath: $0.file) })
+    // A name will do.
+    try await backend.startTraining(dataFile: "facts", steps: 3)
+    let status = try #require(await backend.status { $0.phase == .finished })
+    #expect(status.dataFile.hasSuffix("lessons/facts.jsonl"))
+    // Before the first step, and at the last; the stops at the last.
+    #expect(status.heldOutCurve.map(\.step) == [0, 3])
+    #expect(status.heldOutLoss == status.heldOutCurve.last?.loss)
+    #expect(Set(status.stitchLosses.keys) == Set(RandomFamily.stitchIDs) && status.stitchLossesStep == 3)
+    #expect(await backend.undoAdapter().contains("without an adapter"))
+    #expect(try await backend.load().adapterStep == nil)
+  }
+
+  @Test func qualityKnowsItsAdapter() async throws {
+    let fixture = try EngineFixture()
+    try Data(
+      #"""
+      {"format": 2, "adapterStep": 70, "data": "x", "questions": 2, "stitches": [{"id": "small", "route": "r",
+      "parameters": 1, "flopsPerToken": 2, "weightBytes": 3, "exactMatch": 0.5, "loss": 1.25, "tokensPerSecond": 900,
+      "byKind": {}, "isStop": true}]}
+      """#.utf8
+    ).write(to: fixture.family.appendingPathComponent("frontier.json"))
+    let summary = try await fixture.backend().load()
+    #expect(summary.measuredStep == 70 && summary.adapterStep == nil)
+  }
+}
