@@ -18,6 +18,8 @@ final class AdapterInUse: Sendable {
     var current = Current()
     var earlier: [Current] = []
     var generations = 0
+    /// The family was opened.
+    var hasBegun = false
   }
 
   private let state = Mutex(State())
@@ -26,9 +28,15 @@ final class AdapterInUse: Sendable {
 
   var current: Current { state.withLock { $0.current } }
 
+  /// The name of what is in use; `nil` before the family is opened.
+  var reference: AdapterReference? { state.withLock { $0.hasBegun ? $0.current.reference : nil } }
+
   /// Takes an adapter into use without a way back: what a family is opened with.
   func begin(with adapter: Adapter?, hash: String?) {
-    state.withLock { $0.current = Current(adapter: adapter, generation: $0.generations, hash: hash) }
+    state.withLock { state in
+      state.hasBegun = true
+      state.current = Current(adapter: adapter, generation: state.generations, hash: hash)
+    }
   }
 
   /// Takes an adapter into use from the next reply on.

@@ -20,7 +20,7 @@ final class StatusBoard: Sendable {
   func publish(_ change: (inout TrainingStatus) -> Void) {
     state.withLock { state in
       change(&state.status)
-      state.status.adapter = adapters.current.reference
+      state.status.adapter = adapters.reference
       for reader in state.readers.values { reader.yield(state.status) }
     }
   }

@@ -41,7 +41,7 @@ public enum ConversationError: Error, Equatable, Sendable, CustomStringConvertib
       "\(oneLine(file)) has format \(format), this program reads \(ConversationLine.currentFormat); use a newer program"
     case .exportExists(let file): "\(oneLine(file)) exists already; name another file"
     case .exportKind(let file):
-      "\(oneLine(file)) says not what to write by its ending; use .md for Markdown or .json for JSON"
+      "the ending of \(oneLine(file)) does not say what to write; use .md for Markdown or .json for JSON"
     }
   }
 

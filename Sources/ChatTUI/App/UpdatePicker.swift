@@ -53,8 +53,11 @@ extension Picker.Row {
       details.append(others == 0 ? first : "\(first) +\(others)")
     }
     if isOpen { details.append("open") }
+    let title = sanitiseLine(conversation.title ?? conversation.firstQuestion)
+    let lines = conversation.matches.lazy.map { sanitiseLine($0.line) }
     self.init(
-      id: conversation.id, title: sanitiseLine(conversation.title ?? conversation.firstQuestion),
-      detail: sanitiseLine(details.joined(separator: " · ")), match: conversation.matches.first.map { sanitiseLine($0.line) })
+      id: conversation.id, title: title, detail: sanitiseLine(details.joined(separator: " · ")),
+      // What the title says need not be said again.
+      match: lines.first { $0 != title })
   }
 }
