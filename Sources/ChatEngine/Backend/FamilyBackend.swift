@@ -107,6 +107,7 @@ public final class FamilyBackend: ChatBackend {
     control.replyBegins()
     worker.perform { [self] in
       do {
+        control.waitForRest()
         let stamp = try open().maker.make(
           messages, stitch: stitch, options: options, adapter: adapters.current, stop: stop
         ) {
