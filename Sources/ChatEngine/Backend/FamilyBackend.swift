@@ -114,6 +114,7 @@ public final class FamilyBackend: ChatBackend {
       do {
         let loaded = try open()
         let adapter = adapters.current
+        control.waitForRest()
         var stamp = try loaded.maker.make(
           messages, stitch: stitch, options: options, adapter: adapter, stop: stop
         ) {

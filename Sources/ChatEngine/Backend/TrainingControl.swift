@@ -15,6 +15,8 @@ final class TrainingControl: @unchecked Sendable {
   private var isActive = false
   private var isPaused = false
   private var isStopping = false
+  /// The training thread waits in `next`, and so do its workers.
+  private var isResting = false
   private var saveWaiters: [Waiter] = []
   private var endWaiters: [Waiter] = []
 
@@ -22,6 +24,18 @@ final class TrainingControl: @unchecked Sendable {
 
   func replyBegins() { change { $0.replies += 1 } }
   func replyEnds() { change { $0.replies -= 1 } }
+
+  /// Waits until training rests, which it does at the end of the part of a step that is under way: a reply that shares
+  /// the processor with it for that long would lose more than the wait. Not for longer than the limit: reading the data
+  /// at the beginning of a run has no parts.
+  func waitForRest(limit: Duration = .milliseconds(20)) {
+    let end = Date(timeIntervalSinceNow: limit / .seconds(1))
+    condition.withLock {
+      while isActive && !isResting {
+        if !condition.wait(until: end) { return }
+      }
+    }
+  }
 
   // MARK: Those who tell
 
@@ -74,7 +88,10 @@ final class TrainingControl: @unchecked Sendable {
         if isStopping { return .stop }
         if !saveWaiters.isEmpty { return .save }
         if !isPaused && replies == 0 { return .goOn }
+        isResting = true
+        condition.broadcast()
         condition.wait()
+        isResting = false
       }
     }
   }

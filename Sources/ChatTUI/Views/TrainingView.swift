@@ -8,7 +8,7 @@ enum TrainingView {
     canvas.rule("Training", in: rect, glyphs: glyphs)
     drawKeys(state, on: &canvas, in: rect)
     let body = rect.inset(left: 1, top: 1, right: 1)
-    if training.phase == .idle {
+    if training.phase == .idle && training.step == 0 {
       var y = body.y
       for text in ["Idle.", "/train lists lessons that teach all sizes while you chat; /train FILE takes your data."] {
         for line in Wrap.lines(text, width: max(1, body.width)) {
