@@ -19,7 +19,11 @@ public struct PlainChatError: Error, CustomStringConvertible {
 /// - Throws: `PlainChatError` if the family could not be loaded.
 public func runPlainChat(
   backend: any ChatBackend, options: ChatUIOptions,
-  input: () -> String? = { readLine() },
+  input: () -> String? = {
+    // At the end of input `readLine` tries again for ever where an interrupted call has left its error behind.
+    errno = 0
+    return readLine()
+  },
   output: @escaping (String) -> Void,
   isInteractive: Bool? = nil
 ) throws -> Int32 {
@@ -81,9 +85,9 @@ struct PlainChat {
   /// Does what a line says and waits for the reply.
   private mutating func enter(_ line: String, isInteractive: Bool, repeating: Bool) {
     if repeating && !line.trimmingWhitespace.isEmpty { printer.output("you> \(sanitiseLine(line))\n") }
+    if isInteractive { InterruptFlag.watch() }
     apply(.submit(line))
     printHelpAndHints()
-    if isInteractive { InterruptFlag.watch() }
     wait(canInterrupt: isInteractive) {
       $0.activeReply != nil || $0.opening != .done || $0.picker?.isLoading == true || $0.isExporting
     }

@@ -96,6 +96,30 @@ import Testing
     expectScreen(
       opened(),
       """
+       stitch tiny · 9 sizes                                         adapter step 400
+       ┌ Conversations ─────────────────────────────────────────────────────────────┐─
+       │ › type to search                                                           │
+       │ Question number 1?                    2026-11-21 14:32 · 1 message · large │
+       │ A ␛[31mtitle� 漢字                2026-11-21 14:32 · 2 messages · large +2 │
+       │ Question number 3?                2026-11-21 14:32 · 3 messages · large +2 │
+       │                                                                            │
+       │                                                                            │
+       │                                                                            │─
+       │                                                                            │
+       │                                                                            │
+       │                                                                            │
+       │                                                                            │
+       │                                                                            │
+       │                                                                            │
+       │                                                                            │
+       │                                                                            │
+       │                                                                            │
+      ─│                                                                            │─
+       │                                                                            │
+       │                                                                            │
+      ─│                                                                            │─
+       └──────────────────────────────────────── 1 of 3 · Enter opens · Esc closes ─┘
+       Enter sends · Ctrl-J new line · Alt-← Alt-→ size · F1 help          context 0%
       """)
   }
 
@@ -106,6 +130,21 @@ import Testing
     expectScreen(
       state,
       """
+       stitch tiny - 9 sizes
+       + Conversations ---------------------+
+       | > it                               |
+       | Question number 1?                 |
+       |    the line with ␛]0;x␇ it 1       |
+       | A ␛[31mtitle� 漢字                 |
+       |    the line with ␛]0;x␇ it 2       |
+       |                                    |
+       |                                    |
+       |                                    |
+       |                                    |
+       |                                    |
+      -|                                    |-
+       +----------------------- Esc closes -+
+       Enter sends - F1 help       context 0%
       """)
   }
 

@@ -1,3 +1,4 @@
+import ChatTUI
 import FamilyFixture
 import Foundation
 import Testing
@@ -94,14 +95,12 @@ import Testing
       let conversation = try #require(try saved(workspace).first)
       let types = conversation.lines.compactMap { $0["type"] as? String }
       #expect(types.contains("reply") && !types.contains("end"))
-      // Letters and digits are shown as they are.
-      func plain(_ text: some StringProtocol) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.filter { $0.isASCII && $0.properties.isAlphabetic }))
-      }
-      let text = String(decoding: shown, as: UTF8.self)
+      let text = String(decoding: shown, as: UTF8.self).replacing("\r\n", with: "\n")
       let reply = try #require(text.range(of: "assistant> ")).upperBound
-      #expect(plain(text[reply...]).count > 100)
-      #expect(plain(conversation.turns[1]).hasPrefix(plain(text[reply...])))
+      // The last character may have been cut by the end of the program.
+      let seen = text[reply...].unicodeScalars.dropLast()
+      #expect(seen.count > 100)
+      #expect(sanitise(conversation.turns[1]).unicodeScalars.starts(with: seen))
 
       // It goes on from there, and nobody complains.
       let resumed = try workspace.run(
@@ -187,7 +186,7 @@ import Testing
       #expect(try workspace.run(["conversations", "export", id, file.path]).status == 0)
       try workspace.expectRefusal(["conversations", "export", id, file.path], ["chat.md exists already", "another file"])
       try workspace.expectRefusal(["conversations", "export", id, workspace.directory.path + "/x"], [".md", ".json"])
-      for name in ["../\(id)", "nonsense", "\u{1B}[2J"] {
+      for name in ["../\(id)", "Nonsense", "\u{1B}[2J"] {
         try workspace.expectRefusal(["conversations", "show", name], ["is no conversation's id", "lists them"])
       }
       try workspace.expectRefusal(["conversations", "show", "1999"], ["begins with 1999"])

@@ -134,8 +134,10 @@ public final class ConversationRecorder: Sendable {
 
   /// Has the disk take what was written.
   private func flush(_ file: ConversationFile) {
-    flusher.perform { [self] in
-      if fsync(file.descriptor) != 0 { refused("\(ConversationError.unwritable(file.path, code: errno))") }
+    // Without the file itself, which is to give its lock back as soon as it is done with. Its descriptor is closed by
+    // the same thread, later.
+    flusher.perform { [self, descriptor = file.descriptor, path = file.path] in
+      if fsync(descriptor) != 0 { refused("\(ConversationError.unwritable(path, code: errno))") }
     }
   }
 

@@ -31,6 +31,9 @@ struct ConversationEffects {
     library = saving.map { ConversationLibrary(store: $0.store) }
   }
 
+  /// Gives the conversation's file back.
+  func end() { recorder?.attach(nil) }
+
   func run(_ effect: Effect) {
     switch effect {
     case .record(let records): recorder?.record(records)

@@ -25,6 +25,7 @@ package final class EffectRunner {
   }
 
   deinit {
+    conversations.end()
     commands.finish()
     replyTask?.cancel()
     for task in otherTasks { task.cancel() }

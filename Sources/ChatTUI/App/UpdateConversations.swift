@@ -29,6 +29,10 @@ extension AppState {
       say("this is the conversation that is open")
       return []
     }
+    if opening != .done {
+      say("a conversation is being opened")
+      return []
+    }
     opening = .reading
     return [.openConversation(id)]
   }
