@@ -11,6 +11,7 @@ extension Script {
   ///
   /// YAML: a group with `steps` and, if wanted, `family`, `adapter`, `seed`, `stitch`, `system` and `set`; or just the
   /// list of steps. JSON Lines: a step a line; the first line may be the header. Paths in it are relative to its folder.
+  /// The file of a saved conversation is a script too.
   /// - Throws: `DocumentError` for what is wrong in it, with its place; `StorageError` if it cannot be read.
   public init(contentsOf url: URL, name: String? = nil) throws {
     let name = name ?? url.relativePath
@@ -21,7 +22,11 @@ extension Script {
     guard let text = String(validating: file.bytes.data, as: UTF8.self) else {
       throw DocumentError(file: name, "it is not UTF-8 text; write the script as YAML or JSON Lines")
     }
-    try self.init(text, file: name, folder: url.deletingLastPathComponent())
+    if Self.isConversation(text) {
+      self.init(try SavedConversation(contentsOf: url), file: name)
+    } else {
+      try self.init(text, file: name, folder: url.deletingLastPathComponent())
+    }
   }
 
   /// - Parameters:

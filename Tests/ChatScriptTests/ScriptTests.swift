@@ -195,6 +195,47 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
   }
 }
 
+@Suite struct SavedConversationScriptTests {
+  @Test func asksTheSameInTheSameWay() throws {
+    let root = FileManager.default.temporaryDirectory.appendingPathComponent("script-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let store = ConversationStore(root: root)
+    let recorder = ConversationRecorder(store: store, program: "test", report: { _ in })
+    func options(_ seed: UInt64, _ temperature: Double) -> ReplyOptions {
+      var options = ReplyOptions()
+      options.seed = seed
+      options.temperature = temperature
+      return options
+    }
+    func exchange(_ question: String, _ answer: String, _ stitch: String, _ options: ReplyOptions, _ end: ConversationRecord.ReplyEnd) -> [ConversationRecord] {
+      [.user(question), .reply(.init(stitch: stitch, adapter: nil, options: options)), .text(answer), .end(end)]
+    }
+    func done(_ stitch: String) -> ConversationRecord.ReplyEnd {
+      .finished(ReplyStamp(stitch: stitch, adapterStep: nil, tokens: 3, tokensPerSecond: 9, finish: .stop, contextTokens: 9))
+    }
+    recorder.record(
+      [.begin(family: FamilyReference(name: "tiny", identity: "x", directory: "/families/tiny"), parent: nil)]
+        + exchange("one", "1", "large", options(5, 0.5), done("large"))
+        + exchange("two", "2", "large", options(6, 0.5), done("large"))
+        + exchange("three", "3", "small", options(9, 0), .stopped))
+    let script = try Script(contentsOf: store.file(try #require(store.ids().first)))
+    var one = Expectation()
+    (one.equals, one.finish, one.stitch) = ("1", .stop, "large")
+    func set(_ settings: KeyValuePairs<String, String>) throws -> Script.Action {
+      .set(try settings.map { try SamplingSetting(name: $0.key, value: $0.value) })
+    }
+    #expect(script.family == "/families/tiny" && script.stitch == "large")
+    var sampling = ReplyOptions()
+    for setting in script.settings { setting.apply(to: &sampling) }
+    #expect(sampling == options(5, 0.5))
+    #expect(
+      try script.steps.map(\.action) == [
+        .user("one"), .user("two"), .stitch("small"), set(["temperature": "0", "seed": "9"]), .user("three"),
+      ])
+    #expect(script.steps.map(\.expectation?.equals) == ["1", "2", nil, nil, nil] && script.steps[0].expectation == one)
+  }
+}
+
 @Suite struct SamplingSettingTests {
   @Test func appliedAndShown() throws {
     var options = ReplyOptions()

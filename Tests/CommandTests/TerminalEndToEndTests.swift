@@ -81,9 +81,10 @@ struct TerminalEndToEndTests {
     #expect(try stage.snapshots().count == 1)
   }
 
-  @Test func aTerminalThatIsClosedKeepsWhatWasLearned() throws {
+  @Test func aTerminalThatIsClosedKeepsWhatWasLearnedAndSaid() throws {
     let stage = try TerminalStage(default: false)
-    try stage.start()
+    try stage.start("--max-tokens 4 --temperature 1")
+    try stage.ask("Remember me", stitch: "large")
     try stage.train()
     let program = try #require(try stage.tmux.child())
     try stage.tmux.close()
@@ -91,6 +92,10 @@ struct TerminalEndToEndTests {
     while kill(program, 0) == 0 && ContinuousClock.now < deadline { usleep(20_000) }
     #expect(kill(program, 0) != 0)
     #expect(try stage.snapshots().count == 1)
+    let folder = stage.root.appendingPathComponent("data/stitch/conversations")
+    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).filter { $0.pathExtension == "jsonl" }
+    let texts = try files.map { try String(contentsOf: $0, encoding: .utf8) }
+    #expect(texts.contains { $0.contains("Remember me") && $0.contains(#""type":"end""#) })
   }
 
   @Test(arguments: [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP])

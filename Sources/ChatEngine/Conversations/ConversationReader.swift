@@ -83,3 +83,9 @@ enum ConversationReader {
     return bytes
   }
 }
+
+extension SavedConversation {
+  /// Reads a conversation's file, wherever it lies.
+  /// - Throws: `ConversationError.unreadable`, `.notAConversation`, `.unknownFormat`.
+  package init(contentsOf file: URL) throws(ConversationError) { self = try ConversationReader.read(file).conversation }
+}
