@@ -4,7 +4,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat test tiny-family results bench-peers bench-large-family install clean
+.PHONY: help setup build chat test tiny-family results test-peers bench-peers bench-large-family install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -32,6 +32,11 @@ results: setup ## run the study of docs/protocol.md and write docs/results.md (t
 	$(BUILD) --product stitch
 	$(BUILD) --product esta-study
 	.build/release/esta-study Benchmarks/study.yaml --output docs
+
+test-peers: setup ## check formats with transformers, PEFT and llama.cpp (a quarter of an hour the first time)
+	$(BUILD) --product stitch
+	$(BUILD) --product tiny-corpus
+	python3 Benchmarks/interop.py
 
 bench-peers: setup ## compare speed with PyTorch, transformers and PEFT, side by side (half an hour)
 	$(BUILD) --product stitch

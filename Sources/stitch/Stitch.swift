@@ -17,8 +17,12 @@ struct Stitch: AsyncParsableCommand {
       Pretrain.self,
       FamilyCommand.self,
       Adapt.self,
+      DataCommand.self,
       FrontierCommand.self,
+      Import.self,
+      Export.self,
       Bench.self,
+      Doctor.self,
     ],
     defaultSubcommand: Chat.self
   )
