@@ -1,12 +1,14 @@
 /* What the terminal can do, asked without taking it. */
+#define _GNU_SOURCE
+#define NCURSES_WIDECHAR 1
 #include "ct_abilities.h"
 
-#include <curses.h>
+#include <ncursesw/curses.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <term.h>
+#include <ncursesw/term.h>
 #include <unistd.h>
 
 int ct_probe_colors(void) {
