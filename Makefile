@@ -46,12 +46,18 @@ bench-large-family: setup ## build a family of a 7B and a 13B with random weight
 	$(BUILD) --product stitch
 	.build/release/stitch bench --suite large-family --work "$(or $(WORK),.)"
 
-install: setup ## install stitch and the default family below PREFIX (~/.local)
+install: setup ## install stitch, the default family, man pages and completions below PREFIX (~/.local)
 	$(BUILD) --product stitch
 	install -d "$(PREFIX)/bin" "$(PREFIX)/lib/stitch/weights"
 	install .build/release/stitch "$(PREFIX)/lib/stitch/stitch"
-	if [ -d weights/tiny ]; then cp -R weights/tiny "$(PREFIX)/lib/stitch/weights/"; fi
+	if [ -d weights/tiny ]; then cp -R weights/tiny weights/lessons "$(PREFIX)/lib/stitch/weights/"; fi
 	ln -sf ../lib/stitch/stitch "$(PREFIX)/bin/stitch"
+	python3 scripts/manual.py .build/release/stitch "$(PREFIX)/share/man/man1"
+	install -d "$(PREFIX)/share/bash-completion/completions" "$(PREFIX)/share/zsh/site-functions" \
+	  "$(PREFIX)/share/fish/vendor_completions.d"
+	.build/release/stitch --generate-completion-script bash >"$(PREFIX)/share/bash-completion/completions/stitch"
+	.build/release/stitch --generate-completion-script zsh >"$(PREFIX)/share/zsh/site-functions/_stitch"
+	.build/release/stitch --generate-completion-script fish >"$(PREFIX)/share/fish/vendor_completions.d/stitch.fish"
 
 clean: ## remove what was built
 	$(SWIFT) package clean
