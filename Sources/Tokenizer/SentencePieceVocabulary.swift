@@ -53,30 +53,30 @@ public struct SentencePieceVocabulary: Sendable {
     var model = ProtocolBufferWriter()
     for piece in pieces {
       var message = ProtocolBufferWriter()
-      message.add(1, piece.text)
-      message.add(2, piece.score)
-      message.add(3, piece.kind.rawValue)
-      model.add(1, message.bytes)
+      message.add(1, bytes: piece.text)
+      message.add(2, float: piece.score)
+      message.add(3, number: piece.kind.rawValue)
+      model.add(1, bytes: message.bytes)
     }
     var trainer = ProtocolBufferWriter()
-    trainer.add(3, 2)  // byte pairs
-    trainer.add(4, UInt64(pieces.count))
-    trainer.add(35, pieces.contains { $0.kind == .byte } ? 1 : 0)
+    trainer.add(3, number: 2)  // byte pairs
+    trainer.add(4, number: UInt64(pieces.count))
+    trainer.add(35, number: pieces.contains { $0.kind == .byte } ? 1 : 0)
     for (field, nameField, token) in [
       (40, 45, unknownToken), (41, 46, bosToken), (42, 47, eosToken), (43, 48, padToken),
     ] as [(UInt64, UInt64, Int?)] {
       // Two's complement: −1 is none.
-      trainer.add(field, UInt64(bitPattern: Int64(token ?? -1)))
-      if let token, pieces.indices.contains(token) { trainer.add(nameField, pieces[token].text) }
+      trainer.add(field, number: UInt64(bitPattern: Int64(token ?? -1)))
+      if let token, pieces.indices.contains(token) { trainer.add(nameField, bytes: pieces[token].text) }
     }
-    model.add(2, trainer.bytes)
+    model.add(2, bytes: trainer.bytes)
     var normalizer = ProtocolBufferWriter()
-    normalizer.add(1, Array("identity".utf8))
-    normalizer.add(2, [])
-    normalizer.add(3, addsDummyPrefix ? 1 : 0)
-    normalizer.add(4, 0)
-    normalizer.add(5, 1)
-    model.add(3, normalizer.bytes)
+    normalizer.add(1, bytes: Array("identity".utf8))
+    normalizer.add(2, bytes: [])
+    normalizer.add(3, number: addsDummyPrefix ? 1 : 0)
+    normalizer.add(4, number: 0)
+    normalizer.add(5, number: 1)
+    model.add(3, bytes: normalizer.bytes)
     return model.bytes
   }
 }
@@ -102,18 +102,18 @@ extension SentencePieceVocabulary.Piece {
 struct ProtocolBufferWriter {
   private(set) var bytes: [UInt8] = []
 
-  mutating func add(_ field: UInt64, _ value: UInt64) {
+  mutating func add(_ field: UInt64, number value: UInt64) {
     varint(field << 3)
     varint(value)
   }
 
-  mutating func add(_ field: UInt64, _ value: [UInt8]) {
+  mutating func add(_ field: UInt64, bytes value: [UInt8]) {
     varint(field << 3 | 2)
     varint(UInt64(value.count))
     bytes += value
   }
 
-  mutating func add(_ field: UInt64, _ value: Float) {
+  mutating func add(_ field: UInt64, float value: Float) {
     varint(field << 3 | 5)
     withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes += $0 }
   }

@@ -85,15 +85,15 @@ extension ByteView {
         scale = packed[group] & 63
         minimum = packed[group + 4] & 63
       } else {
-        scale = packed[group + 4] & 15 | packed[group - 4] >> 6 << 4
-        minimum = packed[group + 4] >> 4 | packed[group] >> 6 << 4
+        scale = packed[group + 4] & 15 | (packed[group - 4] >> 6) << 4
+        minimum = packed[group + 4] >> 4 | (packed[group] >> 6) << 4
       }
       let factor = d * Float(scale)
       let offset = m * Float(minimum)
       // Two groups share 32 bytes: the first has the low halves.
       let bytes = quants + group / 2 * 32
       let shift = UInt8(group % 2 * 4)
-      for index in 0..<32 { y[group * 32 + index] = factor * Float(bytes[index] >> shift & 15) - offset }
+      for index in 0..<32 { y[group * 32 + index] = factor * Float((bytes[index] >> shift) & 15) - offset }
     }
   }
 
@@ -109,7 +109,7 @@ extension ByteView {
         let lows = low + half * 64 + quarter % 2 * 32
         let shift = UInt8(quarter / 2 * 4)
         for index in 0..<32 {
-          let bits = lows[index] >> shift & 15 | (high[half * 32 + index] >> UInt8(quarter * 2) & 3) << 4
+          let bits = (lows[index] >> shift) & 15 | ((high[half * 32 + index] >> UInt8(quarter * 2)) & 3) << 4
           let scale = scales[half * 8 + quarter * 2 + index / 16]
           y[half * 128 + quarter * 32 + index] = d * Float(scale) * Float(Int(bits) - 32)
         }

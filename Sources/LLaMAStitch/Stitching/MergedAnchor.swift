@@ -10,9 +10,9 @@ public struct MergedAnchor {
   private let blocks: [Block]
 
   /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`.
-  public init(_ family: Family, stitch id: String, adapter: Adapter?) throws(FamilyError) {
+  public init(_ family: Family, stitch id: String, adapter: Adapter?) throws {
     let route = try family.stitch(id).route
-    guard route.join == nil else { throw .notAnAnchor(id: id, anchors: family.names) }
+    guard route.join == nil else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
     network = family.network(route, adapter: adapter)
     blocks = network.stages.map { stage in
       guard case .block(let block) = stage else { preconditionFailure("an anchor has no stitching layer") }

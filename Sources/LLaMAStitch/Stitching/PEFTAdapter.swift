@@ -13,9 +13,9 @@ public struct PEFTAdapter {
 
   /// - Parameter base: where the anchor's own weights are, for the configuration.
   /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`.
-  public init(_ family: Family, stitch id: String, adapter: Adapter, base: String) throws(FamilyError) {
+  public init(_ family: Family, stitch id: String, adapter: Adapter, base: String) throws {
     let route = try family.stitch(id).route
-    guard route.join == nil else { throw .notAnAnchor(id: id, anchors: family.names) }
+    guard route.join == nil else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
     anchor = id
     self.base = base
     options = adapter.options
