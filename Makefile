@@ -4,7 +4,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat test tiny-family results bench-ui bench-peers bench-large-family pictures install clean
+.PHONY: help setup build chat test tiny-family results test-peers bench-ui bench-peers bench-large-family pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,11 @@ results: setup ## run the study of docs/protocol.md and write docs/results.md (t
 	$(BUILD) --product esta-study
 	.build/release/esta-study Benchmarks/study.yaml --output docs
 
+test-peers: setup ## check formats with transformers, PEFT and llama.cpp (a quarter of an hour the first time)
+	$(BUILD) --product stitch
+	$(BUILD) --product tiny-corpus
+	python3 Benchmarks/interop.py
+
 bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idling, memory (two minutes)
 	$(BUILD) --product stitch
 	python3 Benchmarks/bench_ui.py
@@ -49,12 +54,18 @@ pictures: setup ## play examples/*.yaml in tmux and draw docs/*.svg from what th
 	$(BUILD) --product stitch
 	./scripts/pictures.sh
 
-install: setup ## install stitch and the default family below PREFIX (~/.local)
+install: setup ## install stitch, the default family, man pages and completions below PREFIX (~/.local)
 	$(BUILD) --product stitch
 	install -d "$(PREFIX)/bin" "$(PREFIX)/lib/stitch/weights"
 	install .build/release/stitch "$(PREFIX)/lib/stitch/stitch"
-	if [ -d weights/tiny ]; then cp -R weights/tiny "$(PREFIX)/lib/stitch/weights/"; fi
+	if [ -d weights/tiny ]; then cp -R weights/tiny weights/lessons "$(PREFIX)/lib/stitch/weights/"; fi
 	ln -sf ../lib/stitch/stitch "$(PREFIX)/bin/stitch"
+	python3 scripts/manual.py .build/release/stitch "$(PREFIX)/share/man/man1"
+	install -d "$(PREFIX)/share/bash-completion/completions" "$(PREFIX)/share/zsh/site-functions" \
+	  "$(PREFIX)/share/fish/vendor_completions.d"
+	.build/release/stitch --generate-completion-script bash >"$(PREFIX)/share/bash-completion/completions/stitch"
+	.build/release/stitch --generate-completion-script zsh >"$(PREFIX)/share/zsh/site-functions/_stitch"
+	.build/release/stitch --generate-completion-script fish >"$(PREFIX)/share/fish/vendor_completions.d/stitch.fish"
 
 clean: ## remove what was built
 	$(SWIFT) package clean

@@ -78,7 +78,7 @@ public struct FamilySummary: Sendable, Equatable {
 }
 
 /// One turn of a conversation.
-public struct ChatMessage: Sendable, Equatable, Codable {
+public struct ChatMessage: Sendable, Hashable, Codable {
   public enum Role: String, Sendable, Codable { case system, user, assistant }
   public var role: Role
   public var content: String

@@ -28,6 +28,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case damagedFrontier(file: String)
   /// Stops were to be chosen by answers that cannot be right or wrong.
   case noCheckableAnswers(file: String)
+  /// An adapter was to be exported where there is none.
+  case nothingToExport(family: String)
   case trainingIsRunning
   /// Training was asked for without a step.
   case noSteps(Int)
@@ -64,6 +66,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) is not a list of measured stitches; delete it or write it anew with `stitch frontier --write`"
     case .noCheckableAnswers(let file):
       "\(file) has no answers that can be checked, by which stops could be chosen; use questions with an “answer”"
+    case .nothingToExport(let family):
+      "\(family) has no adapter; adapt it first with `stitch adapt`, or export its weights with --format hf"
     case .trainingIsRunning: "training is running already; stop it first"
     case .noSteps(let steps): "training needs at least 1 step, not \(steps)"
     }

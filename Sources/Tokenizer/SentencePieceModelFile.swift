@@ -44,8 +44,8 @@ struct ProtocolBufferReader {
   enum Value: Equatable {
     case varint(UInt64)
     case bytes(ArraySlice<UInt8>)
-    /// A fixed-width number, not interpreted.
-    case fixed
+    /// A number of 4 or 8 bytes, little endian.
+    case fixed(ArraySlice<UInt8>)
   }
 
   private var rest: ArraySlice<UInt8>
@@ -62,23 +62,21 @@ struct ProtocolBufferReader {
       guard let value = varint() else { return nil }
       return (tag >> 3, .varint(value))
     case 1:
-      return skip(8) ? (tag >> 3, .fixed) : nil
+      return take(8).map { (tag >> 3, .fixed($0)) }
     case 2:
       guard let count = varint(), count <= UInt64(rest.count) else { return nil }
-      let bytes = rest.prefix(Int(count))
-      rest = rest.dropFirst(Int(count))
-      return (tag >> 3, .bytes(bytes))
+      return take(Int(count)).map { (tag >> 3, .bytes($0)) }
     case 5:
-      return skip(4) ? (tag >> 3, .fixed) : nil
+      return take(4).map { (tag >> 3, .fixed($0)) }
     default:
       return nil
     }
   }
 
-  private mutating func skip(_ count: Int) -> Bool {
-    guard rest.count >= count else { return false }
-    rest = rest.dropFirst(count)
-    return true
+  private mutating func take(_ count: Int) -> ArraySlice<UInt8>? {
+    guard rest.count >= count else { return nil }
+    defer { rest = rest.dropFirst(count) }
+    return rest.prefix(count)
   }
 
   private mutating func varint() -> UInt64? {

@@ -13,11 +13,11 @@ struct FamilyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Make a family from anchors: routes, and stitching layers fitted on calibration text.",
       discussion: """
-        Each anchor is a Hugging Face model directory with a tokenizer.model, cheapest first; it is named after its \
-        directory. All must share one tokenizer.
+        Each anchor is a Hugging Face model directory with a tokenizer.model, or a GGUF file, cheapest first; it is \
+        named after its directory or file. All must share one tokenizer.
         """)
 
-    @Option(name: .customLong("anchor"), help: "A model directory; give two or more, cheapest first.")
+    @Option(name: .customLong("anchor"), help: "A model directory or GGUF file; give two or more, cheapest first.")
     var anchors: [String]
     @Option(help: "Text to fit the stitching layers on: JSON Lines or plain text.") var calibration: String
     @Option(help: "The family directory to write; it must not exist.") var output: String
@@ -66,12 +66,7 @@ struct FamilyCommand: ParsableCommand {
       options.jointSteps = jointSteps
       options.jointTokensPerStep = jointTokensPerStep
       options.jointLearningRate = jointLearningRate
-      if let quantize {
-        guard let type = ElementType(rawValue: quantize.uppercased()), type.isUsable || type.isQuantized else {
-          throw ValidationError("--quantize must be f32, f16, bf16, q8_0 or q4_0, not \(quantize)")
-        }
-        options.elementType = type
-      }
+      options.elementType = try quantize.map { try ElementType(option: $0) }
       var job = FamilyBuildJob(
         anchors: anchors.map { URL(fileURLWithPath: $0) }, calibration: URL(fileURLWithPath: calibration),
         output: url, template: ChatTemplate(kind), options: options, threads: threads)

@@ -17,9 +17,13 @@ struct Stitch: AsyncParsableCommand {
       Pretrain.self,
       FamilyCommand.self,
       Adapt.self,
+      DataCommand.self,
       FrontierCommand.self,
+      Import.self,
+      Export.self,
       Bench.self,
       ConversationsCommand.self,
+      Doctor.self,
     ],
     defaultSubcommand: Chat.self
   )

@@ -11,6 +11,18 @@ public struct DataFile: Sendable {
     case conversation([ChatMessage])
   }
 
+  /// How records are spelled.
+  public enum Format: String, Sendable, CaseIterable {
+    case messages, shareGPT = "ShareGPT", alpaca = "Alpaca", selfInstruct = "self-instruct", text, plainText = "plain text"
+  }
+
+  /// Where a record comes from.
+  public struct Source: Sendable, Equatable {
+    /// Line in the file, or place in its JSON array, from 1.
+    public var line: Int
+    public var format: Format
+  }
+
   /// A record that was left out, and why.
   public struct Skipped: Sendable, Equatable, CustomStringConvertible {
     /// Line in the file, or place in its JSON array, from 1.
@@ -22,6 +34,8 @@ public struct DataFile: Sendable {
 
   public let url: URL
   public let records: [Record]
+  /// Of each record.
+  public let sources: [Source]
   public let skipped: [Skipped]
 
   /// The conversations, and texts as they are not.
@@ -41,10 +55,13 @@ public struct DataFile: Sendable {
       throw .unreadable(file: url.path, cause: "it is not UTF-8 text")
     }
     var records: [Record] = []
+    var sources: [Source] = []
     var skipped: [Skipped] = []
     func take(_ value: Any, _ line: Int, isInArray: Bool = false) {
       switch Self.records(in: value) {
-      case .success(let found): records += found
+      case .success((let format, let found)):
+        records += found
+        sources += found.map { _ in Source(line: line, format: format) }
       case .failure(let reason): skipped.append(Skipped(line: line, isInArray: isInArray, reason: reason.text))
       }
     }
@@ -65,26 +82,32 @@ public struct DataFile: Sendable {
       }
     } else {
       // Plain text: paragraphs divided by empty lines.
-      for paragraph in text.split(separator: "\n\n") where !paragraph.allSatisfy(\.isWhitespace) {
-        records.append(.text(String(paragraph)))
+      var line = 1
+      for paragraph in text.split(separator: "\n\n", omittingEmptySubsequences: false) {
+        if !paragraph.allSatisfy(\.isWhitespace) {
+          records.append(.text(String(paragraph)))
+          sources.append(Source(line: line + paragraph.prefix { $0.isNewline }.count, format: .plainText))
+        }
+        line += paragraph.count { $0.isNewline } + 2
       }
     }
     guard !records.isEmpty else {
       throw .nothingUsable(file: url.path, first: skipped.first?.description)
     }
     self.records = records
+    self.sources = sources
     self.skipped = skipped
   }
 
   private struct Reason: Error { var text: String }
 
-  private static func records(in value: Any) -> Result<[Record], Reason> {
+  private static func records(in value: Any) -> Result<(Format, [Record]), Reason> {
     guard let object = value as? [String: Any] else { return .failure(Reason(text: "not a JSON object")) }
     if let messages = object["messages"] {
-      return conversation(messages, role: "role", content: "content").map { [$0] }
+      return conversation(messages, role: "role", content: "content").map { (.messages, [$0]) }
     }
     if let turns = object["conversations"] {
-      return conversation(turns, role: "from", content: "value").map { [$0] }
+      return conversation(turns, role: "from", content: "value").map { (.shareGPT, [$0]) }
     }
     if let instruction = object["instruction"] as? String {
       func record(_ input: String, _ output: String) -> Record {
@@ -98,15 +121,15 @@ public struct DataFile: Sendable {
           guard let output = instance["output"] as? String, !output.isEmpty else { return nil }
           return record(instance["input"] as? String ?? "", output)
         }
-        return found.isEmpty ? .failure(Reason(text: "no instance has an output")) : .success(found)
+        return found.isEmpty ? .failure(Reason(text: "no instance has an output")) : .success((.selfInstruct, found))
       }
       guard let output = (object["output"] ?? object["response"]) as? String, !output.isEmpty else {
         return .failure(Reason(text: "“instruction” without “output”"))
       }
-      return .success([record(object["input"] as? String ?? "", output)])
+      return .success((.alpaca, [record(object["input"] as? String ?? "", output)]))
     }
     if let text = object["text"] as? String {
-      return text.isEmpty ? .failure(Reason(text: "“text” is empty")) : .success([.text(text)])
+      return text.isEmpty ? .failure(Reason(text: "“text” is empty")) : .success((.text, [.text(text)]))
     }
     return .failure(
       Reason(text: "none of the fields messages, conversations, instruction or text is there"))

@@ -4,7 +4,7 @@ import Tokenizer
 
 /// `stitch family build`: model directories and a calibration text in, a family out.
 public struct FamilyBuildJob {
-  /// Model directories, cheapest first; each is named after its last path component.
+  /// Model directories or GGUF files, cheapest first; each is named after its last path component.
   public var anchors: [URL]
   public var calibration: URL
   public var output: URL
@@ -31,6 +31,29 @@ public struct FamilyBuildJob {
   /// - Parameter note: receives lines for people.
   public func run(note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void) throws -> Family {
     try NewDirectory.check(output)
+    guard anchors.contains(where: ImportJob.isGGUF) else { return try build(anchors, note: note, progress: progress) }
+    // GGUF files become model directories first, quantised as the family will be.
+    let scratch = try NewDirectory.scratch(beside: output)
+    defer { do { try FileManager.default.removeItem(at: scratch) } catch { note("\(scratch.path) can be deleted") } }
+    let directories = try anchors.map { anchor in
+      if !ImportJob.isGGUF(anchor) { return anchor }
+      note("reading \(anchor.path)")
+      let directory = scratch.appendingPathComponent(Self.name(of: anchor))
+      try ImportJob(file: anchor, output: directory, elementType: options.elementType).run()
+      return directory
+    }
+    return try build(directories, note: note, progress: progress)
+  }
+
+  /// The name of a file without its ending, in the characters that anchors' names have.
+  private static func name(of file: URL) -> String {
+    let name = file.deletingPathExtension().lastPathComponent
+    return String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_.".contains($0)) ? $0 : "_" }.prefix(40))
+  }
+
+  private func build(
+    _ anchors: [URL], note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void
+  ) throws -> Family {
     let directories = try anchors.map { try ModelDirectory($0) }
     var tokenizers: [SentencePieceTokenizer] = []
     for (url, directory) in zip(anchors, directories) {
@@ -38,7 +61,7 @@ public struct FamilyBuildJob {
       try tokenizer.checkFits(directory.configuration, model: url.path)
       tokenizers.append(tokenizer)
     }
-    for (index, tokenizer) in tokenizers.enumerated() where tokenizer.modelBytes != tokenizers[0].modelBytes {
+    for (index, tokenizer) in tokenizers.enumerated() where !tokenizer.isSame(as: tokenizers[0]) {
       throw FamilyError.unstitchable(
         cause:
           "\(anchors[index].path) and \(anchors[0].path) have different tokenizers; use anchors that share one tokenizer.model"
@@ -90,6 +113,15 @@ public struct FamilyBuildJob {
     }
     lock?.remove()
     return family!  // the listener never stops it
+  }
+}
+
+extension SentencePieceTokenizer {
+  /// Whether both encode alike. Files may differ in what a model was trained with.
+  fileprivate func isSame(as other: SentencePieceTokenizer) -> Bool {
+    modelBytes == other.modelBytes
+      || addsDummyPrefix == other.addsDummyPrefix
+        && SentencePieceVocabulary(self).pieces == SentencePieceVocabulary(other).pieces
   }
 }
 

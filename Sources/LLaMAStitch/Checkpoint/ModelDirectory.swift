@@ -116,9 +116,11 @@ public struct ModelDirectory: Sendable {
   }
 
   /// Writes a model directory that does not exist yet, whose weights are made when they are written, a piece at a time.
-  /// - Parameter fill: writes the floats of a tensor from an index on into a piece.
+  /// - Parameters:
+  ///   - files: more files by name, for example `tokenizer.model`.
+  ///   - fill: writes the floats of a tensor from an index on into a piece.
   public static func write(
-    to url: URL, configuration: LlamaConfiguration, elementType: ElementType,
+    to url: URL, configuration: LlamaConfiguration, elementType: ElementType, files: [String: Data] = [:],
     fill: @escaping (LlamaConfiguration.TensorShape, _ start: Int, _ piece: VectorView) -> Void
   ) throws {
     var writer = SafetensorsWriter()
@@ -127,7 +129,7 @@ public struct ModelDirectory: Sendable {
         fill(tensor, $0, $1)
       }
     }
-    try write(to: url, configuration, writer, elementType, [:])
+    try write(to: url, configuration, writer, elementType, files)
   }
 
   /// Writes a copy of configuration and weights, tensor by tensor, to a directory that does not exist yet.
@@ -148,7 +150,8 @@ public struct ModelDirectory: Sendable {
     return types.count == 1 ? types.first : nil
   }
 
-  private static func write(
+  /// Writes what `writer` holds as a directory that does not exist yet.
+  static func write(
     to url: URL, _ configuration: LlamaConfiguration, _ writer: SafetensorsWriter, _ elementType: ElementType,
     _ files: [String: Data]
   ) throws {

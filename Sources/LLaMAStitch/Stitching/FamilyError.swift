@@ -12,6 +12,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   case foreignAdapter(file: String, family: String)
   /// No stitch has this id.
   case unknownStitch(id: String, family: String, nearest: String?)
+  /// A stitch of two models where a single one is needed.
+  case notAnAnchor(id: String, anchors: [String])
   /// Anchors that cannot be one family.
   case unstitchable(cause: String)
 
@@ -30,6 +32,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) was trained on another family than \(family); choose the adapter or the family that fits"
     case .unknownStitch(let id, let family, let nearest):
       "\(family) has no stitch “\(id)”; \(nearest.map { "did you mean \($0)? " } ?? "")`stitch family show` lists them"
+    case .notAnAnchor(let id, let anchors):
+      "“\(id)” is made of two models, which no other program runs; export an anchor: \(anchors.joined(separator: ", "))"
     case .unstitchable(let cause): "these anchors cannot be stitched: \(cause)"
     }
   }

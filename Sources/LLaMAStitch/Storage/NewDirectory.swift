@@ -58,6 +58,19 @@ public enum NewDirectory {
     try AtomicFile.flushDirectory(parent)
   }
 
+  /// Makes an empty directory beside `url`, on the same disk, for what is only needed meanwhile. The caller deletes it;
+  /// if it is killed before, the next one does.
+  public static func scratch(beside url: URL) throws -> URL {
+    let parent = url.deletingLastPathComponent()
+    try makePath(parent)
+    AtomicFile.removeLeftovers(of: url)
+    let directory = temporary(url.lastPathComponent, in: parent)
+    guard mkdir(directory.path, 0o700) == 0 else {
+      throw StorageError.system(operation: "create", file: directory.path, code: errno)
+    }
+    return directory
+  }
+
   private static func temporary(_ name: String, in directory: URL) -> URL {
     directory.appendingPathComponent(".\(name).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp")
   }

@@ -9,6 +9,7 @@ public struct SafetensorsWriter {
     case floats(VectorView)
     case array([Float])
     case bytes(ByteView)
+    case rows(ByteView, (Int) -> Int)
     case pieces((Int, VectorView) -> Void)
   }
 
@@ -48,6 +49,15 @@ public struct SafetensorsWriter {
         sourceCount: bytes.count / type.size * type.blockLength))
   }
 
+  /// Adds rows that already have their type, in another order.
+  /// - Parameter order: which row of `bytes` comes at a place.
+  mutating func add(_ name: String, shape: [Int], type: ElementType, rows bytes: ByteView, order: @escaping (Int) -> Int) {
+    entries.append(
+      Entry(
+        name: name, shape: shape, type: type, source: .rows(bytes, order),
+        sourceCount: bytes.count / type.size * type.blockLength))
+  }
+
   /// Adds floats that are made when they are written, a piece at a time, and rounded to `type`.
   /// - Parameter fill: writes the floats from an index on into a piece; both are multiples of 32, but for the end.
   public mutating func add(
@@ -78,12 +88,20 @@ public struct SafetensorsWriter {
       for entry in ordered {
         switch entry.source {
         case .bytes(let view): try view.withBytes { try file.append($0) }
+        case .rows(let view, let order):
+          let rowBytes = view.count / max(1, entry.shape[0])
+          for row in 0..<entry.shape[0] {
+            let start = order(row) * rowBytes
+            try view.slice(start..<start + rowBytes).withBytes { try file.append($0) }
+          }
         case .floats(let view):
-          try Self.append(UnsafeBufferPointer(start: view.base, count: view.count), of: entry, to: file)
+          try FloatEncoder(entry.type, tensor: entry.name)
+            .append(UnsafeBufferPointer(start: view.base, count: view.count), to: file)
           withExtendedLifetime(view) {}
         case .array(let values):
-          try values.withUnsafeBufferPointer { try Self.append($0, of: entry, to: file) }
-        case .pieces(let fill): try Self.append(fill, of: entry, to: file)
+          try values.withUnsafeBufferPointer { try FloatEncoder(entry.type, tensor: entry.name).append($0, to: file) }
+        case .pieces(let fill):
+          try FloatEncoder(entry.type, tensor: entry.name).append(count: entry.sourceCount, to: file, fill)
         }
       }
     }
@@ -113,8 +131,11 @@ public struct SafetensorsWriter {
           file: file,
           cause: "tensor “\(entry.name)” has shape \(entry.shape) but \(entry.sourceCount) values")
       }
-      if case .bytes = entry.source {
-      } else if !entry.type.isUsable && !entry.type.isQuantized {
+      let isConverted = switch entry.source {
+      case .bytes, .rows: false
+      case .floats, .array, .pieces: true
+      }
+      if isConverted && !entry.type.isUsable && !entry.type.isQuantized {
         throw StorageError.unwritable(
           file: file, cause: "tensor “\(entry.name)” cannot be rounded to \(entry.type.rawValue)")
       }
@@ -136,52 +157,6 @@ public struct SafetensorsWriter {
     var bytes = Array("{\(parts.joined(separator: ","))}".utf8)
     while (bytes.count + 8) % 64 != 0 { bytes.append(UInt8(ascii: " ")) }
     return bytes
-  }
-
-  /// Floats that are converted at a time, whole blocks of every type: a large tensor needs no second copy.
-  private static let pieceLength = 1 << 16
-
-  /// Converts and appends.
-  private static func append(
-    _ values: UnsafeBufferPointer<Float>, of entry: Entry, to file: borrowing FileAppender
-  ) throws {
-    if entry.type == .f32 { return try file.append(UnsafeRawBufferPointer(values)) }
-    var bits = [UInt16](repeating: 0, count: (entry.type.byteCount(min(pieceLength, values.count)) + 1) / 2)
-    var start = 0
-    while start < values.count {
-      let count = min(pieceLength, values.count - start)
-      if entry.type.isQuantized {
-        let piece = UnsafeBufferPointer(rebasing: values[start..<start + count])
-        guard bits.withUnsafeMutableBytes({ VectorView.quantize(piece, to: entry.type, at: $0.baseAddress!) }) else {
-          throw StorageError.unwritable(
-            file: file.path,
-            cause: "tensor “\(entry.name)” has values that are not finite or too large for \(entry.type.rawValue)")
-        }
-      } else {
-        for index in 0..<count {
-          let value = values[start + index]
-          bits[index] = (entry.type == .bf16 ? bfloat16Bits(value) : float16Bits(value)).littleEndian
-        }
-      }
-      try bits.withUnsafeBytes {
-        try file.append(UnsafeRawBufferPointer(rebasing: $0[..<entry.type.byteCount(count)]))
-      }
-      start += count
-    }
-  }
-
-  /// Appends floats that are made a piece at a time.
-  private static func append(
-    _ fill: (Int, VectorView) -> Void, of entry: Entry, to file: borrowing FileAppender
-  ) throws {
-    let buffer = FloatBuffer(count: min(pieceLength, entry.sourceCount))
-    var start = 0
-    while start < entry.sourceCount {
-      let piece = buffer.vector(offset: 0, count: min(pieceLength, entry.sourceCount - start))
-      fill(start, piece)
-      try append(UnsafeBufferPointer(start: piece.base, count: piece.count), of: entry, to: file)
-      start += piece.count
-    }
   }
 }
 

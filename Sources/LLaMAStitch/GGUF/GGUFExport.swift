@@ -1,0 +1,80 @@
+import Foundation
+
+extension MergedAnchor {
+  /// Writes the anchor as a GGUF file.
+  /// - Parameters:
+  ///   - name: of the model, for those who open the file.
+  ///   - vocabulary: the metadata of its tokenizer.
+  /// - Throws: `GGUFError.unsupported` where the format cannot express the model, `StorageError`.
+  public func writeGGUF(
+    to url: URL, name: String, elementType: ElementType, vocabulary: [(name: String, value: GGUFWriter.Value)]
+  ) throws {
+    let c = configuration
+    var writer = GGUFWriter()
+    writer.add("general.architecture", .text("llama"))
+    writer.add("general.name", .text(name))
+    writer.add("general.file_type", .count(Self.fileType(elementType)))
+    writer.add("llama.vocab_size", .count(c.vocabularySize))
+    writer.add("llama.context_length", .count(c.contextLength))
+    writer.add("llama.embedding_length", .count(c.hiddenSize))
+    writer.add("llama.feed_forward_length", .count(c.intermediateSize))
+    writer.add("llama.block_count", .count(c.blockCount))
+    writer.add("llama.attention.head_count", .count(c.headCount))
+    writer.add("llama.attention.head_count_kv", .count(c.keyValueHeadCount))
+    writer.add("llama.attention.key_length", .count(c.headDimension))
+    writer.add("llama.attention.value_length", .count(c.headDimension))
+    writer.add("llama.attention.layer_norm_rms_epsilon", .number(c.normEpsilon))
+    writer.add("llama.rope.dimension_count", .count(c.headDimension))
+    writer.add("llama.rope.freq_base", .number(Float(c.ropeTheta)))
+    switch c.ropeScaling {
+    case .none: break
+    case .linear(let factor):
+      writer.add("llama.rope.scaling.type", .text("linear"))
+      writer.add("llama.rope.scaling.factor", .number(Float(factor)))
+    case .llama3:
+      throw GGUFError.unsupported(
+        file: url.path, cause: "llama3 rotary scaling is not written to GGUF", remedy: "export a Hugging Face directory")
+    }
+    for (name, value) in vocabulary { writer.add(name, value) }
+    for tensor in c.tensorShapes {
+      // GGML computes with vectors in F32 alone.
+      let type = tensor.shape.count == 1 ? .f32 : c.storageType(elementType, of: tensor)
+      let order = rowOrder(of: tensor.name)
+      let columns = tensor.shape.count == 1 ? 1 : tensor.shape[1]
+      writer.add(GGUFModel.name(of: tensor.name), shape: tensor.shape, as: type) { start, piece in
+        guard let order else { return fill(tensor, from: start, into: piece) }
+        var done = 0
+        while done < piece.count {
+          let (row, column) = (start + done).quotientAndRemainder(dividingBy: columns)
+          let count = min(columns - column, piece.count - done)
+          fill(tensor, from: order(row) * columns + column, into: piece.slice(done..<done + count))
+          done += count
+        }
+      }
+    }
+    try writer.write(to: url)
+  }
+
+  /// GGML's number of how most of a file is stored.
+  private static func fileType(_ type: ElementType) -> Int {
+    switch type {
+    case .f16: 1
+    case .q4_0: 2
+    case .q8_0: 7
+    case .bf16: 32
+    default: 0
+    }
+  }
+
+  /// The row of a tensor that stands at a place in the file: of queries and keys, elements half a head apart become
+  /// neighbours. See `GGUFModel`.
+  private func rowOrder(of name: String) -> ((Int) -> Int)? {
+    guard name.contains(".q_proj.") || name.contains(".k_proj.") else { return nil }
+    let width = configuration.headDimension
+    return { row in
+      let (head, place) = row.quotientAndRemainder(dividingBy: width)
+      let (pair, side) = place.quotientAndRemainder(dividingBy: 2)
+      return head * width + side * (width / 2) + pair
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import Foundation
+
+/// What an adapter adds to one anchor, in the files of Hugging Face's PEFT: `adapter_config.json` and
+/// `adapter_model.safetensors`.
+///
+/// Biases become those of the second low-rank factor (`lora_bias`), which PEFT scales like the product: they are stored
+/// divided by α / rank.
+public struct PEFTAdapter {
+  private let anchor: String
+  private let base: String
+  private let options: AdapterOptions
+  private let blocks: [(index: Int, projections: [(name: String, projection: Projection)])]
+
+  /// - Parameter base: where the anchor's own weights are, for the configuration.
+  /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`.
+  public init(_ family: Family, stitch id: String, adapter: Adapter, base: String) throws {
+    let route = try family.stitch(id).route
+    guard route.join == nil else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
+    anchor = id
+    self.base = base
+    options = adapter.options
+    blocks = family.network(route, adapter: adapter).stages.enumerated().map { index, stage in
+      guard case .block(let block) = stage else { preconditionFailure("an anchor has no stitching layer") }
+      return (
+        index,
+        zip(AdapterLayout.Target.allCases, [block.query, block.key, block.value, block.output])
+          .map { ($0.rawValue, $1) }
+      )
+    }
+  }
+
+  private struct Configuration: Encodable {
+    var peft_type = "LORA"
+    var task_type = "CAUSAL_LM"
+    var base_model_name_or_path: String
+    var r: Int
+    var lora_alpha: Float
+    var lora_dropout = 0.0
+    var lora_bias: Bool
+    var bias = "none"
+    var target_modules: [String]
+    var inference_mode = true
+    var fan_in_fan_out = false
+  }
+
+  /// Writes a directory that does not exist yet.
+  /// - Throws: `StorageError`.
+  public func write(to url: URL) throws {
+    let hasBiases = blocks.contains { $0.projections.contains { $0.projection.extraBias != nil } }
+    var writer = SafetensorsWriter()
+    for (index, projections) in blocks {
+      for (name, projection) in projections {
+        guard let lowRank = projection.lowRank else { continue }
+        let prefix = "base_model.model.model.layers.\(index).self_attn.\(name)"
+        writer.add("\(prefix).lora_A.weight", shape: [lowRank.rank, projection.inputSize], lowRank.a.dense)
+        writer.add("\(prefix).lora_B.weight", shape: [projection.outputSize, lowRank.rank], lowRank.b.dense)
+        if hasBiases {
+          let bias = projection.extraBias?.array ?? [Float](repeating: 0, count: projection.outputSize)
+          writer.add("\(prefix).lora_B.bias", shape: [projection.outputSize], bias.map { $0 / lowRank.scale })
+        }
+      }
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let configuration = try encoder.encode(
+      Configuration(
+        base_model_name_or_path: base, r: options.rank, lora_alpha: options.alpha, lora_bias: hasBiases,
+        target_modules: AdapterLayout.Target.allCases.map(\.rawValue)))
+    try NewDirectory.write(url) { directory in
+      try AtomicFile.write(configuration, to: directory.appendingPathComponent("adapter_config.json"))
+      try writer.write(to: directory.appendingPathComponent("adapter_model.safetensors"))
+    }
+  }
+}

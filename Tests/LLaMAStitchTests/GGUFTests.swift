@@ -1,0 +1,183 @@
+import Foundation
+import LLaMAStitch
+import Testing
+
+@Suite struct GGUFTests {
+  /// Writes the parts of a file one by one, wrong ones too.
+  private struct Bytes {
+    var data = Data()
+    mutating func put<Number: FixedWidthInteger>(_ number: Number) {
+      withUnsafeBytes(of: number.littleEndian) { data.append(contentsOf: $0) }
+    }
+    mutating func put(_ text: String) {
+      put(UInt64(text.utf8.count))
+      data.append(contentsOf: text.utf8)
+    }
+    init(version: UInt32 = 3, tensors: UInt64 = 0, values: UInt64 = 0) {
+      data.append(contentsOf: "GGUF".utf8)
+      put(version)
+      put(tensors)
+      put(values)
+    }
+    /// A tensor's description.
+    mutating func tensor(_ name: String, _ sizes: [UInt64], type: UInt32 = 0, start: UInt64 = 0) {
+      put(name)
+      put(UInt32(sizes.count))
+      for size in sizes { put(size) }
+      put(type)
+      put(start)
+    }
+    /// Pads to the beginning of the data, and adds so many bytes of it.
+    mutating func content(_ count: Int) {
+      data.append(Data(count: (32 - data.count % 32) % 32 + count))
+    }
+  }
+
+  private func make(version: UInt32 = 3, tensors: UInt64 = 0, values: UInt64 = 0, _ body: (inout Bytes) -> Void) -> Data {
+    var bytes = Bytes(version: version, tensors: tensors, values: values)
+    body(&bytes)
+    return bytes.data
+  }
+
+  @Test func damagedFilesAreOneLineErrors() throws {
+    let cases: [(Data, String)] = [
+      (Data(), "does not begin"),
+      (Data("GGUF".utf8), "does not begin"),
+      (Data("GGML".utf8) + Data(count: 40), "does not begin"),
+      (make(version: 1) { _ in }, "version 1"),
+      (make(version: 3 << 24) { _ in }, "big endian"),
+      (make(tensors: .max) { _ in }, "tensors, more than"),
+      (make(values: 1 << 60) { _ in }, "values, more than"),
+      (make(values: 1) { $0.put(UInt64.max); $0.content(64) }, "bytes of text, more than"),
+      (make(values: 1) { $0.put("a"); $0.put(UInt32(77)); $0.content(64) }, "unknown type 77"),
+      (make(values: 1) { $0.put("a"); $0.put(UInt32(9)); $0.put(UInt32(9)); $0.content(64) }, "elements of type 9"),
+      (
+        make(values: 1) { $0.put("a"); $0.put(UInt32(9)); $0.put(UInt32(8)); $0.put(UInt64.max / 2); $0.content(64) },
+        "elements of a list, more than"
+      ),
+      (
+        make(values: 2) { for _ in 0..<2 { $0.put("a"); $0.put(UInt32(0)); $0.put(UInt8(1)) }; $0.content(64) },
+        "names “a” twice"
+      ),
+      (make(tensors: 1) { $0.tensor("t", []); $0.content(64) }, "0 dimensions"),
+      (make(tensors: 1) { $0.tensor("t", [1, 1, 1, 1, 1]); $0.content(64) }, "5 dimensions"),
+      (make(tensors: 1) { $0.tensor("t", [0]); $0.content(64) }, "impossible shape"),
+      (make(tensors: 1) { $0.tensor("t", [.max]); $0.content(64) }, "impossible shape"),
+      (make(tensors: 1) { $0.tensor("t", [1 << 31, 1 << 31, 1 << 31]); $0.content(64) }, "larger than the file"),
+      (make(tensors: 1) { $0.tensor("t", [8], type: 10); $0.content(64) }, "“t” is Q2_K"),
+      (make(tensors: 1) { $0.tensor("t", [8], type: 1000); $0.content(64) }, "“t” is type 1000"),
+      (make(tensors: 1) { $0.tensor("t", [40], type: 12); $0.content(64) }, "no whole blocks"),
+      (make(tensors: 1) { $0.tensor("t", [8], start: 1 << 40); $0.content(64) }, "outside the file"),
+      (make(tensors: 1) { $0.tensor("t", [8], start: .max); $0.content(64) }, "outside the file"),
+      (make(tensors: 1) { $0.tensor("t", [8], start: 4); $0.content(64) }, "outside the file"),
+      (make(tensors: 1) { $0.tensor("t", [32]); $0.content(64) }, "outside the file"),
+      (make(tensors: 2) { for _ in 0..<2 { $0.tensor("t", [8]) }; $0.content(64) }, "two tensors “t”"),
+      (
+        make(values: 1) { $0.put("general.alignment"); $0.put(UInt32(4)); $0.put(UInt32(0)); $0.content(64) },
+        "alignment is not a power of two"
+      ),
+    ]
+    try withScratchDirectory { directory in
+      let url = directory.appending(path: "model.gguf")
+      for (data, part) in cases {
+        try data.write(to: url)
+        expectOneLine([url.path, part]) { _ = try GGUFFile(url) }
+      }
+    }
+  }
+
+  /// A small model written as GGUF.
+  private func model(in directory: URL) throws -> (Family, URL) {
+    let family = try RandomModel.family(in: TemporaryFolder())
+    let url = directory.appending(path: "model.gguf")
+    try MergedAnchor(family, stitch: "small", adapter: nil)
+      .writeGGUF(to: url, name: "small", elementType: .f32, vocabulary: [])
+    return (family, url)
+  }
+
+  @Test func everyBeginningOfAFileIsRefused() throws {
+    try withScratchDirectory { directory in
+      let (_, url) = try model(in: directory)
+      let whole = try Data(contentsOf: url)
+      let part = directory.appending(path: "part.gguf")
+      for count in stride(from: 0, to: whole.count - 32, by: 7) {
+        try whole.prefix(count).write(to: part)
+        expectOneLine([part.path]) { _ = try GGUFModel(part) }
+      }
+    }
+  }
+
+  @Test func aModelComesBackAsItWas() throws {
+    try withScratchDirectory { directory in
+      let (family, url) = try model(in: directory)
+      let model = try GGUFModel(url)
+      let original = family.anchors[0]
+      var expected = original.configuration
+      expected.eosTokens = model.configuration.eosTokens
+      expected.bosToken = model.configuration.bosToken
+      #expect(model.configuration == expected)
+      let copy = directory.appending(path: "copy")
+      try model.write(to: copy, elementType: nil, files: [:])
+      let opened = try LlamaModel.load(directory: copy)
+      #expect(opened.embedding.floats() == original.embedding.floats())
+      for (mine, theirs) in zip(opened.blocks, original.blocks) {
+        for (a, b) in zip(mine.projections, theirs.projections) { #expect(a.weight.floats() == b.weight.floats()) }
+        #expect(mine.attentionNorm.array == theirs.attentionNorm.array)
+      }
+    }
+  }
+
+  /// One block of 256 elements of a type, with bytes that a formula makes.
+  private func block(_ type: UInt32, bytes: [UInt8]) throws -> [Float] {
+    try withScratchDirectory { directory in
+      let data = make(tensors: 1) { bytes_ in
+        bytes_.tensor("t", [256, 1], type: type)
+        bytes_.content(0)
+        bytes_.data.append(contentsOf: bytes)
+      }
+      let url = directory.appending(path: "block.gguf")
+      try data.write(to: url)
+      return try GGUFFile(url).tensors["t"]!.floats()
+    }
+  }
+
+  /// Bits of a half: 0.5.
+  private let half: [UInt8] = [0x00, 0x38]
+
+  @Test func q4KFollowsItsDefinition() throws {
+    // Scales 1 … 8 and minima 9 … 16 of the eight groups, packed to 6 bits each; element i has the value i mod 16.
+    let scales = (1...8).map { UInt8($0 * 7) }
+    let minima = (9...16).map { UInt8($0 * 3) }
+    var packed = [UInt8](repeating: 0, count: 12)
+    for group in 0..<4 {
+      packed[group] = scales[group] | (scales[group + 4] >> 4) << 6
+      packed[group + 4] = minima[group] | (minima[group + 4] >> 4) << 6
+      packed[group + 8] = scales[group + 4] & 15 | (minima[group + 4] & 15) << 4
+    }
+    func quant(_ element: Int) -> UInt8 { UInt8((element * 5 + element / 32) % 16) }
+    var quants: [UInt8] = []
+    for pair in 0..<4 { for index in 0..<32 { quants.append(quant(pair * 64 + index) | quant(pair * 64 + 32 + index) << 4) } }
+    let floats = try block(12, bytes: half + half + packed + quants)
+    for element in 0..<256 {
+      let group = element / 32
+      #expect(floats[element] == 0.5 * Float(scales[group]) * Float(quant(element)) - 0.5 * Float(minima[group]))
+    }
+  }
+
+  @Test func q6KFollowsItsDefinition() throws {
+    func quant(_ element: Int) -> UInt8 { UInt8((element * 11 + element / 16) % 64) }
+    var low = [UInt8](repeating: 0, count: 128)
+    var high = [UInt8](repeating: 0, count: 64)
+    for element in 0..<256 {
+      let (half, rest) = element.quotientAndRemainder(dividingBy: 128)
+      let (quarter, index) = rest.quotientAndRemainder(dividingBy: 32)
+      low[half * 64 + quarter % 2 * 32 + index] |= (quant(element) & 15) << UInt8(quarter / 2 * 4)
+      high[half * 32 + index] |= (quant(element) >> 4) << UInt8(2 * quarter)
+    }
+    let scales = (0..<16).map { Int8($0 * 9 - 70) }
+    let floats = try block(14, bytes: low + high + scales.map { UInt8(bitPattern: $0) } + half)
+    for element in 0..<256 {
+      #expect(floats[element] == 0.5 * Float(scales[element / 16]) * (Float(quant(element)) - 32))
+    }
+  }
+}
