@@ -113,7 +113,7 @@ public struct ReplyOptions: Sendable, Equatable, Codable {
 
 /// What really made a reply.
 public struct ReplyStamp: Sendable, Equatable {
-  public enum Finish: String, Sendable { case stop, length, cancelled }
+  public enum Finish: String, Sendable, Codable { case stop, length, cancelled }
   public var stitch: String
   public var adapterStep: Int?
   public var tokens: Int

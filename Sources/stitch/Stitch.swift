@@ -21,6 +21,7 @@ struct Stitch: AsyncParsableCommand {
       FrontierCommand.self,
       Import.self,
       Export.self,
+      Replay.self,
       Bench.self,
       ConversationsCommand.self,
       Doctor.self,

@@ -107,4 +107,12 @@ void ct_send(const char *_Nonnull bytes, int count);
    cannot be printed. Any thread. */
 int ct_scalar_width(uint32_t scalar);
 
+/* What the terminal can do, asked without taking it; not while it is taken. */
+/* Colours of the terminal that TERM names: 0 if it has none, -1 if terminfo does not know it. */
+int ct_probe_colors(void);
+/* Whether the user's locale is one of UTF-8. */
+int ct_locale_is_utf8(void);
+/* Columns and rows of the terminal on standard output; 0 if it is none. */
+void ct_probe_size(int *_Nonnull width, int *_Nonnull height);
+
 #endif

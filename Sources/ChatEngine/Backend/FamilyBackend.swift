@@ -16,6 +16,10 @@ public final class FamilyBackend: ChatBackend {
     public var stitch: String?
     /// Where snapshots go, below `adapters/`.
     public var dataDirectory = UserDirectories.data
+    /// Whether snapshots are written there. Without, what was learned is in use until the program ends.
+    public var keepsSnapshots = true
+    /// Whether a reply goes on from what the one before left in the cache. It makes no difference but to time.
+    public var reusesCache = true
     /// Threads for replies, and as many for training.
     public var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -54,6 +58,9 @@ public final class FamilyBackend: ChatBackend {
     return summary
   }
 
+  /// `Family.identity` of the family, once it is loaded.
+  public var identity: String? { loaded.withLock { $0?.text.family.identity } }
+
   /// Opens the family, the first time. On the reply thread only.
   private func open() throws -> Loaded {
     if let loaded = loaded.withLock({ $0 }) { return loaded }
@@ -66,7 +73,7 @@ public final class FamilyBackend: ChatBackend {
       options.adapter, store: text.adapterStore(root: options.dataDirectory))
     adapters.begin(with: adapter, hash: hash)
     let loaded = Loaded(
-      text: text, summary: summary(text, adapter), maker: ReplyMaker(text, threads: options.threads))
+      text: text, summary: summary(text, adapter), maker: ReplyMaker(text, threads: options.threads, reusesCache: options.reusesCache))
     self.loaded.withLock { $0 = loaded }
     return loaded
   }
@@ -150,7 +157,7 @@ public final class FamilyBackend: ChatBackend {
     guard control.begin() else { throw EngineError.trainingIsRunning }
     try await TrainingRun(
       text: text, file: file, steps: steps, threads: options.threads,
-      adapters: adapters, store: text.adapterStore(root: options.dataDirectory), control: control, board: board
+      adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil, control: control, board: board
     ).start()
   }
 

@@ -33,8 +33,11 @@ final class ReplyMaker: @unchecked Sendable {
   /// Tokens of a prompt that are computed at once: a stopped reply waits for one such chunk.
   private static let chunkSize = 128
 
-  init(_ text: TextFamily, threads: Int) {
+  private let reusesCache: Bool
+
+  init(_ text: TextFamily, threads: Int, reusesCache: Bool = true) {
     self.text = text
+    self.reusesCache = reusesCache
     pool = ComputePool(threads: threads, name: "stitch-reply")
     fitter = PromptFitter(tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
   }
@@ -104,7 +107,7 @@ final class ReplyMaker: @unchecked Sendable {
 
   /// The session of a stitch, its cache as the last reply left it. A new adapter makes all caches void.
   private func session(_ stitch: Stitch, _ adapter: AdapterInUse.Current) -> InferenceSession {
-    if adapter.generation != generation {
+    if adapter.generation != generation || !reusesCache {
       cached = []
       generation = adapter.generation
     }

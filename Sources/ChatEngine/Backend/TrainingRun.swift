@@ -9,7 +9,8 @@ struct TrainingRun: Sendable {
   let steps: Int
   let threads: Int
   let adapters: AdapterInUse
-  let store: AdapterStore
+  /// `nil`: snapshots are not written.
+  let store: AdapterStore?
   let control: TrainingControl
   let board: StatusBoard
 
@@ -114,6 +115,10 @@ struct TrainingRun: Sendable {
   /// - Returns: a line that says so.
   private func keep(_ trainer: FamilyTrainer) -> String {
     let adapter = trainer.snapshot()
+    guard let store else {
+      adapters.take(adapter, hash: nil)
+      return "step \(adapter.step) in use from the next reply on"
+    }
     do {
       let snapshot = try store.save(adapter)
       adapters.take(adapter, hash: snapshot.hash)

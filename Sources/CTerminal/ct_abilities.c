@@ -1,7 +1,7 @@
 /* What the terminal can do, asked without taking it. */
 #define _GNU_SOURCE
 #define NCURSES_WIDECHAR 1
-#include "ct_abilities.h"
+#include "cterminal.h"
 
 #include <ncursesw/curses.h>
 #include <langinfo.h>

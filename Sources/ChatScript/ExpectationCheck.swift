@@ -1,0 +1,34 @@
+import ChatEngine
+
+extension Expectation {
+  /// What does not hold of a reply; empty if all does.
+  /// - Parameters:
+  ///   - text: without white space at its ends.
+  ///   - seconds: from sending to the last token.
+  public func failures(text: String, stamp: ReplyStamp, seconds: Double) -> [String] {
+    var failures: [String] = []
+    if let equals, equals != text { failures.append("expected “\(equals)”") }
+    for part in contains where !text.contains(part) { failures.append("expected “\(part)” in it") }
+    for pattern in regex {
+      // Patterns were tried when the script was read.
+      let found = (try? Regex(pattern)).flatMap { try? $0.firstMatch(in: text) }
+      if found == nil { failures.append("expected a match of /\(pattern)/") }
+    }
+    for part in not where text.contains(part) { failures.append("“\(part)” must not occur") }
+    if let maxTokens, stamp.tokens > maxTokens { failures.append("\(stamp.tokens) tokens, at most \(maxTokens) expected") }
+    if let finish, stamp.finish != finish { failures.append("ended by \(stamp.finish.rawValue), expected \(finish.rawValue)") }
+    if let stitch, stamp.stitch != stitch { failures.append("made by \(stamp.stitch), expected \(stitch)") }
+    if let maxSeconds, seconds > maxSeconds {
+      failures.append("took \(Self.short(seconds)) s, at most \(Self.short(maxSeconds)) s expected")
+    }
+    return failures
+  }
+
+  /// Whether nothing is expected, so that nothing can fail.
+  public var isEmpty: Bool { self == Expectation() }
+
+  private static func short(_ value: Double) -> String {
+    let hundredths = Int((value * 100).rounded())
+    return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
+  }
+}
