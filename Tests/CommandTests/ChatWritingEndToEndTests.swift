@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Tmux.executable != nil, "tmux is not installed: the terminal UI is not driven"))
 struct ChatWritingEndToEndTests {
   @Test func editorSearchAndClipboard() throws {
-    let stage = try ChatEndToEndTests.Stage(default: false)
+    let stage = try TerminalStage(default: false)
     let tmux = stage.tmux
     let script = stage.root.appendingPathComponent("my editor")
     let seen = stage.root.appendingPathComponent("seen")
@@ -69,7 +69,7 @@ struct ChatWritingEndToEndTests {
   }
 
   @Test func aPlainChatStopsAReplyByControlC() throws {
-    let stage = try ChatEndToEndTests.Stage(default: false, width: 384)
+    let stage = try TerminalStage(default: false, width: 384)
     let tmux = stage.tmux
     try tmux.enter("stty -a > \(stage.root.path)/before; \(StitchProcess.executable.path) chat --plain --max-tokens 4000 --temperature 1; echo \"status=$?\"")
     try tmux.wait("the prompt") { $0.contains("is loaded: ") && $0.contains("\nyou>") }

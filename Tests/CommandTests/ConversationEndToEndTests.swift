@@ -5,7 +5,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Tmux.executable != nil, "tmux is not installed: the terminal UI is not driven"))
 struct ConversationEndToEndTests {
   @Test func listedSearchedOpenedAndResumed() throws {
-    let stage = try ChatEndToEndTests.Stage(default: false)
+    let stage = try TerminalStage(default: false)
     let tmux = stage.tmux
     try stage.start("--max-tokens 8 --temperature 1")
     try stage.ask("first question", stitch: "large")
