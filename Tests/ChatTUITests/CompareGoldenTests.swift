@@ -27,8 +27,8 @@ import Testing
        2 small-large@4
        step 400 · stopped · 52.1 tok/s
        12 + 7 = 20.
-       - 二十
-       - é and 👍
+       • 二十
+       • é and 👍
 
        3 large · step 400 · …
        12 + 7 =
@@ -49,8 +49,8 @@ import Testing
        2 small-large@4
        step 400 · stopped · 52.1 tok/s
        12 + 7 = 20.
-       - 二十
-       - é and 👍
+       • 二十
+       • é and 👍
 
        ● 3 large · step 400 · 52.1 tok/s
        12 + 7 = 19, 十九.
@@ -73,8 +73,8 @@ import Testing
 
        2 small-large@4 · step 400 · stopped · 52.1 tok/s
        12 + 7 = 20.
-       - 二十
-       - é and 👍
+       • 二十
+       • é and 👍
 
        3 large · step 400 · …
        12 + 7 =
@@ -93,8 +93,8 @@ import Testing
 
        2 small-large@4 · step 400 · stopped · 52.1 tok/s
        12 + 7 = 20.
-       - 二十
-       - é and 👍
+       • 二十
+       • é and 👍
 
        ● 3 large · step 400 · 52.1 tok/s
        12 + 7 = 19, 十九.
@@ -116,8 +116,8 @@ import Testing
        step 400 · 52.1 tok/s   │ step 400 · stopped ·    │ 12 + 7 =
        It is 21, I think; in   │ 52.1 tok/s              │
        Japanese that is 二十一 │ 12 + 7 = 20.            │
-       .                       │ - 二十                  │
-                               │ - é and 👍              │
+       .                       │ • 二十                  │
+                               │ • é and 👍              │
       """)
   }
 
@@ -132,8 +132,8 @@ import Testing
        step 400 · 52.1 tok/s   │ step 400 · stopped ·    │ step 400 · 52.1 tok/s
        It is 21, I think; in   │ 52.1 tok/s              │ 12 + 7 = 19, 十九.
        Japanese that is 二十一 │ 12 + 7 = 20.            │
-       .                       │ - 二十                  │
-                               │ - é and 👍              │
+       .                       │ • 二十                  │
+                               │ • é and 👍              │
 
        · The conversation goes on with 3, large; /keep N takes another.
       """)
@@ -150,8 +150,8 @@ import Testing
        1 small · step 400 · 52.1 tok/s               │ 2 small-large@4                               │ 3 large · step 400 · …
        It is 21, I think; in Japanese that is 二十一 │ step 400 · stopped · 52.1 tok/s               │ 12 + 7 =
        .                                             │ 12 + 7 = 20.                                  │
-                                                     │ - 二十                                        │
-                                                     │ - é and 👍                                    │
+                                                     │ • 二十                                        │
+                                                     │ • é and 👍                                    │
       """)
   }
 
@@ -165,8 +165,8 @@ import Testing
        1 small · step 400 · 52.1 tok/s               │ 2 small-large@4                               │ ● 3 large · step 400 · 52.1 tok/s
        It is 21, I think; in Japanese that is 二十一 │ step 400 · stopped · 52.1 tok/s               │ 12 + 7 = 19, 十九.
        .                                             │ 12 + 7 = 20.                                  │
-                                                     │ - 二十                                        │
-                                                     │ - é and 👍                                    │
+                                                     │ • 二十                                        │
+                                                     │ • é and 👍                                    │
 
        · The conversation goes on with 3, large; /keep N takes another.
       """)
@@ -184,8 +184,8 @@ import Testing
        step 400 - 52.1 tok/s   | step 400 - stopped -    | step 400 - 52.1 tok/s
        It is 21, I think; in   | 52.1 tok/s              | 12 + 7 = 19, 十九.
        Japanese that is 二十一 | 12 + 7 = 20.            |
-       .                       | - 二十                  |
-                               | - é and 👍              |
+       .                       | * 二十                  |
+                               | * é and 👍              |
 
        * The conversation goes on with 3, large; /keep N takes another.
       """)
