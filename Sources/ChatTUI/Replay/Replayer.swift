@@ -76,28 +76,40 @@ public struct Replayer {
     }
     let seconds = asked.duration(to: .now) / .seconds(1)
     for entry in state.conversation.entries where entry.id > before {
+      let replies: [Reply]
       switch entry.kind {
       case .notice(let text, let isWarning) where isWarning: return (done, text)
-      case .reply(let reply):
-        switch reply.state {
-        case .finished(let stamp):
-          let text = reply.text.trimmingWhitespace
-          done.replies.append(
-            .init(
-              text: text, stitch: stamp.stitch, adapterStep: stamp.adapterStep, tokens: stamp.tokens, finish: stamp.finish,
-              tokensPerSecond: stamp.tokensPerSecond, seconds: seconds))
-          if let expectation = step.expectation, !expectation.isEmpty {
-            done.isChecked = true
-            done.failures += expectation.failures(text: text, stamp: stamp, seconds: seconds)
-          }
-        case .failed(let message): return (done, message)
-        case .waiting, .streaming, .stopped: return (done, "the reply was cut off")
-        }
-      default: break
+      case .notice, .user: continue
+      case .reply(let reply): replies = [reply]
+      case .comparison(let comparison): replies = comparison.columns.map(\.reply)
+      }
+      for reply in replies {
+        if let error = take(reply, seconds, step.expectation, into: &done) { return (done, error) }
       }
     }
     if case .train = step.action, state.training.phase == .failed { return (done, state.training.message) }
     return (done, nil)
+  }
+
+  /// - Returns: why there is no whole reply.
+  private func take(
+    _ reply: Reply, _ seconds: Double, _ expectation: Expectation?, into done: inout ReplayResult.Step
+  ) -> String? {
+    switch reply.state {
+    case .failed(let message): return message
+    case .waiting, .streaming, .stopped: return "the reply was cut off"
+    case .finished(let stamp):
+      let text = reply.text.trimmingWhitespace
+      done.replies.append(
+        .init(
+          text: text, stitch: stamp.stitch, adapterStep: stamp.adapterStep, tokens: stamp.tokens, finish: stamp.finish,
+          tokensPerSecond: stamp.tokensPerSecond, seconds: seconds))
+      if let expectation, !expectation.isEmpty {
+        done.isChecked = true
+        done.failures += expectation.failures(text: text, stamp: stamp, seconds: seconds)
+      }
+      return nil
+    }
   }
 
   private mutating func wait(_ isWaiting: (AppState) -> Bool) {
