@@ -175,8 +175,9 @@ class Program:
         return True
 
     def settle(self, quiet):
-        """Reads until nothing has come for a while."""
-        while self.read(quiet):
+        """Reads until nothing has come for a while, but not for ever: training is never quiet."""
+        end = time.perf_counter() + 5 * quiet
+        while time.perf_counter() < end and self.read(quiet):
             pass
 
     def wait(self, what, wanted, timeout=60.0):

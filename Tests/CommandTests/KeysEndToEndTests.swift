@@ -39,7 +39,8 @@ struct KeysEndToEndTests {
 
   /// A chat with something to scroll in.
   private func begin(_ stage: TerminalStage) throws {
-    try stage.start("--max-tokens 4 --temperature 1")
+    // An editor that does its work by itself.
+    try stage.start("--max-tokens 4 --temperature 1", before: "export VISUAL='sed -i s/alpha/edited/'")
     for _ in 0..<6 { try stage.tmux.enter("/stitch") }
     try stage.tmux.wait("the stops") { $0.contains("5 large") }
   }
