@@ -355,6 +355,26 @@ private final class Desk {
     #expect(try desk.store.ids().count == 3)
   }
 
+  @Test func editsForgettingAndAutoComeBack() throws {
+    let desk = try Desk()
+    defer { desk.cleanUp() }
+    try desk.exchange("a", "one")
+    try desk.exchange("b", "two")
+    try desk.apply(.submit("/edit better"))
+    try desk.finish("three")
+    #expect(try desk.turns(desk.saved()) == ["u:a", "large:one", "u:better", "large:three"])
+    let lines = try desk.store.read(desk.saved().id).items.count
+    try desk.apply(.submit("/drop 2"))
+    try desk.apply(.submit("/auto 77"))
+    let saved = try desk.saved()
+    #expect(saved.items.count == lines && saved.settings.forgotten == 2 && saved.settings.auto == 77)
+    var state = AppState()
+    state.apply(.loaded(ScriptedBackend.summary))
+    state.apply(.conversationOpened(saved, obstacle: nil))
+    #expect(state.conversation.messages.map(\.content) == ["better", "three"])
+    #expect(state.auto?.target == 77)
+  }
+
   @Test func startOptionsHoldAgainstTheFile() throws {
     let desk = try Desk()
     defer { desk.cleanUp() }

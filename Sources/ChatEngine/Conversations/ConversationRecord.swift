@@ -52,6 +52,10 @@ public struct ConversationSettings: Sendable, Equatable, Codable {
   public var stitch: String?
   /// What is in use; `nil` if that is not known.
   public var adapter: AdapterReference?
+  /// Tokens per second that the slider holds by itself; `nil` where it stays where it stands.
+  public var auto: Double?
+  /// How many of the oldest messages the model is not shown any more; `nil`: none.
+  public var forgotten: Int?
 
   public init() {}
 }

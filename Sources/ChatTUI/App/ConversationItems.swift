@@ -83,6 +83,7 @@ extension Conversation {
       case .notice(let text, let isWarning): append(.notice(text, isWarning: isWarning), isKept: true)
       }
     }
+    if let forgotten = saved.settings.forgotten { _ = forget(oldest: forgotten) }
   }
 
   var turns: Int { entries.count(where: \.isTurn) }

@@ -7,8 +7,9 @@ package struct Journal: Sendable, Equatable {
   fileprivate struct Written: Sendable, Equatable {
     var id: Int
     var revision: Int
-    /// Of a reply: how much of its text.
+    /// Of a reply: how much of its text, and which stitch made it.
     var bytes = 0
+    var stitch = ""
     /// Nothing more is expected.
     var isEnded = true
   }
@@ -156,7 +157,10 @@ extension Journal.Written {
   fileprivate init(_ entry: Entry, _ content: Entry.Content) {
     id = entry.id
     revision = entry.revision
-    if case .reply(let reply) = content { bytes = reply.text.utf8.count }
+    if case .reply(let reply) = content {
+      bytes = reply.text.utf8.count
+      stitch = reply.stitch
+    }
   }
 
   fileprivate static func begin(
@@ -168,6 +172,7 @@ extension Journal.Written {
     case .notice(let text, let isWarning): return (new, [.notice(text, isWarning: isWarning)])
     case .reply(let reply):
       new.isEnded = false
+      new.stitch = reply.stitch
       return (new, [.reply(reply.start)] + new.write(reply))
     }
   }
@@ -175,7 +180,16 @@ extension Journal.Written {
   /// What is new in the entry; `nil` if what was recorded of it no longer holds.
   fileprivate mutating func advance(to entry: Entry, _ content: Entry.Content) -> [ConversationRecord]? {
     if revision == entry.revision { return [] }
-    guard case .reply(let reply) = content, reply.text.utf8.count >= bytes else { return nil }
+    guard case .reply(let reply) = content else {
+      // What was said stays what it was, though the model may not be shown it any more.
+      revision = entry.revision
+      return []
+    }
+    if isEnded && !reply.isOpen && reply.stitch == stitch && reply.text.utf8.count == bytes {
+      revision = entry.revision
+      return []
+    }
+    guard reply.text.utf8.count >= bytes else { return nil }
     // Asked for again, not begun again.
     if reply.state == .waiting { return [] }
     var records: [ConversationRecord] = []
@@ -228,6 +242,9 @@ extension AppState {
     settings.nextSeed = waiting?.seed ?? sampling.seed &+ UInt64(repliesStarted)
     settings.stitch = currentStop?.id ?? wantedStitch
     settings.adapter = adapter
+    settings.auto = auto?.target
+    let forgotten = conversation.entries.count { $0.isTurn && $0.isForgotten }
+    settings.forgotten = forgotten > 0 ? forgotten : nil
     return settings
   }
 }

@@ -139,7 +139,7 @@ extension AppState {
   }
 
   /// The family is there, with the adapter that the conversation needs.
-  private var canReply: Bool {
+  var canReply: Bool {
     guard case .ready = family else { return false }
     return opening != .adapter
   }

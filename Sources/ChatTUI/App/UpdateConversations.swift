@@ -195,7 +195,13 @@ extension AppState {
     if let system = startedWith.system { conversation.system = system }
     sampling = settings.sampling.overridden(by: startedWith.sampling)
     repliesStarted = sampling.seed == settings.sampling.seed ? Int(clamping: settings.nextSeed &- sampling.seed) : 0
-    guard startedWith.stitch == nil, let stitch = settings.stitch else { return }
+    guard startedWith.stitch == nil else { return }
+    if let target = settings.auto {
+      if stops.isEmpty { wantedStitch = "auto" } else { startAuto(target) }
+      return
+    }
+    auto = nil
+    guard let stitch = settings.stitch else { return }
     if stops.isEmpty {
       wantedStitch = stitch
     } else if let index = stopIndex(stitch) {

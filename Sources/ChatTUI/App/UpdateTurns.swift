@@ -63,7 +63,7 @@ extension AppState {
       say("a reply is running: Esc stops it")
       return []
     }
-    guard case .ready = family, let id = conversation.continuable else {
+    guard canReply, let id = conversation.continuable else {
       say("there is no reply to go on with", isWarning: true)
       return []
     }
