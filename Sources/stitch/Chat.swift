@@ -81,6 +81,7 @@ struct Chat: ParsableCommand {
     var options = ChatUIOptions()
     options.stitch = settings.stitch
     options.sampling = settings.sampling
+    options.overflow = settings.overflow
     options.system = settings.system
     options.trainingSteps = settings.trainingSteps
     options.keepsTranscript = settings.keepTranscript

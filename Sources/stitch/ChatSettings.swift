@@ -11,6 +11,8 @@ struct ChatSettings: Equatable {
   var adapter: String?
   var stitch: String?
   var sampling = ReplyOptions()
+  /// What happens where the context is full; `nil`: the screen asks, lines of text do not.
+  var overflow: ReplyOptions.Overflow?
   var system = ""
   var ascii = false
   var mouse = true
@@ -49,7 +51,11 @@ struct ChatSettings: Equatable {
     stitch = try fields.text("stitch") ?? stitch
     for name in sampling {
       guard let node = fields[name] else { continue }
-      do { try SamplingSetting(name: name, value: try node.text(name)).apply(to: &self.sampling) } catch let error as SamplingSetting.Refusal {
+      do {
+        let setting = try SamplingSetting(name: name, value: try node.text(name))
+        setting.apply(to: &self.sampling)
+        if setting.name == .overflow { overflow = self.sampling.overflow }
+      } catch let error as SamplingSetting.Refusal {
         throw node.error(error.description)
       }
     }
@@ -69,7 +75,10 @@ struct ChatSettings: Equatable {
     adapter = script.adapter ?? adapter
     stitch = script.stitch ?? stitch
     system = script.system ?? system
-    for setting in script.settings { setting.apply(to: &sampling) }
+    for setting in script.settings {
+      setting.apply(to: &sampling)
+      if setting.name == .overflow { overflow = sampling.overflow }
+    }
     sampling.seed = script.seed ?? sampling.seed
   }
 
@@ -94,10 +103,13 @@ struct ChatSettings: Equatable {
       line("adapter", text(adapter), "own, latest, none, or the beginning of a snapshot's hash.", example: "own"),
       line("stitch", text(stitch), "The size to begin with: a stop's name or number.", example: "large"),
     ]
-    for name in SamplingSetting.Name.allCases {
+    for name in SamplingSetting.Name.allCases where name != .overflow {
       lines.append(line(name.rawValue, SamplingSetting.text(of: name, in: sampling), samplingHelp[name] ?? ""))
     }
     lines += [
+      line(
+        "overflow", overflow?.rawValue, "Where the context is full: ask, or leave out the oldest messages.",
+        example: "ask"),
       line("system", Self.quoted(system), "The system prompt."),
       line("ascii", String(ascii), "Draw with ASCII characters only."),
       line("mouse", String(mouse), "Take the mouse; without it the terminal's own selection works as always."),
