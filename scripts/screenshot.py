@@ -4,7 +4,7 @@
     tmux capture-pane -e -p -t SESSION | scripts/screenshot.py > docs/screen.svg
 
 Needs nothing but Python 3. Colours are the terminal's sixteen; the rest of SGR that the program uses
-(bold, dim, reverse, default) is understood too.
+(bold, dim, italic, underline, reverse, default) is understood too.
 """
 
 import html
@@ -36,10 +36,16 @@ def apply(codes, style):
             style["bold"] = True
         elif code == 2:
             style["dim"] = True
+        elif code == 3:
+            style["italic"] = True
+        elif code == 4:
+            style["underline"] = True
         elif code == 7:
             style["reverse"] = True
         elif code == 22:
             style.pop("bold", None), style.pop("dim", None)
+        elif code in (23, 24):
+            style.pop("italic" if code == 23 else "underline", None)
         elif code == 27:
             style.pop("reverse", None)
         elif 30 <= code <= 37 or 90 <= code <= 97:
@@ -94,6 +100,8 @@ def main():
                 continue
             extra = ' font-weight="bold"' if style.get("bold") else ""
             extra += ' opacity="0.6"' if style.get("dim") else ""
+            extra += ' font-style="italic"' if style.get("italic") else ""
+            extra += ' text-decoration="underline"' if style.get("underline") else ""
             print(
                 f'<text x="{x:.1f}" y="{top + FONT_SIZE - 1}" textLength="{length:.1f}" fill="{fg}"{extra} '
                 f'xml:space="preserve">{html.escape(text)}</text>'

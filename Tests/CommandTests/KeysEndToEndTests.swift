@@ -25,9 +25,10 @@ struct KeysEndToEndTests {
           return
         }
         if !Self.harmless.contains(binding.intent) {
-          if let program = try stage.tmux.child() { kill(program, SIGKILL) }
-          try stage.tmux.wait("the end") { $0.contains("status=137") }
-          try stage.tmux.enter("stty sane; tput reset; clear")
+          if let program = try stage.tmux.child() { kill(program, SIGTERM) }
+          try stage.tmux.wait("the end") { $0.contains("status=143\n") }
+          try stage.tmux.enter("clear")
+          try stage.tmux.wait("an empty screen") { !$0.contains("status") }
           try begin(stage)
         }
       }
@@ -41,7 +42,7 @@ struct KeysEndToEndTests {
   private func begin(_ stage: TerminalStage) throws {
     // An editor that does its work by itself.
     try stage.start("--max-tokens 4 --temperature 1", before: "export VISUAL='sed -i s/alpha/edited/'")
-    for _ in 0..<6 { try stage.tmux.enter("/stitch") }
+    for _ in 0..<12 { try stage.tmux.enter("/stitch") }
     try stage.tmux.wait("the stops") { $0.contains("5 large") }
   }
 
