@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Draws what a tmux pane shows as an SVG: docs/screen.svg and its like.
+"""Draws what a tmux pane shows as an SVG: docs/NAME.svg and its like.
 
-    tmux capture-pane -e -p -t SESSION | scripts/screenshot.py > docs/screen.svg
+    tmux capture-pane -e -p -t SESSION | scripts/screenshot.py > docs/NAME.svg
 
 Needs nothing but Python 3. Colours are the terminal's sixteen; the rest of SGR that the program uses
 (bold, dim, italic, underline, reverse, default) is understood too.
