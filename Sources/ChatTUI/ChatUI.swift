@@ -10,6 +10,8 @@ public struct ChatUIOptions: Sendable {
   public var system = ""
   /// Steps of `/train FILE` without a number.
   public var trainingSteps = LessonSettings.steps
+  /// Tokens a second that auto holds where no other number is given.
+  public var autoTarget = SpeedController.comfortable
   /// Draw with ASCII only. Texts keep their characters.
   public var ascii = false
   /// Take the mouse: slider and wheel. Without it the terminal's own selection works as always.
@@ -97,6 +99,7 @@ extension AppState {
     self.init()
     glyphs = options.ascii ? .ascii : .unicode
     screen.mouse = options.mouse
+    autoTarget = options.autoTarget
     screen.theme = ChatUIOptions.isNoColorSet ? .mono : options.theme
     wantedStitch = options.stitch
     sampling = options.sampling

@@ -84,6 +84,7 @@ struct Chat: ParsableCommand {
     options.overflow = settings.overflow
     options.system = settings.system
     options.trainingSteps = settings.trainingSteps
+    options.autoTarget = settings.autoTarget
     options.keepsTranscript = settings.keepTranscript
     options.family = FamilyReference(directory)
     options.saving = ConversationSaving(store: store, program: "stitch \(Stitch.configuration.version)")

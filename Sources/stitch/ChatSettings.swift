@@ -22,6 +22,7 @@ struct ChatSettings: Equatable {
   /// Conversations are kept on disk.
   var save = true
   var trainingSteps = LessonSettings.steps
+  var autoTarget = SpeedController.comfortable
   /// The program for long texts; `nil`: `$VISUAL`, `$EDITOR`.
   var editor: String?
 
@@ -40,7 +41,7 @@ struct ChatSettings: Equatable {
     guard let root = try YAMLDocument.read(text, file: url.path) else { return }
     let sampling = SamplingSetting.Name.allCases.map(\.rawValue)
     let known =
-      ["family", "adapter", "stitch", "system", "ascii", "mouse", "color", "theme", "save", "keep_transcript", "training_steps", "editor"]
+      ["family", "adapter", "stitch", "auto", "system", "ascii", "mouse", "color", "theme", "save", "keep_transcript", "training_steps", "editor"]
     let fields = try FieldReader(root, known: known + sampling, kind: "setting")
     let folder = url.deletingLastPathComponent()
     if let path = try fields.text("family") { family = resolvePath(path, in: folder) }
@@ -59,6 +60,7 @@ struct ChatSettings: Equatable {
         throw node.error(error.description)
       }
     }
+    autoTarget = try fields.positive("auto") ?? autoTarget
     system = try fields.text("system") ?? system
     ascii = try fields.bool("ascii") ?? ascii
     mouse = try fields.bool("mouse") ?? mouse
@@ -101,7 +103,8 @@ struct ChatSettings: Equatable {
       "# Settings of `stitch chat`; this is \(Self.quoted(Self.configurationFile.path)). The command line overrules them.\n",
       line("family", text(family), "The family; without it $STITCH_FAMILY, weights/tiny, or the one installed.", example: "~/families/mine"),
       line("adapter", text(adapter), "own, latest, none, or the beginning of a snapshot's hash.", example: "own"),
-      line("stitch", text(stitch), "The size to begin with: a stop's name or number.", example: "large"),
+      line("stitch", text(stitch), "The size to begin with: a stop's name or number, or auto to let the speed decide.", example: "large"),
+      line("auto", String(format: "%g", autoTarget), "Tokens a second that auto holds."),
     ]
     for name in SamplingSetting.Name.allCases where name != .overflow {
       lines.append(line(name.rawValue, SamplingSetting.text(of: name, in: sampling), samplingHelp[name] ?? ""))

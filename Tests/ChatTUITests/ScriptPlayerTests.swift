@@ -155,6 +155,15 @@ private final class Stage {
     }
   }
 
+  @Test func theConfiguredSpeedIsWhatAutoHolds() {
+    var options = ChatUIOptions()
+    options.autoTarget = 35
+    options.stitch = "auto"
+    var state = AppState(options)
+    state.apply(.resize(width: 80, height: 24), .loaded(ScriptedBackend.summary))
+    #expect(state.auto?.target == 35)
+  }
+
   @Test func settingsOfTheScreen() {
     var state = readyState()
     var screen = ScreenSettings()

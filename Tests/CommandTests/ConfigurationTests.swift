@@ -36,6 +36,7 @@ import Testing
       theme: light
       keep_transcript: no
       training_steps: 77
+      auto: 35.5
       editor: nano -w
       """,
     ]
@@ -46,7 +47,7 @@ import Testing
         try first.output.write(to: workspace.directory.appending(path: "config/stitch/config.yaml"))
         #expect(try run(["chat", "--print-config"]).text == first.text)
         if text?.contains("nano") == true {
-          for part in ["/family\"\n", "temperature: 0.7\n", "max_tokens: 33\n", "seed: 12345678901234567890\n", "theme: light\n", "mouse: false\n", "editor: \"nano -w\"\n"] {
+          for part in ["/family\"\n", "temperature: 0.7\n", "max_tokens: 33\n", "seed: 12345678901234567890\n", "theme: light\n", "auto: 35.5\n", "mouse: false\n", "editor: \"nano -w\"\n"] {
             #expect(first.text.contains(part), "\(part)")
           }
         }

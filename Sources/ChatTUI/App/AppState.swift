@@ -46,6 +46,8 @@ package struct AppState: Sendable, Equatable {
   package var cachedTokens: [String: Int] = [:]
   /// Moves the slider by itself.
   package var auto: SpeedController?
+  /// Tokens a second, where auto is begun without a number.
+  package var autoTarget = SpeedController.comfortable
 
   package var conversation = Conversation()
   /// What of it is saved.

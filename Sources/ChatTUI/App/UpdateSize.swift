@@ -67,7 +67,7 @@ extension AppState {
       say("auto begins once the family is loaded")
       return
     }
-    let target = target ?? SpeedController.comfortable
+    let target = target ?? autoTarget
     auto = SpeedController(target: target, stops: stops)
     // The newest reply says what this machine gives.
     if case .finished(let stamp)? = conversation.lastReply?.state, stamp.tokens > 4 {
