@@ -38,7 +38,7 @@ test-peers: setup ## check formats with transformers, PEFT and llama.cpp (a quar
 	$(BUILD) --product tiny-corpus
 	python3 Benchmarks/interop.py
 
-bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idling, memory (two minutes)
+bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idling, memory (a few minutes)
 	$(BUILD) --product stitch
 	python3 Benchmarks/bench_ui.py
 

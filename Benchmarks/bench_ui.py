@@ -80,7 +80,7 @@ def keystrokes(arguments):
         while len(times) < arguments.keys:
             talk(program)
             typed = ""
-            for character in "abcdefghijklmnopqrst":
+            for character in "abcdef":
                 # Not in step with the frames.
                 program.read(0.013 + len(times) % 7 * 0.004)
                 typed += character
