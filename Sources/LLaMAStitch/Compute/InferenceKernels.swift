@@ -103,6 +103,8 @@ struct FloatPointer {
     base = buffer.base + offset
   }
   fileprivate init(base: UnsafeMutablePointer<Float>) { self.base = base }
+
+  @inline(__always) func copy(_ source: FloatPointer, count: Int) { base.update(from: source.base, count: count) }
 }
 
 /// Rows of floats at an address, `stride` apart.

@@ -87,7 +87,7 @@ extension InferenceSession {
     var result = GenerationResult()
     result.tokens.reserveCapacity(min(options.maxTokens, contextLength))
     result.promptTokens = prompt.count
-    result.reusedTokens = reusePrefix(of: prompt)
+    result.reusedTokens = reuse(prompt)
 
     let start = clock.now
     if listener(.prompt(done: result.reusedTokens, total: prompt.count)) == .stop {
@@ -131,13 +131,5 @@ extension InferenceSession {
       logits = try evaluate(token)
     }
     return .length
-  }
-
-  /// Keeps what is cached of the beginning of `prompt`, forgets the rest; answers how many tokens are kept. The last
-  /// token of the prompt is always computed, for its logits.
-  private func reusePrefix(of prompt: [Int]) -> Int {
-    let common = min(commonPrefix(with: prompt), prompt.count - 1)
-    truncate(to: common)
-    return common
   }
 }

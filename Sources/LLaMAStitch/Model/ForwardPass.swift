@@ -68,17 +68,26 @@ struct ForwardPass {
   /// Of the first one.
   let position: Int
 
-  /// From token ids to the residual stream before the final norm.
-  func residualStream(_ plan: NetworkPlan, ids: PlainArray<Int32>) -> Rows {
+  /// The residual stream after the stages in `range`, from token ids where it starts with the first and from what the
+  /// prefix cache holds otherwise.
+  func residualStream(_ plan: NetworkPlan, stages range: Range<Int>, ids: PlainArray<Int32>) -> Rows {
     var (x, other) = workspace.residual
+    let kept = range.lowerBound == 0 ? nil : plan.prefix?.stream(after: range.lowerBound)
     for token in team.share(of: tokens) {
-      kernels.widen(plan.embedding, row: Int(ids[token]), into: x.at(token))
+      if let kept {
+        x.at(token).copy(kept.at(position + token), count: kept.stride)
+      } else {
+        kernels.widen(plan.embedding, row: Int(ids[token]), into: x.at(token))
+      }
     }
     team.barrier()
-    for index in 0..<plan.stages.count {
+    for index in range {
       switch plan.stages[index] {
       case .block(let block):
         self.block(block, x)
+        if index < plan.sharedStages, let kept = plan.prefix?.stream(after: index + 1) {
+          for token in team.share(of: tokens) { kept.at(position + token).copy(x.at(token), count: kept.stride) }
+        }
       case .stitch(let projection):
         reduce((projection, nil, nil), x)
         project(projection, x, into: other, rows: team.share(of: projection.rows, unit: 8))

@@ -39,7 +39,9 @@ public enum LogitsSelection: Sendable {
 ///
 /// All scratch is allocated in `init`; evaluating one token allocates nothing.
 ///
-/// `@unchecked Sendable`: calls take turns by `lock`. A view of logits is good until the next call.
+/// Sessions of stitches that start in the same anchor can share what its blocks compute: see `PrefixCache`.
+///
+/// `@unchecked Sendable`: calls take turns by `lock`, sessions with the same prefix cache among each other, too. A view of logits is good until the next call.
 public final class InferenceSession: @unchecked Sendable {
   public let network: Network
   /// Positions that fit.
@@ -50,8 +52,12 @@ public final class InferenceSession: @unchecked Sendable {
   private let core: Core
   private let pool: ComputePool
   private let body: @Sendable (Team) -> Void
-  private let lock = NSLock()
+  private let prefix: PrefixCache?
+  private let lock: NSLock
+  /// The text; everything behind the stitching layer is computed of it.
   private var history: [Int] = []
+  /// The prefix cache's version when it last was seen to have the text.
+  private var seenVersion = -1
   /// Whether work is split over the pool's threads. For tests, before the first evaluation; it cannot change results.
   package var splitting = Splitting.measured
   package enum Splitting { case never, always, measured }
@@ -61,25 +67,30 @@ public final class InferenceSession: @unchecked Sendable {
   /// - Parameters:
   ///   - contextLength: positions to keep; by default what the network was made for, at most 4,096.
   ///   - chunkSize: tokens computed at once when reading a long text.
+  ///   - prefix: of the anchor the network starts in; it decides the context length.
   public convenience init(
-    network: Network, contextLength: Int? = nil, chunkSize: Int = 256, pool: ComputePool = .shared
+    network: Network, contextLength: Int? = nil, chunkSize: Int = 256, pool: ComputePool = .shared,
+    prefix: PrefixCache? = nil
   ) {
     self.init(
-      network: network, contextLength: contextLength, chunkSize: chunkSize, pool: pool, kernels: .best)
+      network: network, contextLength: contextLength, chunkSize: chunkSize, pool: pool, kernels: .best, prefix: prefix)
   }
 
   /// As above, on a given instruction set.
   package init(
-    network: Network, contextLength: Int?, chunkSize: Int, pool: ComputePool, kernels: InferenceKernels
+    network: Network, contextLength: Int?, chunkSize: Int, pool: ComputePool, kernels: InferenceKernels,
+    prefix: PrefixCache? = nil
   ) {
     precondition(chunkSize > 0)
     self.network = network
-    self.contextLength = max(1, contextLength ?? min(4096, network.contextLength))
+    self.prefix = prefix
+    lock = prefix?.lock ?? NSLock()
+    self.contextLength = prefix?.contextLength ?? max(1, contextLength ?? min(4096, network.contextLength))
     self.chunkSize = min(chunkSize, self.contextLength)
     self.pool = pool
     let core = Core(
       network, contextLength: self.contextLength, chunkSize: self.chunkSize, threads: pool.threads,
-      kernels: kernels)
+      kernels: kernels, prefix: prefix)
     self.core = core
     body = { team in core.run(team) }
     history.reserveCapacity(self.contextLength)
@@ -98,6 +109,23 @@ public final class InferenceSession: @unchecked Sendable {
       let limit = min(history.count, tokens.count)
       while common < limit && history[common] == tokens[common] { common += 1 }
       return common
+    }
+  }
+
+  /// Keeps what is computed of the beginning of `prompt`, by this session or, where it has nothing of its own, by another
+  /// one that shares its prefix; forgets the rest. The last token is always computed, for its logits.
+  /// - Returns: how many tokens are kept.
+  func reuse(_ prompt: [Int]) -> Int {
+    lock.withLock {
+      let limit = prompt.count - 1
+      var common = 0
+      while common < min(limit, history.count) && history[common] == prompt[common] { common += 1 }
+      history.removeLast(history.count - common)
+      if let prefix, core.plan.sharedStages == core.plan.stages.count {
+        let more = min(limit, prefix.common(prompt, blocks: core.plan.sharedStages))
+        if more > common { history.append(contentsOf: prompt[common..<more]) }
+      }
+      return history.count
     }
   }
 
@@ -123,16 +151,13 @@ public final class InferenceSession: @unchecked Sendable {
     var start = 0
     while start < tokens.count {
       let count = min(chunkSize, tokens.count - start)
-      let isLast = start + count == tokens.count
-      for index in 0..<count { core.ids[index] = Int32(tokens[start + index]) }
-      let wanted =
+      let wanted: Wanted =
         switch logits {
-        case .none: 0
-        case .last: isLast ? 1 : 0
-        case .all: count
+        case .none: .none
+        case .last: start + count == tokens.count ? .last : .none
+        case .all: .rows(from: start)
         }
-      step(count: count, logits: wanted, logitsRow: logits == .all ? start : 0)
-      for index in 0..<count { history.append(tokens[start + index]) }
+      advance(tokens[start..<start + count], wanted)
       start += count
     }
     let rows =
@@ -153,9 +178,7 @@ public final class InferenceSession: @unchecked Sendable {
       throw .contextOverflow(needed: history.count + 1, contextLength: contextLength)
     }
     try check(token)
-    core.ids[0] = Int32(token)
-    step(count: 1, logits: 1, logitsRow: 0)
-    history.append(token)
+    advance(CollectionOfOne(token), .last)
     return core.logits.vector(offset: 0, count: network.vocabularySize)
   }
 
@@ -165,21 +188,65 @@ public final class InferenceSession: @unchecked Sendable {
     }
   }
 
-  private func step(count: Int, logits: Int, logitsRow: Int) {
-    core.step = Core.Step(tokens: count, position: history.count, logits: logits, logitsRow: logitsRow)
-    let isBatch = count > 1
-    let work = core.plan.multiplications * count
+  /// The logits that a piece of text is to leave behind.
+  private enum Wanted {
+    case none, last
+    /// Of every token, from this row on.
+    case rows(from: Int)
+  }
+
+  /// Appends at most `chunkSize` tokens to the text.
+  private func advance(_ tokens: some Collection<Int>, _ wanted: Wanted) {
+    let (start, end) = (history.count, history.count + tokens.count)
+    let stages = core.plan.stages.count
+    history.append(contentsOf: tokens)
+    guard let prefix else {
+      return run(start..<end, stages: 0..<stages, wanted, from: start, to: end)
+    }
+    if prefix.version == seenVersion { prefix.follow(tokens, from: start) } else { prefix.follow(history, from: 0) }
+    seenVersion = prefix.version
+    let shared = core.plan.sharedStages
+    // What another text has taken the place of is computed again, but for the tail, which is this session's own.
+    var position = min(start, prefix.computedPositions(blocks: shared))
+    while position < end {
+      let isOld = position < start
+      let last = isOld ? start : end
+      let entry = prefix.entry(at: position, limit: shared, end: min(last, position + chunkSize))
+      run(
+        position..<entry.end, stages: entry.block..<(isOld ? shared : stages), isOld ? .none : wanted, from: start, to: end)
+      prefix.note(entry.block..<shared, upTo: entry.end)
+      position = entry.end
+    }
+  }
+
+  /// Computes some stages of some positions, which are part of `start ..< end`, or come before it.
+  private func run(_ positions: Range<Int>, stages: Range<Int>, _ wanted: Wanted, from start: Int, to end: Int) {
+    var step = Core.Step(tokens: positions.count, position: positions.lowerBound, stages: stages)
+    switch wanted {
+    case .none: break
+    case .last: step.logits = positions.upperBound == end ? 1 : 0
+    case .rows(let row): (step.logits, step.logitsRow) = (positions.count, row + positions.lowerBound - start)
+    }
+    if stages.isEmpty && step.logits == 0 { return }
+    if stages.lowerBound == 0 {
+      for position in positions { core.ids[position - positions.lowerBound] = Int32(history[position]) }
+    }
+    core.step = step
+    let isBatch = positions.count > 1
+    let work = core.plan.multiplications(of: stages)
     let threads =
       switch (splitting, isBatch) {
       case (.never, _): 1
       case (.always, _): pool.threads
-      case (.measured, true): batchThreads.next(work: work, available: pool.threads)
+      case (.measured, true): batchThreads.next(work: work * positions.count, available: pool.threads)
       case (.measured, false): tokenThreads.next(work: work, available: pool.threads)
       }
-    let start = ContinuousClock.now
+    let before = ContinuousClock.now
     pool.runTeam(threads, body)
-    let time = (ContinuousClock.now - start) / .seconds(1) / Double(count)
     if splitting != .measured { return }
+    // As if all stages had been computed.
+    let whole = Double(positions.count) * Double(work) / Double(core.plan.multiplications)
+    let time = (ContinuousClock.now - before) / .seconds(1) / whole
     if isBatch { batchThreads.record(time) } else { tokenThreads.record(time) }
   }
 }
@@ -192,6 +259,7 @@ private final class Core: @unchecked Sendable {
   struct Step {
     var tokens = 0
     var position = 0
+    var stages = 0..<0
     /// Logits wanted, of the last so many tokens.
     var logits = 0
     /// Where in `logits` they go.
@@ -205,8 +273,10 @@ private final class Core: @unchecked Sendable {
   private(set) var logits: FloatBuffer
   var step = Step()
 
-  init(_ network: Network, contextLength: Int, chunkSize: Int, threads: Int, kernels: InferenceKernels) {
-    plan = NetworkPlan(network, contextLength: contextLength)
+  init(
+    _ network: Network, contextLength: Int, chunkSize: Int, threads: Int, kernels: InferenceKernels, prefix: PrefixCache?
+  ) {
+    plan = NetworkPlan(network, contextLength: contextLength, prefix: prefix)
     workspace = Workspace(plan.widest, tokens: chunkSize, contextLength: contextLength, threads: threads)
     self.kernels = kernels
     ids = PlainArray([Int32](repeating: 0, count: chunkSize))
@@ -224,7 +294,7 @@ private final class Core: @unchecked Sendable {
     let step = self.step
     let pass = ForwardPass(
       kernels: kernels, workspace: workspace, team: team, tokens: step.tokens, position: step.position)
-    let x = pass.residualStream(plan, ids: ids)
+    let x = pass.residualStream(plan, stages: step.stages, ids: ids)
     if step.logits > 0 {
       let vocabulary = plan.head.rows
       pass.logits(

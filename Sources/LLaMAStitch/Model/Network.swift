@@ -3,6 +3,14 @@ public enum Stage: Sendable {
   case block(Block)
   /// A stitching layer: from the residual stream of one model to that of another.
   case stitch(Projection)
+
+  /// Floating-point operations of one token at zero context.
+  public var flopsPerToken: Int {
+    switch self {
+    case .block(let block): block.flopsPerToken
+    case .stitch(let projection): projection.flopsPerToken
+    }
+  }
 }
 
 /// A runnable network: a model, or a stitch of two.
@@ -52,12 +60,7 @@ public struct Network: Sendable {
 
   /// Floating-point operations of one token at zero context, head included.
   public var flopsPerToken: Int {
-    stages.reduce(head.flopsPerToken) { total, stage in
-      switch stage {
-      case .block(let block): total + block.flopsPerToken
-      case .stitch(let projection): total + projection.flopsPerToken
-      }
-    }
+    stages.reduce(head.flopsPerToken) { $0 + $1.flopsPerToken }
   }
 
   /// Parameters of everything used; a head tied to the embedding counts once.

@@ -60,12 +60,16 @@ final class NetworkPlan: @unchecked Sendable {
   let caches: [KVCache]
   let embedding: WeightPointer
   let stages: PlainArray<StagePlan>
+  /// How many of the first stages are shared, and where they leave their results.
+  let sharedStages: Int
+  let prefix: PrefixCache?
   let finalNorm: FloatPointer
   let head: LinearPlan
   /// The largest of each width among the stages, for scratch.
   private(set) var widest = Widths()
-  /// Multiplications per token, head included.
+  /// Multiplications per token: of all, head included, and of the stages before each.
   let multiplications: Int
+  private let multiplicationsBefore: [Int]
   private var buffers: [FloatBuffer] = []
 
   struct Widths {
@@ -76,9 +80,14 @@ final class NetworkPlan: @unchecked Sendable {
     var rank = 0
   }
 
-  /// - Parameter contextLength: positions to have angles and cache for.
-  init(_ network: Network, contextLength: Int) {
+  /// - Parameters:
+  ///   - contextLength: positions to have angles and cache for.
+  ///   - prefix: what the blocks before the stitching layer share with other networks; as many positions.
+  init(_ network: Network, contextLength: Int, prefix: PrefixCache? = nil) {
     self.network = network
+    self.prefix = prefix
+    sharedStages = prefix == nil ? 0 : network.leadingBlocks.count
+    precondition(prefix.map { $0.contextLength == contextLength && $0.caches.count >= network.leadingBlocks.count } ?? true)
     var buffers: [FloatBuffer] = []
     var caches: [KVCache] = []
     var widest = Widths()
@@ -88,7 +97,9 @@ final class NetworkPlan: @unchecked Sendable {
       widest.rank = max(widest.rank, projection.lowRank?.rank ?? 0)
     }
     var plans: [StagePlan] = []
-    for stage in network.stages {
+    var before = [0]
+    for (index, stage) in network.stages.enumerated() {
+      before.append(before[index] + stage.flopsPerToken / 2)
       switch stage {
       case .stitch(let projection):
         noteRank(projection)
@@ -105,7 +116,7 @@ final class NetworkPlan: @unchecked Sendable {
           rotary = RotaryPointer(cosines: cosines, sines: sines, half: configuration.headDimension / 2)
           tables.append((configuration, rotary))
         }
-        let cache = KVCache(configuration: configuration, capacity: contextLength)
+        let cache = index < sharedStages ? prefix!.caches[index] : KVCache(configuration: configuration, capacity: contextLength)
         caches.append(cache)
         widest.query = max(widest.query, configuration.queryWidth)
         widest.keyValue = max(widest.keyValue, configuration.keyValueWidth)
@@ -132,10 +143,17 @@ final class NetworkPlan: @unchecked Sendable {
     finalNorm = FloatPointer(network.finalNorm)
     head = LinearPlan(network.head, keeping: &buffers)
     multiplications = network.flopsPerToken / 2
+    multiplicationsBefore = before
     self.buffers = buffers
     self.caches = caches
     self.widest = widest
   }
 
   deinit { stages.deallocate() }
+
+  /// Multiplications per token of some stages; the last one comes with the head.
+  func multiplications(of range: Range<Int>) -> Int {
+    let end = range.upperBound == stages.count ? multiplications : multiplicationsBefore[range.upperBound]
+    return end - multiplicationsBefore[range.lowerBound]
+  }
 }

@@ -158,6 +158,9 @@ public struct Family: Sendable {
       adapter: adapter)
   }
 
+  /// After how many blocks stitches leave an anchor.
+  public func exits(of start: Int) -> Set<Int> { Set(routes.filter { $0.start == start }.compactMap { $0.join?.prefix }) }
+
   private static func network(
     _ route: Route, anchors: [LlamaModel], layers: [Route: Projection], layout: AdapterLayout,
     adapter: Adapter?

@@ -1,0 +1,111 @@
+import Foundation
+
+/// What the blocks of one anchor have computed of a text, for all stitches that start in it.
+///
+/// It holds the keys and values of every block, and the residual stream wherever one of those stitches leaves the
+/// anchor. A session that joins goes on from there: after a move of the slider only the blocks behind the stitching
+/// layer have the text before them. What is computed is the same bits with and without it.
+///
+/// The sessions must run the same blocks: with biases of scope `all`, each stitch has its own and nothing is shared.
+///
+/// `@unchecked Sendable`: everything changes only while `lock`, which the sessions share, is held.
+public final class PrefixCache: @unchecked Sendable {
+  /// Positions that fit.
+  public let contextLength: Int
+  let caches: [KVCache]
+  let lock = NSLock()
+  /// The residual stream after so many blocks, by that number; `nil` where it is not kept.
+  private let streams: [Rows?]
+  private let buffers: [FloatBuffer]
+  /// The text, and how many positions of it each block has computed: none more than the block before it.
+  private(set) var tokens: [Int] = []
+  private var computed: [Int]
+  /// Grows whenever a part of the text is replaced.
+  private(set) var version = 0
+
+  /// - Parameters:
+  ///   - anchor: the anchor as a network, with the adapter that the stitches use.
+  ///   - exits: after how many blocks the residual stream is kept.
+  public init(anchor: Network, exits: Set<Int>, contextLength: Int) {
+    let configurations = anchor.leadingBlocks.map(\.configuration)
+    self.contextLength = contextLength
+    caches = configurations.map { KVCache(configuration: $0, capacity: contextLength) }
+    computed = [Int](repeating: 0, count: configurations.count)
+    var buffers: [FloatBuffer] = []
+    streams = (0...configurations.count).map { exit in
+      // Before the first block it is the embedding.
+      guard exit > 0, exits.contains(exit) else { return nil }
+      let width = configurations[exit - 1].hiddenSize
+      let buffer = FloatBuffer(count: contextLength * width)
+      buffers.append(buffer)
+      return Rows(buffer, stride: width)
+    }
+    self.buffers = buffers
+    tokens.reserveCapacity(contextLength)
+  }
+
+  /// Bytes that keys, values and residual streams of so many positions take.
+  public static func byteCount(anchor: Network, exits: Set<Int>, positions: Int) -> Int {
+    anchor.leadingBlocks.enumerated().reduce(0) { total, block in
+      let configuration = block.element.configuration
+      return total + KVCache.byteCount(configuration: configuration, capacity: positions)
+        + (exits.contains(block.offset + 1) ? 4 * positions * configuration.hiddenSize : 0)
+    }
+  }
+
+  func stream(after blocks: Int) -> Rows? { streams[blocks] }
+
+  /// Tokens of the beginning of `text` that the first `blocks` blocks have computed.
+  public func commonPrefix(with text: [Int], blocks: Int) -> Int {
+    lock.withLock { common(text, blocks: blocks) }
+  }
+
+  func common(_ text: [Int], blocks: Int) -> Int {
+    let limit = min(computedPositions(blocks: blocks), text.count)
+    var common = 0
+    while common < limit && tokens[common] == text[common] { common += 1 }
+    return common
+  }
+
+  /// Positions that each of the first `blocks` blocks has computed.
+  func computedPositions(blocks: Int) -> Int { blocks == 0 ? tokens.count : computed[blocks - 1] }
+
+  /// Makes `text` its text from `position` on.
+  func follow(_ text: some Sequence<Int>, from position: Int) {
+    var position = position
+    for token in text {
+      if position < tokens.count && tokens[position] != token {
+        tokens.removeLast(tokens.count - position)
+        for block in computed.indices { computed[block] = min(computed[block], position) }
+        version += 1
+      }
+      if position == tokens.count { tokens.append(token) }
+      position += 1
+    }
+  }
+
+  /// From which of the first `limit` blocks the computation of a position can go on, and up to which position, at most
+  /// `end`, that is so.
+  func entry(at position: Int, limit: Int, end: Int) -> (block: Int, end: Int) {
+    func entry(_ position: Int) -> Int {
+      (1...max(1, limit)).last { $0 <= limit && streams[$0] != nil && computed[$0 - 1] > position } ?? 0
+    }
+    let block = entry(position)
+    // Later positions are computed less far: the entry changes where the block before it has stopped.
+    return (block, block == 0 ? end : min(end, computed[block - 1]))
+  }
+
+  /// Notes that the blocks in `range` have computed everything before `position`.
+  func note(_ range: Range<Int>, upTo position: Int) {
+    for block in range { computed[block] = max(computed[block], position) }
+  }
+}
+
+extension Network {
+  /// The blocks before the stitching layer, or all.
+  var leadingBlocks: [Block] {
+    var blocks: [Block] = []
+    for case .block(let block) in stages.prefix(while: { if case .block = $0 { true } else { false } }) { blocks.append(block) }
+    return blocks
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import LLaMAStitch
+import Testing
+
+/// Stitches that start in one anchor share what its blocks compute, and compute the same bits as alone.
+@Suite struct PrefixCacheTests {
+  /// A family of three anchors with a trained adapter of scope `tail`.
+  private static func adapted(in folder: TemporaryFolder) throws -> (Family, Adapter) {
+    let family = try RandomModel.family(in: folder, depths: [2, 3, 4], widths: [16, 24, 32])
+    let trainer = try FamilyTrainerTests.trainer(family, steps: 20, scope: .tail)
+    _ = try trainer.run { _ in .goOn }
+    return (family, trainer.snapshot())
+  }
+
+  private static func prefixes(_ family: Family, _ adapter: Adapter, contextLength: Int) -> [PrefixCache] {
+    family.anchors.indices.map { start in
+      PrefixCache(
+        anchor: family.network(Route(start: start), adapter: adapter), exits: family.exits(of: start),
+        contextLength: contextLength)
+    }
+  }
+
+  /// A thousand prompts that share beginnings, over every stitch, in pieces of all lengths, on every instruction set.
+  @Test func sharedAndAloneAreTheSameBits() throws {
+    let folder = try TemporaryFolder()
+    let (family, adapter) = try Self.adapted(in: folder)
+    let context = 48
+    for kernels in InferenceKernels.available {
+      let prefixes = Self.prefixes(family, adapter, contextLength: context)
+      let pool = ComputePool(threads: 2)
+      func session(_ stitch: Stitch, _ prefix: PrefixCache?) -> InferenceSession {
+        InferenceSession(
+          network: family.network(stitch.route, adapter: adapter), contextLength: context, chunkSize: 7, pool: pool,
+          kernels: kernels, prefix: prefix)
+      }
+      let shared = family.stitches.map { session($0, prefixes[$0.route.start]) }
+      let alone = family.stitches.map { session($0, nil) }
+      var random = SeededGenerator(seed: 5)
+      let texts = (0..<4).map { _ in (0..<context).map { _ in random.index(below: 32) } }
+      for prompt in 0..<1000 / InferenceKernels.available.count {
+        let index = random.index(below: shared.count)
+        // The beginning of one text and the end of another, from anywhere on.
+        let cut = random.index(below: context)
+        let length = 1 + random.index(below: context)
+        let one = texts[random.index(below: texts.count)]
+        let other = texts[random.index(below: texts.count)]
+        let tokens = Array((one[..<cut] + other[cut...]).prefix(length))
+        for session in [shared[index], alone[index]] { session.truncate(to: session.commonPrefix(with: tokens)) }
+        let start = shared[index].position
+        #expect(start == alone[index].position)
+        if start == length { continue }
+        let wanted = random.index(below: 2) == 0 ? LogitsSelection.last : .all
+        let rest = Array(tokens[start...])
+        let piece = 1 + random.index(below: rest.count)
+        for part in [rest.prefix(piece), rest.dropFirst(piece)] where !part.isEmpty {
+          let found = try shared[index].evaluate(Array(part), logits: wanted).dense.array.map(\.bitPattern)
+          let expected = try alone[index].evaluate(Array(part), logits: wanted).dense.array.map(\.bitPattern)
+          #expect(found == expected, "prompt \(prompt), \(family.stitches[index].id), \(kernels.name)")
+        }
+      }
+    }
+  }
+
+  /// Greedy texts of every stitch after every other one are what the stitch writes alone.
+  @Test func theSliderMovesWithoutChangingAText() throws {
+    let folder = try TemporaryFolder()
+    let (family, adapter) = try Self.adapted(in: folder)
+    let prefixes = Self.prefixes(family, adapter, contextLength: 64)
+    let prompt = RandomModel.tokens(1, length: 40)[0].map(Int.init)
+    let options = GenerationOptions(maxTokens: 12)
+    let sessions = family.stitches.map { stitch in
+      let network = family.network(stitch.route, adapter: adapter)
+      return (
+        shared: InferenceSession(network: network, chunkSize: 16, prefix: prefixes[stitch.route.start]),
+        alone: try! InferenceSession(network: network, contextLength: 64).generate(prompt: prompt, options: options) { _ in .goOn }
+      )
+    }
+    var random = SeededGenerator(seed: 3)
+    for _ in 0..<60 {
+      let (session, alone) = sessions[random.index(below: sessions.count)]
+      #expect(try session.generate(prompt: prompt, options: options) { _ in .goOn }.tokens == alone.tokens)
+    }
+  }
+
+  /// A stitch that comes after its anchor computes its tail alone, and an anchor that comes after another one nothing.
+  @Test func whatIsSharedIsNotComputedAgain() throws {
+    let folder = try TemporaryFolder()
+    let (family, adapter) = try Self.adapted(in: folder)
+    let prefix = Self.prefixes(family, adapter, contextLength: 64)[1]
+    let route = Route(start: 1)
+    let anchor = InferenceSession(network: family.network(route, adapter: adapter), prefix: prefix)
+    let prompt = RandomModel.tokens(1, length: 30)[0].map(Int.init)
+    let options = GenerationOptions(maxTokens: 1)
+    #expect(try anchor.generate(prompt: prompt, options: options) { _ in .goOn }.reusedTokens == 0)
+    #expect(prefix.commonPrefix(with: prompt, blocks: 3) == 30)
+    let again = InferenceSession(network: family.network(route, adapter: adapter), prefix: prefix)
+    #expect(try again.generate(prompt: prompt, options: options) { _ in .goOn }.reusedTokens == 29)
+    // Another text takes the place of this one, but for its beginning.
+    var other = prompt
+    other[10] = (other[10] + 1) % 32
+    let stitch = try family.stitch("medium-large@2")
+    let tail = InferenceSession(network: family.network(stitch.route, adapter: adapter), prefix: prefix)
+    _ = try tail.generate(prompt: other, options: options) { _ in .goOn }
+    #expect(prefix.commonPrefix(with: prompt, blocks: 1) == 10)
+    #expect(prefix.commonPrefix(with: other, blocks: 1) == 30)
+    #expect(prefix.commonPrefix(with: other, blocks: 3) == 10)
+  }
+}
