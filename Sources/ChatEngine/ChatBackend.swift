@@ -130,7 +130,7 @@ public struct ReplyStamp: Sendable, Equatable {
   /// Tokens of the prompt that were computed, and how long that took; the others were cached.
   public var readTokens = 0
   public var readSeconds = 0.0
-  /// How many tokens from the beginning of this conversation each stitch has cached, where it has any.
+  /// As in `CacheStatus`.
   public var cachedTokens: [String: Int] = [:]
 
   public init(
@@ -217,6 +217,20 @@ public struct TrainingStatus: Sendable, Equatable {
   public init() {}
 }
 
+/// What the stops have read of the conversation; only the newest matters.
+public struct CacheStatus: Sendable, Equatable {
+  /// How many tokens from the beginning of the conversation each stop has cached, where it has any; those that only the
+  /// blocks before its stitching layer have count in part.
+  public var tokens: [String: Int]
+  /// The stop that made the last reply reads the conversation again, for another adapter is in use now.
+  public var isReading: Bool
+
+  public init(tokens: [String: Int] = [:], isReading: Bool = false) {
+    self.tokens = tokens
+    self.isReading = isReading
+  }
+}
+
 public protocol ChatBackend: Sendable {
   /// Loads the family (once) and describes it as it is now: called again, it tells of an adapter taken into use
   /// meanwhile. Throws an error whose description is one line.
@@ -253,11 +267,16 @@ public protocol ChatBackend: Sendable {
 
   /// The newest state of training, again at each change; older ones may be skipped.
   func trainingStatus() -> AsyncStream<TrainingStatus>
+
+  /// What is read ahead between replies, again at each change; older ones may be skipped.
+  func cacheStatus() -> AsyncStream<CacheStatus>
 }
 
 extension ChatBackend {
   /// For backends that only know the cancelled consumer.
   public func stopReply() async {}
+  /// For backends that read nothing ahead.
+  public func cacheStatus() -> AsyncStream<CacheStatus> { AsyncStream { $0.finish() } }
 
   /// For backends with one adapter.
   public func useAdapter(_ adapter: AdapterReference) async throws {}

@@ -77,6 +77,9 @@ struct Chat: ParsableCommand {
     var engine = FamilyBackend.Options(family: directory)
     engine.adapter = try settings.adapter.map { try AdapterChoice($0) } ?? .own
     engine.stitch = settings.stitch == "auto" ? nil : settings.stitch
+    let isPlain = plain || !canRunChatUI()
+    // In between, people read and type; a script that is piped in does not.
+    engine.readsAhead = !isPlain
     let backend = FamilyBackend(engine)
     var options = ChatUIOptions()
     options.stitch = settings.stitch
@@ -97,7 +100,7 @@ struct Chat: ParsableCommand {
     options.script = script.map { ScriptPlayback($0, speed: speed, quitsAtEnd: quitAtEnd) }
     if let editor = settings.editor { setenv("VISUAL", editor, 1) }
     let status: Int32
-    if plain || !canRunChatUI() {
+    if isPlain {
       status = try runPlainChat(backend: backend, options: options, output: Console.writeOrEnd)
     } else {
       options.logFile = Self.logFile()

@@ -19,11 +19,12 @@ final class EngineFixture: Sendable {
 
   var data: URL { root.appendingPathComponent("data") }
 
-  func backend(adapter: AdapterChoice = .own, gate: Gate? = nil) -> FamilyBackend {
+  func backend(adapter: AdapterChoice = .own, gate: Gate? = nil, readsAhead: Bool = false) -> FamilyBackend {
     var options = FamilyBackend.Options(family: family)
     options.adapter = adapter
     options.dataDirectory = data
     options.threads = 2
+    options.readsAhead = readsAhead
     if let gate { options.beforeText = { gate.pass() } }
     return FamilyBackend(options)
   }

@@ -20,6 +20,9 @@ public final class FamilyBackend: ChatBackend {
     public var keepsSnapshots = true
     /// Whether a reply goes on from what the one before left in the cache. It makes no difference but to time.
     public var reusesCache = true
+    /// Whether, between replies, the neighbours of the last stop read what was said, and all of it is read again where
+    /// the adapter changed. It makes no difference but to time.
+    public var readsAhead = false
     /// Threads for replies, and as many for training.
     public var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -40,6 +43,7 @@ public final class FamilyBackend: ChatBackend {
   private let adapters = AdapterInUse()
   private let control = TrainingControl()
   private let board: StatusBoard
+  private let caches = Newest(CacheStatus())
   private let loaded = Mutex<Loaded?>(nil)
   /// Of the replies that are made or wait.
   private let stops = Mutex<[StopFlag]>([])
@@ -139,8 +143,26 @@ public final class FamilyBackend: ChatBackend {
       control.replyEnds()
       continuation.finish()
     }
+    readAhead()
     return stream
   }
+
+  /// Reads on wherever a piece is missing, while no reply is wanted.
+  private func readAhead() {
+    guard options.readsAhead else { return }
+    worker.performWhenIdle { [weak self] in
+      guard let self, let loaded = loaded.withLock({ $0 }) else { return false }
+      // What cannot be read ahead fails when a reply needs it, and says why.
+      guard let status = try? loaded.maker.readAhead(adapters.current) else {
+        caches.publish { $0.isReading = false }
+        return false
+      }
+      caches.publish { $0 = status }
+      return true
+    }
+  }
+
+  public func cacheStatus() -> AsyncStream<CacheStatus> { caches.stream() }
 
   public func stopReply() async {
     for stop in stops.withLock({ $0 }) { stop.set() }
@@ -157,7 +179,8 @@ public final class FamilyBackend: ChatBackend {
     guard control.begin() else { throw EngineError.trainingIsRunning }
     try await TrainingRun(
       text: text, file: file, steps: steps, threads: options.threads,
-      adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil, control: control, board: board
+      adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil, control: control, board: board,
+      adapterChanged: { [weak self] in self?.readAhead() }
     ).start()
   }
 
@@ -186,11 +209,13 @@ public final class FamilyBackend: ChatBackend {
       adapters.take(try text.adapter(reference, store: store), hash: reference.hash)
     }
     board.publish { _ in }
+    readAhead()
   }
 
   public func undoAdapter() async -> String {
     guard let current = adapters.undo() else { return "there is no earlier adapter to go back to" }
     board.publish { _ in }
+    readAhead()
     let what =
       switch (current.adapter, current.hash) {
       case (let adapter?, let hash?): "the adapter of step \(adapter.step) (\(hash.prefix(8)))"

@@ -10,30 +10,21 @@ final class StopFlag: Sendable {
   func set() { flag.store(true, ordering: .relaxed) }
 }
 
-/// Makes replies, and keeps the caches of the stitches used last.
+/// Makes replies, and reads ahead: what a move of the slider would have to compute before the next one.
 ///
 /// `@unchecked Sendable`: made on the inference thread and used by the jobs of that thread alone.
 final class ReplyMaker: @unchecked Sendable {
-  private struct Cached {
-    var stitch: String
-    var session: InferenceSession
-    var bytes: Int
-  }
-
   private let text: TextFamily
   private let pool: ComputePool
   private let fitter: PromptFitter
-  /// The one used last is last.
-  private var cached: [Cached] = []
-  private var generation = 0
-
-  /// How many stitches keep their cache, and what all caches together may take.
-  private static let mostSessions = 4
-  private static let mostBytes = 2 << 30
-  /// Tokens of a prompt that are computed at once: a stopped reply waits for one such chunk.
-  private static let chunkSize = 128
-
   private let reusesCache: Bool
+  private var shelf: SessionShelf?
+  private var generation: Int?
+  /// The conversation as it was after the last reply, and the stop that made it.
+  private var last: (tokens: [Int], stitch: String)?
+  /// Tokens to read ahead at once, as many as take about `pause`: so long a reply that comes meanwhile has to wait.
+  private var stride = 8
+  private static let pause = 0.05
 
   init(_ text: TextFamily, threads: Int, reusesCache: Bool = true) {
     self.text = text
@@ -65,7 +56,8 @@ final class ReplyMaker: @unchecked Sendable {
       prompt.continues
       ? try StreamingDecoder(text.tokenizer, after: prompt.tokens) : StreamingDecoder(text.tokenizer)
     var failure: TokenizerError?
-    let session = session(stitch, adapter)
+    let shelf = shelf(adapter)
+    let session = shelf.session(stitch)
     let result = try session.generate(
       prompt: prompt.tokens,
       options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling)
@@ -93,8 +85,33 @@ final class ReplyMaker: @unchecked Sendable {
     stamp.readTokens = result.promptTokens - result.reusedTokens
     stamp.readSeconds = result.prefillDuration / .seconds(1)
     let tokens = session.tokens
-    for other in cached { stamp.cachedTokens[other.stitch] = other.session.commonPrefix(with: tokens) }
+    last = (tokens, stitch.id)
+    stamp.cachedTokens = shelf.cachedTokens(of: tokens)
     return stamp
+  }
+
+  /// Reads a piece of the last conversation with the stop that made the last reply, which has to do so after a change of
+  /// the adapter, and with its neighbours.
+  /// - Returns: what the stops have read now; `nil` if there was nothing left to read.
+  func readAhead(_ adapter: AdapterInUse.Current) throws -> CacheStatus? {
+    guard reusesCache, let last else { return nil }
+    let stops = text.family.stops
+    var wanted = try [text.family.stitch(last.stitch)]
+    let index = stops.firstIndex { $0.id == last.stitch }
+    if let index { wanted += [index - 1, index + 1].filter(stops.indices.contains).map { stops[$0] } }
+    let shelf = shelf(adapter)
+    for stitch in wanted {
+      let session = shelf.session(stitch)
+      let done = session.reuse(last.tokens)
+      if done >= last.tokens.count - 1 { continue }
+      let end = min(last.tokens.count - 1, done + stride)
+      let start = ContinuousClock.now
+      try session.evaluate(Array(last.tokens[done..<end]), logits: .none)
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      stride = max(1, min(SessionShelf.chunkSize, Int(Double(end - done) * Self.pause / max(seconds, 1e-6))))
+      return CacheStatus(tokens: shelf.cachedTokens(of: last.tokens), isReading: stitch.id == last.stitch)
+    }
+    return nil
   }
 
   private static func finish(_ reason: FinishReason) -> ReplyStamp.Finish {
@@ -105,37 +122,13 @@ final class ReplyMaker: @unchecked Sendable {
     }
   }
 
-  /// The session of a stitch, its cache as the last reply left it. A new adapter makes all caches void.
-  private func session(_ stitch: Stitch, _ adapter: AdapterInUse.Current) -> InferenceSession {
-    if adapter.generation != generation || !reusesCache {
-      cached = []
-      generation = adapter.generation
-    }
-    if let index = cached.firstIndex(where: { $0.stitch == stitch.id }) {
-      cached.append(cached.remove(at: index))
-      return cached[cached.count - 1].session
-    }
-    let network = text.family.network(stitch.route, adapter: adapter.adapter)
-    let bytes = network.cacheBytes(positions: text.contextLength)
-    while cached.count >= Self.mostSessions
-      || (!cached.isEmpty && cached.reduce(bytes) { $0 + $1.bytes } > Self.mostBytes)
-    {
-      cached.removeFirst()
-    }
-    let session = InferenceSession(
-      network: network, contextLength: text.contextLength, chunkSize: Self.chunkSize, pool: pool)
-    cached.append(Cached(stitch: stitch.id, session: session, bytes: bytes))
-    return session
-  }
-}
-
-extension Network {
-  /// What keys and values of so many positions take.
-  fileprivate func cacheBytes(positions: Int) -> Int {
-    stages.reduce(0) { total, stage in
-      guard case .block(let block) = stage else { return total }
-      return total + 2 * positions * block.configuration.keyValueWidth * MemoryLayout<Float>.size
-    }
+  /// The sessions of this adapter. Another one makes all caches void.
+  private func shelf(_ adapter: AdapterInUse.Current) -> SessionShelf {
+    if let shelf, adapter.generation == generation && reusesCache { return shelf }
+    let new = SessionShelf(text.family, adapter: adapter.adapter, pool: pool)
+    shelf = new
+    generation = adapter.generation
+    return new
   }
 }
 

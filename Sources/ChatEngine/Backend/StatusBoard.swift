@@ -1,37 +1,34 @@
 import Synchronization
 
-/// The state of training for all who want to know; a reader that is late finds only the newest.
-final class StatusBoard: Sendable {
+/// A value that changes, for all who want to know; a reader that is late finds only the newest.
+final class Newest<Value: Sendable>: Sendable {
   private struct State {
-    var status = TrainingStatus()
-    var readers: [Int: AsyncStream<TrainingStatus>.Continuation] = [:]
+    var value: Value
+    var readers: [Int: AsyncStream<Value>.Continuation] = [:]
     var nextReader = 0
   }
 
-  private let state = Mutex(State())
-  private let adapters: AdapterInUse
+  private let state: Mutex<State>
 
-  /// - Parameter adapters: what is in use is part of every state.
-  init(adapters: AdapterInUse) { self.adapters = adapters }
+  init(_ value: Value) { state = Mutex(State(value: value)) }
 
-  var status: TrainingStatus { state.withLock { $0.status } }
+  var value: Value { state.withLock { $0.value } }
 
-  /// Changes the state and tells it.
-  func publish(_ change: (inout TrainingStatus) -> Void) {
+  /// Changes the value and tells it.
+  func publish(_ change: (inout Value) -> Void) {
     state.withLock { state in
-      change(&state.status)
-      state.status.adapter = adapters.reference
-      for reader in state.readers.values { reader.yield(state.status) }
+      change(&state.value)
+      for reader in state.readers.values { reader.yield(state.value) }
     }
   }
 
-  /// The state as it is now, then each change.
-  func stream() -> AsyncStream<TrainingStatus> {
-    let (stream, continuation) = AsyncStream<TrainingStatus>.makeStream(bufferingPolicy: .bufferingNewest(1))
+  /// The value as it is now, then each change.
+  func stream() -> AsyncStream<Value> {
+    let (stream, continuation) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(1))
     let id = state.withLock { state in
       defer { state.nextReader += 1 }
       state.readers[state.nextReader] = continuation
-      continuation.yield(state.status)
+      continuation.yield(state.value)
       return state.nextReader
     }
     continuation.onTermination = { [weak self] _ in
@@ -40,6 +37,25 @@ final class StatusBoard: Sendable {
     }
     return stream
   }
+}
+
+/// The state of training, with the adapter that is in use.
+final class StatusBoard: Sendable {
+  private let newest = Newest(TrainingStatus())
+  private let adapters: AdapterInUse
+
+  init(adapters: AdapterInUse) { self.adapters = adapters }
+
+  var status: TrainingStatus { newest.value }
+
+  func publish(_ change: (inout TrainingStatus) -> Void) {
+    newest.publish { status in
+      change(&status)
+      status.adapter = adapters.reference
+    }
+  }
+
+  func stream() -> AsyncStream<TrainingStatus> { newest.stream() }
 }
 
 /// A curve of at most `limit` points: when it is full, neighbours become their mean and each later point stands for

@@ -13,6 +13,8 @@ struct TrainingRun: Sendable {
   let store: AdapterStore?
   let control: TrainingControl
   let board: StatusBoard
+  /// Called after a snapshot was taken into use.
+  let adapterChanged: @Sendable () -> Void
 
   /// How far the thread and its workers stand back behind replies.
   private static let niceness: Int32 = 10
@@ -114,6 +116,7 @@ struct TrainingRun: Sendable {
   /// Writes a snapshot and takes it into use for the next reply.
   /// - Returns: a line that says so.
   private func keep(_ trainer: FamilyTrainer) -> String {
+    defer { adapterChanged() }
     let adapter = trainer.snapshot()
     guard let store else {
       adapters.take(adapter, hash: nil)

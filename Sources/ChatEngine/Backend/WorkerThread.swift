@@ -20,6 +20,10 @@ final class WorkerThread: Sendable {
   /// Does `job` after those before it.
   func perform(_ job: @escaping @Sendable () -> Void) { queue.append(job) }
 
+  /// Does `job` again and again while there is nothing else to do, until it answers false. It takes the place of the one
+  /// before.
+  func performWhenIdle(_ job: @escaping @Sendable () -> Bool) { queue.idle(job) }
+
   /// Does `body` after the jobs before it and returns its result to the task that waits, without holding its thread.
   func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
@@ -33,10 +37,21 @@ private final class JobQueue: @unchecked Sendable {
   private let condition = NSCondition()
   private var jobs: [@Sendable () -> Void] = []
   private var isEnding = false
+  private var idleJob: (@Sendable () -> Bool)?
+  /// Of the idle job: one that ends must not take its successor with it.
+  private var idleNumber = 0
 
   func append(_ job: @escaping @Sendable () -> Void) {
     condition.withLock {
       jobs.append(job)
+      condition.signal()
+    }
+  }
+
+  func idle(_ job: @escaping @Sendable () -> Bool) {
+    condition.withLock {
+      idleJob = job
+      idleNumber += 1
       condition.signal()
     }
   }
@@ -51,8 +66,14 @@ private final class JobQueue: @unchecked Sendable {
   /// The next job; waits for one. `nil` once all are done and the queue has ended.
   func next() -> (@Sendable () -> Void)? {
     condition.withLock {
-      while jobs.isEmpty && !isEnding { condition.wait() }
-      return jobs.isEmpty ? nil : jobs.removeFirst()
+      while jobs.isEmpty && idleJob == nil && !isEnding { condition.wait() }
+      if !jobs.isEmpty { return jobs.removeFirst() }
+      guard !isEnding, let idleJob else { return nil }
+      let number = idleNumber
+      return {
+        if idleJob() { return }
+        self.condition.withLock { if self.idleNumber == number { self.idleJob = nil } }
+      }
     }
   }
 }

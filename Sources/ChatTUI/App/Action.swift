@@ -21,6 +21,7 @@ package enum Action: Sendable, Equatable {
   /// The reply's stream ended.
   case replyEnded(id: Int)
   case training(TrainingStatus)
+  case cache(CacheStatus)
   case trainingRefused(String)
   /// What is in use after an undo.
   case adapterUndone(String)

@@ -44,6 +44,8 @@ package struct AppState: Sendable, Equatable {
   package var readingSpeeds: [String: Double] = [:]
   /// How many tokens of the conversation each stitch has cached, after the last reply.
   package var cachedTokens: [String: Int] = [:]
+  /// The conversation is read again in the background, for another adapter is in use.
+  package var isReadingAgain = false
   /// Moves the slider by itself.
   package var auto: SpeedController?
   /// Tokens a second, where auto is begun without a number.

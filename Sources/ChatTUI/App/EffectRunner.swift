@@ -47,6 +47,7 @@ package final class EffectRunner {
           }
           for await status in backend.trainingStatus() { queue.push(.training(status)) }
         })
+      otherTasks.append(Task.detached { for await status in backend.cacheStatus() { queue.push(.cache(status)) } })
     case .describe:
       // What goes wrong was said when the family was loaded.
       otherTasks.append(

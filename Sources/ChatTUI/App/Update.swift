@@ -64,6 +64,10 @@ extension AppState {
       announce(before: before)
       // A snapshot taken into use is said in the message.
       return before.phase != status.phase || before.message != status.message ? [.describe] : []
+    case .cache(let status):
+      // Not while a reply is made: its stamp will tell.
+      if activeReply == nil && contextTokens > 0 { (cachedTokens, isReadingAgain) = (status.tokens, status.isReading) }
+      return []
     case .trainingRefused(let message):
       training.phase = .failed
       training.message = message

@@ -14,7 +14,7 @@ package enum SwitchCost: Sendable, Equatable {
 extension AppState {
   /// Remembers what a reply showed of the machine.
   mutating func measured(_ stamp: ReplyStamp) {
-    cachedTokens = stamp.cachedTokens
+    (cachedTokens, isReadingAgain) = (stamp.cachedTokens, false)
     // Few tokens say little.
     if stamp.readTokens >= 16 && stamp.readSeconds > 0 {
       readingSpeeds[stamp.stitch] = Double(stamp.readTokens) / stamp.readSeconds

@@ -35,7 +35,9 @@ enum SliderView {
 
   /// From all there is to say to the least.
   private static func rights(_ state: AppState, _ stop: Stop) -> [String] {
-    let cost = state.contextTokens == 0 ? nil : switchText(state.switchCost(to: stop))
+    let isReading = state.isReadingAgain && state.switchCost(to: stop) != .instant
+    let cost =
+      state.contextTokens == 0 ? nil : isReading ? "new adapter: reading again" : switchText(state.switchCost(to: stop))
     guard let target = state.auto?.target else { return (cost.map { [$0] } ?? []) + [""] }
     let auto = "auto ≥ \(Format.rate(target)) tok/s"
     return (cost.map { ["\(auto) · \($0)"] } ?? []) + [auto, "auto"]

@@ -115,7 +115,8 @@ public final class InferenceSession: @unchecked Sendable {
   /// Keeps what is computed of the beginning of `prompt`, by this session or, where it has nothing of its own, by another
   /// one that shares its prefix; forgets the rest. The last token is always computed, for its logits.
   /// - Returns: how many tokens are kept.
-  func reuse(_ prompt: [Int]) -> Int {
+  @discardableResult
+  public func reuse(_ prompt: [Int]) -> Int {
     lock.withLock {
       let limit = prompt.count - 1
       var common = 0

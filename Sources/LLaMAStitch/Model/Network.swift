@@ -85,9 +85,10 @@ public struct Network: Sendable {
     }
   }
 
-  /// Bytes of the keys and values of so many positions, which computing the next token reads.
-  public func cacheBytes(positions: Int) -> Int {
-    stages.reduce(0) { total, stage in
+  /// Bytes of the keys and values of so many positions, of the stages from `first` on: computing the next token reads
+  /// them.
+  public func cacheBytes(positions: Int, from first: Int = 0) -> Int {
+    stages.dropFirst(first).reduce(0) { total, stage in
       guard case .block(let block) = stage else { return total }
       return total + KVCache.byteCount(configuration: block.configuration, capacity: positions)
     }

@@ -1,0 +1,103 @@
+import Foundation
+import LLaMAStitch
+
+/// The sessions of the stitches used last, for one adapter, and what those that start in the same anchor share.
+///
+/// Used on one thread.
+final class SessionShelf {
+  private struct Shelved {
+    var stitch: Stitch
+    var session: InferenceSession
+    var bytes: Int
+  }
+  private struct Prefix {
+    var start: Int
+    var cache: PrefixCache
+    var bytes: Int
+  }
+
+  private let family: Family
+  private let adapter: Adapter?
+  private let pool: ComputePool
+  /// The one used last is last.
+  private var sessions: [Shelved] = []
+  private var prefixes: [Prefix] = []
+
+  /// Tokens of a text that are computed at once: a stopped reply waits for one such chunk.
+  static let chunkSize = 128
+  /// What all caches together may take if they are filled: memory is taken as they are.
+  private static let mostBytes = Int(ProcessInfo.processInfo.physicalMemory / 4)
+
+  init(_ family: Family, adapter: Adapter?, pool: ComputePool) {
+    self.family = family
+    self.adapter = adapter
+    self.pool = pool
+  }
+
+  /// The session of a stitch, its cache as it was left.
+  func session(_ stitch: Stitch) -> InferenceSession {
+    if let index = sessions.firstIndex(where: { $0.stitch.id == stitch.id }) {
+      sessions.append(sessions.remove(at: index))
+      return sessions[sessions.count - 1].session
+    }
+    let network = family.network(stitch.route, adapter: adapter)
+    let prefix = prefix(of: stitch.route.start)
+    let shared = prefix == nil ? 0 : stitch.route.join?.prefix ?? network.stages.count
+    let bytes = network.cacheBytes(positions: family.contextLength, from: shared)
+    makeRoom(for: bytes, besides: stitch.route.start)
+    let session = InferenceSession(
+      network: network, contextLength: family.contextLength, chunkSize: Self.chunkSize, pool: pool, prefix: prefix?.cache)
+    sessions.append(Shelved(stitch: stitch, session: session, bytes: bytes))
+    return session
+  }
+
+  /// How many tokens of the beginning of a text each stop need not compute; those that only the shared blocks have
+  /// computed count by the share that those are of the whole.
+  func cachedTokens(of text: [Int]) -> [String: Int] {
+    var cached: [String: Int] = [:]
+    for stitch in family.stops {
+      let own = sessions.first { $0.stitch.id == stitch.id }?.session.commonPrefix(with: text) ?? 0
+      let blocks = stitch.route.join?.prefix ?? family.anchors[stitch.route.start].blocks.count
+      let shared = prefixes.first { $0.start == stitch.route.start }?.cache.commonPrefix(with: text, blocks: blocks) ?? 0
+      let tokens = own + Int(Double(max(0, shared - own)) * family.sharedCost(of: stitch))
+      if tokens > 0 { cached[stitch.id] = tokens }
+    }
+    return cached
+  }
+
+  private func prefix(of start: Int) -> Prefix? {
+    // Otherwise every stitch has biases of its own from the first block on.
+    guard (adapter?.options.scope ?? .tail) == .tail else { return nil }
+    if let prefix = prefixes.first(where: { $0.start == start }) { return prefix }
+    let anchor = family.network(Route(start: start), adapter: adapter)
+    let exits = family.exits(of: start)
+    let bytes = PrefixCache.byteCount(anchor: anchor, exits: exits, positions: family.contextLength)
+    makeRoom(for: bytes, besides: start)
+    let prefix = Prefix(
+      start: start, cache: PrefixCache(anchor: anchor, exits: exits, contextLength: family.contextLength), bytes: bytes)
+    prefixes.append(prefix)
+    return prefix
+  }
+
+  /// Puts away the sessions used longest ago, and what none of the others shares.
+  private func makeRoom(for bytes: Int, besides start: Int) {
+    func taken() -> Int { sessions.reduce(0) { $0 + $1.bytes } + prefixes.reduce(0) { $0 + $1.bytes } }
+    while !sessions.isEmpty && taken() + bytes > Self.mostBytes {
+      sessions.removeFirst()
+      prefixes.removeAll { prefix in
+        prefix.start != start && !sessions.contains { $0.stitch.route.start == prefix.start }
+      }
+    }
+  }
+}
+
+extension Family {
+  /// The share of a stitch's computation that is done by blocks of its starting anchor.
+  fileprivate func sharedCost(of stitch: Stitch) -> Double {
+    let network = network(stitch.route, adapter: nil)
+    let blocks = stitch.route.join?.prefix ?? network.stages.count
+    let shared = network.stages.prefix(blocks).reduce(0) { $0 + $1.flopsPerToken }
+    // Of an anchor's tokens nothing is left to do; the head is computed for the last one only.
+    return stitch.route.join == nil ? 1 : Double(shared) / Double(network.flopsPerToken - network.head.flopsPerToken)
+  }
+}
