@@ -7,6 +7,7 @@ extern const ck_inference ck_baseline_kernels;
 #if defined(__x86_64__)
 extern const ck_inference ck_avx2_kernels;
 extern const ck_inference ck_avx512_kernels;
+extern const ck_inference ck_vnni_kernels;
 #endif
 
 const ck_inference *ck_inference_for(int32_t isa) {
@@ -23,6 +24,8 @@ const ck_inference *ck_inference_for(int32_t isa) {
                      __builtin_cpu_supports("avx512dq")
                  ? &ck_avx512_kernels
                  : NULL;
+    case CK_ISA_AVX512_VNNI:
+      return ck_inference_for(CK_ISA_AVX512) && __builtin_cpu_supports("avx512vnni") ? &ck_vnni_kernels : NULL;
 #endif
     default: return NULL;
   }

@@ -3,37 +3,9 @@
 
 #if defined(__x86_64__)
 
-#include <string.h>
-
 #define NAME(x) ck_avx512_##x
 #define ISA CK_ISA_AVX512
-#define FMA(a, b, c) __builtin_elementwise_fma((a), (b), (c))
-#define WIDEN_F16(p) ck_avx512_widen_f16(p)
-#define WIDEN_SCALE(p) ck_avx512_widen_scale(p)
-#define LINEAR_ROWS 4
-#define LINEAR_TOKENS 6
-#define LINEAR_ROWS_1 8
-#define ATTEND_QUERIES 4
-
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), apply_to = function)
-
-static inline __attribute__((always_inline)) float __attribute__((vector_size(64)))
-ck_avx512_widen_f16(const char *p) {
-  typedef float v __attribute__((vector_size(64)));
-  typedef _Float16 h __attribute__((vector_size(32)));
-  h half;
-  memcpy(&half, p, sizeof half);
-  return __builtin_convertvector(half, v);
-}
-
-static inline __attribute__((always_inline)) float ck_avx512_widen_scale(const char *p) {
-  _Float16 half;
-  memcpy(&half, p, sizeof half);
-  return (float)half;
-}
-
-#include "ck_inference_kernels.h"
-
-#pragma clang attribute pop
+#define TARGET "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"
+#include "ck_inference_avx512.h"
 
 #endif

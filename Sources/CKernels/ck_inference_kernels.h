@@ -7,6 +7,7 @@
      WIDEN_F16(p)   16 half-precision numbers at p, as floats
      WIDEN_SCALE(p) one half-precision number at p, as float
      LINEAR_ROWS, LINEAR_TOKENS   the tile of a matrix product, LINEAR_ROWS_1 its rows where there is one token
+     INTEGER_PRODUCTS   if quantised weights meet rounded activations, see ck_inference_integer.h
      ATTEND_QUERIES the queries that share a pass over the cache
    Tiles are chosen so that all their sums stay in registers; they do not change any result. */
 
@@ -249,10 +250,30 @@ INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t t
   }
 }
 
+#ifdef INTEGER_PRODUCTS
+#include "ck_inference_integer.h"
+#endif
+
+static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) {
+#ifdef INTEGER_PRODUCTS
+  if (type >= CK_Q8_0) return integer_scratch(columns, tokens);
+#endif
+  (void)type, (void)columns, (void)tokens;
+  return 0;
+}
+
 static void NAME(linear)(int32_t type, const void *weights, size_t columns, const float *x, size_t x_stride,
                          size_t tokens, float *y, size_t y_stride, size_t r0, size_t r1, float scale,
-                         const float *bias, int32_t accumulate) {
+                         const float *bias, int32_t accumulate, void *scratch) {
   NAME(product) p = {weights, columns, x, x_stride, y, y_stride, scale, bias, accumulate};
+#ifdef INTEGER_PRODUCTS
+  switch (type) {
+    case CK_Q8_0: integer_linear(&p, CK_Q8_0, tokens, r0, r1, scratch); return;
+    case CK_Q4_0: integer_linear(&p, CK_Q4_0, tokens, r0, r1, scratch); return;
+    default: break;
+  }
+#endif
+  (void)scratch;
   switch (type) {
     case CK_F32: NAME(linear_of)(&p, CK_F32, tokens, r0, r1); break;
     case CK_F16: NAME(linear_of)(&p, CK_F16, tokens, r0, r1); break;
@@ -358,5 +379,5 @@ static void NAME(widen)(int32_t type, const void *weights, size_t count, float *
 }
 
 const ck_inference NAME(kernels) = {
-    ISA, NAME(linear), NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen),
+    ISA, NAME(linear), NAME(linear_scratch), NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen),
 };

@@ -12,6 +12,16 @@ import Testing
     return (0..<count).map { _ in Float((generator.unit() * 2 - 1) * scale) }
   }
 
+  /// Scratch for a product.
+  final class Scratch {
+    let address: UnsafeMutableRawPointer
+
+    init(_ table: UnsafePointer<ck_inference>, _ type: Int32, columns: Int, tokens: Int) {
+      address = .allocate(byteCount: 64 + table.pointee.linear_scratch(type, columns, tokens), alignment: 64)
+    }
+    deinit { address.deallocate() }
+  }
+
   @Test func theBaselineIsAlwaysThere() {
     #expect(ck_inference_for(Int32(CK_ISA_BASELINE)) != nil)
     #expect(ck_inference_for(99) == nil)
@@ -41,7 +51,7 @@ import Testing
           let r0 = rows > 4 ? 2 : 0
           func call(_ address: UnsafeRawPointer) {
             table.pointee.linear(
-              code, address, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1)
+              code, address, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, nil)
           }
           if type == .f32 { exact.withUnsafeBytes { call($0.baseAddress!) } } else {
             bits.withUnsafeBytes { call($0.baseAddress!) }

@@ -1,6 +1,7 @@
 /* Kernels of inference: fixed order of summation, so that results do not depend on the batch.
 
-   Each sum over k keeps 16 partial sums (k mod 16) that grow in the order of k, and joins them in a fixed tree.
+   Each sum over k keeps 16 partial sums (k mod 16) that grow in the order of k, and joins them in a fixed tree; with
+   VNNI and quantised weights it is the sum of exact sums of blocks, in their order.
    How many tokens, rows or threads take part only decides which sums are computed side by side, never how one of
    them is computed: a token's result is the same bits alone and in any batch. It may differ between instruction
    sets without and with fused multiply-add. */
@@ -12,10 +13,11 @@
 
 /* Instruction sets. */
 enum {
-  CK_ISA_BASELINE = 0, /* what the compiler assumes: SSE2 on x86-64 */
-  CK_ISA_AVX2 = 1,     /* AVX2, FMA, F16C */
-  CK_ISA_AVX512 = 2,   /* AVX-512 F, BW, VL, DQ */
-  CK_ISA_COUNT = 3
+  CK_ISA_BASELINE = 0,    /* what the compiler assumes: SSE2 on x86-64 */
+  CK_ISA_AVX2 = 1,        /* AVX2, FMA, F16C */
+  CK_ISA_AVX512 = 2,      /* AVX-512 F, BW, VL, DQ */
+  CK_ISA_AVX512_VNNI = 3, /* and VNNI */
+  CK_ISA_COUNT = 4
 };
 
 /* Types of weights; for the last two see ck_quantization.h. */
@@ -44,10 +46,13 @@ typedef struct ck_attention {
 typedef struct ck_inference {
   int32_t isa;
 
-  /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0. */
+  /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0. With VNNI, x
+     is rounded to blocks of 8 bits where the weights are quantised. scratch: linear_scratch bytes, 64-byte aligned;
+     may be NULL where that is 0. */
   void (*_Nonnull linear)(int32_t type, const void *_Nonnull weights, size_t columns, const float *_Nonnull x,
                           size_t x_stride, size_t tokens, float *_Nonnull y, size_t y_stride, size_t r0, size_t r1,
-                          float scale, const float *_Nullable bias, int32_t accumulate);
+                          float scale, const float *_Nullable bias, int32_t accumulate, void *_Nullable scratch);
+  size_t (*_Nonnull linear_scratch)(int32_t type, size_t columns, size_t tokens);
 
   /* Causal attention of tokens [t0, t1) of one head. scratch: ck_attention_scratch(position + t1) floats. */
   void (*_Nonnull attend)(const ck_attention *_Nonnull head, size_t t0, size_t t1, float *_Nonnull scratch);

@@ -19,6 +19,7 @@ package struct InferenceKernels: @unchecked Sendable {
   /// What the kernels are compiled for.
   package var name: String {
     switch Int(table.pointee.isa) {
+    case Int(CK_ISA_AVX512_VNNI): "AVX-512 VNNI"
     case Int(CK_ISA_AVX512): "AVX-512"
     case Int(CK_ISA_AVX2): "AVX2"
     default: "baseline"
@@ -26,15 +27,21 @@ package struct InferenceKernels: @unchecked Sendable {
   }
 
   /// `y[t, r] (+)= scale · Σ W[r, k] x[t, k] + bias[r]` for the rows in `range`.
+  /// - Parameter scratch: `linearScratch` bytes, this thread's own.
   @inline(__always)
   func linear(
     _ weights: WeightPointer, _ x: Rows, tokens: Int, into y: Rows, rows range: Range<Int>, scale: Float = 1,
-    bias: FloatPointer? = nil, adding: Bool = false
+    bias: FloatPointer? = nil, adding: Bool = false, scratch: UnsafeMutableRawPointer?
   ) {
     if range.isEmpty || tokens == 0 { return }
     table.pointee.linear(
       weights.type, weights.base, weights.columns, x.base, x.stride, tokens, y.base, y.stride,
-      range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0)
+      range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0, scratch)
+  }
+
+  /// Bytes of scratch that `linear` needs for quantised weights of so many columns.
+  func linearScratch(columns: Int, tokens: Int) -> Int {
+    max(table.pointee.linear_scratch(Int32(CK_Q8_0), columns, tokens), table.pointee.linear_scratch(Int32(CK_Q4_0), columns, tokens))
   }
 
   @inline(__always)

@@ -21,9 +21,11 @@ final class Workspace: @unchecked Sendable {
   let normed: PlainArray<Rows>
   /// Each thread's own scores.
   let scores: PlainArray<FloatPointer>
+  /// Each thread's own, for products with quantised weights.
+  let products: PlainArray<UnsafeMutableRawPointer>
   private let buffers: [FloatBuffer]
 
-  init(_ widths: NetworkPlan.Widths, tokens: Int, contextLength: Int, threads: Int) {
+  init(_ widths: NetworkPlan.Widths, tokens: Int, contextLength: Int, threads: Int, kernels: InferenceKernels) {
     var buffers: [FloatBuffer] = []
     func rows(_ width: Int) -> Rows {
       // Whole cache lines for each row, and not a power of two apart.
@@ -48,10 +50,18 @@ final class Workspace: @unchecked Sendable {
         buffers.append(buffer)
         return FloatPointer(buffer)
       })
+    let productBytes = kernels.linearScratch(columns: widths.quantizedColumns, tokens: tokens)
+    products = PlainArray(
+      (0..<threads).map { _ in
+        let buffer = FloatBuffer(count: productBytes / MemoryLayout<Float>.size)
+        buffers.append(buffer)
+        return UnsafeMutableRawPointer(buffer.base)
+      })
     self.buffers = buffers
   }
 
   deinit {
+    products.deallocate()
     normed.deallocate()
     scores.deallocate()
   }
@@ -90,7 +100,7 @@ struct ForwardPass {
         }
       case .stitch(let projection):
         reduce((projection, nil, nil), x)
-        project(projection, x, into: other, rows: team.share(of: projection.rows, unit: 8))
+        project(projection, x, into: other, rows: team.share(of: projection.rows, unit: 16))
         team.barrier()
         swap(&x, &other)
       }
@@ -107,7 +117,7 @@ struct ForwardPass {
     let pass = ForwardPass(
       kernels: kernels, workspace: workspace, team: team, tokens: count, position: position + tokens - count)
     pass.reduce((plan.head, nil, nil), hidden)
-    pass.project(plan.head, hidden, into: logits, rows: team.share(of: plan.head.rows, unit: 8))
+    pass.project(plan.head, hidden, into: logits, rows: team.share(of: plan.head.rows, unit: 16))
   }
 
   /// x += attention(norm(x)); x += mlp(norm(x))
@@ -123,7 +133,7 @@ struct ForwardPass {
     team.barrier()
     reduce((block.output, nil, nil), workspace.context)
     project(
-      block.output, workspace.context, into: x, rows: team.share(of: block.hiddenSize, unit: 8), adding: true)
+      block.output, workspace.context, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
     team.barrier()
 
     kernels.rmsNorm(
@@ -135,7 +145,7 @@ struct ForwardPass {
     kernels.siluMultiply(workspace.gate, workspace.up, columns: columns, tokens: tokens)
     team.barrier()
     reduce((block.down, nil, nil), workspace.gate)
-    project(block.down, workspace.gate, into: x, rows: team.share(of: block.hiddenSize, unit: 8), adding: true)
+    project(block.down, workspace.gate, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
     team.barrier()
   }
 
@@ -191,7 +201,7 @@ struct ForwardPass {
       guard let a else { return false }
       kernels.linear(
         a, x, tokens: tokens, into: workspace.lowRank.columns(from: index * workspace.rank),
-        rows: team.share(of: a.rows, unit: 4))
+        rows: team.share(of: a.rows, unit: 4), scratch: nil)
       return true
     }
     let first = slot(0, projections.0.a)
@@ -205,11 +215,12 @@ struct ForwardPass {
     _ projection: LinearPlan, slot: Int = 0, _ x: Rows, into y: Rows, rows: Range<Int>, adding: Bool = false
   ) {
     kernels.linear(
-      projection.weight, x, tokens: tokens, into: y, rows: rows, bias: projection.bias, adding: adding)
+      projection.weight, x, tokens: tokens, into: y, rows: rows, bias: projection.bias, adding: adding,
+      scratch: workspace.products[team.index])
     if let b = projection.b {
       kernels.linear(
         b, workspace.lowRank.columns(from: slot * workspace.rank), tokens: tokens, into: y, rows: rows,
-        scale: projection.scale, adding: true)
+        scale: projection.scale, adding: true, scratch: nil)
     }
   }
 }

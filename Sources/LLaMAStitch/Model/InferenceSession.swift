@@ -278,7 +278,7 @@ private final class Core: @unchecked Sendable {
     _ network: Network, contextLength: Int, chunkSize: Int, threads: Int, kernels: InferenceKernels, prefix: PrefixCache?
   ) {
     plan = NetworkPlan(network, contextLength: contextLength, prefix: prefix)
-    workspace = Workspace(plan.widest, tokens: chunkSize, contextLength: contextLength, threads: threads)
+    workspace = Workspace(plan.widest, tokens: chunkSize, contextLength: contextLength, threads: threads, kernels: kernels)
     self.kernels = kernels
     ids = PlainArray([Int32](repeating: 0, count: chunkSize))
     logits = FloatBuffer(count: network.vocabularySize)

@@ -78,6 +78,8 @@ final class NetworkPlan: @unchecked Sendable {
     var keyValue = 0
     var intermediate = 0
     var rank = 0
+    /// Of quantised weights.
+    var quantizedColumns = 0
   }
 
   /// - Parameters:
@@ -93,8 +95,10 @@ final class NetworkPlan: @unchecked Sendable {
     var widest = Widths()
     widest.hidden = network.embedding.columns
     var tables: [(configuration: LlamaConfiguration, rotary: RotaryPointer)] = []
-    func noteRank(_ projection: Projection) {
+    func note(_ projection: Projection) {
       widest.rank = max(widest.rank, projection.lowRank?.rank ?? 0)
+      let weight = projection.weight
+      if weight.elementType.isQuantized { widest.quantizedColumns = max(widest.quantizedColumns, weight.columns) }
     }
     var plans: [StagePlan] = []
     var before = [0]
@@ -102,7 +106,7 @@ final class NetworkPlan: @unchecked Sendable {
       before.append(before[index] + stage.flopsPerToken / 2)
       switch stage {
       case .stitch(let projection):
-        noteRank(projection)
+        note(projection)
         widest.hidden = max(widest.hidden, projection.outputSize)
         plans.append(.stitch(LinearPlan(projection, keeping: &buffers)))
       case .block(let block):
@@ -121,7 +125,7 @@ final class NetworkPlan: @unchecked Sendable {
         widest.query = max(widest.query, configuration.queryWidth)
         widest.keyValue = max(widest.keyValue, configuration.keyValueWidth)
         widest.intermediate = max(widest.intermediate, configuration.intermediateSize)
-        block.projections.forEach(noteRank)
+        block.projections.forEach(note)
         plans.append(
           .block(
             BlockPlan(
@@ -137,7 +141,7 @@ final class NetworkPlan: @unchecked Sendable {
               cache: CachePointer(cache, configuration: configuration))))
       }
     }
-    noteRank(network.head)
+    note(network.head)
     embedding = WeightPointer(network.embedding)
     stages = PlainArray(plans)
     finalNorm = FloatPointer(network.finalNorm)
