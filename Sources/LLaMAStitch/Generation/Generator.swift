@@ -46,6 +46,9 @@ public struct GenerationResult: Sendable {
   public var reusedTokens = 0
   public var prefillDuration: Duration = .zero
   public var decodeDuration: Duration = .zero
+  /// Tokens that a drafter guessed, and how many of them were right.
+  public var guessedTokens = 0
+  public var acceptedTokens = 0
 
   /// Prompt tokens computed per second.
   public var prefillSpeed: Double { Self.speed(promptTokens - reusedTokens, prefillDuration) }
@@ -63,20 +66,24 @@ extension InferenceSession {
   ///
   /// What the session has cached of the prompt's beginning is used again. Afterwards the session holds the prompt and
   /// the generated tokens, except perhaps the last one.
-  /// - Parameter listener: told of every token, and of the prompt's progress between chunks; it can stop both.
+  /// - Parameters:
+  ///   - drafter: a cheaper network with as long a context, to guess tokens where that is quicker; it makes no
+  ///     difference to the text.
+  ///   - listener: told of every token, and of the prompt's progress between chunks; it can stop both.
   /// - Throws: `InferenceError`, `SamplingError`.
   public func generate(
-    prompt: [Int], options: GenerationOptions, listener: (GenerationEvent) -> GenerationControl
+    prompt: [Int], options: GenerationOptions, drafter: InferenceSession? = nil,
+    listener: (GenerationEvent) -> GenerationControl
   ) throws -> GenerationResult {
     try options.sampling.validate()
     var sampler = Sampler(options.sampling, vocabularySize: network.vocabularySize)
     if options.sampling.repetitionPenalty != 1 { prompt.forEach { sampler.observe($0) } }
-    return try generate(prompt: prompt, options: options, sampler: &sampler, listener: listener)
+    return try generate(prompt: prompt, options: options, sampler: &sampler, drafter: drafter, listener: listener)
   }
 
   /// As above, with a sampler that is already under way.
   public func generate(
-    prompt: [Int], options: GenerationOptions, sampler: inout Sampler,
+    prompt: [Int], options: GenerationOptions, sampler: inout Sampler, drafter: InferenceSession? = nil,
     listener: (GenerationEvent) -> GenerationControl
   ) throws -> GenerationResult {
     if prompt.isEmpty { throw InferenceError.noTokens }
@@ -111,24 +118,55 @@ extension InferenceSession {
     result.prefillDuration = clock.now - start
 
     let decodeStart = clock.now
-    result.finishReason = try decode(&result.tokens, from: logits!, options, &sampler, listener)
+    result.finishReason = try decode(&result, after: prompt, from: logits!, options, &sampler, drafter, listener)
     result.decodeDuration = clock.now - decodeStart
     return result
   }
 
   private func decode(
-    _ tokens: inout [Int], from first: VectorView, _ options: GenerationOptions, _ sampler: inout Sampler,
-    _ listener: (GenerationEvent) -> GenerationControl
+    _ result: inout GenerationResult, after prompt: [Int], from first: VectorView, _ options: GenerationOptions,
+    _ sampler: inout Sampler, _ drafter: InferenceSession?, _ listener: (GenerationEvent) -> GenerationControl
   ) throws -> FinishReason {
     var logits = first
-    while tokens.count < options.maxTokens {
+    var speculation = drafter.map { Speculation(drafter: $0, stopTokens: options.stopTokens) }
+    var text = drafter == nil ? [] : prompt
+    defer { speculation?.settle(self) }
+    // The round under way, if there is one, and the tokens it has made.
+    var start: ContinuousClock.Instant?
+    var made = 0
+    while result.tokens.count < options.maxTokens {
       guard let token = sampler.sample(logits) else { throw InferenceError.notANumber }
       if options.stopTokens.contains(token) { return .stop }
-      tokens.append(token)
+      result.tokens.append(token)
       if listener(.token(token)) == .stop { return .cancelled }
-      if tokens.count == options.maxTokens { break }
+      if result.tokens.count == options.maxTokens { break }
+      guard speculation != nil else {
+        if position == contextLength { return .context }
+        logits = try evaluate(token)
+        continue
+      }
+      text.append(token)
+      made += 1
+      if let known = speculation!.known(after: token) {
+        result.acceptedTokens += 1
+        logits = known
+        continue
+      }
+      speculation!.settle(self)
       if position == contextLength { return .context }
-      logits = try evaluate(token)
+      if let start { pace.record(tokens: made, seconds: (ContinuousClock.now - start) / .seconds(1)) }
+      // One more token is sampled from what the last guess leaves.
+      let room = min(options.maxTokens - result.tokens.count - 1, contextLength - position - 1, Speculation.most)
+      let guesses = pace.guesses && room > 0
+      // Reading what it has missed is no measure of how it guesses.
+      if guesses { try speculation!.catchUp(text) }
+      (start, made) = (ContinuousClock.now, 0)
+      if guesses {
+        logits = try speculation!.guess(after: text, atMost: room, leastProbability: leastProbability, session: self)
+        result.guessedTokens += speculation!.count
+      } else {
+        logits = try evaluate(token)
+      }
     }
     return .length
   }

@@ -61,6 +61,10 @@ public final class InferenceSession: @unchecked Sendable {
   /// Whether work is split over the pool's threads. For tests, before the first evaluation; it cannot change results.
   package var splitting = Splitting.measured
   package enum Splitting { case never, always, measured }
+  /// When guesses pay; of the text that is generated, one at a time.
+  var pace = SpeculationPace()
+  /// How sure a drafter must be of a guess. For tests; it cannot change results.
+  package var leastProbability = Speculation.leastProbability
   private var tokenThreads = ThreadChoice()
   private var batchThreads = ThreadChoice()
 

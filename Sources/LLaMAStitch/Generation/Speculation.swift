@@ -1,0 +1,133 @@
+import Foundation
+
+/// Decides between plain decoding and guessing by what a token takes either way.
+///
+/// Guessing pays where the drafter is much cheaper and often right, which depends on the networks, the text and the
+/// machine. Now and then the other way is tried, more rarely the more often it lost. The text does not depend on it.
+struct SpeculationPace {
+  private static let trialTokens = 12
+  private static let shortestInterval = 48
+  private static let longestInterval = 768
+
+  /// Seconds per token: guessing, plain; smoothed over the rounds of a trial and after it.
+  private var times: (guessing: Double?, plain: Double?)
+  private var isGuessing = true
+  private var isTrial = true
+  private var left = trialTokens
+  private var interval = shortestInterval
+
+  /// Whether the next round guesses.
+  var guesses: Bool { isGuessing }
+
+  /// Notes that a round, or a plain step, made so many tokens.
+  mutating func record(tokens: Int, seconds: Double) {
+    guard tokens > 0 else { return }
+    func smoothed(_ before: Double?) -> Double {
+      let time = seconds / Double(tokens)
+      let share = min(1, 0.1 * Double(tokens))
+      return before.map { $0 + share * (time - $0) } ?? time
+    }
+    if isGuessing { times.guessing = smoothed(times.guessing) } else { times.plain = smoothed(times.plain) }
+    left -= tokens
+    if left > 0 { return }
+    guard let guessing = times.guessing, let plain = times.plain else {
+      // The first trial of the other way.
+      isGuessing.toggle()
+      left = Self.trialTokens
+      return
+    }
+    if isTrial {
+      let won = (guessing < plain) == isGuessing
+      interval = won ? Self.shortestInterval : min(Self.longestInterval, 2 * interval)
+      isGuessing = guessing < plain
+      left = interval
+    } else {
+      isGuessing.toggle()
+      // What was measured long ago, beside other programs perhaps, is no measure.
+      if isGuessing { times.guessing = nil } else { times.plain = nil }
+      left = Self.trialTokens
+    }
+    isTrial.toggle()
+  }
+}
+
+/// What a cheaper network guesses, computed at once by the one that decides (speculative decoding, Leviathan et al.
+/// 2023, arXiv 2211.17192).
+///
+/// A guess counts if it is the very token that the deciding network's own sampler chooses from its own logits, so that
+/// the text is the same as without guesses, drawn at random or not. A stitch that starts in the drafter finds the blocks
+/// they share computed already, if both have the same prefix cache.
+struct Speculation {
+  /// Guesses at a time, and how sure the drafter must be of one.
+  static let most = 6
+  static let leastProbability = 0.5
+
+  let drafter: InferenceSession
+  let stopTokens: Set<Int>
+  private var guesses: [Int] = []
+  private var used = 0
+  private var rows: MatrixView?
+
+  init(drafter: InferenceSession, stopTokens: Set<Int>) {
+    self.drafter = drafter
+    self.stopTokens = stopTokens
+    guesses.reserveCapacity(Self.most)
+  }
+
+  /// Guesses that wait to be confirmed.
+  var count: Int { guesses.count }
+
+  /// Logits after `token`, the last one of `text`, if it was guessed.
+  mutating func known(after token: Int) -> VectorView? {
+    guard used < guesses.count, guesses[used] == token, let rows else { return nil }
+    used += 1
+    return rows.row(used)
+  }
+
+  /// Makes the session forget guesses that were not right.
+  mutating func settle(_ session: InferenceSession) {
+    if used < guesses.count { session.truncate(to: session.position - (guesses.count - used)) }
+    guesses.removeAll(keepingCapacity: true)
+    used = 0
+  }
+
+  /// Has the drafter read all of `text` but its last token.
+  func catchUp(_ text: [Int]) throws {
+    let missing = text[drafter.reuse(text)...].dropLast()
+    if !missing.isEmpty { try drafter.evaluate(Array(missing), logits: .none) }
+  }
+
+  /// Guesses on after `text` and computes the guesses, and before them its last token, which is all the session lacks.
+  /// - Returns: the logits after that token.
+  mutating func guess(
+    after text: [Int], atMost limit: Int, leastProbability: Double, session: InferenceSession
+  ) throws -> VectorView {
+    // The drafter has read the others: see `catchUp`.
+    var logits = try drafter.evaluate(text[text.count - 1])
+    while guesses.count < limit, let (token, probability) = logits.mostLikely, probability >= leastProbability,
+      !stopTokens.contains(token)
+    {
+      guesses.append(token)
+      // Of the last one the logits are not needed, but its keys and values are if it is right.
+      logits = try drafter.evaluate(token)
+    }
+    if guesses.isEmpty { return try session.evaluate(text[text.count - 1]) }
+    let rows = try session.evaluate([text[text.count - 1]] + guesses, logits: .all)
+    self.rows = rows
+    return rows.row(0)
+  }
+}
+
+extension VectorView {
+  /// The index of the largest of these logits and its probability; `nil` where none is a number.
+  fileprivate var mostLikely: (Int, Double)? {
+    var best = 0
+    for index in 0..<count where self[index] > self[best] || self[best].isNaN { best = index }
+    let largest = self[best]
+    guard largest.isFinite else { return nil }
+    var sum = 0.0
+    // What is far below adds nothing.
+    for index in 0..<count where self[index] > largest - 20 { sum += exp(Double(self[index] - largest)) }
+    return (best, 1 / sum)
+  }
+}
