@@ -65,6 +65,7 @@ extension AppState {
     var options = sampling
     // All with one seed.
     options.seed = sampling.seed &+ UInt64(repliesStarted - 1)
+    conversation.changeReply(next.id) { $0.options = options }
     return [
       .startReply(
         id: next.id, messages: conversation.messagesToLastQuestion, stitch: next.reply.stitch, options: options)
