@@ -11,10 +11,12 @@ import Testing
     "\u{1B}[6n", "\u{9B}31337m", "\u{9D}0;owned\u{9C}", "\u{90}owned\u{9C}", "\u{202E}denwo\u{202C}", "\u{2066}owned\u{2069}",
     "\u{07}", "\u{08}\u{7F}", "\u{0E}", "\r owned", "\u{85}",
   ]
-  private static let visible = "pwned"
-  private static var pieces: [String] { attacks + [visible, " ", "\n", "#", "|", "`"] }
+  /// What shows of most of them.
+  private static let visible = "owned"
+  private static var pieces: [String] { attacks + [" ", "#", "|", "`"] }
   private static let question = "Tell me"
-  private static let sampling = ["--max-tokens", "600", "--temperature", "1", "--seed", "5"]
+  /// Replies that go through all pieces instead of repeating one.
+  private static let sampling = ["--max-tokens", "600", "--temperature", "5", "--repetition-penalty", "10", "--seed", "5"]
 
   /// What a terminal acts on, besides line ends and a few motions that ncurses uses.
   private func expectHarmless(_ text: String, allowing motions: Set<Unicode.Scalar>, _ what: String) {
@@ -48,7 +50,6 @@ import Testing
     for _ in 0..<20 { try tmux.press("PageUp") }
     try tmux.enter("/compare 1 2")
     try tmux.wait("a comparison") { $0.contains("keeps that reply") || $0.contains("goes on with") }
-    try tmux.wait("the texts") { $0.contains(Self.visible) }
     #expect(try tmux.value("alternate_on") == "1")
     #expect(try tmux.value("pane_title") == title)
     #expect(try tmux.command(["list-buffers"]).isEmpty)
