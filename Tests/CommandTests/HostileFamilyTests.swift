@@ -20,7 +20,8 @@ import Testing
 
   /// What a terminal acts on, besides line ends and a few motions that ncurses uses.
   private func expectHarmless(_ text: String, allowing motions: Set<Unicode.Scalar>, _ what: String) {
-    for attack in Self.attacks where attack.unicodeScalars.count > 1 {
+    // A carriage return may well stand before text that is only shown.
+    for attack in Self.attacks where attack.unicodeScalars.count > 1 && !attack.hasPrefix("\r") {
       #expect(!text.contains(attack), "\(what): \(attack.debugDescription)")
     }
     let bad = text.unicodeScalars.filter { scalar in
@@ -58,10 +59,11 @@ import Testing
     try stage.expectEnded(status: 0)
     let written = String(decoding: try Data(contentsOf: raw), as: UTF8.self)
     #expect(written.contains(Self.visible))
-    // What ncurses writes: motions, attributes, erasing, scrolling.
+    // What ncurses writes: motions, attributes (which end with a shift in), erasing, scrolling.
     let rest = written.replacing(/\u{1B}\[[0-9;?]*[A-Za-z@`]|\u{1B}[()][A-Z0-9]|\u{1B}[78=>M]/, with: "")
-    expectHarmless(written, allowing: ["\u{1B}", "\r", "\n", "\u{08}", "\t"], "the screen")
-    expectHarmless(rest, allowing: ["\r", "\n", "\u{08}", "\t"], "the screen")
+    let motions: Set<Unicode.Scalar> = ["\r", "\n", "\u{08}", "\t", "\u{0F}"]
+    expectHarmless(written, allowing: motions.union(["\u{1B}"]), "the screen")
+    expectHarmless(rest, allowing: motions, "the screen, without what ncurses writes")
   }
 
   @Test(arguments: [["chat", "--plain"], ["ask", question]])
