@@ -1,7 +1,8 @@
 # Everything is built optimised: numerics in a debug build are a hundred times slower.
 SWIFT ?= swift
 PREFIX ?= $(HOME)/.local
-BUILD := $(SWIFT) build -c release
+# In a terminal the compiler would be told to write in colour, elsewhere not: with other options all is compiled anew.
+BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build chat test tiny-family results test-peers bench-ui bench-peers bench-large-family pictures install clean
@@ -22,7 +23,7 @@ chat: setup ## build and chat with the default family
 test: setup ## lint, build and run all tests
 	./scripts/lint.sh
 	$(BUILD) --build-tests
-	$(SWIFT) test -c release
+	$(SWIFT) test -c release --no-color-diagnostics
 
 tiny-family: setup ## make the default family from nothing (hours; resumable)
 	$(BUILD)

@@ -26,6 +26,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case storeUnusable(directory: String, cause: String)
   /// What was measured of a family cannot be read.
   case damagedFrontier(file: String)
+  /// Nothing was measured of a family yet.
+  case noFrontier(family: String)
   /// Stops were to be chosen by answers that cannot be right or wrong.
   case noCheckableAnswers(file: String)
   /// An adapter was to be exported where there is none.
@@ -64,6 +66,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "snapshots cannot be kept in \(directory): \(cause); check its permissions, or set XDG_DATA_HOME"
     case .damagedFrontier(let file):
       "\(file) is not a list of measured stitches; delete it or write it anew with `stitch frontier --write`"
+    case .noFrontier(let family):
+      "\(family) has no measurements to refresh; make them with `stitch frontier --data FILE --write`"
     case .noCheckableAnswers(let file):
       "\(file) has no answers that can be checked, by which stops could be chosen; use questions with an “answer”"
     case .nothingToExport(let family):

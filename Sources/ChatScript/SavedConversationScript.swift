@@ -39,16 +39,9 @@ extension Script {
     }
   }
 
-  /// The reply before the next question.
+  /// The last reply before the next question: a comparison takes the place of the reply before it.
   private static func answer(in items: ArraySlice<SavedConversation.Item>) -> SavedConversation.Reply? {
-    for item in items {
-      switch item {
-      case .reply(let reply): return reply
-      case .user: return nil
-      case .notice: break
-      }
-    }
-    return nil
+    items.prefix { if case .user = $0 { false } else { true } }.compactMap(\.reply).last
   }
 
   private mutating func append(_ action: Action, expecting expectation: Expectation? = nil) {

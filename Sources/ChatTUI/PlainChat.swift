@@ -140,8 +140,14 @@ struct PlainChat {
     }
     if state.help != nil {
       for usage in Command.usages where !usage.needsScreen {
+        // Lines that a terminal of 80 columns does not have to break.
         let name = "/\(usage.name) \(usage.arguments)"
-        printer.output("  " + name.padding(toLength: max(24, name.count + 1), withPad: " ", startingAt: 0) + usage.help + "\n")
+        let help = Wrap.lines(usage.help, width: 53).map(\.trimmingWhitespace)
+        if name.count >= 24 { printer.output("  \(name)\n") }
+        for (index, line) in help.enumerated() {
+          let head = index == 0 && name.count < 24 ? name : ""
+          printer.output("  " + head.padding(toLength: 24, withPad: " ", startingAt: 0) + line + "\n")
+        }
       }
       printer.output("  A message that begins with a slash is written with two.\n")
       state.help = nil

@@ -37,12 +37,14 @@ enum Console {
     log("stitch: \(harmless(line))\n")
   }
 
-  /// Text without control characters other than line feeds and tabs, which a terminal would obey.
+  /// Text without what a terminal would obey: control characters other than line feeds and tabs, and what reorders the
+  /// text around it.
   static func harmless(_ text: String) -> String {
     var scalars = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
       let isControl = scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
-      scalars.append(isControl ? "\u{FFFD}" : scalar)
+      let reorders = (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+      scalars.append(isControl || reorders ? "\u{FFFD}" : scalar)
     }
     return String(scalars)
   }

@@ -14,15 +14,19 @@ struct FrontierCommand: ParsableCommand {
 
       --choose-stops leaves out stops that a cheaper one dominates by more than noise (exact McNemar test on the same \
       questions, one-sided, 5 %). Choose on other questions than you report on.
+
+      --speeds measures again only how fast replies are written, on another machine for example; quality stays as it was \
+      measured. Let nothing else run meanwhile.
       """)
 
   enum Candidates: String, CaseIterable, ExpressibleByArgument { case picked, all }
 
   @Option(help: "The family directory.") var family: String
-  @Option(help: "Questions with known answers.") var data: String
+  @Option(help: "Questions with known answers.") var data: String?
   @Option(help: "At most so many questions, a sample that is always the same.") var questions: Int?
   @Flag(help: "Measure only the slider's stops.") var onlyStops = false
   @Flag(help: "Count no right answers, only the loss: for replies in free words.") var lossOnly = false
+  @Flag(help: "Measure again only the speeds in the family's frontier.json; takes no --data.") var speeds = false
   @Flag(help: "Write frontier.json into the family.") var write = false
   @Flag(help: "Choose the slider's stops by what was measured; implies --write.") var chooseStops = false
   @Option(help: "What --choose-stops chooses from: picked (the family's stops, as adaptation picked them) or all stitches.")
@@ -38,6 +42,13 @@ struct FrontierCommand: ParsableCommand {
 
   func validate() throws {
     try Check.threads(threads)
+    if speeds {
+      if data != nil || onlyStops || lossOnly || chooseStops || svg != nil || answers != nil || questions != nil {
+        throw ValidationError("--speeds measures nothing else; give it only --family, --write, --threads, --json and --by-kind")
+      }
+    } else if data == nil {
+      throw ValidationError("--data is missing: questions with known answers (or --speeds, to measure only speeds again)")
+    }
     if let questions { try Check.range("--questions", questions, 1...Int.max) }
     if let minimumStops { try Check.range("--minimum-stops", minimumStops, 1...Int.max) }
     if let level, !(0...0.5).contains(level) { throw ValidationError("--level must be 0 to 0.5, not \(level)") }
@@ -50,6 +61,14 @@ struct FrontierCommand: ParsableCommand {
 
   func run() throws {
     let text = try TextFamily(URL(fileURLWithPath: family))
+    guard let data else {
+      let meter = ProgressMeter()
+      let frontier = try FrontierJob.refreshingSpeeds(of: text, threads: threads) {
+        meter.note("\($0.id): \(Int($0.tokensPerSecond)) tok/s")
+      }
+      if write { try frontier.write(to: text.family) }
+      return try report(frontier)
+    }
     let file = try QuestionFile(URL(fileURLWithPath: data))
     // Before the work, not after it.
     for output in [svg, answers].compactMap({ $0 }) { try checkWritable(output) }
@@ -79,6 +98,10 @@ struct FrontierCommand: ParsableCommand {
     if write || chooseStops { try frontier.write(to: text.family) }
     if let answers { try AtomicFile.write(answerLines, to: URL(fileURLWithPath: answers)) }
     if let svg { try AtomicFile.write(Data(frontier.chart(title: "\(text.family.description.name): quality by cost").svg.utf8), to: URL(fileURLWithPath: svg)) }
+    try report(frontier)
+  }
+
+  private func report(_ frontier: Frontier) throws {
     if json { return try Console.write(jsonText: frontier.json) }
     try Console.write(text: Self.table(frontier) + (byKind ? "\n" + Self.kindTable(frontier) : ""))
   }

@@ -74,6 +74,26 @@ import Testing
     #expect(read.stitches.last?.againstCheaperStop == comparison && read.hypervolume == frontier.hypervolume)
   }
 
+  @Test func speedsAloneCanBeMeasuredAgain() throws {
+    let fixture = try EngineFixture()
+    let text = try TextFamily(fixture.family)
+    #expect(throws: EngineError.noFrontier(family: fixture.family.path)) {
+      try FrontierJob.refreshingSpeeds(of: text, threads: 1, seconds: 0) { _ in }
+    }
+    var before = try job(fixture, questions(fixture)).run(progress: { _ in })
+    for index in before.stitches.indices { before.stitches[index].tokensPerSecond = 1 }
+    try before.write(to: text.family)
+    before = try #require(try Frontier.read(of: text.family))
+    var told: [String] = []
+    var after = try FrontierJob.refreshingSpeeds(of: text, threads: 1, seconds: 0) { told.append($0.id) }
+    #expect(told == RandomFamily.stitchIDs && after.threads == 1)
+    #expect(after.stitches.allSatisfy { $0.tokensPerSecond > 1 })
+    // All else is as it was.
+    for index in after.stitches.indices { after.stitches[index].tokensPerSecond = 1 }
+    after.threads = before.threads
+    #expect(after == before)
+  }
+
   @Test func resultsDoNotDependOnThreads() throws {
     let fixture = try EngineFixture()
     func quality(_ threads: Int) throws -> [[String]] {

@@ -12,182 +12,62 @@ import Testing
     return state
   }
 
-  @Test func running40() {
+  @Test func running40() throws {
     var state = compared(40, 24)
     let id = state.activeReply!
     state.apply(.reply(id: id, .started(stitch: "large", adapterStep: 400)), .reply(id: id, .text("12 + 7 =")))
-    expectPart(
-      state, \.transcript,
-      """
-       › what is 12+7, and in Japanese?
-       1 small · step 400 · 52.1 tok/s
-       It is 21, I think; in Japanese that is
-       二十一.
-
-       2 small-large@4
-       step 400 · stopped · 52.1 tok/s
-       12 + 7 = 20.
-       • 二十
-       • é and 👍
-
-       3 large · step 400 · …
-       12 + 7 =
-      """)
+    try expectPart(state, \.transcript, "compare-running-40.txt")
   }
 
-  @Test func toChooseFrom40() {
+  @Test func toChooseFrom40() throws {
     var state = compared(40, 24)
     state.answer("12 + 7 = **19**, 十九.")
-    expectPart(
-      state, \.transcript,
-      """
-       › what is 12+7, and in Japanese?
-       1 small · step 400 · 52.1 tok/s
-       It is 21, I think; in Japanese that is
-       二十一.
-
-       2 small-large@4
-       step 400 · stopped · 52.1 tok/s
-       12 + 7 = 20.
-       • 二十
-       • é and 👍
-
-       ● 3 large · step 400 · 52.1 tok/s
-       12 + 7 = 19, 十九.
-
-       · The conversation goes on with 3,
-         large; /keep N takes another.
-      """)
+    try expectPart(state, \.transcript, "compare-to-choose-from-40.txt")
   }
 
-  @Test func running80() {
+  @Test func running80() throws {
     var state = compared(80, 30)
     let id = state.activeReply!
     state.apply(.reply(id: id, .started(stitch: "large", adapterStep: 400)), .reply(id: id, .text("12 + 7 =")))
-    expectPart(
-      state, \.transcript,
-      """
-       › what is 12+7, and in Japanese?
-       1 small · step 400 · 52.1 tok/s
-       It is 21, I think; in Japanese that is 二十一.
-
-       2 small-large@4 · step 400 · stopped · 52.1 tok/s
-       12 + 7 = 20.
-       • 二十
-       • é and 👍
-
-       3 large · step 400 · …
-       12 + 7 =
-      """)
+    try expectPart(state, \.transcript, "compare-running-80.txt")
   }
 
-  @Test func toChooseFrom80() {
+  @Test func toChooseFrom80() throws {
     var state = compared(80, 30)
     state.answer("12 + 7 = **19**, 十九.")
-    expectPart(
-      state, \.transcript,
-      """
-       › what is 12+7, and in Japanese?
-       1 small · step 400 · 52.1 tok/s
-       It is 21, I think; in Japanese that is 二十一.
-
-       2 small-large@4 · step 400 · stopped · 52.1 tok/s
-       12 + 7 = 20.
-       • 二十
-       • é and 👍
-
-       ● 3 large · step 400 · 52.1 tok/s
-       12 + 7 = 19, 十九.
-
-       · The conversation goes on with 3, large; /keep N
-         takes another.
-      """)
+    try expectPart(state, \.transcript, "compare-to-choose-from-80.txt")
   }
 
-  @Test func running120() {
+  @Test func running120() throws {
     var state = compared(120, 24)
     let id = state.activeReply!
     state.apply(.reply(id: id, .started(stitch: "large", adapterStep: 400)), .reply(id: id, .text("12 + 7 =")))
-    expectPart(
-      state, \.transcript,
-      """
-       › what is 12+7, and in Japanese?
-       1 small                 │ 2 small-large@4         │ 3 large · step 400 · …
-       step 400 · 52.1 tok/s   │ step 400 · stopped ·    │ 12 + 7 =
-       It is 21, I think; in   │ 52.1 tok/s              │
-       Japanese that is 二十一 │ 12 + 7 = 20.            │
-       .                       │ • 二十                  │
-                               │ • é and 👍              │
-      """)
+    try expectPart(state, \.transcript, "compare-running-120.txt")
   }
 
-  @Test func toChooseFrom120() {
+  @Test func toChooseFrom120() throws {
     var state = compared(120, 24)
     state.answer("12 + 7 = **19**, 十九.")
-    expectPart(
-      state, \.transcript,
-      """
-       › what is 12+7, and in Japanese?
-       1 small                 │ 2 small-large@4         │ ● 3 large
-       step 400 · 52.1 tok/s   │ step 400 · stopped ·    │ step 400 · 52.1 tok/s
-       It is 21, I think; in   │ 52.1 tok/s              │ 12 + 7 = 19, 十九.
-       Japanese that is 二十一 │ 12 + 7 = 20.            │
-       .                       │ • 二十                  │
-                               │ • é and 👍              │
-
-       · The conversation goes on with 3, large; /keep N takes another.
-      """)
+    try expectPart(state, \.transcript, "compare-to-choose-from-120.txt")
   }
 
-  @Test func running200() {
+  @Test func running200() throws {
     var state = compared(200, 24)
     let id = state.activeReply!
     state.apply(.reply(id: id, .started(stitch: "large", adapterStep: 400)), .reply(id: id, .text("12 + 7 =")))
-    expectPart(
-      state, \.transcript,
-      """
-       › what is 12+7, and in Japanese?
-       1 small · step 400 · 52.1 tok/s               │ 2 small-large@4                               │ 3 large · step 400 · …
-       It is 21, I think; in Japanese that is 二十一 │ step 400 · stopped · 52.1 tok/s               │ 12 + 7 =
-       .                                             │ 12 + 7 = 20.                                  │
-                                                     │ • 二十                                        │
-                                                     │ • é and 👍                                    │
-      """)
+    try expectPart(state, \.transcript, "compare-running-200.txt")
   }
 
-  @Test func toChooseFrom200() {
+  @Test func toChooseFrom200() throws {
     var state = compared(200, 24)
     state.answer("12 + 7 = **19**, 十九.")
-    expectPart(
-      state, \.transcript,
-      """
-       › what is 12+7, and in Japanese?
-       1 small · step 400 · 52.1 tok/s               │ 2 small-large@4                               │ ● 3 large · step 400 · 52.1 tok/s
-       It is 21, I think; in Japanese that is 二十一 │ step 400 · stopped · 52.1 tok/s               │ 12 + 7 = 19, 十九.
-       .                                             │ 12 + 7 = 20.                                  │
-                                                     │ • 二十                                        │
-                                                     │ • é and 👍                                    │
-
-       · The conversation goes on with 3, large; /keep N takes another.
-      """)
+    try expectPart(state, \.transcript, "compare-to-choose-from-200.txt")
   }
 
-  @Test func keptInASCII() {
+  @Test func keptInASCII() throws {
     var state = compared(120, 20, glyphs: .ascii)
     state.answer("12 + 7 = **19**, 十九.")
     state.type("1")
-    expectPart(
-      state, \.transcript,
-      """
-       > what is 12+7, and in Japanese?
-       @ 1 small               | 2 small-large@4         | 3 large
-       step 400 - 52.1 tok/s   | step 400 - stopped -    | step 400 - 52.1 tok/s
-       It is 21, I think; in   | 52.1 tok/s              | 12 + 7 = 19, 十九.
-       Japanese that is 二十一 | 12 + 7 = 20.            |
-       .                       | * 二十                  |
-                               | * é and 👍              |
-
-       * The conversation goes on with 3, large; /keep N takes another.
-      """)
+    try expectPart(state, \.transcript, "compare-kept-in-ascii.txt")
   }
 }

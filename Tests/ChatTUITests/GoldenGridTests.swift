@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Whole screens as they were approved, in `Golden/`. To write them anew, look at the difference, and commit:
-/// `STITCH_WRITE_GOLDEN=1 swift test --filter GoldenGridTests`.
+/// `STITCH_WRITE_GOLDEN=1 swift test --filter Golden`.
 @Suite struct GoldenGridTests {
   static let sizes: [(width: Int, height: Int)] = [(40, 15), (80, 24), (120, 30), (200, 50)]
   static let views: [(name: String, state: @Sendable (Int, Int, GlyphSet) -> AppState)] = [

@@ -1,11 +1,10 @@
 import ChatTUI
 import Testing
 
-/// Compares a part of a screen with a drawing of it.
+/// Compares a part of a screen with what was approved.
 func expectPart(
-  _ state: AppState, _ part: KeyPath<ScreenLayout, Rect>, _ drawing: String,
-  sourceLocation: SourceLocation = #_sourceLocation
-) {
+  _ state: AppState, _ part: KeyPath<ScreenLayout, Rect>, _ name: String, sourceLocation: SourceLocation = #_sourceLocation
+) throws {
   let rect = state.layout[keyPath: part]
   var canvas = Canvas(width: state.width, height: state.height)
   view(state, &canvas)
@@ -15,6 +14,5 @@ func expectPart(
     return row
   }
   while rows.last == "" { rows.removeLast() }
-  let drawn = rows.joined(separator: "\n")
-  #expect(drawn == drawing, "is:\n\(drawn)\n", sourceLocation: sourceLocation)
+  try Golden.compare(rows, with: name, sourceLocation: sourceLocation)
 }

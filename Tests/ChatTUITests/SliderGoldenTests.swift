@@ -17,258 +17,137 @@ import Testing
     return state
   }
 
-  @Test func whatASwitchCosts40() {
+  @Test func whatASwitchCosts40() throws {
     var state = talking(40, 15)
     state.press(.home, .alt)
-    expectPart(
-      state, \.slider,
-      """
-       ●──┼───┼──┼───┼──┼──┼───┼──┼ 1/9 small
-       400k · ≈1.1 ms/token · quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-what-aswitch-costs-40.txt")
   }
 
-  @Test func whatASwitchCosts80() {
+  @Test func whatASwitchCosts80() throws {
     var state = talking(80, 24)
     state.press(.home, .alt)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 1/9 · small ─────────────────────────────────────────── switch ≈ 225 ms ─
-       small ●───────┼───────┼───────┼────────┼───────┼───────┼───────┼───────┼ large
-       small[0..<4] · 400k · 900 kFLOPs · ≈1.1 ms/token · ≈900 tok/s · quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-what-aswitch-costs-80.txt")
   }
 
-  @Test func whatASwitchCosts120() {
+  @Test func whatASwitchCosts120() throws {
     var state = talking(120, 24)
     state.press(.home, .alt)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 1/9 · small ─────────────────────────────────────────────────────────────────────────────────── switch ≈ 225 ms ─
-       small ●────────────┼────────────┼────────────┼─────────────┼────────────┼────────────┼────────────┼────────────┼ large
-       small[0..<4] · 400k parameters · 900 kFLOPs/token · ≈1.1 ms/token · ≈900 tok/s · quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-what-aswitch-costs-120.txt")
   }
 
-  @Test func whatASwitchCosts200() {
+  @Test func whatASwitchCosts200() throws {
     var state = talking(200, 30)
     state.press(.home, .alt)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 1/9 · small ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── switch ≈ 225 ms ─
-       small ●──────────────────────┼──────────────────────┼──────────────────────┼───────────────────────┼──────────────────────┼──────────────────────┼──────────────────────┼──────────────────────┼ large
-       small[0..<4] · 400k parameters · 900 kFLOPs/token · ≈1.1 ms/token · ≈900 tok/s · quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-what-aswitch-costs-200.txt")
   }
 
-  @Test func instant40() {
+  @Test func instant40() throws {
     let state = talking(40, 15)
-    expectPart(
-      state, \.slider,
-      """
-       ┼━━┼━━━┼━━┼━━━┼━━┼━━┼━━━┼━━● 9/9 large
-       4.0M · 19 ms/token · quality 86%
-      """)
+    try expectPart(state, \.slider, "slider-instant-40.txt")
   }
 
-  @Test func instant80() {
+  @Test func instant80() throws {
     let state = talking(80, 24)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 9/9 · large ──────────────────────────────────────────── switch instant ─
-       small ┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━● large
-       large[0..<8] · 4.0M · 8.0 MFLOPs · 19 ms/token · 52.1 tok/s · quality 86%
-      """)
+    try expectPart(state, \.slider, "slider-instant-80.txt")
   }
 
-  @Test func instant120() {
+  @Test func instant120() throws {
     let state = talking(120, 24)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 9/9 · large ──────────────────────────────────────────────────────────────────────────────────── switch instant ─
-       small ┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━● large
-       large[0..<8] · 4.0M parameters · 8.0 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality 86%
-      """)
+    try expectPart(state, \.slider, "slider-instant-120.txt")
   }
 
-  @Test func instant200() {
+  @Test func instant200() throws {
     let state = talking(200, 30)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 9/9 · large ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── switch instant ─
-       small ┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━● large
-       large[0..<8] · 4.0M parameters · 8.0 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality 86%
-      """)
+    try expectPart(state, \.slider, "slider-instant-200.txt")
   }
 
-  @Test func aReplyRunsElsewhere40() {
+  @Test func aReplyRunsElsewhere40() throws {
     var state = talking(40, 15)
     state.apply(.submit("and?"))
     state.press(.left, .alt)
-    expectPart(
-      state, \.slider,
-      """
-       ┼━┼━┼━┼━┼━┼━┼━●─┼ next 8/9 small-larg…
-       3.5M · ≈3.5 ms/token · quality 84%
-      """)
+    try expectPart(state, \.slider, "slider-a-reply-runs-elsewhere-40.txt")
   }
 
-  @Test func aReplyRunsElsewhere80() {
+  @Test func aReplyRunsElsewhere80() throws {
     var state = talking(80, 24)
     state.apply(.submit("and?"))
     state.press(.left, .alt)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 8/9 · small-large@1 · from the next reply on (now large) ────────────────
-       small ┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━●───────┼ large
-       small[0..<1] → large[1..<8] · 3.5M · 7.1 MFLOPs · ≈3.5 ms/token · quality 84%
-      """)
+    try expectPart(state, \.slider, "slider-a-reply-runs-elsewhere-80.txt")
   }
 
-  @Test func aReplyRunsElsewhere120() {
+  @Test func aReplyRunsElsewhere120() throws {
     var state = talking(120, 24)
     state.apply(.submit("and?"))
     state.press(.left, .alt)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 8/9 · small-large@1 · from the next reply on (now large) ─────────────────────────────────────── switch ≈ 1.8 s ─
-       small ┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━●────────────┼ large
-       small[0..<1] → large[1..<8] · 3.5M parameters · 7.1 MFLOPs/token · ≈3.5 ms/token · ≈288 tok/s · quality 84%
-      """)
+    try expectPart(state, \.slider, "slider-a-reply-runs-elsewhere-120.txt")
   }
 
-  @Test func aReplyRunsElsewhere200() {
+  @Test func aReplyRunsElsewhere200() throws {
     var state = talking(200, 30)
     state.apply(.submit("and?"))
     state.press(.left, .alt)
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 8/9 · small-large@1 · from the next reply on (now large) ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── switch ≈ 1.8 s ─
-       small ┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━●──────────────────────┼ large
-       small[0..<1] → large[1..<8] · 3.5M parameters · 7.1 MFLOPs/token · ≈3.5 ms/token · ≈288 tok/s · quality 84%
-      """)
+    try expectPart(state, \.slider, "slider-a-reply-runs-elsewhere-200.txt")
   }
 
-  @Test func auto40() {
+  @Test func auto40() throws {
     var state = talking(40, 15)
     state.apply(.submit("/auto 500"))
-    expectPart(
-      state, \.slider,
-      """
-       ●──┼──┼─┼──┼──┼──┼─┼──┼ auto 1/9 small
-       400k · ≈1.1 ms/token · quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-auto-40.txt")
   }
 
-  @Test func auto80() {
+  @Test func auto80() throws {
     var state = talking(80, 24)
     state.apply(.submit("/auto 500"))
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 1/9 · small ──────────────────────── auto ≥ 500 tok/s · switch ≈ 225 ms ─
-       small ●───────┼───────┼───────┼────────┼───────┼───────┼───────┼───────┼ large
-       small[0..<4] · 400k · 900 kFLOPs · ≈1.1 ms/token · ≈900 tok/s · quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-auto-80.txt")
   }
 
-  @Test func auto120() {
+  @Test func auto120() throws {
     var state = talking(120, 24)
     state.apply(.submit("/auto 500"))
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 1/9 · small ──────────────────────────────────────────────────────────────── auto ≥ 500 tok/s · switch ≈ 225 ms ─
-       small ●────────────┼────────────┼────────────┼─────────────┼────────────┼────────────┼────────────┼────────────┼ large
-       small[0..<4] · 400k parameters · 900 kFLOPs/token · ≈1.1 ms/token · ≈900 tok/s · quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-auto-120.txt")
   }
 
-  @Test func auto200() {
+  @Test func auto200() throws {
     var state = talking(200, 30)
     state.apply(.submit("/auto 500"))
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 1/9 · small ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── auto ≥ 500 tok/s · switch ≈ 225 ms ─
-       small ●──────────────────────┼──────────────────────┼──────────────────────┼───────────────────────┼──────────────────────┼──────────────────────┼──────────────────────┼──────────────────────┼ large
-       small[0..<4] · 400k parameters · 900 kFLOPs/token · ≈1.1 ms/token · ≈900 tok/s · quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-auto-200.txt")
   }
 
-  @Test func qualityOfOtherWeights40() {
+  @Test func qualityOfOtherWeights40() throws {
     var state = talking(40, 15)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
     state.apply(.described(summary))
-    expectPart(
-      state, \.slider,
-      """
-       ┼━━┼━━━┼━━┼━━━┼━━┼━━┼━━━┼━━● 9/9 large
-       4.0M · 19 ms/token · quality was 86%
-      """)
+    try expectPart(state, \.slider, "slider-quality-of-other-weights-40.txt")
   }
 
-  @Test func qualityOfOtherWeights80() {
+  @Test func qualityOfOtherWeights80() throws {
     var state = talking(80, 24)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
     state.apply(.described(summary))
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 9/9 · large ──────────────────────────────────────────── switch ≈ 2.0 s ─
-       small ┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━┼━━━━━━━● large
-       large[0..<8] · 4.0M · 8.0 MFLOPs · 19 ms/token · 52.1 tok/s · quality was 86%
-      """)
+    try expectPart(state, \.slider, "slider-quality-of-other-weights-80.txt")
   }
 
-  @Test func qualityOfOtherWeights120() {
+  @Test func qualityOfOtherWeights120() throws {
     var state = talking(120, 24)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
     state.apply(.described(summary))
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 9/9 · large ──────────────────────────────────────────────────────────────────────────────────── switch ≈ 2.0 s ─
-       small ┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━┼━━━━━━━━━━━━● large
-       large[0..<8] · 4.0M parameters · 8.0 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality was 86% at step 400
-      """)
+    try expectPart(state, \.slider, "slider-quality-of-other-weights-120.txt")
   }
 
-  @Test func qualityOfOtherWeights200() {
+  @Test func qualityOfOtherWeights200() throws {
     var state = talking(200, 30)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
     state.apply(.described(summary))
-    expectPart(
-      state, \.slider,
-      """
-      ─ Size 9/9 · large ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────── switch ≈ 2.0 s ─
-       small ┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━┼━━━━━━━━━━━━━━━━━━━━━━● large
-       large[0..<8] · 4.0M parameters · 8.0 MFLOPs/token · 19 ms/token · 52.1 tok/s · quality was 86% at step 400
-      """)
+    try expectPart(state, \.slider, "slider-quality-of-other-weights-200.txt")
   }
 
-  @Test func autoInASCII() {
+  @Test func autoInASCII() throws {
     var state = talking(80, 24, glyphs: .ascii)
     state.apply(.submit("/auto 500"))
-    expectPart(
-      state, \.slider,
-      """
-      - Size 1/9 - small ----------------------- auto >= 500 tok/s - switch ~ 225 ms -
-       small @-------+-------+-------+--------+-------+-------+-------+-------+ large
-       small[0..<4] - 400k - 900 kFLOPs - ~1.1 ms/token - ~900 tok/s - quality 61%
-      """)
+    try expectPart(state, \.slider, "slider-auto-in-ascii.txt")
   }
 }

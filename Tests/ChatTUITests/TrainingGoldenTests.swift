@@ -12,171 +12,60 @@ import Testing
     return state
   }
 
-  @Test func running40() {
+  @Test func running40() throws {
     let state = training(40, 15)
-    expectPart(
-      state, \.trainingLine,
-      """
-       training running 50/100 · loss 0.774 ·…
-      """)
+    try expectPart(state, \.trainingLine, "training-running-40.txt")
   }
 
-  @Test func running80() {
+  @Test func running80() throws {
     let state = training(80, 24)
-    expectPart(
-      state, \.training,
-      """
-      ─ Training ───── F9 pauses ─
-       running        facts.jsonl
-       ━━━━━━━━━━───────── 50/100
-       loss 0.774
-       × held-out 0.874
-       2450 tok/s · 2s left
-       2.28 ⠑⠢⣀⣀×
-       0.74     ⠉⠉⠑⠒×⠦⠤⠤×⠤⢄⠤×⣀⡠⣄×
-       drawn      █▄▁▆ ▂▅▄▁
-       importance █▄▃▂▂▁▁▁▁
-      """)
+    try expectPart(state, \.training, "training-running-80.txt")
   }
 
-  @Test func running120() {
+  @Test func running120() throws {
     let state = training(120, 30)
-    expectPart(
-      state, \.training,
-      """
-      ─ Training ─── F9 pauses · /save · /stop ─
-       running                      facts.jsonl
-       ━━━━━━━━━━━━━━━━━──────────────── 50/100
-       loss 0.774 · × held-out 0.874
-       2450 tok/s · 2s left
-       2.28 ⠱⡀
-             ⠈⢆×
-               ⠉⠒⢄⡀×
-                  ⠈⠢⠤⠤×   ×
-                      ⠈⠑⠊⠉⠒⢄⣀×⠤⡀× ⢀ ×  ×
-       0.74                    ⠈⠉⠉⠁⠉⠒⠒⠊⠑⠤⠤⠤×⠢⣀×
-       drawn      █▄▁▆ ▂▅▄▁
-       importance █▄▃▂▂▁▁▁▁
-      """)
+    try expectPart(state, \.training, "training-running-120.txt")
   }
 
-  @Test func running200() {
+  @Test func running200() throws {
     let state = training(200, 40)
-    expectPart(
-      state, \.training,
-      """
-      ─ Training ─── F9 pauses · /save · /stop · Alt-T folds ─
-       running                                    facts.jsonl
-       ━━━━━━━━━━━━━━━━━━━━━━━━─────────────────────── 50/100
-       loss 0.774 · × held-out 0.874 · 2450 tok/s · 2s left
-       2.28 ⠱⡀
-             ⢣
-              ⢇
-              ⠈⢆ ×
-               ⠈⠢⣀
-                  ⠉⢢
-                    ⠱×
-                     ⠘⠤⠤⠤⢄×
-                          ⠱⡀   ×
-                           ⠈⠒⠒⠊⠉⠢⡀  ×
-                                 ⠈⠒⠔⠊⠑⠢⡀ ×⢀⣀⡀ ×    ×
-                                       ⠈⠑⠒⠁ ⠈⠢⡀⣀⠤⠒⠢⡀   ×⣀   ×
-       0.74                                   ⠈    ⠈⠑⠒⠉  ⠑⠢⢄⠤
-       drawn      █▄▁▆ ▂▅▄▁
-       importance █▄▃▂▂▁▁▁▁
-      """)
+    try expectPart(state, \.training, "training-running-200.txt")
   }
 
-  @Test func folded120() {
+  @Test func folded120() throws {
     var state = training(120, 30)
     state.apply(.key(.alt("t")))
-    expectPart(
-      state, \.trainingLine,
-      """
-       training running 50/100 · loss 0.774 · 2s left · held-out 0.874
-      """)
+    try expectPart(state, \.trainingLine, "training-folded-120.txt")
   }
 
-  @Test func failed80() {
+  @Test func failed80() throws {
     var state = training(80, 24)
     var status = state.training
     status.phase = .failed
     status.message = "the disk is full; make room and /train again"
     state.apply(.training(status))
-    expectPart(
-      state, \.training,
-      """
-      ─ Training ─── Alt-T folds ─
-       failed         facts.jsonl
-       ━━━━━━━━━━───────── 50/100
-       loss 0.774
-       × held-out 0.874
-       2450 tok/s
-       drawn      █▄▁▆ ▂▅▄▁
-       importance █▄▃▂▂▁▁▁▁
-       the disk is full; make
-       room and /train again
-      """)
+    try expectPart(state, \.training, "training-failed-80.txt")
   }
 
-  @Test func runningInASCII() {
+  @Test func runningInASCII() throws {
     let state = training(120, 30, glyphs: .ascii)
-    expectPart(
-      state, \.training,
-      """
-      - Training --- F9 pauses - /save - /stop -
-       running                      facts.jsonl
-       =================---------------- 50/100
-       loss 0.774 - x held-out 0.874
-       2450 tok/s - 2s left
-       2.28 ..
-             ..x
-               ....x
-                  ....x   x
-                       ......x..x...x .x   x
-       0.74                         ..........x
-       drawn      @=.* :+=.
-       importance @=-::....
-      """)
+    try expectPart(state, \.training, "training-running-in-ascii.txt")
   }
 
-  @Test func frontierOfALesson() {
+  @Test func frontierOfALesson() throws {
     var state = training(120, 30)
     var status = state.training
     for (index, stop) in state.stops.enumerated() { status.stitchLosses[stop.id] = 1.5 / Double(2 + index) }
     status.stitchLossesStep = 40
     state.apply(.training(status))
-    expectPart(
-      state, \.frontier,
-      """
-      ─ Lesson loss at 40 ──────────────────────
-       0.15                    ⢀⣀•⣀⣀⠤⠤●⠤⠒⠒•⠒⠊⠉•
-                        ⢀•⠤⠔⠒•⠉⠁
-                   ⢀•⠔⠒⠉⠁
-                 ⡠⠔⠁
-               ⢠•
-             ⢀⠔⠁
-       0.75 •⠃
-            900 kFLOPs               8.0 MFLOPs
-            ≈900 tok/s               52.1 tok/s
-      """)
+    try expectPart(state, \.frontier, "training-frontier-of-alesson.txt")
   }
 
-  @Test func frontierOfOtherWeights() {
+  @Test func frontierOfOtherWeights() throws {
     var state = readyState(width: 80, height: 24)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
     state.apply(.described(summary))
-    expectPart(
-      state, \.frontier,
-      """
-      ─ Quality at step 400 ──────
-       86%                ⣀•⠤⠔•⠊●
-                  ⢀•⡠⠤•⠒•⠉
-              ⣀⠤•⠊⠁
-            ⢀•
-       61% •⠁
-           900 kFLOPs  8.0 MFLOPs
-      """)
+    try expectPart(state, \.frontier, "training-frontier-of-other-weights.txt")
   }
 }

@@ -65,6 +65,20 @@ import Testing
     #expect(state.lastNotice?.contains("No lessons") == true)
   }
 
+  @Test func aSnapshotTakenIntoUseIsSaid() {
+    var state = busyState(width: 120, height: 30)
+    var status = state.training
+    status.message = "step 50 in use from the next reply on"
+    #expect(state.apply(.training(status)) == [.describe])
+    #expect(state.lastNotice == "Training: step 50 in use from the next reply on")
+    #expect(state.conversation.entries.last?.isKept == true)
+    // Once: the next steps say the same.
+    let count = state.conversation.entries.count
+    status.step += 1
+    state.apply(.training(status))
+    #expect(state.conversation.entries.count == count)
+  }
+
   @Test func keysOfThePane() {
     var state = busyState(width: 120, height: 30)
     #expect(state.screen().contains { $0.contains("Training") && $0.contains("F9 pauses") })
@@ -104,6 +118,12 @@ import Testing
     #expect(complete("/train ~").line == "/train ~/")
     #expect(complete("/train .").line == "/train .hidden")
     #expect(complete("/train none").line == "/train none" && complete("/train none").choices.isEmpty)
+    // What is written is a file, not a lesson.
+    #expect(complete("/export d").line == "/export data/")
+    #expect(complete("/export p").line == "/export p")
+    for usage in Command.usages {
+      #expect(PathCompletion.applies(to: "/\(usage.name) f") == usage.arguments.contains("FILE"), "\(usage.name)")
+    }
     #expect(!PathCompletion.applies(to: "/system fa") && !PathCompletion.applies(to: "train fa"))
   }
 

@@ -108,6 +108,24 @@ import Testing
     #expect(state.lastNotice?.contains("temperature") == true)
   }
 
+  @Test func whatIsFarFromAllNamesHasNoNearest() {
+    var state = readyState()
+    state.apply(.submit("/foo"))
+    #expect(state.hint?.text == "no command /foo; /help lists them (a message may begin with //)")
+  }
+
+  @Test func theTitleStandsInTheFirstLine() {
+    for width in [40, 56, 80] {
+      var state = readyState(width: width, height: 24)
+      let before = state.screen()[0]
+      state.apply(.submit("/title holiday plans\u{1B}[2J"))
+      let line = state.screen()[0]
+      #expect(line.hasPrefix(" stitch ") && line.contains("sizes · holi") && HostileTextTests.isHarmless(line), "\(line)")
+      // It takes nothing away.
+      #expect(before.contains("adapter") == line.contains("adapter") && Glyphs.width(of: line) <= width, "\(line)")
+    }
+  }
+
   @Test func everyUsageParses() throws {
     let arguments = ["train": " x", "set": " seed 1", "drop": " 2", "export": " x.md", "keep": " 1"]
     for usage in Command.usages { _ = try Command.parse("/\(usage.name)\(arguments[usage.name] ?? "")") }

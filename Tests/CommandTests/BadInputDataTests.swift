@@ -109,6 +109,10 @@ import Testing
       try workspace.expectRefusal(frontier + ["--choose-stops", "--loss-only"], ["--loss-only"])
       try workspace.expectRefusal(frontier + ["--choose-stops", "--stops", "all", "--only-stops"], ["--only-stops"])
       try Data(#"[{"instruction":"Say hello","output":"hello"}]"#.utf8).write(to: data)
+      let speeds = ["frontier", "--family", workspace.family.path, "--speeds"]
+      try workspace.expectRefusal(speeds + ["--write"], [workspace.family.path, "no measurements", "; "])
+      try workspace.expectRefusal(speeds + ["--data", data.path], ["--speeds measures nothing else"])
+      try workspace.expectRefusal(Array(speeds.dropLast()), ["--data is missing"])
       try workspace.expectRefusal(frontier + ["--choose-stops"], [data.path, "no answers that can be checked", "; "])
     }
   }

@@ -13,7 +13,8 @@ final class TerminalStage {
   /// - Parameters:
   ///   - default: use the family of the checkout if there is one.
   ///   - width: of a random family; 384 makes some hundred tokens a second.
-  init(default useDefault: Bool, width: Int = 96) throws {
+  ///   - pieces: of a random family's tokenizer.
+  init(default useDefault: Bool, width: Int = 96, pieces: [String] = []) throws {
     root = FileManager.default.temporaryDirectory.appendingPathComponent("stitch-e2e-\(UUID().uuidString.prefix(8))")
     try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
     let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -24,7 +25,7 @@ final class TerminalStage {
       family = try Family(tiny)
       try FileManager.default.copyItem(at: checkout.appendingPathComponent("weights/lessons/pirate.jsonl"), to: lesson)
     } else {
-      family = try RandomFamily.make(at: root.appendingPathComponent("family"), contextLength: 4096, width: width)
+      family = try RandomFamily.make(at: root.appendingPathComponent("family"), contextLength: 4096, width: width, pieces: pieces)
       try Data(RandomFamily.lesson().utf8).write(to: lesson)
     }
     var environment = ["LC_ALL": "C.UTF-8", "STITCH_FAMILY": family.directory.path]

@@ -9,10 +9,13 @@ public enum RandomFamily {
   public static let stitchIDs = ["small", "small-large@3", "small-large@2", "small-large@1", "large"]
 
   /// Writes the family to `directory`, which must not exist.
-  /// - Parameter width: of the smaller anchor; the larger is half as wide again. Wide ones are slow.
+  /// - Parameters:
+  ///   - width: of the smaller anchor; the larger is half as wide again. Wide ones are slow.
+  ///   - pieces: take the place of as many pieces of the tokenizer, so that replies are full of them.
   @discardableResult
   public static func make(
-    at directory: URL, contextLength: Int = 128, width: Int = 32, name: String = "random"
+    at directory: URL, contextLength: Int = 128, width: Int = 32, name: String = "random",
+    pieces: [String] = []
   ) throws -> Family {
     let scratch = directory.deletingLastPathComponent().appendingPathComponent("anchors-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
@@ -20,6 +23,7 @@ public enum RandomFamily {
     let tokenizer = try SentencePieceTrainer(
       vocabularySize: vocabularySize, controlSymbols: ["<|system|>", "<|user|>", "<|assistant|>"]
     ).train(sentences)
+    let vocabulary = try vocabulary(tokenizer, with: pieces)
     let anchors = try [("small", 2, width, 1 as UInt64), ("large", 4, width * 3 / 2, 2)].map { name, blocks, hidden, seed in
       let url = scratch.appendingPathComponent(name)
       try writeAnchor(at: url, width: hidden, blocks: blocks, contextLength: contextLength, seed: seed)
@@ -29,7 +33,16 @@ public enum RandomFamily {
       anchors, options: .init(name: name, chatTemplate: "tiny"), pool: ComputePool(threads: 1))
     var random = SeededGenerator(seed: 9)
     let calibration = (0..<24).map { _ in [1] + (0..<40).map { _ in Int32(random.index(below: vocabularySize)) } }
-    return try builder.build(calibration: calibration, tokenizer: Data(tokenizer), output: directory)!
+    return try builder.build(calibration: calibration, tokenizer: Data(vocabulary), output: directory)!
+  }
+
+  private static func vocabulary(_ tokenizer: [UInt8], with texts: [String]) throws -> [UInt8] {
+    if texts.isEmpty { return tokenizer }
+    var vocabulary = try SentencePieceVocabulary(SentencePieceTokenizer(modelBytes: tokenizer, source: "random"))
+    let places = vocabulary.pieces.indices.filter { vocabulary.pieces[$0].kind == .normal }
+    precondition(texts.count <= places.count, "there are \(places.count) pieces to replace")
+    for (place, text) in zip(places, texts) { vocabulary.pieces[place].text = Array(text.utf8) }
+    return vocabulary.modelBytes
   }
 
   /// Writes one anchor, without a tokenizer.

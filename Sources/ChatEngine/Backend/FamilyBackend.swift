@@ -214,7 +214,8 @@ public final class FamilyBackend: ChatBackend {
 
   public func undoAdapter() async -> String {
     guard let current = adapters.undo() else { return "there is no earlier adapter to go back to" }
-    board.publish { _ in }
+    // What the last run said of its adapter holds no longer.
+    board.publish { if $0.phase == .finished || $0.phase == .idle { $0.message = "" } }
     readAhead()
     let what =
       switch (current.adapter, current.hash) {

@@ -60,15 +60,22 @@ public enum ConversationExport {
     for item in conversation.items {
       switch item {
       case .user(let question): text += "\n## You\n\n\(harmless(question))\n"
-      case .reply(let reply):
-        text += "\n## Assistant\n\n"
-        let body = harmless(reply.text).trimmingCharacters(in: .whitespacesAndNewlines)
-        if !body.isEmpty { text += body + "\n\n" }
-        text += "*\(label(reply))*\n"
+      case .reply(let reply): text += "\n## Assistant\n" + self.body(reply)
+      case .comparison(let comparison):
+        text += "\n## Assistant, at \(comparison.stitches.count) sizes\n"
+        for (index, reply) in comparison.replies.enumerated() {
+          let mark = index == comparison.inUse ? ", which the conversation goes on with" : ""
+          text += "\n### \(index + 1): \(line(reply.stitch))\(mark)\n" + self.body(reply)
+        }
       case .notice(let notice, _): text += "\n> \(line(notice))\n"
       }
     }
     return text
+  }
+
+  private static func body(_ reply: SavedConversation.Reply) -> String {
+    let text = harmless(reply.text).trimmingCharacters(in: .whitespacesAndNewlines)
+    return (text.isEmpty ? "" : "\n" + text + "\n") + "\n*\(label(reply))*\n"
   }
 
   private static func label(_ reply: SavedConversation.Reply) -> String {
@@ -114,6 +121,27 @@ public enum ConversationExport {
       var finish: String?
       var tokens: Int?
       var tokensPerSecond: Double?
+      /// Of a comparison, the replies that the conversation does not go on with.
+      var alternatives: [Message]?
+
+      init(role: String, content: String) {
+        self.role = role
+        self.content = content
+      }
+
+      init(_ reply: SavedConversation.Reply) {
+        self.init(role: "assistant", content: reply.text)
+        stitch = reply.stitch
+        adapter = reply.adapter
+        sampling = reply.options
+        if case .finished(let stamp)? = reply.end {
+          finish = stamp.finish.rawValue
+          tokens = stamp.tokens
+          tokensPerSecond = stamp.tokensPerSecond
+        } else {
+          finish = ReplyStamp.Finish.cancelled.rawValue
+        }
+      }
     }
 
     var id: String?
@@ -132,23 +160,14 @@ public enum ConversationExport {
       let system = conversation.settings.system
       if !system.isEmpty { messages.append(Message(role: "system", content: system)) }
       for item in conversation.items {
-        switch item {
-        case .user(let text): messages.append(Message(role: "user", content: text))
-        case .reply(let reply) where !reply.text.isEmpty:
-          var message = Message(role: "assistant", content: reply.text)
-          message.stitch = reply.stitch
-          message.adapter = reply.adapter
-          message.sampling = reply.options
-          if case .finished(let stamp)? = reply.end {
-            message.finish = stamp.finish.rawValue
-            message.tokens = stamp.tokens
-            message.tokensPerSecond = stamp.tokensPerSecond
-          } else {
-            message.finish = ReplyStamp.Finish.cancelled.rawValue
-          }
-          messages.append(message)
-        default: break
+        if case .user(let text) = item { messages.append(Message(role: "user", content: text)) }
+        guard let reply = item.reply, !reply.text.isEmpty else { continue }
+        var message = Message(reply)
+        if case .comparison(let comparison) = item {
+          message.alternatives = comparison.replies.indices.filter { $0 != comparison.inUse }
+            .map { Message(comparison.replies[$0]) }
         }
+        messages.append(message)
       }
     }
   }

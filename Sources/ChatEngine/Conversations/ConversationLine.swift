@@ -28,6 +28,10 @@ struct ConversationLine: Codable {
   var tokensPerSecond: Double?
   var contextTokens: Int?
   var droppedMessages: Int?
+  // compare
+  var stitches: [String]?
+  // keep
+  var column: Int?
   // drop
   var keep: Int?
 
@@ -67,6 +71,12 @@ struct ConversationLine: Codable {
       line.adapter = start.adapter
       line.sampling = start.options
       line.continues = start.continues ? true : nil
+    case .compare(let stitches):
+      line = ConversationLine("compare")
+      line.stitches = stitches
+    case .keep(let column):
+      line = ConversationLine("keep")
+      line.column = column
     // The most frequent one by far, and the one for which time counts.
     case .text(let text): return textPrefix + escaped(text) + textSuffix
     case .end(.finished(let stamp)):
@@ -152,6 +162,14 @@ struct ConversationLine: Codable {
         .init(
           stitch: try need(line.stitch), adapter: line.adapter, options: line.sampling,
           continues: line.continues ?? false))
+    case "compare":
+      let stitches = try need(line.stitches)
+      guard !stitches.isEmpty else { throw Damage(cause: "“stitches” is empty") }
+      return .compare(stitches: stitches)
+    case "keep":
+      let column = try need(line.column)
+      guard column >= 1 else { throw Damage(cause: "“column” is \(column)") }
+      return .keep(column)
     case "end":
       switch try need(line.finish) {
       case "stopped": return .end(.stopped)

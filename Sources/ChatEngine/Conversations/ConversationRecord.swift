@@ -68,6 +68,10 @@ public enum ConversationRecord: Sendable, Equatable {
   case user(String)
   /// The engine began a reply, or went on with the last one.
   case reply(ReplyStart)
+  /// The replies that follow, as many as there are stitches, answer the same question side by side.
+  case compare(stitches: [String])
+  /// The conversation goes on with this reply of the last comparison, counted from 1.
+  case keep(Int)
   /// More text of the reply that began last.
   case text(String)
   case end(ReplyEnd)
@@ -105,8 +109,8 @@ public enum ConversationRecord: Sendable, Equatable {
   /// Whether the disk is to have it before anything else happens.
   var isMilestone: Bool {
     switch self {
-    case .begin, .user, .end, .title, .drop: true
-    case .settings, .reply, .text, .notice: false
+    case .begin, .user, .end, .title, .drop, .keep: true
+    case .settings, .reply, .compare, .text, .notice: false
     }
   }
 }

@@ -88,12 +88,15 @@ public final class ConversationLibrary: Sendable {
   }
 
   private struct Turn {
+    /// Counted from 1; the replies of a comparison share one.
+    var number: Int
     var role: ChatMessage.Role
     var text: String
     /// The same for comparing.
     var folded: [UInt8]
 
-    init(_ role: ChatMessage.Role, _ text: String) {
+    init(_ number: Int, _ role: ChatMessage.Role, _ text: String) {
+      self.number = number
       self.role = role
       self.text = text
       folded = fold(text)
@@ -160,12 +163,20 @@ public final class ConversationLibrary: Sendable {
   }
 
   private static func turns(_ conversation: SavedConversation) -> [Turn] {
-    conversation.items.compactMap { item in
+    var number = 0
+    return conversation.items.flatMap { item -> [Turn] in
+      let replies: [SavedConversation.Reply]
       switch item {
-      case .user(let text): Turn(.user, text)
-      case .reply(let reply): reply.text.isEmpty ? nil : Turn(.assistant, reply.text)
-      case .notice: nil
+      case .user(let text):
+        number += 1
+        return [Turn(number, .user, text)]
+      case .reply(let reply): replies = [reply]
+      case .comparison(let comparison): replies = comparison.replies
+      case .notice: return []
       }
+      let texts = replies.map(\.text).filter { !$0.isEmpty }
+      if !texts.isEmpty { number += 1 }
+      return texts.map { Turn(number, .assistant, $0) }
     }
   }
 
@@ -177,9 +188,9 @@ public final class ConversationLibrary: Sendable {
     if wanted.isEmpty { return Listing(conversations: kept.map(\.summary), unreadable: unreadable) }
     let found = kept.compactMap { kept -> ConversationSummary? in
       var summary = kept.summary
-      for (index, turn) in kept.turns.enumerated() where Self.holds(turn.folded, wanted) {
+      for turn in kept.turns where Self.holds(turn.folded, wanted) {
         let line = Self.line(of: turn.text, with: text)
-        summary.matches.append(.init(turn: index + 1, role: turn.role, line: line))
+        summary.matches.append(.init(turn: turn.number, role: turn.role, line: line))
       }
       return summary.matches.isEmpty && !Self.holds(kept.title, wanted) ? nil : summary
     }

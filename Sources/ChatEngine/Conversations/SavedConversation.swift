@@ -18,10 +18,35 @@ public struct SavedConversation: Sendable, Equatable {
     }
   }
 
+  /// Replies to one question at several sizes. One of them counts as the conversation's.
+  public struct Comparison: Sendable, Equatable {
+    /// Those that were asked for, in the order of the replies.
+    public var stitches: [String]
+    /// Those that began.
+    public var replies: [Reply] = []
+    /// The reply that was chosen, from 0.
+    public var kept: Int?
+
+    public init(stitches: [String]) { self.stitches = stitches }
+
+    /// The reply that counts: the one chosen, else the last one with text.
+    public var inUse: Int? { kept ?? replies.lastIndex { !$0.text.isEmpty } }
+  }
+
   public enum Item: Sendable, Equatable {
     case user(String)
     case reply(Reply)
+    case comparison(Comparison)
     case notice(String, isWarning: Bool)
+
+    /// A reply, or of a comparison the one that counts.
+    public var reply: Reply? {
+      switch self {
+      case .reply(let reply): reply
+      case .comparison(let comparison): comparison.inUse.map { comparison.replies[$0] }
+      case .user, .notice: nil
+      }
+    }
   }
 
   public var id: String
@@ -49,18 +74,15 @@ public struct SavedConversation: Sendable, Equatable {
   /// Messages: the user's and replies with text.
   public var turns: Int {
     items.count {
-      switch $0 {
-      case .user: true
-      case .reply(let reply): !reply.text.isEmpty
-      case .notice: false
-      }
+      if case .user = $0 { return true }
+      return $0.reply.map { !$0.text.isEmpty } ?? false
     }
   }
 
   /// The stitches that replied, in the order of their first reply.
   public var stitches: [String] {
     var seen: [String] = []
-    for case .reply(let reply) in items where !reply.text.isEmpty && !seen.contains(reply.stitch) {
+    for reply in items.lazy.compactMap(\.reply) where !reply.text.isEmpty && !seen.contains(reply.stitch) {
       seen.append(reply.stitch)
     }
     return seen
@@ -88,7 +110,23 @@ public struct SavedConversation: Sendable, Equatable {
         reply.end = nil
         items[last] = .reply(reply)
       } else {
-        items.append(.reply(Reply(stitch: start.stitch, adapter: start.adapter, options: start.options)))
+        let reply = Reply(stitch: start.stitch, adapter: start.adapter, options: start.options)
+        if let last = lastTurn, case .comparison(var comparison) = items[last],
+          comparison.replies.count < comparison.stitches.count
+        {
+          comparison.replies.append(reply)
+          items[last] = .comparison(comparison)
+        } else {
+          items.append(.reply(reply))
+        }
+      }
+    case .compare(let stitches): items.append(.comparison(Comparison(stitches: stitches)))
+    case .keep(let column):
+      if let last = lastTurn, case .comparison(var comparison) = items[last],
+        comparison.replies.indices.contains(column - 1)
+      {
+        comparison.kept = column - 1
+        items[last] = .comparison(comparison)
       }
     case .text(let text): changeOpenReply { $0.text += text }
     case .end(let end):
@@ -115,6 +153,12 @@ public struct SavedConversation: Sendable, Equatable {
       items[last] = .notice("", isWarning: false)
       change(&reply)
       items[last] = .reply(reply)
+    } else if let last = lastTurn, case .comparison(var comparison) = items[last],
+      let open = comparison.replies.indices.last, comparison.replies[open].end == nil
+    {
+      items[last] = .notice("", isWarning: false)
+      change(&comparison.replies[open])
+      items[last] = .comparison(comparison)
     } else {
       var reply = Reply(stitch: "unknown")
       change(&reply)

@@ -64,6 +64,7 @@ public struct FrontierJob {
     let checked = fitting.filter { questions[$0].isCheckable }
     let maxTokens = min(context - 1, longestReply ?? 8 + 2 * (checked.map { prepared[$0].answer.count }.max() ?? 0))
     let pool = ComputePool(threads: threads)
+    let speed = ReplySpeed(family, adapter: adapter, threads: threads)
     var measured: [Frontier.Measurement] = []
     for stitch in family.family.stitches where !stopsOnly || stops.contains(stitch.id) {
       let network = family.family.network(stitch.route, adapter: adapter)
@@ -98,7 +99,7 @@ public struct FrontierJob {
           flopsPerToken: stitch.flopsPerToken, adaptedFlopsPerToken: network.flopsPerToken,
           weightBytes: network.byteCount, weightBytesPerToken: network.weightBytesPerToken, cacheBytesPerToken: cache,
           memoryBytes: network.byteCount + cache,
-          tokensPerSecond: try InferenceBenchmark.speeds(network, prompt: 32, pool: pool, seconds: speedSeconds).decode,
+          tokensPerSecond: try speed.tokensPerSecond(of: stitch, seconds: speedSeconds),
           loss: loss, perplexity: exp(loss).isFinite ? exp(loss) : nil,
           exactMatch: checked.isEmpty ? nil : Double(byKind.values.reduce(0) { $0 + $1.right }) / Double(checked.count),
           byKind: byKind.mapValues { Double($0.right) / Double($0.all) }, isStop: false,
@@ -112,6 +113,25 @@ public struct FrontierJob {
       contextLength: context, threads: threads,
       hypervolumeScale: Hypervolume(cheapest: anchors.min()!, dearest: anchors.max()!), stitches: measured)
     return frontier.marked(stops: stops)
+  }
+
+  /// What was measured before, with speeds measured anew: all else stays as it is.
+  /// - Throws: `EngineError.noFrontier`, `.damagedFrontier`, and what reading the family and replying throw.
+  public static func refreshingSpeeds(
+    of text: TextFamily, threads: Int, seconds: Double = 0.2, progress: (Frontier.Measurement) -> Void
+  ) throws -> Frontier {
+    guard var frontier = try Frontier.read(of: text.family) else {
+      throw EngineError.noFrontier(family: text.family.directory.path)
+    }
+    let adapter = try text.family.ownAdapter()
+    let speed = ReplySpeed(text, adapter: adapter, threads: threads)
+    for index in frontier.stitches.indices {
+      let stitch = try text.family.stitch(frontier.stitches[index].id)
+      frontier.stitches[index].tokensPerSecond = try speed.tokensPerSecond(of: stitch, seconds: seconds)
+      progress(frontier.stitches[index])
+    }
+    frontier.threads = threads
+    return frontier
   }
 
   /// The tokens of the answer as the template would have them, with what ends a reply.

@@ -1,3 +1,5 @@
+import ChatEngine
+
 /// What can be written after a slash.
 package enum Command: Sendable, Equatable {
   case help
@@ -58,6 +60,13 @@ package struct CommandError: Error, Equatable {
 }
 
 extension Command {
+  /// What Tab completes after a command's name.
+  package enum Completion: Sendable {
+    case file
+    /// A file or the name of a lesson.
+    case data
+  }
+
   /// A command's name, what follows it, and what it does: the table behind `/help` and completion.
   package struct Usage: Sendable {
     package var name: String
@@ -65,6 +74,8 @@ extension Command {
     package var help: String
     /// Makes sense only where there is a screen.
     package var needsScreen = false
+    /// What its last argument names, where Tab can complete that.
+    package var completes: Completion?
   }
 
   /// The usage of the command that a line names.
@@ -78,14 +89,14 @@ extension Command {
       name: "stitch", arguments: "[N|ID]", help: "use stop N of the slider, or the stitch of that name; alone: list"),
     Usage(
       name: "auto", arguments: "[TOK/S|off]",
-      help: "use the best size that makes so many tokens a second (alone: 20), as measured after each reply"),
+      help: "use the best size that makes so many tokens a second (alone: 20, or the configuration's “auto”), as measured after each reply"),
     Usage(
       name: "compare", arguments: "[A B [C]] [-- TEXT]",
       help: "answer TEXT or the last question at several sizes side by side; alone: smallest, middle, largest"),
     Usage(name: "keep", arguments: "N", help: "make reply N of the comparison the one the conversation goes on with"),
     Usage(
       name: "train", arguments: "[FILE [STEPS]]",
-      help: "adapt all sizes to a data file or a lesson in the background; alone: list the lessons"),
+      help: "adapt all sizes to a data file or a lesson in the background; alone: list the lessons", completes: .data),
     Usage(name: "pause", arguments: "", help: "pause training"),
     Usage(name: "resume", arguments: "", help: "resume training"),
     Usage(name: "save", arguments: "", help: "use what was learned so far from the next reply on"),
@@ -110,7 +121,7 @@ extension Command {
     Usage(name: "open", arguments: "[ID]", help: "go on with the saved conversation whose id begins like this"),
     Usage(name: "branch", arguments: "[N]", help: "a new conversation with the first N messages; alone: with all"),
     Usage(name: "title", arguments: "[TEXT]", help: "give the conversation a title; alone: show it; “-” removes it"),
-    Usage(name: "export", arguments: "FILE", help: "write the conversation to a new .md or .json file"),
+    Usage(name: "export", arguments: "FILE", help: "write the conversation to a new .md or .json file", completes: .file),
     Usage(name: "help", arguments: "", help: "keys and commands"),
     Usage(name: "quit", arguments: "", help: "leave"),
   ]
@@ -184,8 +195,9 @@ extension Command {
       return .export(file)
     case "quit", "exit", "q": return .quit
     default:
-      let nearest = usages.map(\.name).min { distance(name, $0) < distance(name, $1) } ?? "help"
-      throw CommandError(message: "no command /\(name); did you mean /\(nearest)? (a message may begin with //)")
+      let nearest = nearestName(to: name, among: usages.map(\.name), within: (name.count + 1) / 2)
+      let hint = nearest.map { "did you mean /\($0)?" } ?? "/help lists them"
+      throw CommandError(message: "no command /\(name); \(hint) (a message may begin with //)")
     }
   }
 
@@ -250,23 +262,6 @@ extension Command {
     if matches.count == 1 { return "/" + first.name + (first.arguments.isEmpty ? "" : " ") }
     let shared = matches.dropFirst().reduce(first.name) { $0.commonPrefix(with: $1.name) }
     return "/" + shared
-  }
-
-  /// Edits (insert, delete, change, swap of neighbours) between two words.
-  static func distance(_ a: String, _ b: String) -> Int {
-    let a = Array(a)
-    let b = Array(b)
-    var rows = [Array(0...b.count)]
-    for i in 0..<a.count {
-      var row = [i + 1]
-      for j in 0..<b.count {
-        var best = min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (a[i] == b[j] ? 0 : 1))
-        if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] { best = min(best, rows[i - 1][j - 1] + 1) }
-        row.append(best)
-      }
-      rows.append(row)
-    }
-    return rows[a.count][b.count]
   }
 }
 

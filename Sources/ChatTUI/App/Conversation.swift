@@ -36,13 +36,16 @@ extension Reply {
   /// What really made it; of a reply that has not begun, what was asked for, with the adapter of the one before.
   func provenance(after previous: Provenance?) -> Provenance? {
     if stitch.isEmpty { return nil }
-    let hasBegun: Bool =
-      switch state {
-      case .waiting: false
-      case .streaming, .finished: true
-      case .stopped, .failed: !text.isEmpty
-      }
-    return Provenance(stitch: stitch, adapterStep: hasBegun ? adapterStep : previous?.adapterStep)
+    return Provenance(stitch: stitch, adapterStep: isMade ? adapterStep : previous?.adapterStep)
+  }
+
+  /// The engine said what makes it.
+  var isMade: Bool {
+    switch state {
+    case .waiting: false
+    case .streaming, .finished: true
+    case .stopped, .failed: !text.isEmpty
+    }
   }
 }
 

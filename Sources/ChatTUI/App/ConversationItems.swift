@@ -8,17 +8,16 @@ extension Entry {
   enum Content {
     case user(String)
     case reply(Reply)
+    case comparison(Comparison)
     case notice(String, isWarning: Bool)
   }
 
-  /// A reply counts once it began, a notice if it belongs to the conversation.
+  /// Replies count once they began, a notice if it belongs to the conversation.
   var content: Content? {
     switch kind {
     case .user(let text): .user(text)
-    case .reply(let reply): reply.state == .waiting && reply.text.isEmpty ? nil : .reply(reply)
-    // Of a comparison, the reply the conversation goes on with.
-    case .comparison(let comparison):
-      comparison.isOpen ? nil : comparison.inUse.map { .reply(comparison.columns[$0].reply) }
+    case .reply(let reply): reply.hasBegun ? .reply(reply) : nil
+    case .comparison(let comparison): comparison.columns.first?.reply.hasBegun == true ? .comparison(comparison) : nil
     case .notice(let text, let isWarning): isKept ? .notice(text, isWarning: isWarning) : nil
     }
   }
@@ -27,12 +26,12 @@ extension Entry {
     switch content {
     case .user(let text): return .user(text)
     case .notice(let text, let isWarning): return .notice(text, isWarning: isWarning)
-    case .reply(let reply):
-      var saved = SavedConversation.Reply(
-        stitch: reply.stitch, adapter: reply.start.adapter, options: reply.options)
-      saved.text = reply.text
-      saved.end = reply.end
-      return .reply(saved)
+    case .reply(let reply): return .reply(reply.saved)
+    case .comparison(let comparison):
+      var saved = SavedConversation.Comparison(stitches: comparison.columns.map(\.reply.stitch))
+      saved.replies = comparison.columns.map(\.reply).prefix(while: \.hasBegun).map(\.saved)
+      saved.kept = comparison.kept
+      return .comparison(saved)
     case nil: return nil
     }
   }
@@ -42,7 +41,7 @@ extension Reply {
   /// What makes it.
   var start: ConversationRecord.ReplyStart {
     .init(
-      stitch: stitch, adapter: AdapterReference(step: adapterStep, hash: adapterHash), options: options)
+      stitch: stitch, adapter: isMade ? AdapterReference(step: adapterStep, hash: adapterHash) : nil, options: options)
   }
 
   var end: ConversationRecord.ReplyEnd? {
@@ -52,6 +51,16 @@ extension Reply {
     case .stopped: .stopped
     case .failed(let message): .failed(message)
     }
+  }
+
+  /// It was asked for, and not only waits.
+  var hasBegun: Bool { !text.isEmpty || (state != .waiting && (options != nil || end != .stopped)) }
+
+  fileprivate var saved: SavedConversation.Reply {
+    var saved = SavedConversation.Reply(stitch: stitch, adapter: start.adapter, options: options)
+    saved.text = text
+    saved.end = end
+    return saved
   }
 
   fileprivate init(_ saved: SavedConversation.Reply) {
@@ -80,10 +89,21 @@ extension Conversation {
       switch item {
       case .user(let text): append(.user(text))
       case .reply(let reply): append(.reply(Reply(reply)))
+      case .comparison(let comparison): appendComparison(restoring: comparison)
       case .notice(let text, let isWarning): append(.notice(text, isWarning: isWarning), isKept: true)
       }
     }
     if let forgotten = saved.settings.forgotten { _ = forget(oldest: forgotten) }
+  }
+
+  private mutating func appendComparison(restoring saved: SavedConversation.Comparison) {
+    let entry = appendComparison(saved.stitches)
+    for (column, place) in zip(comparison(entry)?.columns ?? [], saved.stitches.indices) {
+      // Those that never began never will.
+      let reply = saved.replies.indices.contains(place) ? Reply(saved.replies[place]) : nil
+      changeReply(column.id) { if let reply { $0 = reply } else { $0.state = .stopped } }
+    }
+    if let kept = saved.kept { _ = keep(kept, of: entry) }
   }
 
   var turns: Int { entries.count(where: \.isTurn) }

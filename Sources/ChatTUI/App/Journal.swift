@@ -3,17 +3,6 @@ import ChatEngine
 /// What the conversation's file holds already. Comparing that with the conversation tells what there is to record, so
 /// whatever changes it (a reply, another one, an edit) is saved without having to know of files.
 package struct Journal: Sendable, Equatable {
-  /// An entry as it was recorded.
-  fileprivate struct Written: Sendable, Equatable {
-    var id: Int
-    var revision: Int
-    /// Of a reply: how much of its text, and which stitch made it.
-    var bytes = 0
-    var stitch = ""
-    /// Nothing more is expected.
-    var isEnded = true
-  }
-
   /// Conversations are saved.
   package var isOn = false
   /// The conversation's id, once it has a file.
@@ -22,7 +11,7 @@ package struct Journal: Sendable, Equatable {
   private var isBegun = false
   private var isAttached = true
   package private(set) var parent: ConversationParent?
-  private var written: [Written] = []
+  private var written: [RecordedEntry] = []
   private var title: String?
   /// What the file says of the settings.
   private var settings: ConversationSettings?
@@ -49,7 +38,7 @@ package struct Journal: Sendable, Equatable {
     title = saved.title
     settings = saved.settings
     written = entries.compactMap { entry in
-      entry.content.map { Written(entry, $0) }
+      entry.content.map { RecordedEntry(entry, $0) }
     }
   }
 
@@ -139,7 +128,7 @@ package struct Journal: Sendable, Equatable {
         records.append(.drop(keep: position))
         written.removeSubrange(position...)
       }
-      let (new, more) = Written.begin(entry, content)
+      let (new, more) = RecordedEntry.begin(entry, content)
       written.append(new)
       records += more
       position += 1
@@ -147,72 +136,6 @@ package struct Journal: Sendable, Equatable {
     if position < written.count {
       records.append(.drop(keep: position))
       written.removeSubrange(position...)
-    }
-    return records
-  }
-}
-
-extension Journal.Written {
-  /// All of an entry as it was read from a file.
-  fileprivate init(_ entry: Entry, _ content: Entry.Content) {
-    id = entry.id
-    revision = entry.revision
-    if case .reply(let reply) = content {
-      bytes = reply.text.utf8.count
-      stitch = reply.stitch
-    }
-  }
-
-  fileprivate static func begin(
-    _ entry: Entry, _ content: Entry.Content
-  ) -> (Journal.Written, [ConversationRecord]) {
-    var new = Journal.Written(id: entry.id, revision: entry.revision)
-    switch content {
-    case .user(let text): return (new, [.user(text)])
-    case .notice(let text, let isWarning): return (new, [.notice(text, isWarning: isWarning)])
-    case .reply(let reply):
-      new.isEnded = false
-      new.stitch = reply.stitch
-      return (new, [.reply(reply.start)] + new.write(reply))
-    }
-  }
-
-  /// What is new in the entry; `nil` if what was recorded of it no longer holds.
-  fileprivate mutating func advance(to entry: Entry, _ content: Entry.Content) -> [ConversationRecord]? {
-    if revision == entry.revision { return [] }
-    guard case .reply(let reply) = content else {
-      // What was said stays what it was, though the model may not be shown it any more.
-      revision = entry.revision
-      return []
-    }
-    if isEnded && !reply.isOpen && reply.stitch == stitch && reply.text.utf8.count == bytes {
-      revision = entry.revision
-      return []
-    }
-    guard reply.text.utf8.count >= bytes else { return nil }
-    // Asked for again, not begun again.
-    if reply.state == .waiting { return [] }
-    var records: [ConversationRecord] = []
-    if isEnded {
-      guard reply.isOpen else { return nil }
-      var start = reply.start
-      start.continues = true
-      records.append(.reply(start))
-      isEnded = false
-    }
-    revision = entry.revision
-    return records + write(reply)
-  }
-
-  private mutating func write(_ reply: Reply) -> [ConversationRecord] {
-    var records: [ConversationRecord] = []
-    if reply.text.utf8.count > bytes {
-      records.append(.text(String(Substring(reply.text.utf8.dropFirst(bytes)))))
-      bytes = reply.text.utf8.count
-    }
-    if let end = reply.end {
-      records.append(.end(end))
-      isEnded = true
     }
     return records
   }
@@ -238,7 +161,9 @@ extension AppState {
     var settings = ConversationSettings()
     settings.system = conversation.system
     settings.sampling = sampling
-    let waiting = activeReply.flatMap { conversation.reply($0) }.flatMap { $0.state == .waiting ? $0.options : nil }
+    // All replies of a comparison have one seed: after the first the next one is known.
+    let first = comparing.flatMap { conversation.comparison($0)?.columns.first?.id } ?? activeReply
+    let waiting = first.flatMap { conversation.reply($0) }.flatMap { $0.state == .waiting ? $0.options : nil }
     settings.nextSeed = waiting?.seed ?? sampling.seed &+ UInt64(repliesStarted)
     settings.stitch = currentStop?.id ?? wantedStitch
     settings.adapter = adapter

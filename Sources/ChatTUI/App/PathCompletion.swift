@@ -2,16 +2,13 @@ import Foundation
 
 /// Completes the path at the end of a command that takes one.
 package enum PathCompletion {
-  /// Commands whose last argument is a file.
-  package static let commands: Set<String> = ["train"]
-
   /// Whether a line has a path to complete.
   package static func applies(to line: String) -> Bool { split(line) != nil }
 
   /// The command with the white space after it, and the path begun.
   private static func split(_ line: String) -> (head: Substring, path: Substring)? {
     guard line.first == "/", !line.contains("\n"), let space = line.firstIndex(where: \.isWhitespace),
-      commands.contains(line[line.index(after: line.startIndex)..<space].lowercased())
+      Command.usage(of: line)?.completes != nil
     else { return nil }
     let start = line[space...].firstIndex { !$0.isWhitespace } ?? line.endIndex
     return (line[..<start], line[start...])
@@ -31,7 +28,7 @@ package enum PathCompletion {
     if path == "~" { return ("\(head)~/", []) }
     let place = directory.isEmpty ? "." : directory.hasPrefix("~/") ? home + directory.dropFirst(1) : String(directory)
     var found = list(place).filter { $0.hasPrefix(begun) && (begun.hasPrefix(".") || !$0.hasPrefix(".")) }
-    if directory.isEmpty { found += lessons.filter { $0.hasPrefix(begun) && !found.contains($0) } }
+    if directory.isEmpty, Command.usage(of: line)?.completes == .data { found += lessons.filter { $0.hasPrefix(begun) && !found.contains($0) } }
     found.sort()
     guard let first = found.first else { return (line, []) }
     let shared = found.dropFirst().reduce(first) { String(zip($0, $1).prefix { $0 == $1 }.map(\.0)) }

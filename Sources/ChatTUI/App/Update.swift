@@ -287,8 +287,12 @@ extension AppState {
 
   /// Marks in the transcript what changed in training, where it matters to the chat.
   private mutating func announce(before: TrainingStatus) {
-    guard training.phase != before.phase else { return }
     let message = training.message.isEmpty ? "" : ": \(training.message)"
+    if training.phase == before.phase {
+      // A snapshot was written and taken into use.
+      if isTraining && training.message != before.message { notice("Training\(message)", isKept: true) }
+      return
+    }
     switch training.phase {
     case .finished: notice("Training finished after \(training.step) steps\(message)", isKept: true)
     case .failed: notice("Training failed\(message)", isWarning: true)

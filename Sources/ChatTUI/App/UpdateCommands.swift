@@ -28,7 +28,7 @@ extension AppState {
         wantedStitch = name
         say("applies once the family is loaded")
       } else {
-        notice("No stitch \(name). \(listOfStops)", isWarning: true)
+        notice("No stitch \(name); /stitch lists the \(stops.count) there are.", isWarning: true)
       }
     case .train(let file, let steps): return train(file: file, steps: steps)
     case .pause: return whileTraining([.running, .preparing], .pauseTraining)
@@ -56,6 +56,7 @@ extension AppState {
       }
     case .clear:
       let effects = stopReply()
+      if journal.id != nil { say("a new conversation; the one before is saved: /chats") }
       beginConversation()
       bringHeldBack()
       return effects
@@ -115,8 +116,7 @@ extension AppState {
       + stops.enumerated().map { index, stop in
         let quality = Format.quality(of: stop).map { " · \($0)" } ?? ""
         let here = index == self.stop ? "*" : " "
-        return
-          "\(here)\(index + 1) \(stop.id) · \(Format.count(stop.parameters)) · \(Format.flops(stop.flopsPerToken))\(quality)"
+        return "\(here)\(index + 1) \(stop.id) · \(Format.flops(stop.flopsPerToken))\(quality)"
       }.joined(separator: "\n")
   }
 }

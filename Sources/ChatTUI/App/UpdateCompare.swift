@@ -65,6 +65,7 @@ extension AppState {
     var options = sampling
     // All with one seed.
     options.seed = sampling.seed &+ UInt64(repliesStarted - 1)
+    conversation.changeReply(next.id) { $0.options = options }
     return [
       .startReply(
         id: next.id, messages: conversation.messagesToLastQuestion, stitch: next.reply.stitch, options: options)
@@ -82,7 +83,8 @@ extension AppState {
   private mutating func endComparison(_ entry: Int) {
     comparing = nil
     takeContext(of: entry)
-    if let choice = conversation.openChoice, let number = conversation.comparison(choice)?.inUse {
+    // On a screen the mark and the line at the bottom say so, and they follow the choice.
+    if isPlain, let choice = conversation.openChoice, let number = conversation.comparison(choice)?.inUse {
       let id = conversation.comparison(choice)!.columns[number].reply.stitch
       notice("The conversation goes on with \(number + 1), \(id); /keep N takes another.")
     }

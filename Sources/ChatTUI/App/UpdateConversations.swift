@@ -171,7 +171,8 @@ extension AppState {
       self.adapter = adapter
     }
     journal.accept(conversationSettings)
-    return startWaitingReply()
+    // Quality and importance are those of an adapter.
+    return (failure == nil ? [.describe] : []) + startWaitingReply()
   }
 
   mutating func exported(_ file: String, failure: String?) {

@@ -35,7 +35,8 @@ extension AppState {
       }
       if name == "mouse" { screen.mouse = isOn } else { glyphs = isOn ? .ascii : .unicode }
     }
-    notice("\(name) is now \(value)")
+    // Of the screen, not of the conversation.
+    say("\(name) is now \(value)")
     return [.setScreen(screen)]
   }
 

@@ -24,7 +24,7 @@ extension AppState {
         notice("The next message replaces “\(turn.text)” and all that followed.")
       } else {
         editor.replace(with: Self.asTyped(turn.text))
-        say("Enter sends it in place of the old one and all that followed; Esc leaves that")
+        say("Enter sends it instead; what followed goes · Esc leaves it")
       }
     case .text(let text):
       guard let turn = conversation.userTurn(1) else {

@@ -53,8 +53,14 @@ enum TitleView {
     if let step = state.adapterStep { parts.append("adapter step \(step)") }
     if state.sampling.temperature > 0 { parts.append("temperature \(Format.short(state.sampling.temperature))") }
     let text = state.glyphs.plain(parts.joined(separator: " · "))
+    var end = rect.maxX - 1
     if x + Glyphs.width(of: text) + 2 < rect.maxX {
       canvas.putRight(text, in: rect.inset(right: 1), y: rect.y, style: .dim)
+      end -= Glyphs.width(of: text) + 2
+    }
+    if let title = state.conversation.title, end - x >= 12 {
+      let line = state.glyphs.plain(" · " + sanitiseLine(title))
+      canvas.put(Wrap.truncate(line, width: end - x, ellipsis: state.glyphs.ellipsis), x: x, y: rect.y, in: rect)
     }
   }
 
@@ -92,7 +98,8 @@ enum StatusView {
     if state.editor.isEmpty, let entry = state.conversation.openChoice {
       let count = state.conversation.comparison(entry)?.columns.count ?? 0
       let digits = (1...max(1, count)).map(String.init).joined(separator: " ")
-      return ("\(digits) keeps that reply · \(key(.send)) the largest", .accent)
+      let long = "\(digits) keeps that reply · \(key(.send)) the largest"
+      return (Glyphs.width(of: long) <= room ? long : "1-\(count) keeps · \(key(.send)) largest", .accent)
     }
     let candidates =
       state.activeReply != nil

@@ -34,9 +34,7 @@ enum TrainingView {
       canvas.put(line, x: body.x, y: y, in: body)
       y += 1
     }
-    let message =
-      training.message.isEmpty
-      ? [] : Array(Wrap.lines(glyphs.plain(sanitiseLine(training.message)), width: max(1, body.width)).prefix(2))
+    let message = messageLines(training.message, glyphs: glyphs, width: max(1, body.width))
     let bars = TrainingCharts.bars(state, width: body.width)
     let below = bars.count + message.count
     let curve = Rect(x: body.x, y: y, width: body.width, height: body.maxY - y - below)
@@ -52,6 +50,16 @@ enum TrainingView {
       canvas.put(line, x: body.x, y: y, style: training.phase == .failed ? .error : .dim, in: body)
       y += 1
     }
+  }
+
+  /// At most two lines; the transcript has the rest.
+  private static func messageLines(_ text: String, glyphs: GlyphSet, width: Int) -> [String] {
+    if text.isEmpty { return [] }
+    var lines = Wrap.lines(glyphs.plain(sanitiseLine(text)), width: width)
+    if lines.count > 2 {
+      lines = [lines[0], Wrap.truncate(lines[1].trimmingWhitespace + " " + lines[2], width: width, ellipsis: glyphs.ellipsis)]
+    }
+    return lines
   }
 
   /// In the pane's upper edge: what its keys do now.
