@@ -57,10 +57,12 @@ final class ReplyMaker: @unchecked Sendable {
       ? try StreamingDecoder(text.tokenizer, after: prompt.tokens) : StreamingDecoder(text.tokenizer)
     var failure: TokenizerError?
     let shelf = shelf(adapter)
+    let drafter = shelf.drafter(for: stitch)
     let session = shelf.session(stitch)
     let result = try session.generate(
       prompt: prompt.tokens,
-      options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling)
+      options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling),
+      drafter: drafter
     ) { event in
       if case .token(let token) = event {
         do throws(TokenizerError) {
@@ -91,7 +93,7 @@ final class ReplyMaker: @unchecked Sendable {
   }
 
   /// Reads a piece of the last conversation with the stop that made the last reply, which has to do so after a change of
-  /// the adapter, and with its neighbours.
+  /// the adapter, with its neighbours, and with the drafter.
   /// - Returns: what the stops have read now; `nil` if there was nothing left to read.
   func readAhead(_ adapter: AdapterInUse.Current) throws -> CacheStatus? {
     guard reusesCache, let last else { return nil }
@@ -99,6 +101,7 @@ final class ReplyMaker: @unchecked Sendable {
     var wanted = try [text.family.stitch(last.stitch)]
     let index = stops.firstIndex { $0.id == last.stitch }
     if let index { wanted += [index - 1, index + 1].filter(stops.indices.contains).map { stops[$0] } }
+    wanted.append(text.family.cheapestAnchor)
     let shelf = shelf(adapter)
     for stitch in wanted {
       let session = shelf.session(stitch)

@@ -51,6 +51,12 @@ final class SessionShelf {
     return session
   }
 
+  /// The cheapest anchor, to guess tokens for a stitch that costs at least twice as much.
+  func drafter(for stitch: Stitch) -> InferenceSession? {
+    let cheapest = family.cheapestAnchor
+    return 2 * cheapest.flopsPerToken <= stitch.flopsPerToken ? session(cheapest) : nil
+  }
+
   /// How many tokens of the beginning of a text each stop need not compute; those that only the shared blocks have
   /// computed count by the share that those are of the whole.
   func cachedTokens(of text: [Int]) -> [String: Int] {
@@ -92,6 +98,8 @@ final class SessionShelf {
 }
 
 extension Family {
+  var cheapestAnchor: Stitch { stitches.first { $0.route.join == nil }! }
+
   /// The share of a stitch's computation that is done by blocks of its starting anchor.
   fileprivate func sharedCost(of stitch: Stitch) -> Double {
     let network = network(stitch.route, adapter: nil)

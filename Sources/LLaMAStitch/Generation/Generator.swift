@@ -67,8 +67,8 @@ extension InferenceSession {
   /// What the session has cached of the prompt's beginning is used again. Afterwards the session holds the prompt and
   /// the generated tokens, except perhaps the last one.
   /// - Parameters:
-  ///   - drafter: a cheaper network with as long a context, to guess tokens where that is quicker; it makes no
-  ///     difference to the text.
+  ///   - drafter: a cheaper network with as long a context, to guess tokens where that is quicker and where it has read
+  ///     the text, or nearly; it makes no difference to the text.
   ///   - listener: told of every token, and of the prompt's progress between chunks; it can stop both.
   /// - Throws: `InferenceError`, `SamplingError`.
   public func generate(
@@ -157,9 +157,8 @@ extension InferenceSession {
       if let start { pace.record(tokens: made, seconds: (ContinuousClock.now - start) / .seconds(1)) }
       // One more token is sampled from what the last guess leaves.
       let room = min(options.maxTokens - result.tokens.count - 1, contextLength - position - 1, Speculation.most)
-      let guesses = pace.guesses && room > 0
-      // Reading what it has missed is no measure of how it guesses.
-      if guesses { try speculation!.catchUp(text) }
+      // Reading what the drafter has missed is no measure of how it guesses.
+      let guesses = try pace.guesses && room > 0 && speculation!.catchUp(text)
       (start, made) = (ContinuousClock.now, 0)
       if guesses {
         logits = try speculation!.guess(after: text, atMost: room, leastProbability: leastProbability, session: self)

@@ -61,6 +61,8 @@ struct Speculation {
   /// Guesses at a time, and how sure the drafter must be of one.
   static let most = 6
   static let leastProbability = 0.5
+  /// Tokens that a drafter may have missed: to read more would hold up the text.
+  static let mostMissing = 64
 
   let drafter: InferenceSession
   let stopTokens: Set<Int>
@@ -92,9 +94,12 @@ struct Speculation {
   }
 
   /// Has the drafter read all of `text` but its last token.
-  func catchUp(_ text: [Int]) throws {
+  /// - Returns: false if it has missed too much.
+  func catchUp(_ text: [Int]) throws -> Bool {
     let missing = text[drafter.reuse(text)...].dropLast()
+    if missing.count > Self.mostMissing { return false }
     if !missing.isEmpty { try drafter.evaluate(Array(missing), logits: .none) }
+    return true
   }
 
   /// Guesses on after `text` and computes the guesses, and before them its last token, which is all the session lacks.
