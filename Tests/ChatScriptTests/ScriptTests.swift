@@ -99,7 +99,7 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
     ("- user: a\n  expct: b", "demo.yaml:2:3: unknown step “expct”; did you mean “expect”?"),
     ("- user: a\n  expect: {contain: b}", "demo.yaml:2:12: unknown expectation “contain”; did you mean “contains”?"),
     ("- user: a\n  stitch: b", "demo.yaml:2:3: a step does one thing"),
-    ("- stitch: 1\n  expect: b", "demo.yaml:2:11: “expect” needs a reply"),
+    ("- stitch: 1\n  expect: b", "demo.yaml:2:11: “stitch” makes no one reply; expect “screen” of it"),
     ("- set: {temprature: 1}", "demo.yaml:1:9: no setting temprature; did you mean temperature?"),
     ("- set: {temperature: hot}", "demo.yaml:1:22: temperature is a number from 0 to 5"),
     ("- set: {top_k: 1.5}", "demo.yaml:1:16: top_k is a whole number from 1 to 100000, or off"),

@@ -1,3 +1,5 @@
+import ChatEngine
+
 /// What can be written after a slash.
 package enum Command: Sendable, Equatable {
   case help
@@ -184,7 +186,7 @@ extension Command {
       return .export(file)
     case "quit", "exit", "q": return .quit
     default:
-      let nearest = usages.map(\.name).min { distance(name, $0) < distance(name, $1) } ?? "help"
+      let nearest = nearestName(to: name, among: usages.map(\.name)) ?? "help"
       throw CommandError(message: "no command /\(name); did you mean /\(nearest)? (a message may begin with //)")
     }
   }
@@ -250,23 +252,6 @@ extension Command {
     if matches.count == 1 { return "/" + first.name + (first.arguments.isEmpty ? "" : " ") }
     let shared = matches.dropFirst().reduce(first.name) { $0.commonPrefix(with: $1.name) }
     return "/" + shared
-  }
-
-  /// Edits (insert, delete, change, swap of neighbours) between two words.
-  static func distance(_ a: String, _ b: String) -> Int {
-    let a = Array(a)
-    let b = Array(b)
-    var rows = [Array(0...b.count)]
-    for i in 0..<a.count {
-      var row = [i + 1]
-      for j in 0..<b.count {
-        var best = min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (a[i] == b[j] ? 0 : 1))
-        if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] { best = min(best, rows[i - 1][j - 1] + 1) }
-        row.append(best)
-      }
-      rows.append(row)
-    }
-    return rows[a.count][b.count]
   }
 }
 

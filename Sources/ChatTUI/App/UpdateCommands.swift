@@ -44,7 +44,7 @@ extension AppState {
     case .auto(let target): startAuto(target)
     case .autoOff: endAuto(because: "as you wish")
     case .compare(let names, let text): return compare(names, text)
-    case .keep(let number): keep(number)
+    case .keep(let number): keepAsAsked(number)
     case .set(let name, let value): return set(name, value)
     case .showSettings: notice(settings)
     case .system(let text):
@@ -57,6 +57,7 @@ extension AppState {
     case .clear:
       let effects = stopReply()
       beginConversation()
+      recordBeginning(isEmpty: true)
       bringHeldBack()
       return effects
     case .chats(let query): return showConversations(query)
@@ -74,6 +75,7 @@ extension AppState {
         say("there is no reply yet")
         return []
       }
+      recordRegeneration()
       return ask()
     case .search(let text): openSearch(text)
     case .copy(let what): return copy(what)
@@ -99,6 +101,7 @@ extension AppState {
     training.phase = .preparing
     training.dataFile = file
     training.totalSteps = steps
+    recordTraining(before: .idle)
     notice("Adapting all sizes to \(file) for \(steps) steps. Chat goes on meanwhile.")
     return [.startTraining(file: file, steps: steps)]
   }
