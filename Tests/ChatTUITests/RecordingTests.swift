@@ -152,6 +152,31 @@ private struct Recorded {
         """#)
   }
 
+  @Test func aComparisonThatWasStopped() throws {
+    var chat = Recorded()
+    chat.send("/compare 1 5 9 -- one")
+    chat.answer("a")
+    chat.answer("b and", finish: nil)
+    chat.press(.escape)
+    let id = try #require(chat.state.activeReply)
+    chat.apply(.replyEnded(id: id))
+    #expect(chat.state.comparing == nil)
+    chat.send("two", "2")
+    // None of it is left.
+    chat.send("/edit 2")
+    chat.send("three", "3")
+    #expect(
+      try chat.steps() == #"""
+          - command: "/compare small small-large@4 large -- one"
+          - user: "two"
+            expect: {stitch: "large"}  # made after something that a replay does not have
+          - command: "/edit 2"
+          - user: "three"
+            expect: {equals: "3", finish: stop, stitch: "large"}
+
+        """#)
+  }
+
   @Test func aQuestionWhoseReplyNeverBeganIsNoStep() throws {
     var chat = Recorded()
     chat.send("one")
@@ -200,6 +225,7 @@ private struct Recorded {
           - user: "one"
             expect: {equals: "1!", finish: stop, stitch: "large"}
           - train: {data: "/lessons/facts.jsonl", steps: 5}
+          - wait: training
           - user: "two"
             expect: {equals: "2", finish: stop, stitch: "large"}
           # Training ended after 3 of 9 steps, which a replay cannot do.

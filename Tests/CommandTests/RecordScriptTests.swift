@@ -44,7 +44,7 @@ import Testing
       ).write(to: script)
       let chat = try workspace.run(["chat", "--plain", "--script", script.path, "--record-script", file.path])
       #expect(chat.status == 0 && chat.complaint.isEmpty, "\(chat.complaint)")
-      try expectPasses(file, steps: 3, checked: 2, environment: workspace.environment)
+      try expectPasses(file, steps: 4, checked: 2, environment: workspace.environment)
     }
   }
 
@@ -67,6 +67,24 @@ import Testing
       process.waitUntilExit()
       #expect(process.terminationReason == .uncaughtSignal)
       try expectPasses(file, steps: 3, checked: 2, environment: workspace.environment)
+    }
+  }
+
+  @Test func aFullDiskEndsTheScriptAndNotTheChat() throws {
+    try Workspace.with { workspace in
+      let file = workspace.directory.appending(path: "recorded.yaml")
+      let lines = (0..<30).map { "what is number \($0)\n" }.joined()
+      // Files end at 2 KiB.
+      let outcome = try StitchProcess.run(
+        shell: "trap '' XFSZ; (ulimit -f 2; exec \"$0\" \"$@\") | cat",
+        ["chat", "--plain", "--no-save", "--family", workspace.family.path, "--max-tokens", "2", "--record-script", file.path],
+        input: Data(lines.utf8), environment: workspace.environment, output: nil)
+      #expect(outcome.complaint.isEmpty, "\(outcome.complaint)")
+      let text = try String(contentsOf: file, encoding: .utf8)
+      #expect(text.utf8.count <= 2048 && text.hasSuffix("\n") && text.contains("expect:"), "\(text)")
+      let steps = text.components(separatedBy: "\n  - ").count - 1
+      let replayed = try workspace.run(["replay", file.path])
+      #expect(replayed.status == 0 && replayed.text.contains(" of \(steps) steps checked"), "\(replayed.text)\n\(text)")
     }
   }
 

@@ -63,7 +63,7 @@ extension AppState {
     if case .finished(let stamp) = reply.state, stamp.finish != .cancelled { whole = stamp }
     guard recording.isOpen(id) else {
       recording.withdraw()
-      if let comparing, whole?.adapter != recording.adapter { recording.strangers.insert(comparing) }
+      if let comparing, whole == nil || whole?.adapter != recording.adapter { recording.strangers.insert(comparing) }
       return
     }
     guard let whole else { return recording.ended(id, nil, because: "cut off here; a replay makes all of it") }

@@ -164,6 +164,8 @@ extension ScriptRecording {
       replayed!.options.seed &-= 1
     }
     write(.train(data: status.dataFile, steps: status.totalSteps))
+    // A replay waits in any case, a script that is played does not.
+    write(.waitForTraining)
     // The open reply is still made with the one before.
     if open == nil { adapter = status.adapter } else { laterAdapter = status.adapter }
   }
