@@ -34,7 +34,7 @@ let package = Package(
       dependencies: ["ChatEngine", "LLaMAStitch", .product(name: "Yams", package: "Yams")],
       swiftSettings: swiftSettings),
     .target(
-      name: "ChatTUI", dependencies: ["ChatEngine", "ChatScript", "CTerminal"], swiftSettings: swiftSettings),
+      name: "ChatTUI", dependencies: ["ChatEngine", "ChatScript", "Figures", "CTerminal"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "stitch",
       dependencies: [

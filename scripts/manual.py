@@ -11,7 +11,12 @@ import sys
 def escape(text):
     """As roff takes it: nothing of it is a request or an escape."""
     lines = text.replace("\\", "\\e").replace("-", "\\-").split("\n")
-    return "\n".join("\\&" + line if line[:1] in ".'" else line for line in lines)
+    return ascii_only("\n".join("\\&" + line if line[:1] in ".'" else line for line in lines))
+
+
+def ascii_only(text):
+    """Other characters by their names: not every roff reads UTF-8."""
+    return "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)
 
 
 def option(argument):
@@ -61,7 +66,7 @@ def page(path, command, version):
 
 def write(path, command, directory, version):
     file = directory / f"{'-'.join(path)}.1"
-    file.write_text("\n".join(page(path, command, version)) + "\n")
+    file.write_text(ascii_only("\n".join(page(path, command, version))) + "\n")
     print(file)
     for child in command.get("subcommands", []):
         if child["commandName"] != "help":

@@ -161,6 +161,14 @@ public enum ReplyEvent: Sendable, Equatable {
   case finished(ReplyStamp)
   /// One line: cause and remedy.
   case failed(String)
+
+  /// Nothing comes after it.
+  package var isLast: Bool {
+    switch self {
+    case .finished, .failed, .tooLong: true
+    case .started, .trimmed, .text: false
+    }
+  }
 }
 
 /// A loss and the step it was measured at.

@@ -1,4 +1,5 @@
 import ChatEngine
+import Foundation
 
 extension Expectation {
   /// What does not hold of a reply; empty if all does.
@@ -7,12 +8,10 @@ extension Expectation {
   ///   - seconds: from sending to the last token.
   public func failures(text: String, stamp: ReplyStamp, seconds: Double) -> [String] {
     var failures: [String] = []
-    if let equals, equals != text { failures.append("expected “\(equals)”") }
+    if let equals, equals.trimmingCharacters(in: .whitespacesAndNewlines) != text { failures.append("expected “\(equals)”") }
     for part in contains where !text.contains(part) { failures.append("expected “\(part)” in it") }
     for pattern in regex {
-      // Patterns were tried when the script was read.
-      let found = (try? Regex(pattern)).flatMap { try? $0.firstMatch(in: text) }
-      if found == nil { failures.append("expected a match of /\(pattern)/") }
+      if !Self.matches(pattern, text) { failures.append("expected a match of /\(pattern)/") }
     }
     for part in not where text.contains(part) { failures.append("“\(part)” must not occur") }
     if let maxTokens, stamp.tokens > maxTokens { failures.append("\(stamp.tokens) tokens, at most \(maxTokens) expected") }
@@ -24,11 +23,31 @@ extension Expectation {
     return failures
   }
 
-  /// Whether nothing is expected, so that nothing can fail.
-  public var isEmpty: Bool { self == Expectation() }
+  /// Patterns were tried when the script was read.
+  fileprivate static func matches(_ pattern: String, _ text: String) -> Bool {
+    (try? Regex(pattern)).flatMap { try? $0.firstMatch(in: text) } != nil
+  }
 
   private static func short(_ value: Double) -> String {
     let hundredths = Int((value * 100).rounded())
     return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
+  }
+}
+
+extension ScreenExpectation {
+  /// What does not hold of a screen; empty if all does.
+  /// - Parameter lines: without the spaces at their ends.
+  public func failures(lines: [String]) -> [String] {
+    var failures: [String] = []
+    for part in contains where !lines.contains(where: { $0.contains(part) }) {
+      failures.append("expected “\(part)” in a line of the screen")
+    }
+    for pattern in regex where !lines.contains(where: { Expectation.matches(pattern, $0) }) {
+      failures.append("expected a match of /\(pattern)/ in a line of the screen")
+    }
+    for part in not where lines.contains(where: { $0.contains(part) }) {
+      failures.append("“\(part)” must not be on the screen")
+    }
+    return failures
   }
 }

@@ -59,7 +59,7 @@ extension Script {
   }
 
   /// Every reply has the seed after that of the one before, unless it was set.
-  private static func changes(from before: ReplyOptions, to options: ReplyOptions) -> [SamplingSetting] {
+  package static func changes(from before: ReplyOptions, to options: ReplyOptions) -> [SamplingSetting] {
     var expected = before
     expected.seed &+= 1
     return SamplingSetting.Name.allCases.compactMap { name in
@@ -68,7 +68,7 @@ extension Script {
     }
   }
 
-  private static func setting(_ name: SamplingSetting.Name, _ options: ReplyOptions) -> SamplingSetting? {
+  package static func setting(_ name: SamplingSetting.Name, _ options: ReplyOptions) -> SamplingSetting? {
     // A value out of range, which a damaged file may hold, stays what it is without it.
     try? SamplingSetting(name: name.rawValue, value: SamplingSetting.text(of: name, in: options))
   }

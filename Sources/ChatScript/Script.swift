@@ -13,13 +13,19 @@ public struct Script: Sendable, Equatable {
   /// The stop to begin with: a name, or a number from 1.
   public var stitch: String?
   public var system: String?
+  /// Of the screen that `expect` looks at; `nil`: the usual one.
+  public var screen: ScreenSize?
   /// Sampling from the first reply on.
   public var settings: [SamplingSetting]
   public var steps: [Step]
+  /// How it is written.
+  public var format = Format.yaml
+
+  public enum Format: Sendable { case yaml, jsonLines, savedConversation }
 
   public struct Step: Sendable, Equatable {
     public var action: Action
-    /// What the reply must be; only where the action makes one.
+    /// What the reply must be, only where the action makes one, and what the screen must show.
     public var expectation: Expectation?
     /// Of the step in its file, from 1.
     public var line: Int
@@ -41,9 +47,27 @@ public struct Script: Sendable, Equatable {
     case waitForTraining
     /// The last question at several sizes.
     case compare([String])
+    /// Anything else that can be typed after a slash, with the slash.
+    case command(String)
+    /// The screen has another size from here on.
+    case screen(ScreenSize)
     /// For watchers.
     case pause(seconds: Double)
   }
+}
+
+/// A terminal's size in cells.
+public struct ScreenSize: Sendable, Equatable {
+  public var width: Int
+  public var height: Int
+
+  public init(width: Int, height: Int) {
+    self.width = width
+    self.height = height
+  }
+
+  /// That of most terminals when they open.
+  public static let usual = ScreenSize(width: 80, height: 24)
 }
 
 /// What a reply must be. Everything given has to hold.
@@ -59,6 +83,27 @@ public struct Expectation: Sendable, Equatable {
   /// The stitch that really made it.
   public var stitch: String?
   public var maxSeconds: Double?
+  /// What the screen must show after the step.
+  public var screen: ScreenExpectation?
+
+  public init() {}
+
+  /// Whether nothing is expected of the reply, so that nothing can fail with it.
+  public var ignoresReply: Bool {
+    var rest = self
+    rest.screen = nil
+    return rest == Expectation()
+  }
+}
+
+/// What the lines of a screen must show. Everything given has to hold.
+public struct ScreenExpectation: Sendable, Equatable {
+  /// Texts that some line holds.
+  public var contains: [String] = []
+  /// Regular expressions that match somewhere in some line.
+  public var regex: [String] = []
+  /// Texts that no line holds.
+  public var not: [String] = []
 
   public init() {}
 }

@@ -9,7 +9,7 @@ extension Script {
 
   /// Reads a YAML or JSON Lines file.
   ///
-  /// YAML: a group with `steps` and, if wanted, `family`, `adapter`, `seed`, `stitch`, `system` and `set`; or just the
+  /// YAML: a group with `steps` and, if wanted, `family`, `adapter`, `seed`, `stitch`, `system`, `screen` and `set`; or just the
   /// list of steps. JSON Lines: a step a line; the first line may be the header. Paths in it are relative to its folder.
   /// The file of a saved conversation is a script too.
   /// - Throws: `DocumentError` for what is wrong in it, with its place; `StorageError` if it cannot be read.
@@ -24,6 +24,7 @@ extension Script {
     }
     if Self.isConversation(text) {
       self.init(try SavedConversation(contentsOf: url), file: name)
+      format = .savedConversation
     } else {
       try self.init(text, file: name, folder: url.deletingLastPathComponent())
     }
@@ -40,7 +41,7 @@ extension Script {
     var steps: [DocumentNode]
     if isJSON {
       steps = try JSONLinesDocument.read(text, file: file)
-      // A first line with `stitch`, `system` or `set` alone means the same as a step.
+      // A first line with `stitch`, `system`, `screen` or `set` alone means the same as a step.
       if let first = steps.first, case .fields(let fields) = first.value,
         fields.contains(where: { ["family", "adapter", "seed"].contains($0.name) })
       {
@@ -67,11 +68,12 @@ extension Script {
     }
     if steps.count > Self.mostSteps { throw DocumentError(file: file, "it has \(steps.count) steps; \(Self.mostSteps) are allowed") }
     self.init(file: file, settings: [], steps: [])
+    format = isJSON ? .jsonLines : .yaml
     if let header { try read(header: header, folder: folder) }
     for node in steps { self.steps.append(try StepReader(folder: folder).step(node)) }
   }
 
-  private static let headerNames = ["family", "adapter", "seed", "stitch", "system", "set"]
+  private static let headerNames = ["family", "adapter", "seed", "stitch", "system", "screen", "set"]
 
   private mutating func read(header: DocumentNode, folder: URL) throws(DocumentError) {
     let fields = try FieldReader(header, known: Self.headerNames, kind: "field")
@@ -86,6 +88,7 @@ extension Script {
     }
     stitch = try fields.text("stitch")
     system = try fields.text("system")
+    if let node = fields["screen"] { screen = try StepReader.screen(node) }
     if let node = fields["set"] { settings = try StepReader.settings(node) }
   }
 }

@@ -6,7 +6,7 @@ struct StepReader {
   /// What paths are relative to.
   var folder: URL
 
-  private static let actions = ["user", "stitch", "set", "system", "train", "wait", "regen", "compare", "pause"]
+  private static let actions = ["user", "stitch", "set", "system", "train", "wait", "regen", "compare", "command", "screen", "pause"]
 
   func step(_ node: DocumentNode) throws(DocumentError) -> Script.Step {
     // A step without a value may be just its name.
@@ -23,9 +23,13 @@ struct StepReader {
     let action = try action(name, fields[name]!)
     var expectation: Expectation?
     if let node = fields["expect"] {
+      expectation = try ExpectationReader.expectation(node)
       switch action {
-      case .user, .regenerate: expectation = try Self.expectation(node)
-      default: throw node.error("“expect” needs a reply; it belongs to “user” or “regen”, not to “\(name)”")
+      case .user, .regenerate, .command: break
+      default:
+        if !expectation!.ignoresReply {
+          throw node.error("“\(name)” makes no one reply; expect “screen” of it, or move “expect” to “user”, “regen” or “command”")
+        }
       }
     }
     return Self.step(action, expectation, node.place)
@@ -63,6 +67,13 @@ struct StepReader {
       var stitches: [String] = []
       for child in list { stitches.append(try Self.stitch(child)) }
       return .compare(stitches)
+    case "command":
+      let text = try node.text(name)
+      guard text.first == "/", text.dropFirst().first?.isLetter == true else {
+        throw node.error("command is what is typed after a slash, with it, such as “/clear”")
+      }
+      return .command(text)
+    case "screen": return .screen(try Self.screen(node))
     default:
       guard let seconds = Double(try node.text(name)), (0...3600).contains(seconds) else {
         throw node.error("pause is a number of seconds from 0 to 3600")
@@ -80,6 +91,13 @@ struct StepReader {
     return text
   }
 
+  static func screen(_ node: DocumentNode) throws(DocumentError) -> ScreenSize {
+    let fields = try FieldReader(node, known: ["width", "height"], kind: "field of screen")
+    return ScreenSize(
+      width: try fields.integer("width", in: 1...500) ?? ScreenSize.usual.width,
+      height: try fields.integer("height", in: 1...200) ?? ScreenSize.usual.height)
+  }
+
   static func settings(_ node: DocumentNode) throws(DocumentError) -> [SamplingSetting] {
     guard case .fields(let fields) = node.value else {
       throw node.error("set takes settings, such as {temperature: 0.7}")
@@ -95,31 +113,5 @@ struct StepReader {
     do { return try SamplingSetting(name: field.name, value: value == "false" ? "off" : value) } catch {
       throw DocumentError(error.isUnknownName ? field.place : field.value.place, error.description)
     }
-  }
-
-  private static func expectation(_ node: DocumentNode) throws(DocumentError) -> Expectation {
-    // A bare text is what the reply contains.
-    if case .scalar(let text) = node.value {
-      var expectation = Expectation()
-      expectation.contains = [text]
-      return expectation
-    }
-    let known = ["equals", "contains", "regex", "not", "max_tokens", "finish", "stitch", "max_seconds"]
-    let fields = try FieldReader(node, known: known, kind: "expectation")
-    var expectation = Expectation()
-    expectation.equals = try fields.text("equals")
-    expectation.contains = try fields.texts("contains")
-    expectation.regex = try fields.texts("regex")
-    expectation.not = try fields.texts("not")
-    expectation.maxTokens = try fields.integer("max_tokens", in: 1...1_000_000)
-    expectation.finish = try fields.word("finish", among: [ReplyStamp.Finish.stop, .length, .cancelled])
-    expectation.stitch = try fields.text("stitch")
-    expectation.maxSeconds = try fields.positive("max_seconds")
-    for pattern in expectation.regex {
-      do { _ = try Regex(pattern) } catch {
-        throw fields["regex"]!.error("\(pattern.quoted) is not a regular expression")
-      }
-    }
-    return expectation
   }
 }

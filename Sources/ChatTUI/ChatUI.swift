@@ -20,6 +20,10 @@ public struct ChatUIOptions: Sendable {
   public var theme = Theme.auto
   /// A script to play, as a person would type it.
   public var script: ScriptPlayback?
+  /// Where what is done is recorded as a script.
+  public var recordedScript: RecordedScriptFile?
+  /// The adapter's name for the header of that script; `nil`: the family's own.
+  public var recordedAdapter: String?
   /// Where standard output and error of the process go while the UI is up; `nil`: nowhere.
   public var logFile: URL?
   /// What to do where the conversation is longer than the context; `nil`: ask in the terminal UI, and leave out the
@@ -106,6 +110,7 @@ extension AppState {
     defaultTrainingSteps = options.trainingSteps
     conversation.system = options.system
     familyReference = options.family
+    if options.recordedScript != nil { recording.begin(adapterName: options.recordedAdapter) }
     journal.isOn = options.saving?.isRecording ?? false
     if options.resume != nil {
       opening = .reading

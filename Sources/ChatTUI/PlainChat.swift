@@ -51,7 +51,7 @@ struct PlainChat {
     self.arrived = arrived
     printer = PlainPrinter(output: output)
     queue = ActionQueue(wake: { arrived.signal() })
-    effects = EffectRunner(backend: backend, queue: queue, saving: options.saving)
+    effects = EffectRunner(backend: backend, queue: queue, saving: options.saving, script: options.recordedScript)
     resumed = options.resume
   }
 

@@ -30,6 +30,10 @@ struct Chat: ParsableCommand {
   @Flag(help: "Leave after the script.")
   var quitAtEnd = false
 
+  @Option(
+    help: ArgumentHelp("Write what you do into a new script, with the replies as what is expected, for 'stitch replay'.", valueName: "file"))
+  var recordScript: String?
+
   @Flag(help: "Chat line by line, without cursor control.")
   var plain = false
 
@@ -64,6 +68,9 @@ struct Chat: ParsableCommand {
   func validate() throws {
     if !(speed > 0 && speed <= 1000) { throw ValidationError("--speed must be above 0 and at most 1000, not \(speed)") }
     if script == nil && quitAtEnd { throw ValidationError("--quit-at-end needs --script") }
+    if recordScript != nil && resume != nil {
+      throw ValidationError("--record-script begins with an empty conversation; leave out --resume, or replay the saved conversation itself")
+    }
   }
 
   func run() throws {
@@ -97,6 +104,9 @@ struct Chat: ParsableCommand {
     options.ascii = settings.ascii
     options.mouse = settings.mouse
     options.theme = settings.color ? settings.theme : .mono
+    options.recordedScript = try recordScript.map { path throws(RecordedScriptFile.Failure) in try RecordedScriptFile(path) }
+    options.recordedAdapter = settings.adapter
+    defer { options.recordedScript?.close() }
     options.script = script.map { ScriptPlayback($0, speed: speed, quitsAtEnd: quitAtEnd) }
     if let editor = settings.editor { setenv("VISUAL", editor, 1) }
     let status: Int32

@@ -89,7 +89,7 @@ struct ChatSettings: Equatable {
     func line(_ name: String, _ value: String?, _ help: String, example: String = "") -> String {
       "# \(help)\n" + (value.map { "\(name): \($0)" } ?? "#\(name): \(example)") + "\n"
     }
-    func text(_ value: String?) -> String? { value.map(Self.quoted) }
+    func text(_ value: String?) -> String? { value?.doubleQuoted }
     let samplingHelp: [SamplingSetting.Name: String] = [
       .temperature: "Randomness: 0 always takes the most likely token.",
       .topP: "Choose among the most likely tokens that have this probability together, or off.",
@@ -100,7 +100,7 @@ struct ChatSettings: Equatable {
       .seed: "The same seed gives the same replies.",
     ]
     var lines = [
-      "# Settings of `stitch chat`; this is \(Self.quoted(Self.configurationFile.path)). The command line overrules them.\n",
+      "# Settings of `stitch chat`; this is \(Self.configurationFile.path.doubleQuoted). The command line overrules them.\n",
       line("family", text(family), "The family; without it $STITCH_FAMILY, weights/tiny, or the one installed.", example: "~/families/mine"),
       line("adapter", text(adapter), "own, latest, none, or the beginning of a snapshot's hash.", example: "own"),
       line("stitch", text(stitch), "The size to begin with: a stop's name or number, or auto to let the speed decide.", example: "large"),
@@ -113,7 +113,7 @@ struct ChatSettings: Equatable {
       line(
         "overflow", overflow?.rawValue, "Where the context is full: ask, or leave out the oldest messages.",
         example: "ask"),
-      line("system", Self.quoted(system), "The system prompt."),
+      line("system", system.doubleQuoted, "The system prompt."),
       line("ascii", String(ascii), "Draw with ASCII characters only."),
       line("mouse", String(mouse), "Take the mouse; without it the terminal's own selection works as always."),
       line("color", String(color), "Use colours; NO_COLOR in the environment overrules it."),
@@ -124,21 +124,5 @@ struct ChatSettings: Equatable {
       line("editor", text(editor), "The editor for long texts; without it $VISUAL or $EDITOR.", example: "nano"),
     ]
     return lines.joined(separator: "\n")
-  }
-
-  /// As YAML and JSON write a text.
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"", "\\": result += "\\\(scalar)"
-      case "\n": result += "\\n"
-      case "\t": result += "\\t"
-      case _ where scalar.properties.generalCategory == .control || scalar.value == 0x2028 || scalar.value == 0x2029 || scalar.value == 0xFEFF:
-        result += "\\u" + String(format: "%04X", scalar.value)
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

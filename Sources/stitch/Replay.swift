@@ -71,8 +71,12 @@ struct Replay: ParsableCommand {
   private func replay(_ file: URL) throws -> ReplayResult {
     let script: Script
     do { script = try Script(contentsOf: file) } catch { return ReplayResult(script: file.relativePath, error: error) }
+    if update && script.format == .savedConversation {
+      return ReplayResult(
+        script: script.file, error: CommandError.malformed(file.relativePath, expected: "a saved conversation says what was said; --update changes scripts only"))
+    }
     let first = try run(script)
-    if update && first.error == nil { try write(first, to: file) }
+    if update && first.error == nil { try write(first, of: script, to: file) }
     for round in 1..<max(1, times) where first.error == nil {
       let again = try run(script)
       var result = first
@@ -107,14 +111,18 @@ struct Replay: ParsableCommand {
     }
   }
 
-  private func write(_ result: ReplayResult, to file: URL) throws {
+  private func write(_ result: ReplayResult, of script: Script, to file: URL) throws {
     let text = try String(contentsOf: file, encoding: .utf8)
-    let isJSON = file.pathExtension == "jsonl"
-    let update = ScriptUpdate(text, isJSONLines: isJSON, result: result)
-    for line in update.leftOut {
-      Console.complain("\(file.relativePath):\(line): not updated; write the step on lines of its own")
+    let update = ScriptUpdate(text, script: script, result: result)
+    for omission in update.leftOut {
+      Console.complain("\(file.relativePath):\(omission.line): not updated: \(omission.reason)")
     }
     if update.text == text { return }
+    // The file may be spelt in a way that this did not see through: what it does must stay what it was.
+    let again = try? Script(update.text, file: script.file, folder: file.deletingLastPathComponent())
+    guard again?.steps.map(\.action) == script.steps.map(\.action) else {
+      return Console.complain("\(file.relativePath): not updated: its spelling leaves no room for it; write each step on lines of its own")
+    }
     Console.log(Console.harmless(([file.relativePath] + update.differences).joined(separator: "\n")) + "\n")
     try AtomicFile.write(Data(update.text.utf8), to: file)
   }

@@ -99,7 +99,7 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
     ("- user: a\n  expct: b", "demo.yaml:2:3: unknown step “expct”; did you mean “expect”?"),
     ("- user: a\n  expect: {contain: b}", "demo.yaml:2:12: unknown expectation “contain”; did you mean “contains”?"),
     ("- user: a\n  stitch: b", "demo.yaml:2:3: a step does one thing"),
-    ("- stitch: 1\n  expect: b", "demo.yaml:2:11: “expect” needs a reply"),
+    ("- stitch: 1\n  expect: b", "demo.yaml:2:11: “stitch” makes no one reply; expect “screen” of it"),
     ("- set: {temprature: 1}", "demo.yaml:1:9: no setting temprature; did you mean temperature?"),
     ("- set: {temperature: hot}", "demo.yaml:1:22: temperature is a number from 0 to 5"),
     ("- set: {top_k: 1.5}", "demo.yaml:1:16: top_k is a whole number from 1 to 100000, or off"),
@@ -125,6 +125,19 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
     ("- &a {user: x}\n- *a", "demo.yaml:1:3: anchors and aliases"),
     ("- hello", "demo.yaml:1:3: a step such as “user: Hello” expected"),
     ("- user: a\u{7}b", "not valid YAML"),
+    ("screen: 80x24\nsteps: []", "demo.yaml:1:9: fields such as “width: …” expected, not a text"),
+    ("screen: {widht: 80}\nsteps: []", "demo.yaml:1:10: unknown field of screen “widht”; did you mean “width”?"),
+    ("- screen: {width: 0}", "demo.yaml:1:19: width is a whole number from 1 to 500"),
+    ("- user: a\n  expect: {screen: {contain: b}}", "demo.yaml:2:21: unknown expectation of the screen “contain”; did you mean “contains”?"),
+    ("- user: a\n  expect: {screen: {}}", "demo.yaml:2:20: screen expects nothing"),
+    ("- user: a\n  expect: {screen: {regex: '['}}", "“[” is not a regular expression"),
+    ("- user: a\n  expect: {screen: \"a\\nb\"}", "has more than one line"),
+    ("- user: a\n  expect: {screen: {contains: abc, not: b}}", "demo.yaml:2:41: it can never hold: “contains” expects “abc”"),
+    ("- user: a\n  expect: {equals: abc, contains: x}", "demo.yaml:2:35: it can never hold: “equals” does not contain “x”"),
+    ("- user: a\n  expect: {equals: abc, not: b}", "demo.yaml:2:30: it can never hold: “equals” contains “b”"),
+    ("- user: a\n  expect: {not: ''}", "demo.yaml:2:17: it can never hold: every text contains the empty one"),
+    ("- command: clear", "demo.yaml:1:12: command is what is typed after a slash"),
+    ("- train: a\n  expect: {stitch: b}", "“train” makes no one reply; expect “screen” of it"),
   ])
   func mistakesHaveAPlaceAndARemedy(_ text: String, _ message: String) throws {
     let error = try #require(throws: DocumentError.self) { try read(text) }
@@ -142,6 +155,61 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
   func mistakesInJSON(_ text: String, _ message: String) throws {
     let error = try #require(throws: DocumentError.self) { try read(text, "demo.jsonl") }
     #expect(error.description.contains(message), "\(error)")
+  }
+
+  @Test func theScreen() throws {
+    let script = try read(
+      """
+      screen: {width: 100}
+      steps:
+        - stitch: small
+          expect: {screen: [small, Size]}
+        - command: /help
+          expect: {contains: a, screen: {contains: b, regex: [c, d], not: e}}
+        - screen: {width: 40, height: 12}
+          expect: {screen: f}
+      """)
+    #expect(script.screen == ScreenSize(width: 100, height: 24))
+    #expect(script.steps.map(\.action) == [.stitch("small"), .command("/help"), .screen(ScreenSize(width: 40, height: 12))])
+    #expect(script.steps.map { $0.expectation?.screen?.contains } == [["small", "Size"], ["b"], ["f"]])
+    let screen = try #require(script.steps[1].expectation?.screen)
+    #expect(screen.failures(lines: ["a b", "xcx", "d"]).isEmpty)
+    #expect(
+      screen.failures(lines: ["c", "e"]) == [
+        "expected “b” in a line of the screen", "expected a match of /d/ in a line of the screen", "“e” must not be on the screen",
+      ])
+    #expect(try read("{\"screen\": {\"height\": 9}, \"seed\": 1}\n{\"regen\": true, \"expect\": {\"screen\": \"x\"}}", "d.jsonl").screen?.height == 9)
+  }
+
+  /// What is written can be read, whatever the texts are.
+  @Test func writtenAndRead() throws {
+    let odd = "a \u{0}\u{1B}[31m \u{7F}\u{85}\u{9F}\u{2028}\u{FEFF}\u{FFFE} \"q\" \\ \t\n - x: # y\r\n👩‍👩‍👧"
+    var screen = ScreenExpectation()
+    (screen.contains, screen.regex, screen.not) = (["c"], [#"\d+ "x""#], ["n: m"])
+    var expectation = Expectation()
+    (expectation.equals, expectation.finish, expectation.stitch, expectation.screen) = (odd, .length, "small-large@3", screen)
+    var script = Script(file: "demo.yaml")
+    (script.family, script.adapter, script.seed, script.stitch, script.system) = ("/a: b#c", "none", .max, "large", odd)
+    script.screen = ScreenSize(width: 30, height: 9)
+    script.settings = [try SamplingSetting(name: "top_p", value: "off"), try SamplingSetting(name: "overflow", value: "ask")]
+    let actions: [Script.Action] = [
+      .user(odd), .regenerate, .stitch("1"), .set(script.settings), .system(""), .train(data: "/x y.jsonl", steps: 3), .train(data: "/z", steps: nil),
+      .waitForTraining, .compare(["small", "small-large@3"]), .command("/edit 2"), .screen(ScreenSize(width: 1, height: 2)), .pause(seconds: 1.5),
+    ]
+    let text = script.headerText + actions.map { "  - \($0.text)\n" }.joined() + "  - \(Script.Action.regenerate.text)\n    expect: \(expectation.text)\n"
+    let again = try read(text)
+    #expect(again.steps.map(\.action) == actions + [.regenerate])
+    #expect(again.steps.last?.expectation == expectation)
+    script.steps = again.steps
+    #expect(again == script)
+  }
+
+  /// White space at the ends of a reply is not looked at, so it must not be expected either.
+  @Test func whiteSpaceAtTheEnds() throws {
+    let expectation = try #require(try read("- user: a\n  expect:\n    equals: |\n      b c\n").steps[0].expectation)
+    let stamp = ReplyStamp(stitch: "large", adapterStep: nil, tokens: 3, tokensPerSecond: 9, finish: .stop, contextTokens: 9)
+    #expect(expectation.failures(text: "b c", stamp: stamp, seconds: 1).isEmpty)
+    #expect(expectation.failures(text: "b  c", stamp: stamp, seconds: 1) == ["expected “b c\n”"])
   }
 
   /// What could make a reader run for ever, or down its stack.

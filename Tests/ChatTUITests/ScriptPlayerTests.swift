@@ -46,6 +46,17 @@ private final class Stage {
 }
 
 @Suite struct ScriptPlayerTests {
+  @Test func anOldMessageIsEdited() throws {
+    let stage = try Stage("- user: one\n- user: two\n- command: /edit 2\n- user: three\n- command: /clear\n- screen: {width: 40}")
+    for answer in ["1", "2", "3"] {
+      #expect(!stage.run())
+      stage.answer(answer)
+      if answer == "3" { #expect(stage.state.conversation.messages.map(\.content) == ["three", "3"]) }
+    }
+    #expect(stage.run())
+    #expect(stage.sent == ["one", "two", "/edit 2", "three", "/clear"] && stage.state.conversation.messages.isEmpty)
+  }
+
   @Test func typesSendsAndWaitsForReplies() throws {
     let stage = try Stage("- user: Hello there\n- user: /etc is a folder\n- user: |-\n    two\n    lines")
     #expect(!stage.run())

@@ -114,6 +114,77 @@ import Testing
     }
   }
 
+  /// Whatever the spelling: a step is updated, or named and left as it is, and does what it did.
+  @Test func anUpdateOfOddSpellings() throws {
+    try Workspace.with { workspace in
+      let url = try script(
+        workspace,
+        """
+          - {user: braces}
+          - regen   # a word
+          - user: |
+              text
+              # of the text
+            # about the step
+          - user: seen
+            expect: {screen: [seen, random]}
+          - user: not seen
+            expect: {screen: nowhere to be seen}
+        """)
+      let updated = try workspace.run(["replay", url.path, "--update"])
+      #expect(updated.status == 1)
+      #expect(updated.complaint.contains("script.yaml:5: not updated: write “user” or “regen”"), "\(updated.complaint)")
+      #expect(updated.complaint.contains("script.yaml:13: not updated: the screen is not as expected"), "\(updated.complaint)")
+      let text = try String(contentsOf: url, encoding: .utf8)
+      #expect(text.contains("- {user: braces}\n") && text.contains("- regen: true   # a word\n    expect: {equals: "), "\(text)")
+      #expect(text.contains("      # of the text\n    # about the step\n    expect: {"), "\(text)")
+      #expect(text.contains("stitch: \"large\", screen: {contains: [\"seen\", \"random\"]}}"), "\(text)")
+      let again = try workspace.run(["replay", url.path])
+      #expect(again.text.contains("expected “nowhere to be seen”") && again.text.contains("4 of 5 steps checked"), "\(again.text)")
+    }
+  }
+
+  @Test func anUpdateOfJSONLines() throws {
+    try Workspace.with { workspace in
+      for name in ["script.jsonl", "script.ndjson"] {
+        let url = workspace.directory.appending(path: name)
+        let header = #"{"family": "family", "set": {"max_tokens": 4}}"#
+        try Data("\(header)\n{\"user\": \"a - b\", \"expect\": {\"equals\": \"no\", \"screen\": \"a - b\"}}\n".utf8).write(to: url)
+        #expect(try workspace.run(["replay", url.path, "--update"]).status == 1)
+        let again = try workspace.run(["replay", url.path])
+        #expect(again.status == 0 && again.text.contains("1 of 1 steps checked"), "\(again.text)")
+        #expect(try String(contentsOf: url, encoding: .utf8).contains(#""screen":{"contains":["a - b"]"#))
+      }
+    }
+  }
+
+  @Test func anUpdateLeavesASavedConversationAlone() throws {
+    try Workspace.with { workspace in
+      let chat = try workspace.run(["chat", "--plain", "--family", workspace.family.path, "--max-tokens", "6"], input: Data("hello\nso\n".utf8))
+      #expect(chat.status == 0)
+      let folder = workspace.home.appending(path: "stitch/conversations")
+      let file = try #require(try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).first { $0.pathExtension == "jsonl" })
+      let before = try Data(contentsOf: file)
+      // Another network's replies are not the ones that were saved.
+      let outcome = try workspace.run(["replay", file.path, "--update", "--family", workspace.family.path])
+      #expect(outcome.status == 2 && outcome.text.contains("--update changes scripts only"), "\(outcome.text)")
+      #expect(try Data(contentsOf: file) == before)
+    }
+  }
+
+  /// What happens where the context is full is the script's to say.
+  @Test func theContextIsFull() throws {
+    try Workspace.with { workspace in
+      let steps = (0..<6).map { "  - user: one two three four five six seven eight nine ten \($0)\n" }.joined()
+      let drops = try script(workspace, steps, name: "drops.yaml")
+      let outcome = try workspace.run(["replay", drops.path])
+      #expect(outcome.status == 0, "\(outcome.text)")
+      let asks = try script(workspace, "  - set: {overflow: ask}\n" + steps, name: "asks.yaml")
+      let refused = try workspace.run(["replay", asks.path])
+      #expect(refused.status == 2 && refused.text.contains("Not sent: there is room for it only without"), "\(refused.text)")
+    }
+  }
+
   @Test func trainingRunsToItsEndAndLeavesNothing() throws {
     try Workspace.with { workspace in
       let url = try script(workspace, "  - user: hello\n  - train: {data: lesson.jsonl, steps: 3}\n  - user: hello\n")

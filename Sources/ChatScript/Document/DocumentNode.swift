@@ -64,7 +64,7 @@ package struct DocumentNode: Sendable, Equatable {
 extension String {
   /// Short enough for a message, in quotation marks.
   package var quoted: String {
-    let short = prefix(40)
+    let short = String(prefix(40).map { $0.isNewline ? " " : $0 })
     return "“\(short)\(short.count < count ? "…" : "")”"
   }
 }

@@ -18,7 +18,7 @@ package enum Action: Sendable, Equatable {
   case completed(line: String, to: String, choices: [String])
   /// `id` names the reply's entry in the conversation.
   case reply(id: Int, ReplyEvent)
-  /// The reply's stream ended.
+  /// The reply's stream ended without a last event.
   case replyEnded(id: Int)
   case training(TrainingStatus)
   case cache(CacheStatus)
@@ -34,6 +34,8 @@ package enum Action: Sendable, Equatable {
   /// The adapter of a saved conversation is in use, or why it is not.
   case adapterRestored(AdapterReference, failure: String?)
   case exported(file: String, failure: String?)
+  /// The script that was being recorded cannot be written; why, in one line.
+  case recordingFailed(String)
 
   /// Training was stopped and its result kept because the program is about to end.
   case trainingPutAway
@@ -71,6 +73,8 @@ package enum Effect: Sendable, Equatable {
   case restoreAdapter(AdapterReference)
   /// Appends to the file of the conversation, before anything else happens.
   case record([ConversationRecord])
+  /// Appends to the script that is being recorded.
+  case recordScript(String)
   /// What is recorded from now on belongs to the conversation that was opened; `nil`: to none.
   case attachConversation(String?)
   /// Reports `conversations`.

@@ -31,7 +31,7 @@ struct AppRunner: ~Copyable {
     state.editor.history = history?.load() ?? []
     terminal = try Terminal(log: options.logFile, settings: state.screen)
     queue = ActionQueue(wake: { Terminal.wake() })
-    effects = EffectRunner(backend: backend, queue: queue, saving: options.saving)
+    effects = EffectRunner(backend: backend, queue: queue, saving: options.saving, script: options.recordedScript)
     resumed = options.resume
     player = options.script.map { ScriptPlayer($0, shortening: Self.shortened) }
     quitsAfterScript = options.script?.quitsAtEnd ?? false

@@ -54,6 +54,8 @@ package struct AppState: Sendable, Equatable {
   package var conversation = Conversation()
   /// What of it is saved.
   package var journal = Journal()
+  /// What of it is recorded as a script.
+  package var recording = ScriptRecording()
   package var opening: Opening = .done
   /// Holds against what the first conversation that is opened says.
   package var startedWith = StartOptions()

@@ -11,7 +11,11 @@ package final class EffectRunner {
   private let commands: AsyncStream<Effect>.Continuation
   private let conversations: ConversationEffects
 
-  package init(backend: any ChatBackend, queue: ActionQueue, saving: ConversationSaving? = nil) {
+  private let script: RecordedScriptFile?
+
+  /// - Parameter script: where a script is recorded.
+  package init(backend: any ChatBackend, queue: ActionQueue, saving: ConversationSaving? = nil, script: RecordedScriptFile? = nil) {
+    self.script = script
     self.backend = backend
     self.queue = queue
     conversations = ConversationEffects(saving, queue: queue)
@@ -65,10 +69,13 @@ package final class EffectRunner {
       replyTask = Task.detached(priority: .userInitiated) {
         // A reply that is being stopped ends before the next begins.
         await before?.value
+        var isOver = false
         for await event in backend.reply(to: messages, stitch: stitch, options: options) {
+          isOver = event.isLast
           queue.push(.reply(id: id, event))
         }
-        queue.push(.replyEnded(id: id))
+        // What was asked of this reply since its last event, to go on with it, is not over.
+        if !isOver { queue.push(.replyEnded(id: id)) }
       }
     case .stopReply:
       let running = replyTask
@@ -83,6 +90,8 @@ package final class EffectRunner {
       .putTrainingAway, .restoreAdapter:
       commands.yield(effect)
     case .record, .attachConversation, .listConversations, .openConversation, .export: conversations.run(effect)
+    case .recordScript(let text):
+      do { try script?.append(text) } catch { queue.push(.recordingFailed("\(error)")) }
     case .suspend, .redraw, .setScreen, .copy, .editDraft, .quit: break
     }
   }

@@ -4,7 +4,8 @@ import ChatEngine
 package func update(_ state: inout AppState, _ action: Action) -> [Effect] {
   let effects = state.apply(action)
   state.refreshTranscript()
-  return state.recordChanges() + effects
+  let text = state.recording.takeText()
+  return state.recordChanges() + (text.isEmpty ? [] : [.recordScript(text)]) + effects
 }
 
 extension AppState {
@@ -62,6 +63,7 @@ extension AppState {
       training = status
       adapter = status.adapter ?? adapter
       announce(before: before)
+      recordTraining(before: before.phase)
       // A snapshot taken into use is said in the message.
       return before.phase != status.phase || before.message != status.message ? [.describe] : []
     case .cache(let status):
@@ -90,6 +92,11 @@ extension AppState {
     case .adapterRestored(let adapter, let failure): return adapterRestored(adapter, failure: failure)
     case .exported(let file, let failure):
       exported(file, failure: failure)
+      return []
+
+    case .recordingFailed(let message):
+      recording.end()
+      notice("The script is not recorded any more: \(message)", isWarning: true)
       return []
 
     case .trainingPutAway: return quitting.map { [.quit(status: $0)] } ?? []
@@ -132,6 +139,7 @@ extension AppState {
     }
     adapter = AdapterReference(step: summary.adapterStep, hash: summary.adapterHash)
     journal.accept(conversationSettings)
+    recordLoaded()
     // A message was sent while the weights were loading.
     return startWaitingReply()
   }
@@ -187,8 +195,11 @@ extension AppState {
     settleChoice()
     _ = editor.take()
     makeRoom(for: line)
+    let edited = recordedNumber(ofTurn: editing)
     replaceEdited()
-    conversation.append(.user(line.hasPrefix("//") ? String(line.dropFirst()) : line))
+    let text = line.hasPrefix("//") ? String(line.dropFirst()) : line
+    conversation.append(.user(text))
+    recordMessage(text, edited: edited)
     return ask()
   }
 
@@ -229,6 +240,7 @@ extension AppState {
         $0.adapterHash = hash
         $0.state = .streaming
       }
+      recordStart(of: id)
     case .trimmed(let count):
       let messages = count == 1 ? "message is" : "\(count) messages are"
       say("the context is full: the oldest \(messages) left out; /clear starts anew, /drop N forgets them", isWarning: true)
@@ -257,6 +269,7 @@ extension AppState {
 
   mutating func end(_ id: Int, _ change: (inout Reply) -> Void) {
     conversation.changeReply(id, change)
+    recordEnd(of: id)
     activeReply = nil
     isStopping = false
     if scroll != .end { hasNews = true }
@@ -306,6 +319,7 @@ extension AppState {
   // MARK: Leaving
 
   mutating func quit(status: Int32) -> [Effect] {
+    recordLeaving()
     if quitting != nil || !isTraining { return [.quit(status: status)] }
     quitting = status
     say("keeping what was learned… again to leave at once", isWarning: true)

@@ -44,7 +44,7 @@ extension AppState {
     case .auto(let target): startAuto(target)
     case .autoOff: endAuto(because: "as you wish")
     case .compare(let names, let text): return compare(names, text)
-    case .keep(let number): keep(number)
+    case .keep(let number): keepAsAsked(number)
     case .set(let name, let value): return set(name, value)
     case .showSettings: notice(settings)
     case .system(let text):
@@ -58,6 +58,7 @@ extension AppState {
       let effects = stopReply()
       if journal.id != nil { say("a new conversation; the one before is saved: /chats") }
       beginConversation()
+      recordBeginning(isEmpty: true)
       bringHeldBack()
       return effects
     case .chats(let query): return showConversations(query)
@@ -75,6 +76,7 @@ extension AppState {
         say("there is no reply yet")
         return []
       }
+      recordRegeneration()
       return ask()
     case .search(let text): openSearch(text)
     case .copy(let what): return copy(what)
@@ -100,6 +102,7 @@ extension AppState {
     training.phase = .preparing
     training.dataFile = file
     training.totalSteps = steps
+    recordTraining(before: .idle)
     notice("Adapting all sizes to \(file) for \(steps) steps. Chat goes on meanwhile.")
     return [.startTraining(file: file, steps: steps)]
   }

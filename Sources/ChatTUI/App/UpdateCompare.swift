@@ -48,6 +48,7 @@ extension AppState {
     // Cheapest first: the user soon has something to read.
     comparing = conversation.appendComparison(indices.sorted().map { stops[$0].id })
     repliesStarted += 1
+    recordComparison(indices.sorted().map { stops[$0].id }, text, entry: comparing!)
     scrollToEnd()
     return nextOfComparison()
   }
@@ -112,9 +113,12 @@ extension AppState {
     guard key.modifiers.isEmpty, case .character(let character) = key.key, let number = character.wholeNumberValue,
       let columns = conversation.comparison(entry)?.columns, columns.indices.contains(number - 1)
     else { return nil }
-    keep(number)
+    keepAsAsked(number)
     return []
   }
+
+  /// The user chooses a reply.
+  mutating func keepAsAsked(_ number: Int) { if keep(number) { recordCommand("/keep \(number)") } }
 
   /// Going on is a choice as well.
   mutating func settleChoice() {
@@ -122,19 +126,22 @@ extension AppState {
     keep(column + 1)
   }
 
-  mutating func keep(_ number: Int) {
+  /// - Returns: whether it is in use now.
+  @discardableResult
+  private mutating func keep(_ number: Int) -> Bool {
     guard comparing == nil, let entry = conversation.lastComparison, let comparison = conversation.comparison(entry)
     else {
       say(comparing == nil ? "there is no comparison to keep a reply of" : "the comparison is still running")
-      return
+      return false
     }
     guard conversation.keep(number - 1, of: entry) else {
       say(
         comparison.columns.indices.contains(number - 1)
           ? "reply \(number) is empty" : "the comparison has \(comparison.columns.count) replies", isWarning: true)
-      return
+      return false
     }
     takeContext(of: entry)
     say("the conversation goes on with \(number), \(comparison.columns[number - 1].reply.stitch)")
+    return true
   }
 }

@@ -26,6 +26,7 @@ extension AppState {
       end(id) { $0.state = .failed("the context is full; /drop \(count) makes room") }
       return
     }
+    recordEnd(of: id)
     activeReply = nil
     isStopping = false
     held = HeldMessage(text: message, messagesToDrop: count)
@@ -62,6 +63,7 @@ extension AppState {
       say("there is nothing to forget")
       return
     }
+    recordForgetting(forgotten)
     // An estimate, until the next reply says it.
     let after = conversation.messages.reduce(0) { $0 + $1.content.utf8.count }
     contextTokens = before > 0 ? contextTokens * after / before : 0

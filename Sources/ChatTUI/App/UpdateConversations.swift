@@ -59,6 +59,7 @@ extension AppState {
     }
     let parent = journal.id ?? journal.parent?.id
     conversation.keep(turns: kept)
+    if kept < count { recordBeginning(isEmpty: false) }
     conversation.title = nil
     journal.begin(parent: parent.map { ConversationParent(id: $0, turns: kept) })
     contextTokens = conversation.lastContextTokens
@@ -131,6 +132,7 @@ extension AppState {
     }
     var effects = stopReply()
     beginConversation()
+    recordBeginning(isEmpty: false)
     conversation.restore(saved)
     restoredThrough = conversation.entries.last?.id ?? 0
     contextTokens = conversation.lastContextTokens

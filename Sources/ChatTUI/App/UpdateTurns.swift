@@ -10,6 +10,7 @@ extension AppState {
       if activeReply != nil {
         say("a reply is running: Esc stops it")
       } else if conversation.bringBack() {
+        recordCommand("/edit undo")
         notice("What the edit had replaced is back; /edit undo swaps again.")
       } else {
         say("nothing was edited")
@@ -68,6 +69,7 @@ extension AppState {
       return []
     }
     conversation.changeReply(id) { $0.state = .waiting }
+    recordContinuation(of: id)
     activeReply = id
     isStopping = false
     scrollToEnd()

@@ -1,4 +1,5 @@
 import ChatEngine
+import Figures
 import Foundation
 
 /// What came of replaying scripts, for people and for machines.
@@ -32,6 +33,7 @@ public struct ReplayReport: Sendable, Encodable {
     for step in result.steps where verbose || !step.failures.isEmpty {
       lines.append("  line \(step.line): \(cut(step.input))")
       for reply in step.replies { lines.append("    \(reply.stitch): \(cut(reply.text))") }
+      for line in step.isScreenExpected ? [] : step.screen ?? [] { lines.append("    │\(sanitiseLine(line))") }
       for failure in step.failures { lines.append("    ✗ \(cut(failure))") }
     }
     if let error = result.error { lines.append("  \(cut(error))") }
@@ -52,7 +54,7 @@ public struct ReplayReport: Sendable, Encodable {
 
   /// The report that continuous integration reads: a test suite a script, a test case a step.
   public var junit: String {
-    func attribute(_ name: String, _ value: String) -> String { " \(name)=\"\(Self.escape(value))\"" }
+    func attribute(_ name: String, _ value: String) -> String { " \(name)=\"\(value.xmlEscaped)\"" }
     var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites>"]
     for result in results {
       let errors = result.error == nil ? 0 : 1
@@ -79,7 +81,8 @@ public struct ReplayReport: Sendable, Encodable {
           lines.append(head + ">")
           lines.append(
             "      <failure" + attribute("message", step.failures.joined(separator: "; ")) + ">"
-              + Self.escape(step.replies.map { "\($0.stitch): \($0.text)" }.joined(separator: "\n")) + "</failure>")
+              + (step.replies.map { "\($0.stitch): \($0.text)" } + (step.isScreenExpected ? [] : step.screen ?? [])).joined(separator: "\n").xmlEscaped
+              + "</failure>")
           lines.append("    </testcase>")
         }
       }
@@ -92,24 +95,5 @@ public struct ReplayReport: Sendable, Encodable {
     }
     lines.append("</testsuites>")
     return lines.joined(separator: "\n") + "\n"
-  }
-
-  /// Text as XML 1.0 allows it: most control characters have no place in it, whatever the spelling.
-  private static func escape(_ text: String) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "\n": result += "&#10;"
-      case "\t": result += "&#9;"
-      case "\r": result += "&#13;"
-      case "\u{0}"..<"\u{20}", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": result += "\u{FFFD}"
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
   }
 }

@@ -50,10 +50,18 @@ public struct ReplayResult: Sendable, Equatable, Encodable {
     /// What was done, as one would type it.
     public var input: String
     public var replies: [Reply] = []
-    /// Whether something was expected of the reply.
+    /// Whether something was expected, of the reply or of the screen.
     public var isChecked = false
     /// What did not hold; empty if all did.
     public var failures: [String] = []
+    /// The lines of the screen, where something was expected of it.
+    public var screen: [String]?
+    /// Something was expected of the reply, and it is so.
+    var isReplyExpected = false
+    /// Nothing that was expected of the screen is missing.
+    var isScreenExpected = true
+
+    private enum CodingKeys: String, CodingKey { case line, input, replies, isChecked, failures, screen }
   }
 
   /// The script's file.

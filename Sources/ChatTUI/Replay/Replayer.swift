@@ -12,6 +12,8 @@ public struct Replayer {
   private let effects: EffectRunner
   private let arrived: DispatchSemaphore
   private var status: Int32?
+  /// How often the family was asked for as it is now, less the answers.
+  private var describing = 0
   /// When the reply in hand was asked for.
   private var asked = ContinuousClock.now
 
@@ -36,7 +38,7 @@ public struct Replayer {
     let start = ContinuousClock.now
     var result = ReplayResult(script: script.file)
     defer { effects.run(.quit(status: 0)) }
-    apply(.resize(width: 100, height: 30))
+    resize(script.screen ?? .usual)
     effects.run(.load)
     wait { if case .loading = $0.family { true } else { false } }
     switch state.family {
@@ -64,22 +66,25 @@ public struct Replayer {
     if step.action == .stitch("auto") {
       return (done, "“auto” goes by the clock, so nothing could be expected of it; name a stitch")
     }
+    if case .screen(let size) = step.action {
+      done.input = "screen \(size.width)×\(size.height)"
+      resize(size)
+    }
     let before = state.conversation.entries.last?.id ?? 0
+    var goneOn: Int?
     for line in lines {
-      asked = .now
-      apply(.submit(line))
-      // A line that was no command stays in the composer.
-      if let hint = state.hint, hint.isWarning || !state.editor.isEmpty { return (done, hint.text) }
-      state.hint = nil
-      wait { $0.activeReply != nil || $0.comparing != nil || $0.pendingAnswers > 0 }
+      if let error = enter(line, goneOn: &goneOn) { return (done, error) }
       if case .train = step.action { wait(\.isTraining) }
     }
     let seconds = asked.duration(to: .now) / .seconds(1)
-    for entry in state.conversation.entries where entry.id > before {
+    var warning: String?
+    for entry in state.conversation.entries where entry.id > before || entry.id == goneOn {
       let replies: [Reply]
       switch entry.kind {
-      case .notice(let text, let isWarning) where isWarning: return (done, text)
-      case .notice, .user: continue
+      case .notice(let text, let isWarning):
+        if isWarning { warning = warning ?? text }
+        continue
+      case .user: continue
       case .reply(let reply): replies = [reply]
       case .comparison(let comparison): replies = comparison.columns.map(\.reply)
       }
@@ -87,8 +92,50 @@ public struct Replayer {
         if let error = take(reply, seconds, step.expectation, into: &done) { return (done, error) }
       }
     }
+    // Beside a reply a warning is a word about the context; without one it says why there is none.
+    if let warning, done.replies.isEmpty { return (done, warning) }
     if case .train = step.action, state.training.phase == .failed { return (done, state.training.message) }
+    check(step.expectation, &done)
     return (done, nil)
+  }
+
+  /// Sends a line and waits for what comes of it.
+  /// - Parameter goneOn: becomes the entry of the earlier reply that the line goes on with, if it does.
+  /// - Returns: why it cannot be done, if so.
+  private mutating func enter(_ line: String, goneOn: inout Int?) -> String? {
+    let last = state.conversation.entries.last?.id ?? 0
+    asked = .now
+    // As the first key that is pressed puts them away.
+    (state.hint, state.help, state.picker, state.search) = (nil, nil, nil, nil)
+    apply(.submit(line))
+    if status != nil { return "\(line) ends the chat; leave it out" }
+    // A line that was no command stays in the composer.
+    let isLeft = !state.editor.isEmpty && state.editing == nil
+    if let hint = state.hint, hint.isWarning || isLeft { return hint.text }
+    if let active = state.activeReply, active <= last { goneOn = active }
+    wait {
+      $0.activeReply != nil || $0.comparing != nil || $0.pendingAnswers > 0 || $0.opening != .done || $0.isExporting
+        || $0.picker?.isLoading == true
+    }
+    return nil
+  }
+
+  /// Looks at what the user interface would draw now, and whether there was a reply to expect something of.
+  private func check(_ expectation: Expectation?, _ done: inout ReplayResult.Step) {
+    guard let expectation else { return }
+    if !expectation.ignoresReply && done.replies.isEmpty {
+      done.isChecked = true
+      done.failures.append("no reply came of it")
+    }
+    guard let screen = expectation.screen else { return }
+    var canvas = Canvas(width: state.width, height: state.height)
+    view(state, &canvas)
+    let lines = canvas.dump()
+    done.isChecked = true
+    done.screen = lines
+    let failures = screen.failures(lines: lines)
+    done.isScreenExpected = failures.isEmpty
+    done.failures += failures
   }
 
   /// - Returns: why there is no whole reply.
@@ -104,9 +151,11 @@ public struct Replayer {
         .init(
           text: text, stitch: stamp.stitch, adapterStep: stamp.adapterStep, tokens: stamp.tokens, finish: stamp.finish,
           tokensPerSecond: stamp.tokensPerSecond, seconds: seconds))
-      if let expectation, !expectation.isEmpty {
+      if let expectation, !expectation.ignoresReply {
+        let failures = expectation.failures(text: text, stamp: stamp, seconds: seconds)
         done.isChecked = true
-        done.failures += expectation.failures(text: text, stamp: stamp, seconds: seconds)
+        done.isReplyExpected = failures.isEmpty
+        done.failures += failures
       }
       return nil
     }
@@ -115,14 +164,19 @@ public struct Replayer {
   private mutating func wait(_ isWaiting: (AppState) -> Bool) {
     while true {
       for action in queue.drain() { apply(action) }
-      if status != nil || !isWaiting(state) { return }
+      if status != nil || !(isWaiting(state) || describing > 0) { return }
       arrived.wait()
     }
   }
 
   private mutating func apply(_ action: Action) {
+    if case .described = action { describing -= 1 }
     for effect in update(&state, action) {
+      // What it says shows on the screen.
+      if effect == .describe { describing += 1 }
       if case .quit(let status) = effect { self.status = status } else { effects.run(effect) }
     }
   }
+
+  private mutating func resize(_ size: ScreenSize) { apply(.resize(width: size.width, height: size.height)) }
 }

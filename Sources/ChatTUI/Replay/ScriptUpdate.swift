@@ -9,29 +9,35 @@ public struct ScriptUpdate: Sendable {
   public var differences: [String] = []
   /// The file's new content.
   public private(set) var text: String
-  /// Steps whose spelling leaves no room for that: several in a line.
-  public private(set) var leftOut: [Int] = []
+  /// Steps that stay as they are though they do not hold, and why.
+  public private(set) var leftOut: [Omission] = []
+
+  public struct Omission: Sendable, Equatable {
+    public var line: Int
+    public var reason: String
+  }
 
   /// - Parameters:
   ///   - text: of the file.
-  ///   - result: of a replay of just this text.
-  public init(_ text: String, isJSONLines: Bool, result: ReplayResult) {
+  ///   - script: as read from it.
+  ///   - result: of a replay of just this.
+  public init(_ text: String, script: Script, result: ReplayResult) {
     self.text = text
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     // From the end, so that the lines before keep their numbers.
-    let starts = result.steps.map(\.line)
+    let starts = script.steps.map(\.line)
     for (index, step) in result.steps.enumerated().reversed() {
-      guard let reply = step.replies.last, step.replies.count == 1, !step.isChecked || !step.failures.isEmpty else { continue }
+      let screen = script.steps[index].expectation?.screen
+      if !step.isScreenExpected {
+        leftOut.append(Omission(line: step.line, reason: "the screen is not as expected, and only you can say what it should show"))
+      }
+      guard let reply = step.replies.last, step.replies.count == 1, !step.isReplyExpected else { continue }
       let end = index + 1 < starts.count ? starts[index + 1] - 1 : lines.count
       let range = (step.line - 1)..<max(step.line, end)
-      guard range.upperBound <= lines.count, index + 1 == starts.count || starts[index + 1] > step.line else {
-        leftOut.append(step.line)
-        continue
-      }
-      let old = Array(lines[range])
-      let new = isJSONLines ? Self.json(old, reply) : Self.yaml(old, reply)
-      guard let new else {
-        leftOut.append(step.line)
+      let isAlone = !starts.indices.contains { $0 != index && starts[$0] == step.line }
+      let old = range.upperBound <= lines.count && isAlone ? Array(lines[range]) : []
+      guard let new = script.format == .jsonLines ? Self.json(old, reply, screen) : Self.yaml(old, reply, screen) else {
+        leftOut.append(Omission(line: step.line, reason: "write “user” or “regen”, and “expect”, on lines of their own, without braces around the step"))
         continue
       }
       if new == old { continue }
@@ -46,11 +52,13 @@ public struct ScriptUpdate: Sendable {
   }
 
   /// A step of a JSON Lines file, its `expect` replaced.
-  private static func json(_ lines: [String], _ reply: ReplayResult.Reply) -> [String]? {
+  private static func json(_ lines: [String], _ reply: ReplayResult.Reply, _ screen: ScreenExpectation?) -> [String]? {
     guard let line = lines.first, var object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
       return nil
     }
-    object["expect"] = ["equals": reply.text, "stitch": reply.stitch]
+    var expectation: [String: Any] = ["equals": reply.text, "stitch": reply.stitch]
+    if let screen { expectation["screen"] = ["contains": screen.contains, "regex": screen.regex, "not": screen.not] }
+    object["expect"] = expectation
     guard
       let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
     else { return nil }
@@ -58,7 +66,7 @@ public struct ScriptUpdate: Sendable {
   }
 
   /// A step of a YAML file in block style, its `expect` replaced or added behind it.
-  private static func yaml(_ lines: [String], _ reply: ReplayResult.Reply) -> [String]? {
+  private static func yaml(_ lines: [String], _ reply: ReplayResult.Reply, _ screen: ScreenExpectation?) -> [String]? {
     guard let first = lines.first, let dash = first.firstIndex(of: "-"), first[..<dash].allSatisfy({ $0 == " " }) else { return nil }
     let body = first[first.index(after: dash)...]
     // Flow style is on one line and has no lines of its own to replace.
@@ -72,25 +80,32 @@ public struct ScriptUpdate: Sendable {
         end += 1
       }
       result.removeSubrange(place..<end)
-      result.insert(expectation(reply, indent), at: place)
+      result.insert(expectation(reply, screen, indent), at: place)
       return result
     }
+    // Behind the last line of the step itself: what else is there belongs to the next.
     var end = result.count
-    while end > 1, result[end - 1].drop(while: { $0 == " " }).isEmpty || result[end - 1].drop(while: { $0 == " " }).first == "#" { end -= 1 }
-    if body.drop(while: { $0 == " " }) == "regen" {
-      // A bare word has no room for a second field.
-      result[0] = first.replacing("regen", with: "regen: true")
+    while end > 1, isBetweenSteps(result[end - 1], column) { end -= 1 }
+    // A bare word has no room for a second field.
+    let action = body.drop { $0 == " " }
+    if action.prefix(while: { $0 != " " && $0 != "\r" }) == "regen" {
+      result[0] = first.replacing("regen", with: "regen: true", maxReplacements: 1)
     }
-    result.insert(expectation(reply, indent), at: end)
+    result.insert(expectation(reply, screen, indent), at: end)
     return result
   }
 
-  /// JSON's strings are YAML's double-quoted ones.
-  private static func expectation(_ reply: ReplayResult.Reply, _ indent: String) -> String {
-    func quoted(_ text: String) -> String {
-      let data = try? JSONSerialization.data(withJSONObject: text, options: [.fragmentsAllowed, .withoutEscapingSlashes])
-      return data.map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
-    }
-    return "\(indent)expect: {equals: \(quoted(reply.text)), stitch: \(quoted(reply.stitch))}"
+  /// A blank line, or a comment that stands further left than the fields of the step.
+  private static func isBetweenSteps(_ line: String, _ column: Int) -> Bool {
+    let spaces = line.prefix { $0 == " " }.count
+    let rest = line.dropFirst(spaces)
+    return rest.isEmpty || rest == "\r" || (rest.first == "#" && spaces < column)
+  }
+
+  /// The screen's part stays what it was: what else stands there, only a person can say.
+  private static func expectation(_ reply: ReplayResult.Reply, _ screen: ScreenExpectation?, _ indent: String) -> String {
+    var expectation = Expectation()
+    (expectation.equals, expectation.stitch, expectation.screen) = (reply.text, reply.stitch, screen)
+    return "\(indent)expect: \(expectation.text)"
   }
 }

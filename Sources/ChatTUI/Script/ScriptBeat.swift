@@ -59,7 +59,8 @@ enum ScriptLines {
     case .train(let data, let steps):
       ["/train \(quoted(shortening(data)))" + (steps.map { " \($0)" } ?? "")]
     case .compare(let stitches): ["/compare \(stitches.joined(separator: " "))"]
-    case .waitForTraining, .pause: []
+    case .command(let line): [line]
+    case .waitForTraining, .pause, .screen: []
     }
   }
 

@@ -65,7 +65,8 @@ package struct ScriptPlayer {
         advance(now, 0.8)
       case .rest(let seconds): advance(now, seconds)
       case .emptyComposer:
-        if !state.editor.isEmpty { return act(.key(.control("c")), now, 0.3) }
+        // Ctrl-C would leave the editing of an old message too.
+        if !state.editor.isEmpty { return act(state.editing == nil ? .key(.control("c")) : .draftEdited(""), now, 0.3) }
         advance(now, 0)
       case .key(let key):
         // People type in bursts: mostly quick, slower after a word.

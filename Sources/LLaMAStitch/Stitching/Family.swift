@@ -204,19 +204,3 @@ extension SafetensorsFile.Tensor {
     }
   }
 }
-
-/// Levenshtein distance, for “did you mean”.
-package func editDistance(_ a: String, _ b: String) -> Int {
-  let b = Array(b)
-  var row = Array(0...b.count)
-  for (i, left) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, right) in b.enumerated() {
-      (diagonal, row[j + 1]) = (
-        row[j + 1], min(row[j] + 1, row[j + 1] + 1, diagonal + (left == right ? 0 : 1))
-      )
-    }
-  }
-  return row[b.count]
-}
