@@ -14,6 +14,7 @@ at the end if all of it can be trusted. Exit code 1: it cannot; 2: could not run
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -122,6 +123,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # What was started must not go on alone.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except CannotRun as error:

@@ -95,8 +95,8 @@ def llama(options, shape, element_type):
     work = options.cache / "bench"
     ours_file, theirs_file = work / f"{shape}-{element_type}", work / f"{shape}-{element_type}.gguf"
     bench = [options.stitch, "bench", "--shape", shape, "--type", element_type]
-    sizes = {"1.1B": 1.1e9, "7B": 6.74e9}
-    bytes_each = sizes[shape] * {"f32": 4, "bf16": 2, "f16": 2, "q8_0": 34 / 32, "q4_0": 0.6}[element_type]
+    parameters = {"7B": 6.74e9}.get(shape, 1.1e9)
+    bytes_each = parameters * {"f32": 4, "bf16": 2, "f16": 2, "q8_0": 34 / 32, "q4_0": 0.6}[element_type]
     # Both files must stay in the file cache, or a round measures the disk.
     if (1 if options.only else 2) * bytes_each + 3e9 > memory_bytes():
         progress(f"llama.cpp {shape} {element_type}: left out: both models do not fit this machine's memory")
@@ -118,6 +118,8 @@ def llama(options, shape, element_type):
                 figures["bytes per token"] = record["weight_bytes_per_token"]
             else:
                 figures[f"prefill {record['prompt']}"] = record["tokens_per_second"]
+        if any(f"prefill {prompt}" not in figures for prompt in PROMPTS):
+            raise CannotRun(f"llama: the context of {shape} is too short for prompts of {PROMPTS[-1]} tokens; choose 134M, 1.1B or 7B")
         return figures
 
     def theirs():
@@ -172,7 +174,8 @@ def slider(options, family):
 
 def memory(options, family):
     work = options.cache / "bench"
-    chosen = [] if family == "default" else ["--shape", family, "--type", "q8_0", "--work", work, "--keep"]
+    # Dozens of stitches of billions of parameters read even a short text for a while.
+    chosen = [] if family == "default" else ["--shape", family, "--type", "q8_0", "--work", work, "--keep", "--tokens", 64]
     rounds = in_rounds(options, f"memory {family}", {
         "ours": lambda: {"all stitches resident": alone(options, "memory", *chosen)["memory"]["ratio"]}})
     yield result(options, rounds, "all stitches resident", at_most=1.10, suite="memory", shape=family, unit="by anchors + KV")

@@ -66,7 +66,7 @@ extension Bench {
     let report = try withFamily(allStitches: true) { name, open in
       MemoryReport(
         family: name, threads: threads,
-        memory: try FamilyMemoryBenchmark.run(tokens: tokens ?? 128, pool: ComputePool(threads: threads), open: open))
+        memory: try FamilyMemoryBenchmark.run(tokens: tokens ?? 1024, pool: ComputePool(threads: threads), open: open))
     }
     if json { return try Console.write(json: report) }
     let memory = report.memory
