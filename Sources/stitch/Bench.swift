@@ -17,9 +17,10 @@ struct Bench: ParsableCommand {
       slider: the time until the first token after a move of the slider, by the share of the text's computation that the \
       stops do not have in common, and with the text read ahead, in single tokens' time.
       memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
-      start: from starting this program to the first token of a reply, and opening a family.
+      start: from starting this program to the first token of a reply, and opening a family; of a family without a \
+      tokenizer, the latter alone.
       large-family: makes anchors, builds a family of them and takes one ESTA step. 7B+13B (the default) takes 65 GB of \
-      disk, for a while, and some ten minutes or more.
+      disk, for a while, and some ten minutes or more; --keep leaves the family, for start.
 
       slider and memory take the default family or --family; with --shape small, 1B+2B or 7B+13B, random anchors.
       """)
@@ -46,7 +47,7 @@ struct Bench: ParsableCommand {
   @Option(help: "How often infer, memory-limit, slider and start measure; the median counts.") var rounds = 5
   @Option(help: "Where random weights are written (default: the system's temporary directory; of large-family the current one).")
   var work: String?
-  @Flag(help: "Leave random weights where they are, for the next run.") var keep = false
+  @Flag(help: "Leave random weights, or large-family's family, where they are, for the next run.") var keep = false
   @Option(help: "Write a random model of --shape and --type as a GGUF file without vocabulary, and measure nothing.")
   var writeGguf: String?
   @Option(help: "How large-family stores base weights: bf16, q8_0 or q4_0.") var quantize = "q8_0"

@@ -2,6 +2,7 @@ import ArgumentParser
 import ChatEngine
 import Foundation
 import LLaMAStitch
+import Tokenizer
 
 /// The suites of families: moves of the slider, memory, and starting.
 extension Bench {
@@ -96,8 +97,9 @@ extension Bench {
     guard let program = FamilyLocator.thisExecutable else { throw CommandError.unreadable("/proc/self/exe", code: errno) }
     var report = StartReport(family: try Family(directory).description.name, first_token_seconds: [], open_seconds: [], open_first_token_seconds: [])
     let pool = ComputePool(threads: threads)
+    let canReply = try canReply(directory)
     for _ in 0...rounds {
-      report.first_token_seconds.append(try Self.firstToken(program, directory, threads))
+      if canReply { report.first_token_seconds.append(try Self.firstToken(program, directory, threads)) }
       let begin = ContinuousClock.now
       let family = try Family(directory)
       report.open_seconds.append((ContinuousClock.now - begin) / .seconds(1))
@@ -110,12 +112,22 @@ extension Bench {
     func line(_ seconds: [Double]) -> String {
       String(format: "%.1f ms (first time %.1f ms)", 1000 * Self.median(Array(seconds.dropFirst())), 1000 * seconds[0])
     }
+    let reply = canReply ? "from start to the first token \(line(report.first_token_seconds))\n" : ""
     try Console.write(
       text: """
-        \(report.family): from start to the first token \(line(report.first_token_seconds))
+        \(report.family): \(reply)\
         opening the family \(line(report.open_seconds)), with its cheapest stop's first token \(line(report.open_first_token_seconds))
 
         """)
+  }
+
+  /// Whether a family has a tokenizer; one of random weights has none.
+  private func canReply(_ directory: URL) throws -> Bool {
+    do { _ = try TextFamily(directory) } catch let error as TokenizerError {
+      note("\(error); measuring only how long it takes to open the family")
+      return false
+    }
+    return true
   }
 
   /// From starting `program` until it prints something of a reply.

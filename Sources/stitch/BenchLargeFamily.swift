@@ -41,9 +41,11 @@ extension Bench {
     let type = try Self.elementType("--quantize", quantize)
     try Check.range("--calibration-tokens", calibrationTokens, 4...1_000_000)
     try Check.range("--step-tokens", stepTokens, 4...1_000_000)
+    let directory = URL(fileURLWithPath: work ?? ".")
+    let kept = directory.appendingPathComponent("family-\(shape.rawValue)-\(type.rawValue.lowercased())")
     let report = try LargeFamilyBenchmark.run(
       .init(shape: shape, elementType: type, calibrationTokens: calibrationTokens, stepTokens: stepTokens),
-      in: URL(fileURLWithPath: work ?? "."), pool: ComputePool(threads: threads), note: { Console.log(Console.harmless($0) + "\n") })
+      in: directory, keepingFamilyAt: keep ? kept : nil, pool: ComputePool(threads: threads), note: note)
     if json {
       return try Console.write(
         json: LargeFamilyReport(

@@ -24,7 +24,7 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
     case .hundredMillion:
       LlamaConfiguration(
         vocabularySize: 32_000, hiddenSize: 768, intermediateSize: 2048, blockCount: 12, headCount: 12,
-        contextLength: 512)
+        contextLength: 2048)
     case .billion:
       LlamaConfiguration(
         vocabularySize: 32_000, hiddenSize: 2048, intermediateSize: 5632, blockCount: 22, headCount: 32,

@@ -67,11 +67,14 @@ public enum LargeFamilyBenchmark {
 
   /// - Parameters:
   ///   - directory: for some tens of GB, which are removed again.
+  ///   - kept: where the family stays, if anywhere: a directory that does not exist yet.
   ///   - note: receives lines for people.
   /// - Throws: `StorageError` where there is too little room, `FamilyError`, `ComputeError`.
   public static func run(
-    _ settings: Settings, in directory: URL, pool: ComputePool, note: @escaping (String) -> Void
+    _ settings: Settings, in directory: URL, keepingFamilyAt kept: URL? = nil, pool: ComputePool,
+    note: @escaping (String) -> Void
   ) throws -> Report {
+    if let kept { try NewDirectory.check(kept) }
     let work = directory.appendingPathComponent("large-family.\(getpid())")
     try NewDirectory.makePath(work)
     defer { do { try FileManager.default.removeItem(at: work) } catch { note("\(work.path) can be deleted") } }
@@ -91,7 +94,7 @@ public enum LargeFamilyBenchmark {
     var options = FamilyBuilder.Options(name: settings.shape.rawValue, chatTemplate: "alpaca")
     options.elementType = settings.elementType
     let text = sequences(settings.calibrationTokens, vocabulary: anchors[0].directory.configuration.vocabularySize, seed: 1)
-    let output = work.appendingPathComponent("family")
+    let output = kept ?? work.appendingPathComponent("family")
     let family = try FamilyBuilder(anchors, options: options, pool: pool).build(
       calibration: text, tokenizer: Data("none".utf8), output: output
     ) { progress in
