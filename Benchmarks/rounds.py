@@ -28,10 +28,10 @@ def in_rounds(options, name, sides):
     return rounds
 
 
-def result(options, rounds, case, target=None, at_most=None, **described):
+def result(options, rounds, case, target=None, at_most=None, alone=False, **described):
     """One row: a case of all rounds; the ratios of undisturbed rounds count.
 
-    - target: what ours / theirs, or ours alone, is to reach at least; at_most: at most.
+    - target: what ours / theirs, or ours where it stands alone, is to reach at least; at_most: at most.
     """
     row = {**described, "case": case, "others_share": [figures["others_share"] for figures in rounds]}
     sides = [side for side in ("ours", "theirs") if side in rounds[0] and case in rounds[0][side]]
@@ -39,13 +39,13 @@ def result(options, rounds, case, target=None, at_most=None, **described):
         row[side] = [figures[side][case] for figures in rounds]
     if len(sides) == 2:
         row["ratios"] = [ours / theirs for ours, theirs in zip(row["ours"], row["theirs"])]
-    values = row.get("ratios") or (row["ours"] if target or at_most else [])
+    values = row["ours"] if alone else row.get("ratios", [])
     quiet = [value for value, share in zip(values, row["others_share"]) if share <= QUIET or options.busy]
     if quiet:
         row["ratio" if "ratios" in row else "value"] = median(quiet)
-    if target is not None:
+    if values and target is not None:
         row["target"] = target
-    if at_most is not None:
+    if values and at_most is not None:
         row["at_most"] = at_most
     row["trusted"] = bool(quiet) or not values
     return row

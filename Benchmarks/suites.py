@@ -137,9 +137,9 @@ def llama(options, shape, element_type):
     quantised = element_type.startswith("q")
     yield result(options, rounds, "decode", target=1.0, **described)
     if options.only != "theirs":
-        yield result(options, rounds, "decode, share of the memory limit", target=0.92, unit="", **described)
-        yield result(options, rounds, "memory limit", unit="bytes/s", **described)
-        yield result(options, rounds, "bytes per token", unit="bytes", **described)
+        yield result(options, rounds, "decode, share of the memory limit", target=0.92, alone=True, unit="", **described)
+        yield result(options, rounds, "memory limit", alone=True, unit="bytes/s", **described)
+        yield result(options, rounds, "bytes per token", alone=True, unit="bytes", **described)
     for prompt in PROMPTS:
         yield result(options, rounds, f"prefill {prompt}", target=2.0 if quantised else 1.0, **described)
     if options.remove:
@@ -171,8 +171,8 @@ def slider(options, family):
 
     rounds = in_rounds(options, f"slider {family}", {"ours": ours})
     described = {"suite": "slider", "shape": family, "unit": ""}
-    yield result(options, rounds, "after a move, by the tail's share", at_most=1.15, **described)
-    yield result(options, rounds, "after a move, read ahead, in steps", at_most=2, **described)
+    yield result(options, rounds, "after a move, by the tail's share", at_most=1.15, alone=True, **described)
+    yield result(options, rounds, "after a move, read ahead, in steps", at_most=2, alone=True, **described)
 
 
 def memory(options, family):
@@ -181,7 +181,7 @@ def memory(options, family):
     chosen = [] if family == "default" else ["--shape", family, "--type", "q8_0", "--work", work, "--keep", "--tokens", 64]
     rounds = in_rounds(options, f"memory {family}", {
         "ours": lambda: {"all stitches resident": alone(options, "memory", *chosen)["memory"]["ratio"]}})
-    yield result(options, rounds, "all stitches resident", at_most=1.10, suite="memory", shape=family, unit="by anchors + KV")
+    yield result(options, rounds, "all stitches resident", at_most=1.10, alone=True, suite="memory", shape=family, unit="by anchors + KV")
 
 
 START = {"start to first token": "first_token_seconds", "family mapped": "open_seconds",
@@ -199,7 +199,7 @@ def start(options, family):
     rounds = in_rounds(options, f"start {family}", {"ours": ours})
     limits = {"start to first token": 100} if family == "default" else {"family mapped, first token": 1000}
     for case in rounds[0]["ours"]:
-        yield result(options, rounds, case, at_most=limits.get(case), suite="start", shape=Path(family).name, unit="ms")
+        yield result(options, rounds, case, at_most=limits.get(case), alone=True, suite="start", shape=Path(family).name, unit="ms")
 
 
 def startup(options, runs):

@@ -21,13 +21,13 @@ public final class MemoryBandwidth {
     }
   }
 
-  /// Bytes per second with all threads of the pool: the fastest of some passes.
+  /// Bytes per second with all threads of the pool: the median of some passes.
   public func bytesPerSecond(passes: Int = 5) -> Double {
     let seconds = (0..<max(1, passes)).map { _ in
       let start = ContinuousClock.now
       pool.runTeam(pool.threads, read)
       return (ContinuousClock.now - start) / .seconds(1)
     }
-    return Double(4 * buffer.count) / seconds.min()!
+    return Double(4 * buffer.count) / InferenceBenchmark.median(seconds)
   }
 }
