@@ -73,8 +73,10 @@ let package = Package(
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Fixtures")],
       swiftSettings: swiftSettings),
+    // Counts allocations of the test program.
+    .target(name: "AllocationCount", path: "Tests/AllocationCount"),
     .testTarget(
-      name: "LLaMAStitchTests", dependencies: ["LLaMAStitch", "CKernels"],
+      name: "LLaMAStitchTests", dependencies: ["LLaMAStitch", "CKernels", "AllocationCount"],
       resources: [.copy("Fixtures")], swiftSettings: swiftSettings),
     .testTarget(
       name: "ChatEngineTests", dependencies: ["ChatEngine", "LLaMAStitch", "Tokenizer", "FamilyFixture"],

@@ -4,164 +4,118 @@ import LLaMAStitch
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure this program's speed on this machine.",
+    abstract: "Measure this program's speed and memory on this machine.",
     discussion: """
-      Shapes: large (the default family's), 8M, 134M; random weights. `make bench-peers` compares with PyTorch.
+      Every suite but start, and slider and memory without --shape, works on random weights. `make bench-peers` compares \
+      with PyTorch and llama.cpp.
 
-      The suite large-family makes anchors of the shapes small, 1B+2B or 7B+13B with random weights, builds a family of \
-      them and takes one ESTA step. 7B+13B (the default) takes 65 GB of disk, for a while, and some ten minutes or more.
+      train: tokens per second of training steps. Shapes: large (the default family's), 8M, 134M.
+      infer: reading prompts and writing a reply, in rounds, each with the speed at which this machine reads memory, and \
+      the share of it that writing reaches. Shapes: those of train, 1.1B (TinyLlama's) and 7B; --type chooses how weights \
+      are stored.
+      memory-limit: that speed alone.
+      slider: the time until the first token after a move of the slider, by the share of the text's computation that the \
+      stops do not have in common, and with the text read ahead, in single tokens' time.
+      memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
+      start: from starting this program to the first token of a reply, and opening a family; of a family without a \
+      tokenizer, the latter alone.
+      large-family: makes anchors, builds a family of them and takes one ESTA step. 7B+13B (the default) takes 65 GB of \
+      disk, for a while, and some ten minutes or more; --keep leaves the family, for start.
+
+      slider and memory take the default family or --family; with --shape small, 1B+2B or 7B+13B, random anchors.
       """)
 
   enum Suite: String, CaseIterable, ExpressibleByArgument {
-    case train, infer
+    case train, infer, slider, memory, start
+    case memoryLimit = "memory-limit"
     case largeFamily = "large-family"
   }
 
-  @Option(help: "train, infer or large-family (default: train and infer).") var suite: Suite?
-  @Option(help: "large, 8M or 134M (default: large and 8M).") var shape: String?
-  @Option(help: "Where large-family writes, and removes what it wrote (default: the current directory).") var work = "."
+  enum Training: String, CaseIterable, ExpressibleByArgument {
+    case lora = "train-lora"
+    case full = "train-full"
+  }
+
+  @Option(help: "train, infer, memory-limit, slider, memory, start or large-family (default: train and infer).") var suite: Suite?
+  @Option(help: "The model's shape; see above (default: large and 8M).") var shape: String?
+  @Option(help: "The family of slider, memory and start (default: the default family).") var family: String?
+  @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0 or q4_0.", valueName: "type")) var type: String?
+  @Option(help: "What train measures: train-lora or train-full (default: both).") var `case`: Training?
+  @Option(help: "Tokens of infer's prompt; several may be given (default: 256).") var prompt: [Int] = []
+  @Option(help: "Tokens that infer writes after the first prompt.") var reply = 64
+  @Option(help: "Tokens of the text of slider and memory (default: 1024, or as many as fit).") var tokens: Int?
+  @Option(help: "How often infer, memory-limit, slider and start measure; the median counts.") var rounds = 5
+  @Option(help: "Where random weights are written (default: the system's temporary directory; of large-family the current one).")
+  var work: String?
+  @Flag(help: "Leave random weights, or large-family's family, where they are, for the next run.") var keep = false
+  @Option(help: "Write a random model of --shape and --type as a GGUF file without vocabulary, and measure nothing.")
+  var writeGguf: String?
   @Option(help: "How large-family stores base weights: bf16, q8_0 or q4_0.") var quantize = "q8_0"
   @Option(help: "Tokens of calibration for large-family.") var calibrationTokens = 256
   @Option(help: "Tokens of the ESTA step of large-family.") var stepTokens = 32
   @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
   @Flag(help: "One JSON document on standard output.") var json = false
 
-  private struct Row: Encodable {
-    var suite: String
-    var `case`: String
-    var shape: String
-    var tokens_per_second: Double
-  }
-
-  private struct Report: Encodable {
-    var threads: Int
-    var blas: String
-    var results: [Row]
+  func validate() throws {
+    try Check.threads(threads)
+    try Check.range("--rounds", rounds, 1...1000)
+    try Check.range("--reply", reply, 1...100_000)
+    for prompt in prompt { try Check.range("--prompt", prompt, 1...100_000) }
+    if let tokens { try Check.range("--tokens", tokens, 2...1_000_000) }
+    if family != nil && shape != nil { throw ValidationError("--family and --shape exclude each other") }
   }
 
   func run() throws {
-    try Check.threads(threads)
-    if suite == .largeFamily { return try largeFamily() }
-    var shapes: [BenchmarkShape] = [.large, .eightMillion]
-    if let shape {
-      guard let known = BenchmarkShape(rawValue: shape) else {
-        throw ValidationError(
-          "there is no shape “\(shape)”; choose one of \(BenchmarkShape.allCases.map(\.rawValue).joined(separator: ", "))")
-      }
-      shapes = [known]
+    if let writeGguf { return try write(gguf: writeGguf) }
+    switch suite {
+    case .largeFamily: try largeFamily()
+    case .slider: try slider()
+    case .memory: try familyMemory()
+    case .start: try start()
+    case .memoryLimit, .infer, .train, nil: try speed()
     }
-    let pool = ComputePool(threads: threads)
-    var rows: [Row] = []
-    for shape in shapes {
-      if suite != .infer {
-        for (name, rank) in [("train-full", nil), ("train-lora", 16)] as [(String, Int?)] {
-          rows.append(
-            Row(
-              suite: "train", case: name, shape: shape.rawValue,
-              tokens_per_second: try TrainingBenchmark.tokensPerSecond(shape, loraRank: rank, pool: pool)))
-        }
-      }
-      if suite != .train {
-        let speeds = try InferenceBenchmark.speeds(shape, pool: pool)
-        rows.append(Row(suite: "infer", case: "prefill", shape: shape.rawValue, tokens_per_second: speeds.prefill))
-        rows.append(Row(suite: "infer", case: "decode", shape: shape.rawValue, tokens_per_second: speeds.decode))
-      }
-    }
-    if json {
-      return try Console.write(json: Report(threads: threads, blas: LinearAlgebra.coreName, results: rows))
-    }
-    var table = TextTable(["suite", "case", "shape", "tok/s"])
-    for row in rows { table.add([row.suite, row.case, row.shape, String(Int(row.tokens_per_second))]) }
-    try Console.write(text: table.text)
-  }
-}
-
-/// The suite that builds a family of large anchors.
-extension Bench {
-  private struct LargeFamilyReport: Encodable {
-    struct Row: Encodable {
-      var id: String
-      var route: String
-      var parameters: Int
-      var flops_per_token: Int
-      var weight_bytes: Int
-    }
-
-    struct Step: Encodable {
-      var stitch: String
-      var loss: Double
-      var tokens: Int
-      var trained_parameters: Int
-    }
-
-    var suite = Suite.largeFamily.rawValue
-    var shape: String
-    var quantization: String
-    var threads: Int
-    var calibration_tokens: Int
-    var memory_notes =
-      "peak_anonymous_bytes: memory of the process without mapped files (RssAnon, sampled); peak_resident_bytes: with the pages of mapped files that were in memory (VmRSS sampled; over all, VmHWM), where a page counts once for each time its file is mapped"
-    var seconds: Double
-    var peak_anonymous_bytes: Int
-    var peak_resident_bytes: Int
-    var family_bytes: Int
-    var stages: [LargeFamilyBenchmark.Stage]
-    var step: Step
-    var stitches: [Row]
   }
 
-  private func largeFamily() throws {
-    let name = shape ?? LargeFamilyBenchmark.Shape.sevenAndThirteenBillion.rawValue
-    guard let shape = LargeFamilyBenchmark.Shape(rawValue: name) else {
+  /// - Parameter option: as the user writes it.
+  static func elementType(_ option: String, _ name: String) throws -> ElementType {
+    guard let type = ElementType(rawValue: name.uppercased()), type.isUsable || type.isQuantized else {
+      throw ValidationError("\(option) must be f32, f16, bf16, q8_0 or q4_0, not \(name)")
+    }
+    return type
+  }
+
+  /// The shape of a model.
+  func modelShape() throws -> BenchmarkShape? {
+    guard let shape else { return nil }
+    guard let known = BenchmarkShape(rawValue: shape) else {
       throw ValidationError(
-        "there is no shape “\(name)” for large-family; choose one of \(LargeFamilyBenchmark.Shape.allCases.map(\.rawValue).joined(separator: ", "))")
+        "there is no shape “\(shape)”; choose one of \(BenchmarkShape.allCases.map(\.rawValue).joined(separator: ", "))")
     }
-    guard let type = ElementType(rawValue: quantize.uppercased()), type.isUsable || type.isQuantized else {
-      throw ValidationError("--quantize must be f32, f16, bf16, q8_0 or q4_0, not \(quantize)")
-    }
-    try Check.range("--calibration-tokens", calibrationTokens, 4...1_000_000)
-    try Check.range("--step-tokens", stepTokens, 4...1_000_000)
-    let report = try LargeFamilyBenchmark.run(
-      .init(shape: shape, elementType: type, calibrationTokens: calibrationTokens, stepTokens: stepTokens),
-      in: URL(fileURLWithPath: work), pool: ComputePool(threads: threads), note: { Console.log(Console.harmless($0) + "\n") })
-    if json {
-      return try Console.write(
-        json: LargeFamilyReport(
-          shape: shape.rawValue, quantization: type.rawValue.lowercased(), threads: threads,
-          calibration_tokens: calibrationTokens, seconds: report.stages.reduce(0) { $0 + $1.seconds },
-          peak_anonymous_bytes: report.stages.map(\.peakAnonymousBytes).max() ?? 0,
-          peak_resident_bytes: report.peakResidentBytes, family_bytes: report.familyBytes, stages: report.stages,
-          step: .init(
-            stitch: report.stepStitch, loss: report.stepLoss, tokens: stepTokens,
-            trained_parameters: report.trainedParameters),
-          stitches: report.stitches.map {
-            .init(
-              id: $0.id, route: $0.routeText, parameters: $0.parameters, flops_per_token: $0.flopsPerToken,
-              weight_bytes: $0.weightBytes)
-          }))
-    }
-    var stitches = TextTable(["stitch", "route", "parameters", "FLOPs/token", "bytes"])
-    for stitch in report.stitches {
-      stitches.add([
-        stitch.id, stitch.routeText, Quantity.short(stitch.parameters), Quantity.short(stitch.flopsPerToken),
-        Quantity.short(stitch.weightBytes),
-      ])
-    }
-    var stages = TextTable(["stage", "seconds", "peak without mapped files", "peak with them"])
-    for stage in report.stages {
-      stages.add([
-        stage.stage, String(format: "%.1f", stage.seconds), Quantity.short(stage.peakAnonymousBytes) + "B",
-        Quantity.short(stage.peakResidentBytes) + "B",
-      ])
-    }
-    try Console.write(
-      text: """
-        \(stitches.text)
-        \(stages.text)
-        \(report.stitches.count) stitches; the family has \(Quantity.short(report.familyBytes))B. One ESTA step on \
-        \(report.stepStitch), loss \(String(format: "%.3f", report.stepLoss)), \
-        \(Quantity.short(report.trainedParameters)) trained parameters.
-
-        """)
+    return known
   }
+
+  /// The shape of a family.
+  func familyShape() throws -> LargeFamilyBenchmark.Shape? {
+    guard let shape else { return nil }
+    guard let known = LargeFamilyBenchmark.Shape(rawValue: shape) else {
+      throw ValidationError(
+        "there is no family of shape “\(shape)”; choose one of \(LargeFamilyBenchmark.Shape.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return known
+  }
+
+  /// Calls `body` with the directory for random weights, and removes what was not there before.
+  func withWork<Result>(_ body: (URL) throws -> Result) throws -> Result {
+    let above = work.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
+    if keep { return try body(above) }
+    let place = above.appendingPathComponent("stitch-bench.\(getpid())")
+    defer {
+      if FileManager.default.fileExists(atPath: place.path) {
+        do { try FileManager.default.removeItem(at: place) } catch { Console.complain("\(place.path) can be deleted") }
+      }
+    }
+    return try body(place)
+  }
+
+  func note(_ text: String) { Console.log(Console.harmless(text) + "\n") }
 }

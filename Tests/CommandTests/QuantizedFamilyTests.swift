@@ -96,6 +96,14 @@ import Testing
       #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
       #expect(!outcome.text.contains(directory.path))
 
+      // The family may stay: to see how long it takes to open it.
+      #expect(try bench(["--shape", "small", "--quantize", "q4_0", "--calibration-tokens", "64", "--step-tokens", "16", "--keep"]).status == 0)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["family-small-q4_0"])
+      let start = try StitchProcess.run([
+        "bench", "--suite", "start", "--rounds", "1", "--family", directory.appending(path: "family-small-q4_0").path,
+      ])
+      #expect(start.status == 0 && start.text.contains("opening the family"), "\(start.complaint)")
+
       for (arguments, part) in [
         (["--shape", "70B"], "1B+2B"), (["--shape", "small", "--quantize", "i8"], "q4_0"),
         (["--shape", "small", "--step-tokens", "1"], "--step-tokens"),

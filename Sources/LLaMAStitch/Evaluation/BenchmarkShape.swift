@@ -6,6 +6,10 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
   case eightMillion = "8M"
   /// 134 million parameters.
   case hundredMillion = "134M"
+  /// TinyLlama's 1.1 billion, for inference alone.
+  case billion = "1.1B"
+  /// LLaMA 7B, for inference alone.
+  case sevenBillion = "7B"
 
   public var configuration: LlamaConfiguration {
     switch self {
@@ -20,16 +24,25 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
     case .hundredMillion:
       LlamaConfiguration(
         vocabularySize: 32_000, hiddenSize: 768, intermediateSize: 2048, blockCount: 12, headCount: 12,
-        contextLength: 512)
+        contextLength: 2048)
+    case .billion:
+      LlamaConfiguration(
+        vocabularySize: 32_000, hiddenSize: 2048, intermediateSize: 5632, blockCount: 22, headCount: 32,
+        keyValueHeadCount: 4, contextLength: 2048)
+    case .sevenBillion:
+      LlamaConfiguration(
+        vocabularySize: 32_000, hiddenSize: 4096, intermediateSize: 11_008, blockCount: 32, headCount: 32,
+        contextLength: 2048)
     }
   }
 
-  /// Sequences and tokens per sequence of a training step.
-  public var trainingBatch: (sequences: Int, length: Int) {
+  /// Sequences and tokens per sequence of a training step; `nil` where training is not measured.
+  public var trainingBatch: (sequences: Int, length: Int)? {
     switch self {
     case .large: (8, 256)
     case .eightMillion: (8, 128)
     case .hundredMillion: (4, 128)
+    case .billion, .sevenBillion: nil
     }
   }
 

@@ -1,4 +1,4 @@
-/// Measures how fast a model of a given shape reads and writes.
+/// Measures how fast a network reads and writes.
 public enum InferenceBenchmark {
   /// Tokens per second of reading a prompt and of writing after it.
   public struct Speeds: Sendable {
@@ -6,63 +6,65 @@ public enum InferenceBenchmark {
     public var decode: Double
   }
 
-  /// Medians of several rounds of `prompt` tokens read and `reply` tokens written greedily, F32 weights.
-  public static func speeds(
-    _ shape: BenchmarkShape, prompt: Int = 256, reply: Int = 64, pool: ComputePool, seconds: Double = 3
-  ) throws -> Speeds {
-    let model = LlamaModel(configuration: shape.configuration, store: shape.randomStore())
-    return try speeds(model.network(), prompt: prompt, reply: reply, pool: pool, seconds: seconds)
-  }
-
-  /// The same of a given network. Where its context is shorter than prompt and reply, so are they.
+  /// Medians of several rounds of `prompt` tokens read and `reply` tokens written greedily. Where the network's context
+  /// is shorter than prompt and reply, so are they.
   public static func speeds(
     _ network: Network, prompt: Int = 256, reply: Int = 64, pool: ComputePool, seconds: Double = 3
   ) throws -> Speeds {
-    let prompt = max(1, min(prompt, network.contextLength / 2))
-    let reply = max(1, min(reply, network.contextLength - prompt - 1))
-    let session = InferenceSession(network: network, contextLength: prompt + reply + 1, pool: pool)
-    var random = SeededGenerator(seed: 2)
-    let tokens = (0..<prompt).map { _ in random.index(below: min(network.vocabularySize, network.embedding.rows)) }
-    let options = GenerationOptions(maxTokens: reply)
-    var prefill: [Double] = []
-    var decode: [Double] = []
+    let round = try Round(network, prompts: [prompt], reply: reply, pool: pool)
+    var results: [Round.Result] = []
     let start = ContinuousClock.now
-    while prefill.count < 4 || ContinuousClock.now - start < .seconds(seconds) {
-      session.truncate(to: 0)
-      let result = try session.generate(prompt: tokens, options: options) { _ in .goOn }
-      prefill.append(result.prefillSpeed)
-      decode.append(result.decodeSpeed)
-    }
-    func median(_ values: [Double]) -> Double { values.dropFirst().sorted()[(values.count - 1) / 2] }
-    return Speeds(prefill: median(prefill), decode: median(decode))
+    while results.count < 4 || ContinuousClock.now - start < .seconds(seconds) { results.append(try round.run()) }
+    let counted = results.dropFirst()
+    return Speeds(prefill: median(counted.map { $0.prefill[0] }), decode: median(counted.map(\.decode)))
   }
-}
 
-extension LlamaModel {
-  /// A model over the F32 values of a store with Hugging Face names; later changes of the store are seen.
-  init(configuration: LlamaConfiguration, store: ParameterStore) {
-    func matrix(_ name: String) -> WeightMatrix { WeightMatrix(store.tensor(name)!.values) }
-    func vector(_ name: String) -> VectorView { store.tensor(name)!.values.dense }
-    let embedding = matrix(LlamaConfiguration.embeddingName)
-    let blocks = (0..<configuration.blockCount).map { index in
-      func name(_ part: String) -> String { LlamaConfiguration.blockTensorName(index, part) }
-      func projection(_ part: String, bias: Bool) -> Projection {
-        Projection(weight: matrix(name(part + ".weight")), bias: bias ? vector(name(part + ".bias")) : nil)
-      }
-      return Block(
-        configuration: configuration, attentionNorm: vector(name("input_layernorm.weight")),
-        query: projection("self_attn.q_proj", bias: configuration.attentionBias),
-        key: projection("self_attn.k_proj", bias: configuration.attentionBias),
-        value: projection("self_attn.v_proj", bias: configuration.attentionBias),
-        output: projection("self_attn.o_proj", bias: configuration.attentionBias),
-        mlpNorm: vector(name("post_attention_layernorm.weight")),
-        gate: projection("mlp.gate_proj", bias: configuration.mlpBias),
-        up: projection("mlp.up_proj", bias: configuration.mlpBias),
-        down: projection("mlp.down_proj", bias: configuration.mlpBias))
+  static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+  /// Prompts of several lengths read, and a reply written after the first.
+  public struct Round {
+    public struct Result {
+      /// Tokens per second, by prompt.
+      public var prefill: [Double]
+      public var decode: Double
     }
-    self.init(
-      configuration: configuration, embedding: embedding, blocks: blocks,
-      finalNorm: vector(LlamaConfiguration.finalNormName),
-      head: Projection(weight: configuration.tiedEmbeddings ? embedding : matrix(LlamaConfiguration.headName)))
+
+    /// Lengths, after they were fitted into the context.
+    public let prompts: [Int]
+    public let reply: Int
+    /// Bytes of weights that a token of the reply reads, and of keys and values on average.
+    public let weightBytes: Int
+    public let cacheBytes: Int
+    private let session: InferenceSession
+    private let tokens: [Int]
+
+    /// - Throws: `InferenceError`, from a warm-up.
+    public init(_ network: Network, prompts: [Int], reply: Int, pool: ComputePool) throws {
+      self.prompts = prompts.map { max(1, min($0, network.contextLength / 2)) }
+      let first = self.prompts[0]
+      let longest = self.prompts.max()!
+      self.reply = max(1, min(reply, network.contextLength - first - 1))
+      weightBytes = network.weightBytesPerToken
+      cacheBytes = network.cacheBytes(positions: first + self.reply / 2)
+      session = InferenceSession(network: network, contextLength: max(longest, first + self.reply) + 1, pool: pool)
+      var random = SeededGenerator(seed: 2)
+      tokens = (0..<longest).map { _ in random.index(below: min(network.vocabularySize, network.embedding.rows)) }
+      _ = try generate(min(16, first), self.reply)
+    }
+
+    public func run() throws -> Result {
+      var result = Result(prefill: [], decode: 0)
+      for (index, prompt) in prompts.enumerated() {
+        let made = try generate(prompt, index == 0 ? reply + 1 : 1)
+        result.prefill.append(made.prefillSpeed)
+        if index == 0 { result.decode = made.decodeSpeed }
+      }
+      return result
+    }
+
+    private func generate(_ prompt: Int, _ reply: Int) throws -> GenerationResult {
+      session.truncate(to: 0)
+      return try session.generate(prompt: Array(tokens[..<prompt]), options: GenerationOptions(maxTokens: reply)) { _ in .goOn }
+    }
   }
 }

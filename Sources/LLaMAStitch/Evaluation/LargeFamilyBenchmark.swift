@@ -67,11 +67,14 @@ public enum LargeFamilyBenchmark {
 
   /// - Parameters:
   ///   - directory: for some tens of GB, which are removed again.
+  ///   - kept: where the family stays, if anywhere: a directory that does not exist yet.
   ///   - note: receives lines for people.
   /// - Throws: `StorageError` where there is too little room, `FamilyError`, `ComputeError`.
   public static func run(
-    _ settings: Settings, in directory: URL, pool: ComputePool, note: @escaping (String) -> Void
+    _ settings: Settings, in directory: URL, keepingFamilyAt kept: URL? = nil, pool: ComputePool,
+    note: @escaping (String) -> Void
   ) throws -> Report {
+    if let kept { try NewDirectory.check(kept) }
     let work = directory.appendingPathComponent("large-family.\(getpid())")
     try NewDirectory.makePath(work)
     defer { do { try FileManager.default.removeItem(at: work) } catch { note("\(work.path) can be deleted") } }
@@ -85,13 +88,13 @@ public enum LargeFamilyBenchmark {
     let anchors = try settings.shape.anchors.enumerated().map { index, anchor in
       let place = work.appendingPathComponent(anchor.name)
       try ModelDirectory.write(
-        to: place, configuration: anchor.configuration, elementType: .bf16, fill: weights(of: anchor.configuration, seed: index))
+        to: place, configuration: anchor.configuration, elementType: .bf16, fill: anchor.configuration.randomWeights(seed: index))
       return FamilyBuilder.Anchor(name: anchor.name, directory: try ModelDirectory(place))
     }
     var options = FamilyBuilder.Options(name: settings.shape.rawValue, chatTemplate: "alpaca")
     options.elementType = settings.elementType
     let text = sequences(settings.calibrationTokens, vocabulary: anchors[0].directory.configuration.vocabularySize, seed: 1)
-    let output = work.appendingPathComponent("family")
+    let output = kept ?? work.appendingPathComponent("family")
     let family = try FamilyBuilder(anchors, options: options, pool: pool).build(
       calibration: text, tokenizer: Data("none".utf8), output: output
     ) { progress in
@@ -131,24 +134,6 @@ public enum LargeFamilyBenchmark {
       peakResidentBytes: max(MemoryMeter.status()["VmHWM"] ?? 0, stages.map(\.peakResidentBytes).max() ?? 0))
   }
 
-  /// Matrices uniform with variance 1/inputs, those that write to the residual stream smaller by √(2·blocks),
-  /// embeddings of variance 1, norms 1. A value depends on its tensor and place alone.
-  private static func weights(
-    of configuration: LlamaConfiguration, seed: Int
-  ) -> (LlamaConfiguration.TensorShape, Int, VectorView) -> Void {
-    let names = configuration.tensorShapes.map(\.name)
-    let streams = Dictionary(uniqueKeysWithValues: zip(names, names.indices.map { UInt64(1000 * seed + $0) }))
-    return { tensor, start, piece in
-      if tensor.shape.count == 1 { return piece.fill(1) }
-      var deviation = tensor.name == LlamaConfiguration.embeddingName ? 1 : 1 / Double(tensor.shape[1]).squareRoot()
-      if tensor.name.hasSuffix("o_proj.weight") || tensor.name.hasSuffix("down_proj.weight") {
-        deviation /= Double(2 * configuration.blockCount).squareRoot()
-      }
-      var random = SeededGenerator(seed: UInt64(start), stream: streams[tensor.name]!)
-      piece.fillUniformly(within: Float(deviation * 3.0.squareRoot()), &random)
-    }
-  }
-
   /// Random sequences of at most 128 tokens, `tokens` in all; two of them at least, so that two workers have one each.
   private static func sequences(_ tokens: Int, vocabulary: Int, seed: UInt64) -> [[Int32]] {
     var random = SeededGenerator(seed: seed)
@@ -159,11 +144,7 @@ public enum LargeFamilyBenchmark {
   private static func checkRoom(for settings: Settings, in directory: URL) throws {
     var needed = 0
     for (_, configuration) in settings.shape.anchors {
-      for tensor in configuration.tensorShapes {
-        let count = tensor.shape.reduce(1, *)
-        let type = configuration.storageType(settings.elementType, of: tensor)
-        needed += ElementType.bf16.byteCount(count) + type.byteCount(count)
-      }
+      needed += configuration.byteCount(.bf16) + configuration.byteCount(settings.elementType)
     }
     let shapes = settings.shape.anchors.map(\.configuration)
     let routes = Route.all(depths: shapes.map(\.blockCount)).count

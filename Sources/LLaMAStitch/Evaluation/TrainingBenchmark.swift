@@ -1,9 +1,11 @@
 /// Measures how fast a model of a given shape trains.
 public enum TrainingBenchmark {
   /// Tokens per second of forward, backward and AdamW: the median step of `seconds` of them, after two of warm-up.
-  /// - Parameter loraRank: if given, the base is frozen and LoRA on q, k, v, o is trained instead of all weights.
+  /// - Parameters:
+  ///   - batch: sequences and tokens per sequence.
+  ///   - loraRank: if given, the base is frozen and LoRA on q, k, v, o is trained instead of all weights.
   public static func tokensPerSecond(
-    _ shape: BenchmarkShape, loraRank: Int?, pool: ComputePool, seconds: Double = 3
+    _ shape: BenchmarkShape, batch size: (sequences: Int, length: Int), loraRank: Int?, pool: ComputePool, seconds: Double = 3
   ) throws -> Double {
     let c = shape.configuration
     var random = SeededGenerator(seed: 1)
@@ -12,7 +14,6 @@ public enum TrainingBenchmark {
     var store = base
     if let rank = loraRank { (store, network) = lora(over: base, c, rank: rank, &random) }
     let trainer = try Trainer(store: store, pool: pool)
-    let size = shape.trainingBatch
     var batch = PackedBatch()
     for _ in 0..<size.sequences {
       batch.append((0..<size.length).map { _ in Int32(random.index(below: c.vocabularySize)) })

@@ -1,0 +1,216 @@
+"""What is measured: every suite yields rows of the table."""
+
+import json
+import shutil
+from pathlib import Path
+from statistics import median
+
+import first_screen
+from measure import CannotRun, measured, memory_bytes, progress, records, run
+from rounds import in_rounds, result
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+
+def speeds(output, suite, shape, cases):
+    """Tokens per second by case; records of other suites and shapes are passed over."""
+    found = {}
+    for record in records(output):
+        if record.get("suite") == suite and record.get("shape", shape) == shape and "tokens_per_second" in record:
+            found[record["case"]] = record["tokens_per_second"]
+    missing = [case for case in cases if case not in found]
+    if missing:
+        raise CannotRun(f"{suite} {shape}: no tokens_per_second was printed for {', '.join(missing)}")
+    return found
+
+
+def sides(options, ours, theirs):
+    both = {"ours": ours, "theirs": theirs}
+    return {options.only: both[options.only]} if options.only else both
+
+
+# PyTorch, transformers, PEFT
+
+TRAIN_TARGETS = {("8M", "train-lora"): 1.5, ("134M", "train-lora"): 1.1}
+
+
+def train(options, shape):
+    """Every case in a process of its own, for its peak memory; the peers in the faster of their types."""
+    for case in ["train-lora", "train-full"]:
+        def ours():
+            done = measured([options.stitch, "bench", "--suite", "train", "--shape", shape, "--case", case,
+                             "--threads", options.threads, "--json"])
+            return speeds(done.text, "train", shape, [case]) | {"peak memory": done.peak, "type": "f32"}
+
+        def theirs():
+            best = None
+            for dtype in options.peer_dtypes:
+                done = measured([options.python, "-W", "ignore", HERE / "peers/train.py", "--shape", shape, "--case", case,
+                                 "--dtype", dtype, "--threads", options.threads])
+                figures = speeds(done.text, "train", shape, [case]) | {"peak memory": done.peak, "type": dtype}
+                if best is None or figures[case] > best[case]:
+                    best = figures
+            return best
+
+        rounds = in_rounds(options, f"{case} {shape}", sides(options, ours, theirs))
+        types = "/".join(rounds[-1][side]["type"] for side in ("ours", "theirs") if side in rounds[-1])
+        described = {"suite": "train", "shape": shape, "type": types}
+        target = TRAIN_TARGETS.get((shape, case))
+        yield result(options, rounds, case, target=target, **described)
+        memory = result(options, rounds, "peak memory", at_most=0.5 if target else None, unit="bytes", **described)
+        yield memory | {"case": f"{case}, peak memory"}
+
+
+def infer(options, shape):
+    """transformers: a prompt of 256 tokens, and 64 after it, in single precision."""
+    cases = ["prefill", "decode"]
+
+    def ours():
+        return speeds(run([options.stitch, "bench", "--suite", "infer", "--shape", shape, "--threads", options.threads, "--json"]),
+                      "infer", shape, cases)
+
+    def theirs():
+        return speeds(run([options.python, "-W", "ignore", HERE / "peers/infer.py", "--shape", shape,
+                           "--dtype", options.infer_dtype, "--threads", options.threads]), "infer", shape, cases)
+
+    rounds = in_rounds(options, f"infer {shape}", sides(options, ours, theirs))
+    for case in cases:
+        yield result(options, rounds, case, suite="infer", shape=shape, type=f"f32/{options.infer_dtype}")
+
+
+# llama.cpp
+
+PROMPTS = [256, 1024]
+REPLY = 32
+
+
+def llama_bench(options, model, *arguments):
+    output = run([options.llama / "llama-bench", "-m", model, "-t", options.threads, "-r", 1, "-o", "json", *arguments])
+    return json.loads(output)
+
+
+def llama(options, shape, element_type):
+    """Prompts of two lengths, and tokens after the shorter one, of the same random model on both sides."""
+    work = options.cache / "bench"
+    ours_file, theirs_file = work / f"{shape}-{element_type}", work / f"{shape}-{element_type}.gguf"
+    bench = [options.stitch, "bench", "--shape", shape, "--type", element_type]
+    parameters = {"7B": 6.74e9}.get(shape, 1.1e9)
+    bytes_each = parameters * {"f32": 4, "bf16": 2, "f16": 2, "q8_0": 34 / 32, "q4_0": 0.6}[element_type]
+    # Both files must stay in the file cache, or a round measures the disk.
+    if (1 if options.only else 2) * bytes_each + 3e9 > memory_bytes():
+        progress(f"llama.cpp {shape} {element_type}: left out: both models do not fit this machine's memory")
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    if options.only != "ours" and not theirs_file.exists():
+        progress(f"llama.cpp {shape} {element_type}: making the model")
+        run(bench + ["--write-gguf", theirs_file])
+
+    def ours():
+        prompts = [word for prompt in PROMPTS for word in ("--prompt", prompt)]
+        output = run(bench + ["--suite", "infer", *prompts, "--reply", REPLY, "--rounds", 1, "--threads", options.threads,
+                              "--work", work, "--keep", "--json"])
+        figures = {"memory limit": json.loads(output)["memory_bytes_per_second"]}
+        for record in records(output):
+            if record["case"] == "decode":
+                figures["decode"] = record["tokens_per_second"]
+                figures["decode, share of the memory limit"] = record["memory_share"]
+                figures["bytes per token"] = record["weight_bytes_per_token"]
+            else:
+                figures[f"prefill {record['prompt']}"] = record["tokens_per_second"]
+        if any(f"prefill {prompt}" not in figures for prompt in PROMPTS):
+            raise CannotRun(f"llama: the context of {shape} is too short for prompts of {PROMPTS[-1]} tokens; choose 134M, 1.1B or 7B")
+        return figures
+
+    def theirs():
+        figures = {}
+        prompts = ",".join(map(str, PROMPTS))
+        for record in llama_bench(options, theirs_file, "-p", prompts, "-n", 0):
+            figures[f"prefill {record['n_prompt']}"] = record["avg_ts"]
+        for record in llama_bench(options, theirs_file, "-p", 0, "-n", REPLY, "-d", PROMPTS[0]):
+            if record["n_gen"] == REPLY:
+                figures["decode"] = record["avg_ts"]
+        return figures
+
+    described = {"suite": "llama.cpp", "shape": shape, "type": element_type}
+    rounds = in_rounds(options, f"llama.cpp {shape} {element_type}", sides(options, ours, theirs))
+    quantised = element_type.startswith("q")
+    yield result(options, rounds, "decode", target=1.0, **described)
+    if options.only != "theirs":
+        yield result(options, rounds, "decode, share of the memory limit", target=0.92, alone=True, unit="", **described)
+        yield result(options, rounds, "memory limit", alone=True, unit="bytes/s", **described)
+        yield result(options, rounds, "bytes per token", alone=True, unit="bytes", **described)
+    for prompt in PROMPTS:
+        yield result(options, rounds, f"prefill {prompt}", target=2.0 if quantised else 1.0, **described)
+    if options.remove:
+        theirs_file.unlink(missing_ok=True)
+        shutil.rmtree(ours_file, ignore_errors=True)
+
+
+# Ours alone, against limits of its own
+
+
+def alone(options, suite, *arguments):
+    return json.loads(run([options.stitch, "bench", "--suite", suite, "--threads", options.threads, "--json", *arguments], cwd=ROOT))
+
+
+def slider(options, family):
+    """`family`: the default one, or a shape of random ones. The worst move counts."""
+    work = options.cache / "bench"
+    chosen = ["--rounds", 3]
+    if family != "default":
+        # Minutes each: the rounds of this driver are enough.
+        chosen = ["--shape", family, "--type", "q8_0", "--work", work, "--keep", "--rounds", 1]
+
+    def ours():
+        moves = alone(options, "slider", *chosen)["moves"]
+        # With nothing but the last token left to do, the share says nothing: a step is a step.
+        tails = [move["moved_by_share"] for move in moves if move["tail_share"] * move["tokens"] >= 2]
+        return {"after a move, by the tail's share": max(tails),
+                "after a move, read ahead, in steps": max(move["warmed_steps"] for move in moves)}
+
+    rounds = in_rounds(options, f"slider {family}", {"ours": ours})
+    described = {"suite": "slider", "shape": family, "unit": ""}
+    yield result(options, rounds, "after a move, by the tail's share", at_most=1.15, alone=True, **described)
+    yield result(options, rounds, "after a move, read ahead, in steps", at_most=2, alone=True, **described)
+
+
+def memory(options, family):
+    work = options.cache / "bench"
+    # Dozens of stitches of billions of parameters read even a short text for a while.
+    chosen = [] if family == "default" else ["--shape", family, "--type", "q8_0", "--work", work, "--keep", "--tokens", 64]
+    rounds = in_rounds(options, f"memory {family}", {
+        "ours": lambda: {"all stitches resident": alone(options, "memory", *chosen)["memory"]["ratio"]}})
+    yield result(options, rounds, "all stitches resident", at_most=1.10, alone=True, suite="memory", shape=family, unit="by anchors + KV")
+
+
+START = {"start to first token": "first_token_seconds", "family mapped": "open_seconds",
+         "family mapped, first token": "open_first_token_seconds"}
+
+
+def start(options, family):
+    chosen = [] if family == "default" else ["--family", family]
+
+    def ours():
+        report = alone(options, "start", "--rounds", 10, *chosen)
+        # The first run fills the file cache. A family of random weights has no tokenizer and makes no reply.
+        return {case: 1000 * median(report[name][1:]) for case, name in START.items() if report[name]}
+
+    rounds = in_rounds(options, f"start {family}", {"ours": ours})
+    limits = {"start to first token": 100} if family == "default" else {"family mapped, first token": 1000}
+    for case in rounds[0]["ours"]:
+        yield result(options, rounds, case, at_most=limits.get(case), alone=True, suite="start", shape=Path(family).name, unit="ms")
+
+
+def startup(options, runs):
+    """How long `stitch chat` takes to draw its first screen in a pseudo-terminal."""
+    times = []
+    for count in range(runs + 1):
+        progress(f"startup: run {count} of {runs}")
+        try:
+            times.append(1000 * first_screen.seconds([str(options.stitch), "chat"], cwd=ROOT))
+        except first_screen.NeverDrawn as error:
+            raise CannotRun(f"startup: {error}") from error
+    # The first run fills the file cache.
+    return {"suite": "startup", "case": "first screen", "milliseconds": times[1:], "cold_milliseconds": times[0],
+            "ours": times[1:], "unit": "ms", "trusted": True}

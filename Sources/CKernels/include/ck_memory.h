@@ -1,0 +1,15 @@
+/* How fast memory can be read: a loop that does nothing else, and the pages it likes best. In C because the compiler
+   must neither leave the reading out nor break the vectors up. */
+#ifndef CK_MEMORY_H
+#define CK_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads `count` bytes, a multiple of 512 at an address that is a multiple of 64; answers something made of them all. */
+uint64_t ck_read_memory(const void *_Nonnull bytes, size_t count);
+
+/* Asks the system for huge pages behind a mapping that nobody has touched. It need not follow. */
+void ck_prefer_huge_pages(void *_Nonnull bytes, size_t count);
+
+#endif

@@ -1,0 +1,153 @@
+import ArgumentParser
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Tokenizer
+
+/// The suites of families: moves of the slider, memory, and starting.
+extension Bench {
+  private func directory() throws -> URL { try FamilyLocator().locate(family) }
+
+  /// Opens the family that the options name; a random one is made before `body` opens it.
+  private func withFamily<Result>(
+    allStitches: Bool, _ body: (_ name: String, _ open: () throws -> MeasuredFamily) throws -> Result
+  ) throws -> Result {
+    guard let shape = try familyShape() else {
+      let directory = try directory()
+      let family = try Family(directory)
+      return try body(family.description.name) { try MeasuredFamily(Family(directory), allStitches: allStitches) }
+    }
+    let type = try Self.elementType("--type", type ?? "q8_0")
+    return try withWork { place in
+      func open() throws -> MeasuredFamily {
+        try MeasuredFamily(random: shape, type, in: place, allStitches: allStitches)
+      }
+      if !FileManager.default.fileExists(atPath: place.path) || keep { _ = try open() }
+      return try body("\(shape.rawValue) \(type.rawValue)", open)
+    }
+  }
+
+  private struct SliderReport: Encodable {
+    var suite = Suite.slider.rawValue
+    var family: String
+    var threads: Int
+    var moves: [SliderBenchmark.Move]
+  }
+
+  func slider() throws {
+    let report = try withFamily(allStitches: false) { name, open in
+      SliderReport(
+        family: name, threads: threads,
+        moves: try SliderBenchmark.moves(
+          open(), tokens: tokens ?? 1024, rounds: rounds, pool: ComputePool(threads: threads), note: note))
+    }
+    if json { return try Console.write(json: report) }
+    var table = TextTable([
+      "from", "to", "tokens", "tail's share", "whole text", "after the move", "of the tail's share", "read ahead", "in tokens' time",
+    ])
+    func milliseconds(_ seconds: Double) -> String { String(format: "%.1f ms", 1000 * seconds) }
+    for move in report.moves {
+      table.add([
+        move.from, move.to, String(move.tokens), String(format: "%.3f", move.tail_share), milliseconds(move.full_seconds),
+        milliseconds(move.moved_seconds), String(format: "%.2f", move.moved_by_share), milliseconds(move.warmed_seconds),
+        String(format: "%.2f", move.warmed_steps),
+      ])
+    }
+    try Console.write(text: table.text)
+  }
+
+  private struct MemoryReport: Encodable {
+    var suite = Suite.memory.rawValue
+    var family: String
+    var threads: Int
+    var memory: FamilyMemoryBenchmark.Report
+  }
+
+  func familyMemory() throws {
+    let report = try withFamily(allStitches: true) { name, open in
+      MemoryReport(
+        family: name, threads: threads,
+        memory: try FamilyMemoryBenchmark.run(tokens: tokens ?? 1024, pool: ComputePool(threads: threads), open: open))
+    }
+    if json { return try Console.write(json: report) }
+    let memory = report.memory
+    try Console.write(
+      text: """
+        \(report.family): \(memory.stitches) stitches with \(memory.tokens) tokens each
+        anchors \(Quantity.short(memory.anchor_bytes))B, keys and values \(Quantity.short(memory.cache_bytes))B
+        resident \(Quantity.short(memory.resident_bytes))B, of it without a file \(Quantity.short(memory.anonymous_bytes))B: \
+        \(String(format: "%.2f", memory.ratio)) of anchors, keys and values
+
+        """)
+  }
+
+  private struct StartReport: Encodable {
+    var suite = Suite.start.rawValue
+    var family: String
+    /// From starting the program to the first bytes of a reply, of every run; the first one fills the file cache.
+    var first_token_seconds: [Double]
+    /// Opening the family in a running program, and the first token of its cheapest stop after a text of one token.
+    var open_seconds: [Double]
+    var open_first_token_seconds: [Double]
+  }
+
+  func start() throws {
+    if shape != nil { throw ValidationError("start takes a family, not a shape; give --family or nothing") }
+    let directory = try directory()
+    guard let program = FamilyLocator.thisExecutable else { throw CommandError.unreadable("/proc/self/exe", code: errno) }
+    var report = StartReport(family: try Family(directory).description.name, first_token_seconds: [], open_seconds: [], open_first_token_seconds: [])
+    let pool = ComputePool(threads: threads)
+    let canReply = try canReply(directory)
+    for _ in 0...rounds {
+      if canReply { report.first_token_seconds.append(try Self.firstToken(program, directory, threads)) }
+      let begin = ContinuousClock.now
+      let family = try Family(directory)
+      report.open_seconds.append((ContinuousClock.now - begin) / .seconds(1))
+      let network = family.network(family.stops[0].route, adapter: try family.ownAdapter())
+      let session = InferenceSession(network: network, contextLength: family.contextLength, pool: pool)
+      _ = try session.evaluate(family.anchors[0].configuration.bosToken ?? 0)
+      report.open_first_token_seconds.append((ContinuousClock.now - begin) / .seconds(1))
+    }
+    if json { return try Console.write(json: report) }
+    func line(_ seconds: [Double]) -> String {
+      String(format: "%.1f ms (first time %.1f ms)", 1000 * Self.median(Array(seconds.dropFirst())), 1000 * seconds[0])
+    }
+    let reply = canReply ? "from start to the first token \(line(report.first_token_seconds))\n" : ""
+    try Console.write(
+      text: """
+        \(report.family): \(reply)\
+        opening the family \(line(report.open_seconds)), with its cheapest stop's first token \(line(report.open_first_token_seconds))
+
+        """)
+  }
+
+  /// Whether a family has a tokenizer; one of random weights has none.
+  private func canReply(_ directory: URL) throws -> Bool {
+    do { _ = try TextFamily(directory) } catch let error as TokenizerError {
+      note("\(error); measuring only how long it takes to open the family")
+      return false
+    }
+    return true
+  }
+
+  /// From starting `program` until it prints something of a reply.
+  private static func firstToken(_ program: URL, _ family: URL, _ threads: Int) throws -> Double {
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = program
+    process.arguments = ["ask", "Hello", "--family", family.path, "--max-tokens", "8", "--threads", String(threads)]
+    process.standardOutput = output
+    process.standardInput = FileHandle.nullDevice
+    let start = ContinuousClock.now
+    try process.run()
+    // Also returns where nothing comes.
+    _ = output.fileHandleForReading.availableData
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    _ = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw CommandError.malformed(family.path, expected: "'stitch ask' made no reply; see the line above")
+    }
+    return seconds
+  }
+}

@@ -1,0 +1,69 @@
+import Foundation
+import LLaMAStitch
+import Testing
+
+/// What benchmarks measure on: never how long it took.
+@Suite struct BenchmarkTests {
+  @Test(arguments: [ElementType.f32, .bf16, .q8_0, .q4_0]) func randomModelsComputeNumbers(_ type: ElementType) throws {
+    let folder = try TemporaryFolder()
+    let configuration = RandomModel.configuration(hidden: 64, blocks: 6, heads: 4, keyValueHeads: 2, headDimension: 16, intermediate: 96)
+    let place = folder.url.appendingPathComponent("model")
+    let model = try configuration.randomModel(type, at: place)
+    let session = InferenceSession(network: model.network())
+    let logits = try session.evaluate([1, 2, 3, 4, 5]).row(0).array
+    #expect(logits.allSatisfy(\.isFinite) && Set(logits).count > 1)
+    // A second time it is there already.
+    let again = try configuration.randomModel(type, at: place)
+    #expect(try InferenceSession(network: again.network()).evaluate([1, 2, 3, 4, 5]).row(0).array == logits)
+    #expect(throws: CheckpointError.self) { try RandomModel.configuration().randomModel(type, at: place) }
+  }
+
+  @Test func aRandomGGUFHasTheModelsTensors() throws {
+    let folder = try TemporaryFolder()
+    let configuration = RandomModel.configuration(hidden: 64, intermediate: 96)
+    let url = folder.url.appendingPathComponent("random.gguf")
+    try configuration.writeRandomGGUF(.q4_0, to: url)
+    let file = try GGUFFile(url)
+    #expect(file.tensors.count == configuration.tensorShapes.count)
+    #expect(file.metadata["tokenizer.ggml.model"]?.text == "no_vocab")
+  }
+
+  /// Neighbours that start in the same anchor, both ways; what is left to do is what they do not share.
+  @Test func movesOfTheSlider() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder)
+    var noted = 0
+    let moves = try SliderBenchmark.moves(
+      MeasuredFamily(family, allStitches: true), tokens: 20, rounds: 1, pool: ComputePool(threads: 1)
+    ) { _ in noted += 1 }
+    let neighbours = zip(family.stitches, family.stitches.dropFirst()).filter { $0.route.start == $1.route.start }
+    #expect(moves.count == 2 * neighbours.count && noted == moves.count && !moves.isEmpty)
+    for move in moves {
+      #expect(move.tokens == 20 && move.tail_share > 0 && move.tail_share < 1)
+      // From the whole anchor more is known than from a stitch that leaves it early.
+      let to = try family.stitch(move.to)
+      let shared = min(try family.stitch(move.from).route.join?.prefix ?? .max, to.route.join?.prefix ?? .max)
+      let stages = family.network(to.route, adapter: nil).stages
+      let weights = stages.map(\.flopsPerToken)
+      let byWeights = Double(weights.dropFirst(shared).reduce(0, +)) / Double(weights.reduce(0, +))
+      #expect(abs(move.tail_share - byWeights) < 0.25, "\(move)")
+    }
+  }
+
+  @Test func whatAFamilyTakes() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder)
+    let report = try FamilyMemoryBenchmark.run(tokens: 1000, pool: ComputePool(threads: 1)) {
+      try MeasuredFamily(family, allStitches: true)
+    }
+    #expect(report.stitches == family.stitches.count && report.tokens == family.contextLength - 1)
+    #expect(report.anchor_bytes == family.anchors.reduce(0) { $0 + $1.network().byteCount })
+    // One of each anchor, and of the tails.
+    let anchors = family.anchors.reduce(0) { $0 + $1.network().cacheBytes(positions: report.tokens) }
+    let tails = family.stitches.reduce(0) { total, stitch in
+      guard let join = stitch.route.join else { return total }
+      return total + family.network(stitch.route, adapter: nil).cacheBytes(positions: report.tokens, from: join.prefix)
+    }
+    #expect(report.cache_bytes == anchors + tails)
+  }
+}
