@@ -112,6 +112,12 @@ import Testing
     try stage.tmux.press("M-Left", "M-Left")
     try stage.ask("Who are you?", stitch: stage.stops[2])
     try stage.tmux.enter("/regen")
+    // The new reply has ended once what it was is written.
+    let deadline = ContinuousClock.now + .seconds(90)
+    func isRegenerated() throws -> Bool {
+      try String(contentsOf: file, encoding: .utf8).components(separatedBy: "regen: true").last!.contains("expect:")
+    }
+    while try !isRegenerated(), ContinuousClock.now < deadline { usleep(20_000) }
     try stage.tmux.press("M-Left")
     try stage.ask("And now?", stitch: stage.stops[1])
     try stage.tmux.press("C-d")

@@ -162,6 +162,12 @@ public final class FamilyBackend: ChatBackend {
     }
   }
 
+  /// All that was read is void.
+  private func readAgain() {
+    caches.publish { $0 = CacheStatus(isReading: options.readsAhead) }
+    readAhead()
+  }
+
   public func cacheStatus() -> AsyncStream<CacheStatus> { caches.stream() }
 
   public func stopReply() async {
@@ -180,7 +186,7 @@ public final class FamilyBackend: ChatBackend {
     try await TrainingRun(
       text: text, file: file, steps: steps, threads: options.threads,
       adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil, control: control, board: board,
-      adapterChanged: { [weak self] in self?.readAhead() }
+      adapterChanged: { [weak self] in self?.readAgain() }
     ).start()
   }
 
@@ -209,14 +215,14 @@ public final class FamilyBackend: ChatBackend {
       adapters.take(try text.adapter(reference, store: store), hash: reference.hash)
     }
     board.publish { _ in }
-    readAhead()
+    readAgain()
   }
 
   public func undoAdapter() async -> String {
     guard let current = adapters.undo() else { return "there is no earlier adapter to go back to" }
     // What the last run said of its adapter holds no longer.
     board.publish { if $0.phase == .finished || $0.phase == .idle { $0.message = "" } }
-    readAhead()
+    readAgain()
     let what =
       switch (current.adapter, current.hash) {
       case (let adapter?, let hash?): "the adapter of step \(adapter.step) (\(hash.prefix(8)))"

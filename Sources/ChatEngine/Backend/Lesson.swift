@@ -5,7 +5,7 @@ import Tokenizer
 /// How an adapted family is taught something more: a small data set within two minutes on two cores.
 public enum LessonSettings {
   /// Optimiser steps.
-  public static let steps = 3500
+  public static let steps = 4200
 
   /// - Parameter steps: how many optimiser steps to take.
   public static func adaptation(steps: Int = steps) -> AdaptationSettings {
@@ -16,9 +16,9 @@ public enum LessonSettings {
       tokensPerStep: 768,
       // Pulled back to what it was, the family forgets less.
       optimizer: OptimizerSettings(
-        learningRate: 3e-3, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1, startDecay: 1),
+        learningRate: 3e-3, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.02, startDecay: 1),
       // The small networks, which learn more slowly and take less time, get more of the steps.
-      sampler: .init(bins: 10_000, warmup: min(100, steps / 10), costExponent: 0.75))
+      sampler: .init(bins: 10_000, warmup: min(100, steps / 10), costExponent: 0.6))
   }
 }
 
