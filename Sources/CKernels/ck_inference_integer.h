@@ -1,6 +1,6 @@
 /* Products of quantised weights and activations in whole numbers, for AVX-512 with VNNI.
 
-   Activations are rounded too, in blocks of 32 with a scale of their own: q = round(x / d), d = max |x| / 127. A sum over
+   Activations are rounded too, to blocks of Q8_0 as GGML does: q = round(x / d), d = max |x| / 127 as a half. A sum over
    a block is exact in 32 bits; the sums of the blocks, each times both scales, are added as floats in the order of the
    blocks. Sixteen rows lie side by side in a register, so that nothing is summed across lanes, and every path does the
    same to a row: results do not depend on how many rows or tokens there are.
@@ -66,7 +66,7 @@ static void round_activations(const activations *a, const float *x, size_t x_str
       _mm_storeu_si128((__m128i *)(fours + 4), _mm512_cvtsepi32_epi8(right));
       for (size_t i = 0; i < 8; i++) memcpy(values + 4 * size * (8 * block + i), fours + i, 4);
       const size_t number = first * blocks + block * size + place;
-      a->scales[number] = most / 127.0f;
+      a->scales[number] = _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(most / 127.0f), _MM_FROUND_TO_NEAREST_INT)));
       a->starts[number] = most < INFINITY ? -offset * _mm512_reduce_add_epi32(_mm512_add_epi32(left, right)) : 0;
     }
   }

@@ -7,7 +7,7 @@ struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Turn a GGUF file into a model directory, tokenizer included.",
     discussion: """
-      Weights in F32, F16, BF16, Q8_0 and Q4_0 are kept as they are; those in Q4_K and Q6_K become Q8_0, unless \
+      Weights in F32, F16, BF16, Q8_0 and Q4_0 are kept as they are; those in Q4_K, Q5_K and Q6_K become Q8_0, unless \
       --quantize says otherwise. The vocabulary must be SentencePiece's. `stitch family build` takes GGUF files directly.
 
       Example: stitch import TinyLlama-1.1B.Q4_K_M.gguf --output tinyllama

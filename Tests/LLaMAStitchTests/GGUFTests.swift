@@ -144,8 +144,8 @@ import Testing
   /// Bits of a half: 0.5.
   private let half: [UInt8] = [0x00, 0x38]
 
-  @Test func q4KFollowsItsDefinition() throws {
-    // Scales 1 … 8 and minima 9 … 16 of the eight groups, packed to 6 bits each; element i has the value i mod 16.
+  @Test(arguments: [12, 13] as [UInt32]) func q4KAndQ5KFollowTheirDefinition(_ type: UInt32) throws {
+    // Scales and minima of the eight groups, packed to 6 bits each.
     let scales = (1...8).map { UInt8($0 * 7) }
     let minima = (9...16).map { UInt8($0 * 3) }
     var packed = [UInt8](repeating: 0, count: 12)
@@ -154,10 +154,13 @@ import Testing
       packed[group + 4] = minima[group] | (minima[group + 4] >> 4) << 6
       packed[group + 8] = scales[group + 4] & 15 | (minima[group + 4] & 15) << 4
     }
-    func quant(_ element: Int) -> UInt8 { UInt8((element * 5 + element / 32) % 16) }
+    func quant(_ element: Int) -> UInt8 { UInt8((element * 5 + element / 32) % (type == 12 ? 16 : 32)) }
+    func low(_ element: Int) -> UInt8 { quant(element) & 15 }
     var quants: [UInt8] = []
-    for pair in 0..<4 { for index in 0..<32 { quants.append(quant(pair * 64 + index) | quant(pair * 64 + 32 + index) << 4) } }
-    let floats = try block(12, bytes: half + half + packed + quants)
+    for pair in 0..<4 { for index in 0..<32 { quants.append(low(pair * 64 + index) | low(pair * 64 + 32 + index) << 4) } }
+    // Bit g of byte i is the fifth bit of element i of group g.
+    let fifths = (0..<32).map { index in (0..<8).reduce(UInt8(0)) { $0 | (quant($1 * 32 + index) >> 4) << UInt8($1) } }
+    let floats = try block(type, bytes: half + half + packed + (type == 13 ? fifths : []) + quants)
     for element in 0..<256 {
       let group = element / 32
       #expect(floats[element] == 0.5 * Float(scales[group]) * Float(quant(element)) - 0.5 * Float(minima[group]))

@@ -87,13 +87,13 @@ import Testing
 
   // MARK: Kernels
 
-  /// What activations become where they are rounded: blocks of 32, the largest magnitude is 127 steps.
+  /// What activations become where they are rounded: blocks of 32, the largest magnitude is 127 steps, a step is a half.
   private func rounded(_ x: [Float]) -> [Double] {
     stride(from: 0, to: x.count, by: 32).flatMap { start -> [Double] in
       let block = x[start..<start + 32]
       let most = block.map(abs).max()!
       let inverse = most > 0 ? 127 / most : 0
-      return block.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * Double(most / 127) }
+      return block.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * Double(float(float16Bits: float16Bits(most / 127))) }
     }
   }
 

@@ -15,7 +15,7 @@ final class StopFlag: Sendable {
 /// `@unchecked Sendable`: made on the inference thread and used by the jobs of that thread alone.
 final class ReplyMaker: @unchecked Sendable {
   private let text: TextFamily
-  private let pool: ComputePool
+  private let scratch: InferenceScratch
   private let fitter: PromptFitter
   private let reusesCache: Bool
   private var shelf: SessionShelf?
@@ -25,11 +25,13 @@ final class ReplyMaker: @unchecked Sendable {
   /// Tokens to read ahead at once, as many as take about `pause`: so long a reply that comes meanwhile has to wait.
   private var stride = 8
   private static let pause = 0.05
+  /// Tokens of a prompt that are computed at once: a stopped reply waits for one such chunk.
+  private static let chunkSize = 128
 
   init(_ text: TextFamily, threads: Int, reusesCache: Bool = true) {
     self.text = text
     self.reusesCache = reusesCache
-    pool = ComputePool(threads: threads, name: "stitch-reply")
+    scratch = InferenceScratch(chunkSize: Self.chunkSize, pool: ComputePool(threads: threads, name: "stitch-reply"))
     fitter = PromptFitter(tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
   }
 
@@ -111,7 +113,7 @@ final class ReplyMaker: @unchecked Sendable {
       let start = ContinuousClock.now
       try session.evaluate(Array(last.tokens[done..<end]), logits: .none)
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      stride = max(1, min(SessionShelf.chunkSize, Int(Double(end - done) * Self.pause / max(seconds, 1e-6))))
+      stride = max(1, min(Self.chunkSize, Int(Double(end - done) * Self.pause / max(seconds, 1e-6))))
       return CacheStatus(tokens: shelf.cachedTokens(of: last.tokens), isReading: stitch.id == last.stitch)
     }
     return nil
@@ -128,7 +130,7 @@ final class ReplyMaker: @unchecked Sendable {
   /// The sessions of this adapter. Another one makes all caches void.
   private func shelf(_ adapter: AdapterInUse.Current) -> SessionShelf {
     if let shelf, adapter.generation == generation && reusesCache { return shelf }
-    let new = SessionShelf(text.family, adapter: adapter.adapter, pool: pool)
+    let new = SessionShelf(text.family, adapter: adapter.adapter, scratch: scratch)
     shelf = new
     generation = adapter.generation
     return new

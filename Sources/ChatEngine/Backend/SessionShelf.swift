@@ -18,20 +18,18 @@ final class SessionShelf {
 
   private let family: Family
   private let adapter: Adapter?
-  private let pool: ComputePool
+  private let scratch: InferenceScratch
   /// The one used last is last.
   private var sessions: [Shelved] = []
   private var prefixes: [Prefix] = []
 
-  /// Tokens of a text that are computed at once: a stopped reply waits for one such chunk.
-  static let chunkSize = 128
   /// What all caches together may take if they are filled: memory is taken as they are.
   private static let mostBytes = Int(ProcessInfo.processInfo.physicalMemory / 4)
 
-  init(_ family: Family, adapter: Adapter?, pool: ComputePool) {
+  init(_ family: Family, adapter: Adapter?, scratch: InferenceScratch) {
     self.family = family
     self.adapter = adapter
-    self.pool = pool
+    self.scratch = scratch
   }
 
   /// The session of a stitch, its cache as it was left.
@@ -46,7 +44,7 @@ final class SessionShelf {
     let bytes = network.cacheBytes(positions: family.contextLength, from: shared)
     makeRoom(for: bytes, besides: stitch.route.start)
     let session = InferenceSession(
-      network: network, contextLength: family.contextLength, chunkSize: Self.chunkSize, pool: pool, prefix: prefix?.cache)
+      network: network, contextLength: family.contextLength, prefix: prefix?.cache, scratch: scratch)
     sessions.append(Shelved(stitch: stitch, session: session, bytes: bytes))
     return session
   }

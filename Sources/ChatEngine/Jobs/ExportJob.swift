@@ -61,13 +61,21 @@ public struct ExportJob {
   }
 }
 
+extension SentencePieceVocabulary.Piece {
+  /// llama.cpp puts a space after a user-defined piece, which SentencePiece does not. One character is kept whole as a
+  /// normal piece, too.
+  fileprivate var kindOutside: SentencePieceVocabulary.Kind {
+    kind == .userDefined && String(decoding: text, as: UTF8.self).unicodeScalars.count == 1 ? .normal : kind
+  }
+}
+
 extension SentencePieceVocabulary {
   /// As GGUF files have it.
   fileprivate var metadata: [(name: String, value: GGUFWriter.Value)] {
     var values: [(name: String, value: GGUFWriter.Value)] = [
       ("tokenizer.ggml.model", .text("llama")), ("tokenizer.ggml.tokens", .texts(pieces.map(\.text))),
       ("tokenizer.ggml.scores", .numbers(pieces.map(\.score))),
-      ("tokenizer.ggml.token_type", .counts(pieces.map { Int($0.kind.rawValue) })),
+      ("tokenizer.ggml.token_type", .counts(pieces.map { Int($0.kindOutside.rawValue) })),
       ("tokenizer.ggml.add_space_prefix", .bool(addsDummyPrefix)),
       ("tokenizer.ggml.add_bos_token", .bool(bosToken != nil)), ("tokenizer.ggml.add_eos_token", .bool(false)),
     ]

@@ -77,24 +77,29 @@ public final class InferenceSession: @unchecked Sendable {
     prefix: PrefixCache? = nil
   ) {
     self.init(
-      network: network, contextLength: contextLength, chunkSize: chunkSize, pool: pool, kernels: .best, prefix: prefix)
+      network: network, contextLength: contextLength, prefix: prefix,
+      scratch: InferenceScratch(chunkSize: chunkSize, pool: pool))
   }
 
   /// As above, on a given instruction set.
-  package init(
+  package convenience init(
     network: Network, contextLength: Int?, chunkSize: Int, pool: ComputePool, kernels: InferenceKernels,
     prefix: PrefixCache? = nil
   ) {
-    precondition(chunkSize > 0)
+    self.init(
+      network: network, contextLength: contextLength, prefix: prefix,
+      scratch: InferenceScratch(chunkSize: chunkSize, pool: pool, kernels: kernels))
+  }
+
+  /// A session that takes turns with the others of `scratch`.
+  public init(network: Network, contextLength: Int? = nil, prefix: PrefixCache? = nil, scratch: InferenceScratch) {
     self.network = network
     self.prefix = prefix
     lock = prefix?.lock ?? NSLock()
     self.contextLength = prefix?.contextLength ?? max(1, contextLength ?? min(4096, network.contextLength))
-    self.chunkSize = min(chunkSize, self.contextLength)
-    self.pool = pool
-    let core = Core(
-      network, contextLength: self.contextLength, chunkSize: self.chunkSize, threads: pool.threads,
-      kernels: kernels, prefix: prefix)
+    chunkSize = min(scratch.chunkSize, self.contextLength)
+    pool = scratch.pool
+    let core = Core(network, contextLength: self.contextLength, scratch: scratch, prefix: prefix)
     self.core = core
     body = { team in core.run(team) }
     history.reserveCapacity(self.contextLength)
@@ -247,7 +252,7 @@ public final class InferenceSession: @unchecked Sendable {
       case (.measured, false): tokenThreads.next(work: work, available: pool.threads)
       }
     let before = ContinuousClock.now
-    pool.runTeam(threads, body)
+    core.scratch.lock.withLock { pool.runTeam(threads, body) }
     if splitting != .measured { return }
     // As if all stages had been computed.
     let whole = Double(positions.count) * Double(work) / Double(core.plan.multiplications)
@@ -259,7 +264,7 @@ public final class InferenceSession: @unchecked Sendable {
 /// What the threads of a session share.
 ///
 /// `@unchecked Sendable`: `step`, `ids` and `logits` are written by the session, under its lock, before a team starts;
-/// `ComputePool` orders that before the team's reads. Inside a team see `ForwardPass`.
+/// `ComputePool` orders that before the team's reads. The scratch is locked while a team runs. Inside a team see `ForwardPass`.
 private final class Core: @unchecked Sendable {
   struct Step {
     var tokens = 0
@@ -272,19 +277,16 @@ private final class Core: @unchecked Sendable {
   }
 
   let plan: NetworkPlan
-  let workspace: Workspace
-  let kernels: InferenceKernels
+  let scratch: InferenceScratch
   let ids: PlainArray<Int32>
   private(set) var logits: FloatBuffer
   var step = Step()
 
-  init(
-    _ network: Network, contextLength: Int, chunkSize: Int, threads: Int, kernels: InferenceKernels, prefix: PrefixCache?
-  ) {
-    plan = NetworkPlan(network, contextLength: contextLength, prefix: prefix)
-    workspace = Workspace(plan.widest, tokens: chunkSize, contextLength: contextLength, threads: threads, kernels: kernels)
-    self.kernels = kernels
-    ids = PlainArray([Int32](repeating: 0, count: chunkSize))
+  init(_ network: Network, contextLength: Int, scratch: InferenceScratch, prefix: PrefixCache?) {
+    plan = NetworkPlan(network, contextLength: contextLength, prefix: prefix, angles: scratch.angles)
+    self.scratch = scratch
+    scratch.reserve(plan.widest, contextLength: contextLength)
+    ids = PlainArray([Int32](repeating: 0, count: scratch.chunkSize))
     logits = FloatBuffer(count: network.vocabularySize)
   }
 
@@ -298,7 +300,7 @@ private final class Core: @unchecked Sendable {
   func run(_ team: Team) {
     let step = self.step
     let pass = ForwardPass(
-      kernels: kernels, workspace: workspace, team: team, tokens: step.tokens, position: step.position)
+      kernels: scratch.kernels, workspace: scratch.workspace, team: team, tokens: step.tokens, position: step.position)
     let x = pass.residualStream(plan, stages: step.stages, ids: ids)
     if step.logits > 0 {
       let vocabulary = plan.head.rows

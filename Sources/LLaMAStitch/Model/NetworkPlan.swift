@@ -72,7 +72,7 @@ final class NetworkPlan: @unchecked Sendable {
   private let multiplicationsBefore: [Int]
   private var buffers: [FloatBuffer] = []
 
-  struct Widths {
+  struct Widths: Equatable {
     var hidden = 0
     var query = 0
     var keyValue = 0
@@ -80,12 +80,23 @@ final class NetworkPlan: @unchecked Sendable {
     var rank = 0
     /// Of quantised weights.
     var quantizedColumns = 0
+
+    func union(_ other: Widths) -> Widths {
+      Widths(
+        hidden: max(hidden, other.hidden), query: max(query, other.query), keyValue: max(keyValue, other.keyValue),
+        intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank),
+        quantizedColumns: max(quantizedColumns, other.quantizedColumns))
+    }
   }
 
   /// - Parameters:
   ///   - contextLength: positions to have angles and cache for.
   ///   - prefix: what the blocks before the stitching layer share with other networks; as many positions.
-  init(_ network: Network, contextLength: Int, prefix: PrefixCache? = nil) {
+  ///   - angles: makes the tables of rotary positions.
+  init(
+    _ network: Network, contextLength: Int, prefix: PrefixCache? = nil,
+    angles: (LlamaConfiguration, Int) -> RotaryAngles
+  ) {
     self.network = network
     self.prefix = prefix
     sharedStages = prefix == nil ? 0 : network.leadingBlocks.count
@@ -94,7 +105,6 @@ final class NetworkPlan: @unchecked Sendable {
     var caches: [KVCache] = []
     var widest = Widths()
     widest.hidden = network.embedding.columns
-    var tables: [(configuration: LlamaConfiguration, rotary: RotaryPointer)] = []
     func note(_ projection: Projection) {
       widest.rank = max(widest.rank, projection.lowRank?.rank ?? 0)
       let weight = projection.weight
@@ -111,15 +121,9 @@ final class NetworkPlan: @unchecked Sendable {
         plans.append(.stitch(LinearPlan(projection, keeping: &buffers)))
       case .block(let block):
         let configuration = block.configuration
-        let rotary: RotaryPointer
-        if let known = tables.first(where: { $0.configuration == configuration }) {
-          rotary = known.rotary
-        } else {
-          let (cosines, sines) = RotaryEmbedding.tables(configuration, positions: contextLength)
-          buffers += [cosines, sines]
-          rotary = RotaryPointer(cosines: cosines, sines: sines, half: configuration.headDimension / 2)
-          tables.append((configuration, rotary))
-        }
+        let table = angles(configuration, contextLength)
+        buffers += [table.cosines, table.sines]
+        let rotary = RotaryPointer(cosines: table.cosines, sines: table.sines, half: configuration.headDimension / 2)
         let cache = index < sharedStages ? prefix!.caches[index] : KVCache(configuration: configuration, capacity: contextLength)
         caches.append(cache)
         widest.query = max(widest.query, configuration.queryWidth)

@@ -7,6 +7,7 @@ public enum GGUFTensorType: UInt32, Sendable, CaseIterable {
   case q4_0 = 2
   case q8_0 = 8
   case q4_k = 12
+  case q5_k = 13
   case q6_k = 14
   case bf16 = 30
 
@@ -18,14 +19,14 @@ public enum GGUFTensorType: UInt32, Sendable, CaseIterable {
     case .bf16: .bf16
     case .q8_0: .q8_0
     case .q4_0: .q4_0
-    case .q4_k, .q6_k: nil
+    case .q4_k, .q5_k, .q6_k: nil
     }
   }
 
   /// Elements that are stored together.
   public var blockLength: Int {
     switch self {
-    case .q4_k, .q6_k: 256
+    case .q4_k, .q5_k, .q6_k: 256
     default: elementType!.blockLength
     }
   }
@@ -35,6 +36,8 @@ public enum GGUFTensorType: UInt32, Sendable, CaseIterable {
     switch self {
     // Two F16 scales, 12 bytes of 6-bit scales and minima, 4 bits an element.
     case .q4_k: 144
+    // The same with a fifth bit.
+    case .q5_k: 176
     // 4 and 2 bits an element, 16 scales of 8 bits, an F16 scale.
     case .q6_k: 210
     default: elementType!.size
@@ -44,7 +47,7 @@ public enum GGUFTensorType: UInt32, Sendable, CaseIterable {
   /// GGML's name of a type that is not among these, for messages.
   static func name(of number: UInt32) -> String {
     let names: [UInt32: String] = [
-      3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 13: "Q5_K", 15: "Q8_K", 16: "IQ2_XXS",
+      3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K", 16: "IQ2_XXS",
       17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 24: "I8",
       25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
     ]
@@ -64,7 +67,11 @@ extension ByteView {
     for index in 0..<blocks {
       let block = base + (first + index) * type.blockBytes
       let output = floats.base + index * type.blockLength
-      if type == .q4_k { Self.widenQ4K(block, into: output) } else { Self.widenQ6K(block, into: output) }
+      if type == .q6_k {
+        Self.widenQ6K(block, into: output)
+      } else {
+        Self.widenQ4K(block, hasFifthBit: type == .q5_k, into: output)
+      }
     }
   }
 
@@ -72,12 +79,14 @@ extension ByteView {
     float(float16Bits: UInt16(littleEndian: address.loadUnaligned(as: UInt16.self)))
   }
 
-  /// 256 elements: `d · scale · q − m · minimum`, eight groups of 32 with a scale and a minimum of 6 bits each.
-  private static func widenQ4K(_ block: UnsafeRawPointer, into y: UnsafeMutablePointer<Float>) {
+  /// 256 elements: `d · scale · q − m · minimum`, eight groups of 32 with a scale and a minimum of 6 bits each; in Q5_K
+  /// each of 32 bytes has the fifth bit of an element of every group.
+  private static func widenQ4K(_ block: UnsafeRawPointer, hasFifthBit: Bool, into y: UnsafeMutablePointer<Float>) {
     let d = half(block)
     let m = half(block + 2)
     let packed = (block + 4).assumingMemoryBound(to: UInt8.self)
-    let quants = (block + 16).assumingMemoryBound(to: UInt8.self)
+    let fifths = (block + 16).assumingMemoryBound(to: UInt8.self)
+    let quants = fifths + (hasFifthBit ? 32 : 0)
     for group in 0..<8 {
       let scale: UInt8
       let minimum: UInt8
@@ -93,7 +102,10 @@ extension ByteView {
       // Two groups share 32 bytes: the first has the low halves.
       let bytes = quants + group / 2 * 32
       let shift = UInt8(group % 2 * 4)
-      for index in 0..<32 { y[group * 32 + index] = factor * Float((bytes[index] >> shift) & 15) - offset }
+      for index in 0..<32 {
+        let fifth = hasFifthBit ? ((fifths[index] >> UInt8(group)) & 1) << 4 : 0
+        y[group * 32 + index] = factor * Float((bytes[index] >> shift) & 15 | fifth) - offset
+      }
     }
   }
 

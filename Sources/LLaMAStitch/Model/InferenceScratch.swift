@@ -1,0 +1,127 @@
+import Foundation
+
+/// Working memory and tables of rotary angles that sessions have in common which take turns: those of a family, say, of
+/// which one computes at a time.
+///
+/// `@unchecked Sendable`: everything changes only while `lock` is held, which a session holds while it computes.
+public final class InferenceScratch: @unchecked Sendable {
+  /// Tokens computed at once when reading a long text.
+  public let chunkSize: Int
+  let pool: ComputePool
+  let kernels: InferenceKernels
+  let lock = NSLock()
+  private(set) var workspace: Workspace
+  private var widths = NetworkPlan.Widths()
+  private var contextLength = 0
+  private var tables: [(configuration: LlamaConfiguration, positions: Int, angles: RotaryAngles)] = []
+
+  public convenience init(chunkSize: Int = 256, pool: ComputePool = .shared) {
+    self.init(chunkSize: chunkSize, pool: pool, kernels: .best)
+  }
+
+  init(chunkSize: Int, pool: ComputePool, kernels: InferenceKernels) {
+    precondition(chunkSize > 0)
+    self.chunkSize = chunkSize
+    self.pool = pool
+    self.kernels = kernels
+    workspace = Workspace(widths, tokens: 0, contextLength: 0, threads: pool.threads, kernels: kernels)
+  }
+
+  /// Makes the working memory large enough for a network.
+  func reserve(_ more: NetworkPlan.Widths, contextLength: Int) {
+    lock.withLock {
+      let all = widths.union(more)
+      if all == widths && contextLength <= self.contextLength { return }
+      widths = all
+      self.contextLength = max(contextLength, self.contextLength)
+      workspace = Workspace(
+        widths, tokens: chunkSize, contextLength: self.contextLength, threads: pool.threads, kernels: kernels)
+    }
+  }
+
+  /// Cosines and sines of so many positions, made once for blocks of one shape.
+  func angles(_ configuration: LlamaConfiguration, positions: Int) -> RotaryAngles {
+    lock.withLock {
+      if let known = tables.first(where: { $0.configuration == configuration && $0.positions == positions }) { return known.angles }
+      let (cosines, sines) = RotaryEmbedding.tables(configuration, positions: positions)
+      let angles = RotaryAngles(cosines: cosines, sines: sines)
+      tables.append((configuration, positions, angles))
+      return angles
+    }
+  }
+}
+
+/// `[positions × headDimension / 2]` each.
+struct RotaryAngles {
+  let cosines: FloatBuffer
+  let sines: FloatBuffer
+}
+
+/// Scratch for a batch of up to `tokens` tokens.
+///
+/// `@unchecked Sendable`: threads of one team write parts that do not overlap, between barriers.
+final class Workspace: @unchecked Sendable {
+  /// The residual stream; the second one takes over at a stitching layer. `[tokens × hidden]`
+  let residual: (Rows, Rows)
+  /// `[tokens × heads · headDimension]`
+  let query: Rows
+  /// `[tokens × keyValueHeads · headDimension]`
+  let key: Rows
+  let value: Rows
+  /// `[tokens × heads · headDimension]`
+  let context: Rows
+  /// `[tokens × intermediate]`
+  let gate: Rows
+  let up: Rows
+  /// A x of up to three projections side by side. `[tokens × 3 · rank]`
+  let lowRank: Rows
+  let rank: Int
+  /// Each thread's own normed residual stream: computing it again is cheaper than waiting. `[tokens × hidden]`
+  let normed: PlainArray<Rows>
+  /// Each thread's own scores.
+  let scores: PlainArray<FloatPointer>
+  /// Each thread's own, for products with quantised weights.
+  let products: PlainArray<UnsafeMutableRawPointer>
+  private let buffers: [FloatBuffer]
+
+  init(_ widths: NetworkPlan.Widths, tokens: Int, contextLength: Int, threads: Int, kernels: InferenceKernels) {
+    var buffers: [FloatBuffer] = []
+    func rows(_ width: Int) -> Rows {
+      // Whole cache lines for each row, and not a power of two apart.
+      let stride = (width + 15) / 16 * 16 + 16
+      let buffer = FloatBuffer(count: tokens * stride)
+      buffers.append(buffer)
+      return Rows(buffer, stride: stride)
+    }
+    residual = (rows(widths.hidden), rows(widths.hidden))
+    query = rows(widths.query)
+    key = rows(widths.keyValue)
+    value = rows(widths.keyValue)
+    context = rows(widths.query)
+    gate = rows(widths.intermediate)
+    up = rows(widths.intermediate)
+    lowRank = rows(3 * widths.rank)
+    rank = widths.rank
+    normed = PlainArray((0..<threads).map { _ in rows(widths.hidden) })
+    scores = PlainArray(
+      (0..<threads).map { _ in
+        let buffer = FloatBuffer(count: attentionScratch(positions: contextLength))
+        buffers.append(buffer)
+        return FloatPointer(buffer)
+      })
+    let productBytes = kernels.linearScratch(columns: widths.quantizedColumns, tokens: tokens)
+    products = PlainArray(
+      (0..<threads).map { _ in
+        let buffer = FloatBuffer(count: productBytes / MemoryLayout<Float>.size)
+        buffers.append(buffer)
+        return UnsafeMutableRawPointer(buffer.base)
+      })
+    self.buffers = buffers
+  }
+
+  deinit {
+    products.deallocate()
+    normed.deallocate()
+    scores.deallocate()
+  }
+}
