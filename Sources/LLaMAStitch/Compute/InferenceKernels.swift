@@ -31,17 +31,17 @@ package struct InferenceKernels: @unchecked Sendable {
   @inline(__always)
   func linear(
     _ weights: WeightPointer, _ x: Rows, tokens: Int, into y: Rows, rows range: Range<Int>, scale: Float = 1,
-    bias: FloatPointer? = nil, adding: Bool = false, scratch: UnsafeMutableRawPointer?
+    bias: FloatPointer? = nil, adding: Bool = false, scratch: ScratchPointer? = nil
   ) {
     if range.isEmpty || tokens == 0 { return }
     table.pointee.linear(
       weights.type, weights.base, weights.columns, x.base, x.stride, tokens, y.base, y.stride,
-      range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0, scratch)
+      range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0, scratch?.base)
   }
 
   /// Bytes of scratch that `linear` needs for quantised weights of so many columns.
   func linearScratch(columns: Int, tokens: Int) -> Int {
-    max(table.pointee.linear_scratch(Int32(CK_Q8_0), columns, tokens), table.pointee.linear_scratch(Int32(CK_Q4_0), columns, tokens))
+    [CK_Q8_0, CK_Q4_0].map { table.pointee.linear_scratch(Int32($0), columns, tokens) }.max()!
   }
 
   @inline(__always)
@@ -112,6 +112,13 @@ struct FloatPointer {
   fileprivate init(base: UnsafeMutablePointer<Float>) { self.base = base }
 
   @inline(__always) func copy(_ source: FloatPointer, count: Int) { base.update(from: source.base, count: count) }
+}
+
+/// Working memory of one thread.
+struct ScratchPointer {
+  fileprivate let base: UnsafeMutableRawPointer
+
+  init(_ buffer: FloatBuffer) { base = UnsafeMutableRawPointer(buffer.base) }
 }
 
 /// Rows of floats at an address, `stride` apart.

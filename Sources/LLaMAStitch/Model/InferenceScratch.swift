@@ -81,7 +81,7 @@ final class Workspace: @unchecked Sendable {
   /// Each thread's own scores.
   let scores: PlainArray<FloatPointer>
   /// Each thread's own, for products with quantised weights.
-  let products: PlainArray<UnsafeMutableRawPointer>
+  let products: PlainArray<ScratchPointer>
   private let buffers: [FloatBuffer]
 
   init(_ widths: NetworkPlan.Widths, tokens: Int, contextLength: Int, threads: Int, kernels: InferenceKernels) {
@@ -114,7 +114,7 @@ final class Workspace: @unchecked Sendable {
       (0..<threads).map { _ in
         let buffer = FloatBuffer(count: productBytes / MemoryLayout<Float>.size)
         buffers.append(buffer)
-        return UnsafeMutableRawPointer(buffer.base)
+        return ScratchPointer(buffer)
       })
     self.buffers = buffers
   }
