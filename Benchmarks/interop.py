@@ -22,7 +22,7 @@ PROMPTS = ["The capital of", "The opposite of hot is", "A baby dog", "The word",
 TOKENS = 64
 # Where greedy texts part, both tokens must be about as likely: nats between them, by how much the type rounds.
 MARGINS = {"F32": 0.01, "F16": 0.01, "BF16": 0.05}
-MARGIN = 0.35
+MARGIN = 0.1
 CONTEXT = 256
 KINDS = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K_S", "Q4_K_M", "Q6_K"]
 PLAN = """
@@ -154,11 +154,14 @@ with tempfile.TemporaryDirectory(prefix="stitch-interop-") as folder:
                 detail += f", the others part between tokens {', '.join(f'{nats:.3f}' for nats in parted)} nats apart"
             limit = MARGINS.get(kind, MARGIN)
             report(f"{kind}, {TOKENS} greedy tokens as llama.cpp", all(nats <= limit for nats in parted), detail)
-            done = subprocess.run(
-                [tools / "llama-perplexity", "-m", file, "-f", sample, "-c", str(CONTEXT), "--chunks", "1", "-t", "2"],
-                capture_output=True, text=True)
-            # The last line, of all chunks, is lost now and then; there is one chunk.
-            found = re.search(r"(?:PPL = |\[1\])([0-9.]+)", done.stdout + done.stderr)
+            # On a busy machine it now and then ends before its last lines are written.
+            for _ in range(5):
+                done = subprocess.run(
+                    [tools / "llama-perplexity", "-m", file, "-f", sample, "-c", str(CONTEXT), "--chunks", "1", "-t", "2"],
+                    capture_output=True, text=True)
+                found = re.search(r"(?:PPL = |\[1\])([0-9.]+)", done.stdout + done.stderr)
+                if found or done.returncode != 0:
+                    break
             if not found:
                 last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
                 report(f"{kind}, perplexity as llama.cpp", False, f"llama-perplexity, exit code {done.returncode}: {last}")

@@ -231,3 +231,15 @@ INLINE void integer_linear(const NAME(product) *p, const int32_t type, size_t to
   for (; r + PANEL_ROWS <= r1; r += PANEL_ROWS) panel_rows(p, type, &a, 1, r, PANEL_ROWS, tokens);
   if (r < r1) panel_rows(p, type, &a, 0, r, (int)(r1 - r), tokens);
 }
+
+static float integer_peak(size_t steps) {
+  __m512i sums[CK_PEAK_INTEGER_PRODUCTS / 64];
+  const __m512i x = _mm512_set1_epi8((char)(steps & 1));
+  UNROLL for (int i = 0; i < CK_PEAK_INTEGER_PRODUCTS / 64; i++) sums[i] = _mm512_set1_epi32(i);
+  for (size_t step = 0; step < steps; step++) {
+    UNROLL for (int i = 0; i < CK_PEAK_INTEGER_PRODUCTS / 64; i++) sums[i] = _mm512_dpbusd_epi32(sums[i], x, x);
+  }
+  __m512i all = _mm512_setzero_si512();
+  UNROLL for (int i = 0; i < CK_PEAK_INTEGER_PRODUCTS / 64; i++) all = _mm512_add_epi32(all, sums[i]);
+  return (float)_mm512_reduce_add_epi32(all);
+}

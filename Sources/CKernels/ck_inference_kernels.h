@@ -283,6 +283,17 @@ static void NAME(linear)(int32_t type, const void *weights, size_t columns, cons
   }
 }
 
+static float NAME(peak)(size_t steps) {
+  v16 sums[CK_PEAK_PRODUCTS / LANES], x = (v16){0} + 1e-3f;
+  UNROLL for (int i = 0; i < CK_PEAK_PRODUCTS / LANES; i++) sums[i] = (v16){0} + (float)i;
+  for (size_t step = 0; step < steps; step++) {
+    UNROLL for (int i = 0; i < CK_PEAK_PRODUCTS / LANES; i++) sums[i] = FMA(sums[i], x, x);
+  }
+  v16 all = {0};
+  UNROLL for (int i = 0; i < CK_PEAK_PRODUCTS / LANES; i++) all += sums[i];
+  return NAME(sum)(all);
+}
+
 /* ---- exponential ------------------------------------------------------------------------------------------- */
 
 INLINE v16 NAME(select)(i16 mask, v16 yes, v16 no) { return (v16)((mask & (i16)yes) | (~mask & (i16)no)); }
@@ -379,5 +390,11 @@ static void NAME(widen)(int32_t type, const void *weights, size_t count, float *
 }
 
 const ck_inference NAME(kernels) = {
-    ISA, NAME(linear), NAME(linear_scratch), NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen),
+    ISA, NAME(linear), NAME(linear_scratch), NAME(peak),
+#ifdef INTEGER_PRODUCTS
+    integer_peak,
+#else
+    NULL,
+#endif
+    NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen),
 };

@@ -14,6 +14,8 @@ struct Bench: ParsableCommand {
       the share of it that writing reaches. Shapes: those of train, 1.1B (TinyLlama's) and 7B; --type chooses how weights \
       are stored.
       memory-limit: that speed alone.
+      kernels: products of weights and tokens, in every type and on every instruction set, on one thread, and the share \
+      of what its arithmetic units can do.
       slider: the time until the first token after a move of the slider, by the share of the text's computation that the \
       stops do not have in common, and with the text read ahead, in single tokens' time.
       memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
@@ -26,7 +28,7 @@ struct Bench: ParsableCommand {
       """)
 
   enum Suite: String, CaseIterable, ExpressibleByArgument {
-    case train, infer, slider, memory, start
+    case train, infer, kernels, slider, memory, start
     case memoryLimit = "memory-limit"
     case largeFamily = "large-family"
   }
@@ -36,7 +38,7 @@ struct Bench: ParsableCommand {
     case full = "train-full"
   }
 
-  @Option(help: "train, infer, memory-limit, slider, memory, start or large-family (default: train and infer).") var suite: Suite?
+  @Option(help: "train, infer, kernels, memory-limit, slider, memory, start or large-family (default: train and infer).") var suite: Suite?
   @Option(help: "The model's shape; see above (default: large and 8M).") var shape: String?
   @Option(help: "The family of slider, memory and start (default: the default family).") var family: String?
   @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0 or q4_0.", valueName: "type")) var type: String?
@@ -71,9 +73,23 @@ struct Bench: ParsableCommand {
     case .largeFamily: try largeFamily()
     case .slider: try slider()
     case .memory: try familyMemory()
+    case .kernels: try kernels()
     case .start: try start()
     case .memoryLimit, .infer, .train, nil: try speed()
     }
+  }
+
+  private func kernels() throws {
+    let rows = KernelBenchmark.run()
+    if json { return try Console.write(json: ["results": rows]) }
+    var table = TextTable(["instructions", "weights", "tokens", "GFLOP/s", "of the peak", "GB/s"])
+    for row in rows {
+      table.add([
+        row.instructions, row.type, String(row.tokens), String(format: "%.0f", row.gflops),
+        String(format: "%.2f", row.share_of_peak), String(format: "%.1f", row.gigabytes),
+      ])
+    }
+    try Console.write(text: table.text)
   }
 
   /// - Parameter option: as the user writes it.

@@ -28,6 +28,14 @@ import Testing
     #expect(file.metadata["tokenizer.ggml.model"]?.text == "no_vocab")
   }
 
+  /// Every instruction set of this processor, every type, one token and several.
+  @Test func kernelsAreMeasured() {
+    let rows = KernelBenchmark.run(rows: 64, columns: 96, seconds: 0)
+    let sets = InferenceKernels.available.map(\.name)
+    #expect(rows.map(\.instructions) == sets.flatMap { [String](repeating: $0, count: 15) })
+    #expect(rows.allSatisfy { $0.gflops > 0 && $0.gigabytes > 0 && $0.share_of_peak > 0 })
+  }
+
   /// Neighbours that start in the same anchor, both ways; what is left to do is what they do not share.
   @Test func movesOfTheSlider() throws {
     let folder = try TemporaryFolder()

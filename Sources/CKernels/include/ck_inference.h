@@ -23,6 +23,10 @@ enum {
 /* Types of weights; for the last two see ck_quantization.h. */
 enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4 };
 
+/* Products of a step of `peak` and of `integer_peak`. */
+#define CK_PEAK_PRODUCTS 192
+#define CK_PEAK_INTEGER_PRODUCTS 768
+
 /* Positions whose keys lie side by side: keys are stored [position / 16][dimension][position % 16], so that a query
    meets 16 of them without a horizontal sum. */
 #define CK_KEY_BLOCK 16
@@ -53,6 +57,11 @@ typedef struct ck_inference {
                           size_t x_stride, size_t tokens, float *_Nonnull y, size_t y_stride, size_t r0, size_t r1,
                           float scale, const float *_Nullable bias, int32_t accumulate, void *_Nullable scratch);
   size_t (*_Nonnull linear_scratch)(int32_t type, size_t columns, size_t tokens);
+
+  /* Multiplies and adds in registers alone: what a kernel could do at most. `steps` times CK_PEAK_PRODUCTS products of
+     floats, or CK_PEAK_INTEGER_PRODUCTS of bytes (NULL without VNNI); the answer means nothing. */
+  float (*_Nonnull peak)(size_t steps);
+  float (*_Nullable integer_peak)(size_t steps);
 
   /* Causal attention of tokens [t0, t1) of one head. scratch: ck_attention_scratch(position + t1) floats. */
   void (*_Nonnull attend)(const ck_attention *_Nonnull head, size_t t0, size_t t1, float *_Nonnull scratch);

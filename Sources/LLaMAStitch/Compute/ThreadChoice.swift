@@ -45,8 +45,8 @@ struct ThreadChoice {
     }
     bestTrial = min(bestTrial, time)
     trialSteps -= 1
-    // Beside busy programs a trial can take very long: once is enough then.
-    if let usual, time > 4 * usual + Self.wakingTime { trialSteps = 0 }
+    // Beside busy programs, or with a large network, a trial can take very long: once is enough then.
+    if let usual, time > 1.25 * usual + Self.wakingTime { trialSteps = 0 }
     if trialSteps > 0 { return }
     if bestTrial < usual ?? .infinity {
       isShared = !current
