@@ -6,7 +6,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure this program's speed and memory on this machine.",
     discussion: """
-      Every suite but start, and slider and memory without --shape, works on random weights. `make bench-peers` compares \
+      Every suite but start and speculation, and slider and memory without --shape, works on random weights. `make bench-peers` compares \
       with PyTorch and llama.cpp.
 
       train: tokens per second of training steps. Shapes: large (the default family's), 8M, 134M.
@@ -18,6 +18,7 @@ struct Bench: ParsableCommand {
       of what its arithmetic units can do.
       slider: the time until the first token after a move of the slider, by the share of the text's computation that the \
       stops do not have in common, and with the text read ahead, in single tokens' time.
+      speculation: how much quicker stitches of a trained family write when its cheapest anchor guesses for them.
       memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
       start: from starting this program to the first token of a reply, and opening a family; of a family without a \
       tokenizer, the latter alone.
@@ -28,7 +29,7 @@ struct Bench: ParsableCommand {
       """)
 
   enum Suite: String, CaseIterable, ExpressibleByArgument {
-    case train, infer, kernels, slider, memory, start
+    case train, infer, kernels, slider, speculation, memory, start
     case memoryLimit = "memory-limit"
     case largeFamily = "large-family"
   }
@@ -38,9 +39,9 @@ struct Bench: ParsableCommand {
     case full = "train-full"
   }
 
-  @Option(help: "train, infer, kernels, memory-limit, slider, memory, start or large-family (default: train and infer).") var suite: Suite?
+  @Option(help: "train, infer, kernels, memory-limit, slider, speculation, memory, start or large-family (default: train and infer).") var suite: Suite?
   @Option(help: "The model's shape; see above (default: large and 8M).") var shape: String?
-  @Option(help: "The family of slider, memory and start (default: the default family).") var family: String?
+  @Option(help: "The family of slider, speculation, memory and start (default: the default family).") var family: String?
   @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0 or q4_0.", valueName: "type")) var type: String?
   @Option(help: "What train measures: train-lora or train-full (default: both).") var `case`: Training?
   @Option(help: "Tokens of infer's prompt; several may be given (default: 256).") var prompt: [Int] = []
@@ -72,6 +73,7 @@ struct Bench: ParsableCommand {
     switch suite {
     case .largeFamily: try largeFamily()
     case .slider: try slider()
+    case .speculation: try speculation()
     case .memory: try familyMemory()
     case .kernels: try kernels()
     case .start: try start()

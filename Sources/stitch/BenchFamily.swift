@@ -56,6 +56,39 @@ extension Bench {
     try Console.write(text: table.text)
   }
 
+  private struct SpeculationReport: Encodable {
+    var suite = Suite.speculation.rawValue
+    var family: String
+    var threads: Int
+    var results: [SpeculationBenchmark.Row]
+  }
+
+  /// Guesses are as good as the networks: only a trained family says something.
+  func speculation() throws {
+    if shape != nil { throw ValidationError("speculation takes a family, not a shape; give --family or nothing") }
+    let text = try TextFamily(directory())
+    // Beginnings of conversations that the family knows, up to the reply.
+    let prompts = try Rehearsal.examples(of: text).prefix(16).compactMap { example in
+      example.predicted.firstIndex(of: true).map { example.tokens[..<$0].map(Int.init) }
+    }
+    guard !prompts.isEmpty else {
+      throw ValidationError("\(text.family.directory.path) has no \(FamilyDescription.rehearsalName) to ask from; use an adapted family")
+    }
+    let report = SpeculationReport(
+      family: text.family.description.name, threads: threads,
+      results: try SpeculationBenchmark.rows(
+        MeasuredFamily(text.family, allStitches: false), prompts: prompts, reply: reply, stopTokens: text.stopTokens,
+        rounds: rounds, pool: ComputePool(threads: threads), note: note))
+    if json { return try Console.write(json: report) }
+    var table = TextTable(["stitch", "alone, tok/s", "with guesses, tok/s", "ratio", "guessed", "right", "same text"])
+    for row in report.results {
+      let speeds = [row.plain_tokens_per_second, row.guessing_tokens_per_second].map { String(Int($0)) }
+      let guesses = [row.guessed, row.accepted].map { String($0) }
+      table.add([row.stitch] + speeds + [String(format: "%.2f", row.ratio)] + guesses + [row.same ? "yes" : "no"])
+    }
+    try Console.write(text: table.text)
+  }
+
   private struct MemoryReport: Encodable {
     var suite = Suite.memory.rawValue
     var family: String

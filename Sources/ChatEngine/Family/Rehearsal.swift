@@ -3,7 +3,7 @@ import LLaMAStitch
 
 /// A sample of the conversations a family was adapted with. Mixed into what it learns later, it keeps a small family
 /// from forgetting all else.
-enum Rehearsal {
+package enum Rehearsal {
   private static let size = 10_000
 
   /// `size` conversations, evenly spaced, as JSON Lines.
@@ -31,7 +31,7 @@ enum Rehearsal {
 
   /// The family's sample as examples; none where it has no sample.
   /// - Throws: `DataError`, `TokenizerError`.
-  static func examples(of text: TextFamily) throws -> [TrainingExample] {
+  package static func examples(of text: TextFamily) throws -> [TrainingExample] {
     guard let file = file(of: text) else { return [] }
     return try TrainingText.examples(
       DataFile(file).conversations, tokenizer: text.tokenizer, template: text.template,

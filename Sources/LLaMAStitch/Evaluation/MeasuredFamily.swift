@@ -8,6 +8,7 @@ public struct MeasuredFamily {
     let route: Route
     let network: Network
 
+    var isAnchor: Bool { route.join == nil }
     /// Stages that its prefix cache has, too.
     var sharedStages: Int { route.join?.prefix ?? network.stages.count }
   }
