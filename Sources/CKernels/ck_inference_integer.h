@@ -1,6 +1,7 @@
 /* Products of quantised weights and activations in whole numbers, for AVX-512 with VNNI.
 
-   Activations are rounded too, to blocks of Q8_0 as GGML does: q = round(x / d), d = max |x| / 127 as a half. A sum over
+   Activations are rounded too, to blocks of Q8_0 as GGML does: q = round(x / d), d = max |x| / 127 as a half, which
+   has no room for a max |x| of 8 million. A sum over
    a block is exact in 32 bits; the sums of the blocks, each times both scales, are added as floats in the order of the
    blocks. Sixteen rows lie side by side in a register, so that nothing is summed across lanes, and every path does the
    same to a row: results do not depend on how many rows or tokens there are.
@@ -58,7 +59,9 @@ static void round_activations(const activations *a, const float *x, size_t x_str
       const __m512i largest = _mm512_max_epi32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
                                                _mm512_and_si512(_mm512_castps_si512(high), magnitude));
       const float most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest))));
-      const __m512 inverse = _mm512_set1_ps(most > 0 ? 127.0f / most : 0);
+      const float scale =
+          _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(most / 127.0f), _MM_FROUND_TO_NEAREST_INT)));
+      const __m512 inverse = _mm512_set1_ps(scale > 0 ? 127.0f / most : 0);
       const __m512i left = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
       const __m512i right = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
       int32_t fours[8];
@@ -66,7 +69,7 @@ static void round_activations(const activations *a, const float *x, size_t x_str
       _mm_storeu_si128((__m128i *)(fours + 4), _mm512_cvtsepi32_epi8(right));
       for (size_t i = 0; i < 8; i++) memcpy(values + 4 * size * (8 * block + i), fours + i, 4);
       const size_t number = first * blocks + block * size + place;
-      a->scales[number] = _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(most / 127.0f), _MM_FROUND_TO_NEAREST_INT)));
+      a->scales[number] = scale;
       a->starts[number] = most < INFINITY ? -offset * _mm512_reduce_add_epi32(_mm512_add_epi32(left, right)) : 0;
     }
   }

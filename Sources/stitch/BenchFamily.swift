@@ -71,7 +71,8 @@ extension Bench {
     let prompts = try Rehearsal.examples(of: text).prefix(16).compactMap { example in
       example.predicted.firstIndex(of: true).map { example.tokens[..<$0].map(Int.init) }
     }
-    guard !prompts.isEmpty else {
+    // With one alone the blocks that are shared would know its reply from the round before.
+    guard prompts.count > 1 else {
       throw ValidationError("\(text.family.directory.path) has no \(FamilyDescription.rehearsalName) to ask from; use an adapted family")
     }
     let report = SpeculationReport(

@@ -51,7 +51,16 @@ extension AppState {
     var summary = ScriptedBackend.summary
     summary.adapterStep = 401
     state.apply(.described(summary))
+    state.apply(.cache(CacheStatus(isReading: true)))
     #expect(state.switchCost(to: stops[8]) != .instant && state.stop == 0)
+    #expect(state.screen().contains { $0.contains("new adapter: reading again") })
+    // What is read of another conversation is not of this one.
+    state.apply(.cache(CacheStatus(tokens: ["large": 199])))
+    #expect(state.switchCost(to: stops[8]) == .instant)
+    state.type("/clear")
+    state.press(.enter)
+    state.apply(.cache(CacheStatus(tokens: ["large": 199])))
+    #expect(state.cachedTokens.isEmpty)
   }
 
   @Test func whatIsNotMeasuredHereIsAboutRight() {

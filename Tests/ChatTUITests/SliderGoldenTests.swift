@@ -117,7 +117,7 @@ import Testing
     var state = talking(40, 15)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
-    state.apply(.described(summary))
+    state.apply(.described(summary), .cache(CacheStatus()))
     try expectPart(state, \.slider, "slider-quality-of-other-weights-40.txt")
   }
 
@@ -125,7 +125,7 @@ import Testing
     var state = talking(80, 24)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
-    state.apply(.described(summary))
+    state.apply(.described(summary), .cache(CacheStatus()))
     try expectPart(state, \.slider, "slider-quality-of-other-weights-80.txt")
   }
 
@@ -133,7 +133,7 @@ import Testing
     var state = talking(120, 24)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
-    state.apply(.described(summary))
+    state.apply(.described(summary), .cache(CacheStatus()))
     try expectPart(state, \.slider, "slider-quality-of-other-weights-120.txt")
   }
 
@@ -141,7 +141,7 @@ import Testing
     var state = talking(200, 30)
     var summary = ScriptedBackend.summary
     summary.adapterStep = 450
-    state.apply(.described(summary))
+    state.apply(.described(summary), .cache(CacheStatus()))
     try expectPart(state, \.slider, "slider-quality-of-other-weights-200.txt")
   }
 

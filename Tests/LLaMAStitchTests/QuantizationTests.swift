@@ -92,8 +92,9 @@ import Testing
     stride(from: 0, to: x.count, by: 32).flatMap { start -> [Double] in
       let block = x[start..<start + 32]
       let most = block.map(abs).max()!
-      let inverse = most > 0 ? 127 / most : 0
-      return block.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * Double(float(float16Bits: float16Bits(most / 127))) }
+      let scale = float(float16Bits: float16Bits(most / 127))
+      let inverse = scale > 0 ? 127 / most : 0
+      return block.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * Double(scale) }
     }
   }
 

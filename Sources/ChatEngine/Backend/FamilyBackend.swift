@@ -208,14 +208,15 @@ public final class FamilyBackend: ChatBackend {
   }
 
   public func useAdapter(_ reference: AdapterReference) async throws {
-    try await worker.run { [self] in
+    let isAnother = try await worker.run { [self] in
       let text = try open().text
-      if adapters.current.reference == reference { return }
+      if adapters.current.reference == reference { return false }
       let store = text.adapterStore(root: options.dataDirectory)
       adapters.take(try text.adapter(reference, store: store), hash: reference.hash)
+      return true
     }
     board.publish { _ in }
-    readAgain()
+    if isAnother { readAgain() }
   }
 
   public func undoAdapter() async -> String {

@@ -22,8 +22,9 @@ final class ReplyMaker: @unchecked Sendable {
   private var generation: Int?
   /// The conversation as it was after the last reply, and the stop that made it.
   private var last: (tokens: [Int], stitch: String)?
-  /// Tokens to read ahead at once, as many as take about `pause`: so long a reply that comes meanwhile has to wait.
-  private var stride = 8
+  /// Tokens that a stop reads ahead at once, as many as take about `pause`: so long a reply that comes meanwhile has to
+  /// wait.
+  private var strides: [String: Int] = [:]
   private static let pause = 0.05
   /// Tokens of a prompt that are computed at once: a stopped reply waits for one such chunk.
   private static let chunkSize = 128
@@ -59,8 +60,8 @@ final class ReplyMaker: @unchecked Sendable {
       ? try StreamingDecoder(text.tokenizer, after: prompt.tokens) : StreamingDecoder(text.tokenizer)
     var failure: TokenizerError?
     let shelf = shelf(adapter)
-    let drafter = shelf.drafter(for: stitch)
     let session = shelf.session(stitch)
+    let drafter = shelf.drafter(for: stitch)
     let result = try session.generate(
       prompt: prompt.tokens,
       options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling),
@@ -106,15 +107,17 @@ final class ReplyMaker: @unchecked Sendable {
     wanted.append(text.family.cheapestAnchor)
     let shelf = shelf(adapter)
     for stitch in wanted {
-      let session = shelf.session(stitch)
+      // What does not fit beside the last one is not read ahead.
+      let isLast = stitch.id == last.stitch
+      guard let session = isLast ? shelf.session(stitch) : shelf.sessionIfItFits(stitch) else { continue }
       let done = session.reuse(last.tokens)
       if done >= last.tokens.count - 1 { continue }
-      let end = min(last.tokens.count - 1, done + stride)
+      let end = min(last.tokens.count - 1, done + strides[stitch.id, default: 8])
       let start = ContinuousClock.now
       try session.evaluate(Array(last.tokens[done..<end]), logits: .none)
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      stride = max(1, min(Self.chunkSize, Int(Double(end - done) * Self.pause / max(seconds, 1e-6))))
-      return CacheStatus(tokens: shelf.cachedTokens(of: last.tokens), isReading: stitch.id == last.stitch)
+      strides[stitch.id] = max(1, min(Self.chunkSize, Int(Double(end - done) * Self.pause / max(seconds, 1e-6))))
+      return CacheStatus(tokens: shelf.cachedTokens(of: last.tokens), isReading: isLast)
     }
     return nil
   }

@@ -34,25 +34,37 @@ final class SessionShelf {
 
   /// The session of a stitch, its cache as it was left.
   func session(_ stitch: Stitch) -> InferenceSession {
-    if let index = sessions.firstIndex(where: { $0.stitch.id == stitch.id }) {
-      sessions.append(sessions.remove(at: index))
-      return sessions[sessions.count - 1].session
-    }
+    if let known = known(stitch) { return known }
+    makeRoom(for: bytes(of: stitch), besides: stitch.route.start)
+    return make(stitch)
+  }
+
+  /// The same where nothing has to be put away for it; `nil` otherwise.
+  func sessionIfItFits(_ stitch: Stitch) -> InferenceSession? {
+    if let known = known(stitch) { return known }
+    return taken + bytes(of: stitch) <= Self.mostBytes ? make(stitch) : nil
+  }
+
+  private func known(_ stitch: Stitch) -> InferenceSession? {
+    guard let index = sessions.firstIndex(where: { $0.stitch.id == stitch.id }) else { return nil }
+    sessions.append(sessions.remove(at: index))
+    return sessions[sessions.count - 1].session
+  }
+
+  private func make(_ stitch: Stitch) -> InferenceSession {
     let network = family.network(stitch.route, adapter: adapter)
     let prefix = prefix(of: stitch.route.start)
-    let shared = prefix == nil ? 0 : stitch.route.join?.prefix ?? network.stages.count
-    let bytes = network.cacheBytes(positions: family.contextLength, from: shared)
-    makeRoom(for: bytes, besides: stitch.route.start)
+    let bytes = network.cacheBytes(positions: family.contextLength, from: prefix == nil ? 0 : stitch.sharedStages(of: network))
     let session = InferenceSession(
       network: network, contextLength: family.contextLength, prefix: prefix?.cache, scratch: scratch)
     sessions.append(Shelved(stitch: stitch, session: session, bytes: bytes))
     return session
   }
 
-  /// The cheapest anchor, to guess tokens for a stitch that costs at least twice as much.
+  /// The cheapest anchor, to guess tokens for a stitch that costs at least twice as much, where there is room for both.
   func drafter(for stitch: Stitch) -> InferenceSession? {
     let cheapest = family.cheapestAnchor
-    return 2 * cheapest.flopsPerToken <= stitch.flopsPerToken ? session(cheapest) : nil
+    return 2 * cheapest.flopsPerToken <= stitch.flopsPerToken ? sessionIfItFits(cheapest) : nil
   }
 
   /// How many tokens of the beginning of a text each stop need not compute; those that only the shared blocks have
@@ -69,24 +81,38 @@ final class SessionShelf {
     return cached
   }
 
+  /// Otherwise every stitch has biases of its own from the first block on.
+  private var sharesPrefixes: Bool { (adapter?.options.scope ?? .tail) == .tail }
+
   private func prefix(of start: Int) -> Prefix? {
-    // Otherwise every stitch has biases of its own from the first block on.
-    guard (adapter?.options.scope ?? .tail) == .tail else { return nil }
+    guard sharesPrefixes else { return nil }
     if let prefix = prefixes.first(where: { $0.start == start }) { return prefix }
     let anchor = family.network(Route(start: start), adapter: adapter)
     let exits = family.exits(of: start)
-    let bytes = PrefixCache.byteCount(anchor: anchor, exits: exits, positions: family.contextLength)
-    makeRoom(for: bytes, besides: start)
     let prefix = Prefix(
-      start: start, cache: PrefixCache(anchor: anchor, exits: exits, contextLength: family.contextLength), bytes: bytes)
+      start: start, cache: PrefixCache(anchor: anchor, exits: exits, contextLength: family.contextLength),
+      bytes: PrefixCache.byteCount(anchor: anchor, exits: exits, positions: family.contextLength))
     prefixes.append(prefix)
     return prefix
   }
 
+  private var taken: Int { sessions.reduce(0) { $0 + $1.bytes } + prefixes.reduce(0) { $0 + $1.bytes } }
+
+  /// What a new session takes, with what it shares where that is not there yet.
+  private func bytes(of stitch: Stitch) -> Int {
+    let network = family.network(stitch.route, adapter: nil)
+    guard sharesPrefixes else { return network.cacheBytes(positions: family.contextLength) }
+    let own = network.cacheBytes(positions: family.contextLength, from: stitch.sharedStages(of: network))
+    let start = stitch.route.start
+    if prefixes.contains(where: { $0.start == start }) { return own }
+    return own
+      + PrefixCache.byteCount(
+        anchor: family.network(Route(start: start), adapter: nil), exits: family.exits(of: start), positions: family.contextLength)
+  }
+
   /// Puts away the sessions used longest ago, and what none of the others shares.
   private func makeRoom(for bytes: Int, besides start: Int) {
-    func taken() -> Int { sessions.reduce(0) { $0 + $1.bytes } + prefixes.reduce(0) { $0 + $1.bytes } }
-    while !sessions.isEmpty && taken() + bytes > Self.mostBytes {
+    while !sessions.isEmpty && taken + bytes > Self.mostBytes {
       sessions.removeFirst()
       prefixes.removeAll { prefix in
         prefix.start != start && !sessions.contains { $0.stitch.route.start == prefix.start }
@@ -95,14 +121,18 @@ final class SessionShelf {
   }
 }
 
+extension Stitch {
+  /// Stages of the starting anchor.
+  fileprivate func sharedStages(of network: Network) -> Int { route.join?.prefix ?? network.stages.count }
+}
+
 extension Family {
   var cheapestAnchor: Stitch { stitches.first { $0.route.join == nil }! }
 
   /// The share of a stitch's computation that is done by blocks of its starting anchor.
   fileprivate func sharedCost(of stitch: Stitch) -> Double {
     let network = network(stitch.route, adapter: nil)
-    let blocks = stitch.route.join?.prefix ?? network.stages.count
-    let shared = network.stages.prefix(blocks).reduce(0) { $0 + $1.flopsPerToken }
+    let shared = network.stages.prefix(stitch.sharedStages(of: network)).reduce(0) { $0 + $1.flopsPerToken }
     // Of an anchor's tokens nothing is left to do; the head is computed for the last one only.
     return stitch.route.join == nil ? 1 : Double(shared) / Double(network.flopsPerToken - network.head.flopsPerToken)
   }

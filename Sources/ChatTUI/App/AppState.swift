@@ -42,8 +42,10 @@ package struct AppState: Sendable, Equatable {
   package var speeds: [String: Double] = [:]
   /// Measured here: prompt tokens per second by stitch.
   package var readingSpeeds: [String: Double] = [:]
-  /// How many tokens of the conversation each stitch has cached, after the last reply.
+  /// How many tokens of the conversation each stitch has cached: after the last reply, or what was read since.
   package var cachedTokens: [String: Int] = [:]
+  /// The engine's last reply was one of this conversation.
+  var isCacheOurs = false
   /// The conversation is read again in the background, for another adapter is in use.
   package var isReadingAgain = false
   /// Moves the slider by itself.

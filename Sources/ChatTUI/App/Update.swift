@@ -67,8 +67,8 @@ extension AppState {
       // A snapshot taken into use is said in the message.
       return before.phase != status.phase || before.message != status.message ? [.describe] : []
     case .cache(let status):
-      // Not while a reply is made: its stamp will tell.
-      if activeReply == nil && contextTokens > 0 { (cachedTokens, isReadingAgain) = (status.tokens, status.isReading) }
+      // Not while a reply is made, whose stamp will tell, nor of the conversation before this one.
+      if activeReply == nil && isCacheOurs { (cachedTokens, isReadingAgain) = (status.tokens, status.isReading) }
       return []
     case .trainingRefused(let message):
       training.phase = .failed

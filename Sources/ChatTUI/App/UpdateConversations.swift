@@ -100,7 +100,7 @@ extension AppState {
     isStopping = false
     comparing = nil
     contextTokens = 0
-    cachedTokens = [:]
+    (cachedTokens, isReadingAgain, isCacheOurs) = ([:], false, false)
     hasWarnedOfContext = false
     editing = nil
     scrollToEnd()

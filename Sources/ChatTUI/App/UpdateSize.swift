@@ -14,7 +14,7 @@ package enum SwitchCost: Sendable, Equatable {
 extension AppState {
   /// Remembers what a reply showed of the machine.
   mutating func measured(_ stamp: ReplyStamp) {
-    (cachedTokens, isReadingAgain) = (stamp.cachedTokens, false)
+    (cachedTokens, isReadingAgain, isCacheOurs) = (stamp.cachedTokens, false, true)
     // Few tokens say little.
     if stamp.readTokens >= 16 && stamp.readSeconds > 0 {
       readingSpeeds[stamp.stitch] = Double(stamp.readTokens) / stamp.readSeconds
@@ -51,8 +51,6 @@ extension AppState {
   /// The family as it is now; the slider stays where it is.
   mutating func described(_ summary: FamilySummary) {
     let id = currentStop?.id
-    // Another adapter makes all caches void.
-    if summary.adapterStep != self.summary?.adapterStep { cachedTokens = [:] }
     var summary = summary
     summary.stops.sort { $0.flopsPerToken < $1.flopsPerToken }
     family = .ready(summary)

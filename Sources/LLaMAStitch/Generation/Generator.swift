@@ -131,7 +131,7 @@ extension InferenceSession {
     var speculation = drafter.map { Speculation(drafter: $0, stopTokens: options.stopTokens) }
     var text = drafter == nil ? [] : prompt
     defer { speculation?.settle(self) }
-    // The round under way, if there is one, and the tokens it has made.
+    // When the round under way began, if it is one to learn from, and the tokens it has made.
     var start: ContinuousClock.Instant?
     var made = 0
     while result.tokens.count < options.maxTokens {
@@ -158,8 +158,14 @@ extension InferenceSession {
       // One more token is sampled from what the last guess leaves.
       let room = min(options.maxTokens - result.tokens.count - 1, contextLength - position - 1, Speculation.most)
       // Reading what the drafter has missed is no measure of how it guesses.
-      let guesses = try pace.guesses && room > 0 && speculation!.catchUp(text)
-      (start, made) = (ContinuousClock.now, 0)
+      if try pace.guesses && !speculation!.catchUp(text) {
+        speculation = nil
+        logits = try evaluate(token)
+        continue
+      }
+      let guesses = pace.guesses && room > 0
+      start = guesses == pace.guesses ? ContinuousClock.now : nil
+      made = 0
       if guesses {
         logits = try speculation!.guess(after: text, atMost: room, leastProbability: leastProbability, session: self)
         result.guessedTokens += speculation!.count

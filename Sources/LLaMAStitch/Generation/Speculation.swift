@@ -107,6 +107,9 @@ struct Speculation {
   mutating func guess(
     after text: [Int], atMost limit: Int, leastProbability: Double, session: InferenceSession
   ) throws -> VectorView {
+    // The session has not seen what fails.
+    defer { if rows == nil { guesses.removeAll(keepingCapacity: true) } }
+    rows = nil
     // The drafter has read the others: see `catchUp`.
     var logits = try drafter.evaluate(text[text.count - 1])
     while guesses.count < limit, let (token, probability) = logits.mostLikely, probability >= leastProbability,

@@ -128,6 +128,12 @@ public final class InferenceSession: @unchecked Sendable {
   public func reuse(_ prompt: [Int]) -> Int {
     lock.withLock {
       let limit = prompt.count - 1
+      // Where another text has taken the place of this one before the stitching layer, what is behind it goes as well, but
+      // for a piece: to restore a long text at once would keep the listener waiting.
+      if let prefix {
+        let kept = prefix.common(history, blocks: core.plan.sharedStages)
+        if kept < history.count - chunkSize { history.removeLast(history.count - kept) }
+      }
       var common = 0
       while common < min(limit, history.count) && history[common] == prompt[common] { common += 1 }
       history.removeLast(history.count - common)
