@@ -64,7 +64,7 @@ import Testing
       #expect(second.status == 0 && second.complaint.isEmpty)
       #expect(second.text.hasPrefix("you> hello\nassistant> "))
       let third = try chat(workspace, "who are you?", options: ["--resume", String(id.dropLast(2))])
-      #expect(third.status == 0 && third.complaint.isEmpty && third.text.contains("\n[small-large@2 · "))
+      #expect(third.status == 0 && third.complaint.isEmpty && third.text.contains("\n[small-large@2 · "), "\(second.text)\(third.text)")
       let parts = try saved(workspace)
       #expect(parts.map(\.id) == [id] && parts[0].turns == whole[0].turns)
       // Nothing but the conversation is in the folder.
