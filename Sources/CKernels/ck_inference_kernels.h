@@ -170,6 +170,10 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
     }
   }
   for (; k + LANES <= columns; k += LANES) {
+    /* With one token memory is the limit, and R short streams are many to foresee: the next rows are asked for. */
+    if (T == 1)
+      for (size_t line = 0; line < R * LANES * size; line += 64)
+        __builtin_prefetch(w + R * (row_bytes + k * size) + line, 0, 3);
     v16 rows[R];
     UNROLL for (int i = 0; i < R; i++) rows[i] = NAME(load_weights)(type, w + i * row_bytes + k * size);
     UNROLL for (int j = 0; j < T; j++) {
