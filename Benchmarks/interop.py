@@ -6,6 +6,7 @@ peers/setup.sh and peers/llama_cpp.sh make what they run in. Exit code 0: all ag
 import argparse
 import json
 import math
+import os
 import pathlib
 import re
 import shutil
@@ -40,8 +41,9 @@ seed: 1
 """
 
 
-def run(*command, text=None):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, input=text)
+def run(*command, text=None, **variables):
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, input=text, env={**os.environ, **variables})
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         print(f"{' '.join(map(str, command))}: exit code {done.returncode}: {last}", file=sys.stderr)
@@ -64,15 +66,15 @@ def report(what, ok, detail):
     print(f"{'ok  ' if ok else 'FAIL'}  {what}: {detail}", flush=True)
 
 
-def stitch(*words, text=None):
-    return run(arguments.stitch, *words, text=text)
+def stitch(*words, **more):
+    return run(arguments.stitch, *words, **more)
 
 
-def scores(*model, text=TEXT):
+def scores(*model, text=TEXT, **variables):
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(text)
         file.flush()
-        return json.loads(stitch("score", file.name, "--json", *model))
+        return json.loads(stitch("score", file.name, "--json", *model, **variables))
 
 
 def margin(model, prompt, ours, theirs):
@@ -102,7 +104,8 @@ with tempfile.TemporaryDirectory(prefix="stitch-interop-") as folder:
     anchors = [row["id"] for row in json.loads(stitch("family", "show", arguments.family, "--json"))["stitches"] if "@" not in row["id"]]
     for anchor in anchors:
         chosen = ["--family", arguments.family, "--stitch", anchor]
-        ours = scores(*chosen)["nll"]
+        # The peers compute in F32: no rounding of activations to the weights' type.
+        ours = scores(*chosen, STITCH_INSTRUCTIONS="baseline")["nll"]
         tokens = [int(token) for token in stitch("tokenize", TEXT, "--model", pathlib.Path(arguments.family) / "tokenizer.model").split()]
         merged = work / f"{anchor}-hf"
         stitch("export", *chosen, "--output", merged)

@@ -8,6 +8,7 @@ extern const ck_inference ck_baseline_kernels;
 extern const ck_inference ck_avx2_kernels;
 extern const ck_inference ck_avx512_kernels;
 extern const ck_inference ck_vnni_kernels;
+extern const ck_inference ck_bfloat16_kernels;
 #endif
 
 const ck_inference *ck_inference_for(int32_t isa) {
@@ -26,6 +27,9 @@ const ck_inference *ck_inference_for(int32_t isa) {
                  : NULL;
     case CK_ISA_AVX512_VNNI:
       return ck_inference_for(CK_ISA_AVX512) && __builtin_cpu_supports("avx512vnni") ? &ck_vnni_kernels : NULL;
+    case CK_ISA_AVX512_BF16:
+      return ck_inference_for(CK_ISA_AVX512_VNNI) && __builtin_cpu_supports("avx512bf16") ? &ck_bfloat16_kernels
+                                                                                          : NULL;
 #endif
     default: return NULL;
   }

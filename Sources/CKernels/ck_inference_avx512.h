@@ -6,7 +6,7 @@
 #define WIDEN_SCALE(p) NAME(widen_scale)(p)
 #define LINEAR_ROWS 4
 #define LINEAR_TOKENS 6
-#define LINEAR_ROWS_1 8
+#define LINEAR_ROWS_1 4
 #define ATTEND_QUERIES 4
 
 #pragma clang attribute push(__attribute__((target(TARGET))), apply_to = function)

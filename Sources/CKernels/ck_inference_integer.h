@@ -37,7 +37,7 @@ static activations divide_scratch(void *scratch, size_t columns, size_t tokens) 
   return a;
 }
 
-static size_t integer_scratch(size_t columns, size_t tokens) {
+static size_t panel_scratch(size_t columns, size_t tokens) {
   const size_t blocks = columns / CK_BLOCK;
   return lines(tokens * columns) + 2 * lines(tokens * blocks * 4) + blocks * PANEL_BLOCK;
 }
@@ -45,32 +45,37 @@ static size_t integer_scratch(size_t columns, size_t tokens) {
 /* Tokens in the group that starts with token t. */
 static size_t group_size(size_t tokens, size_t t) { return tokens - t < PANEL_TOKENS ? tokens - t : PANEL_TOKENS; }
 
+/* 32 activations as bytes, their scale, and where the sum of their products starts. */
+INLINE void round_block(const float *x, int offset, __m128i *left, __m128i *right, float *scale, int32_t *start) {
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  const __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
+  /* Compared as whole numbers, what is not finite counts as largest and reaches the result through the scale. */
+  const __m512i largest = _mm512_max_epi32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
+                                           _mm512_and_si512(_mm512_castps_si512(high), magnitude));
+  const float most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest))));
+  *scale = _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(most / 127.0f), _MM_FROUND_TO_NEAREST_INT)));
+  const __m512 inverse = _mm512_set1_ps(*scale > 0 ? 127.0f / most : 0);
+  const __m512i first = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
+  const __m512i second = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
+  *left = _mm512_cvtsepi32_epi8(first);
+  *right = _mm512_cvtsepi32_epi8(second);
+  *start = most < INFINITY ? -offset * _mm512_reduce_add_epi32(_mm512_add_epi32(first, second)) : 0;
+}
+
 static void round_activations(const activations *a, const float *x, size_t x_stride, size_t columns, size_t tokens,
                               int offset) {
-  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   const size_t blocks = columns / CK_BLOCK;
   for (size_t t = 0; t < tokens; t++) {
     const size_t first = t / PANEL_TOKENS * PANEL_TOKENS, size = group_size(tokens, first), place = t - first;
     const float *row = x + t * x_stride;
     char *values = a->values + first * columns + 4 * place;
     for (size_t block = 0; block < blocks; block++) {
-      const __m512 low = _mm512_loadu_ps(row + block * CK_BLOCK), high = _mm512_loadu_ps(row + block * CK_BLOCK + 16);
-      /* Compared as whole numbers, what is not finite counts as largest and reaches the result through the scale. */
-      const __m512i largest = _mm512_max_epi32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
-                                               _mm512_and_si512(_mm512_castps_si512(high), magnitude));
-      const float most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest))));
-      const float scale =
-          _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(most / 127.0f), _MM_FROUND_TO_NEAREST_INT)));
-      const __m512 inverse = _mm512_set1_ps(scale > 0 ? 127.0f / most : 0);
-      const __m512i left = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
-      const __m512i right = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
-      int32_t fours[8];
-      _mm_storeu_si128((__m128i *)fours, _mm512_cvtsepi32_epi8(left));
-      _mm_storeu_si128((__m128i *)(fours + 4), _mm512_cvtsepi32_epi8(right));
-      for (size_t i = 0; i < 8; i++) memcpy(values + 4 * size * (8 * block + i), fours + i, 4);
       const size_t number = first * blocks + block * size + place;
-      a->scales[number] = scale;
-      a->starts[number] = most < INFINITY ? -offset * _mm512_reduce_add_epi32(_mm512_add_epi32(left, right)) : 0;
+      __m128i bytes[2];
+      round_block(row + block * CK_BLOCK, offset, bytes, bytes + 1, a->scales + number, a->starts + number);
+      int32_t fours[8];
+      memcpy(fours, bytes, sizeof fours);
+      for (size_t i = 0; i < 8; i++) memcpy(values + 4 * size * (8 * block + i), fours + i, 4);
     }
   }
 }
@@ -206,21 +211,6 @@ INLINE void panel_rows(const NAME(product) *p, const int32_t type, const activat
                        int count, size_t tokens) {
   const size_t blocks = p->columns / CK_BLOCK, block_bytes = NAME(block_bytes)(type);
   const rows16 rows = {p->weights + r * NAME(bytes_of)(type, p->columns), NAME(bytes_of)(type, p->columns), count};
-  if (tokens == 1) {
-    __m512 sum = _mm512_setzero_ps();
-    for (size_t block = 0; block < blocks; block++) {
-      /* Sixteen short streams are too many for the processor to foresee: the next rows are asked for in their order. */
-      const char *next = rows.base + PANEL_ROWS * (rows.bytes + block * block_bytes);
-      for (size_t line = 0; line < PANEL_ROWS * block_bytes; line += 64) _mm_prefetch(next + line, _MM_HINT_T0);
-      __m512i w[8], products = _mm512_set1_epi32(a->starts[block]);
-      panel_weights(type, &rows, whole, block * block_bytes + 2, w);
-      UNROLL for (int i = 0; i < 8; i++)
-        products = _mm512_dpbusd_epi32(products, w[i], broadcast(a->values + block * CK_BLOCK + 4 * i));
-      sum = add_block(sum, products, panel_scales(&rows, whole, block * block_bytes), a->scales[block]);
-    }
-    panel_store(p, r, count, 0, sum);
-    return;
-  }
   for (size_t block = 0; block < blocks; block++) {
     char *packed = a->panel + block * PANEL_BLOCK;
     panel_weights(type, &rows, whole, block * block_bytes + 2, (__m512i *)packed);
@@ -229,8 +219,14 @@ INLINE void panel_rows(const NAME(product) *p, const int32_t type, const activat
   panel_tiles(p, a, r, count, tokens);
 }
 
+#include "ck_inference_integer_single.h"
+
 INLINE void integer_linear(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1,
                            void *scratch) {
+  if (tokens == 1) {
+    single_linear(p, type, r0, r1, scratch);
+    return;
+  }
   const activations a = divide_scratch(scratch, p->columns, tokens);
   round_activations(&a, p->x, p->x_stride, p->columns, tokens, type == CK_Q8_0 ? 128 : 8);
   size_t r = r0;
@@ -238,14 +234,21 @@ INLINE void integer_linear(const NAME(product) *p, const int32_t type, size_t to
   if (r < r1) panel_rows(p, type, &a, 0, r, (int)(r1 - r), tokens);
 }
 
-static float integer_peak(size_t steps) {
-  __m512i sums[CK_PEAK_INTEGER_PRODUCTS / 64];
+/* Enough for any number of tokens up to `tokens`. */
+static size_t integer_scratch(size_t columns, size_t tokens) {
+  const size_t one = single_scratch(columns), several = panel_scratch(columns, tokens);
+  return one > several ? one : several;
+}
+
+static size_t integer_peak(size_t steps, float *answer) {
+  __m512i sums[PEAK_SUMS];
   const __m512i x = _mm512_set1_epi8((char)(steps & 1));
-  UNROLL for (int i = 0; i < CK_PEAK_INTEGER_PRODUCTS / 64; i++) sums[i] = _mm512_set1_epi32(i);
+  UNROLL for (int i = 0; i < PEAK_SUMS; i++) sums[i] = _mm512_set1_epi32(i);
   for (size_t step = 0; step < steps; step++) {
-    UNROLL for (int i = 0; i < CK_PEAK_INTEGER_PRODUCTS / 64; i++) sums[i] = _mm512_dpbusd_epi32(sums[i], x, x);
+    UNROLL for (int i = 0; i < PEAK_SUMS; i++) sums[i] = _mm512_dpbusd_epi32(sums[i], x, x);
   }
   __m512i all = _mm512_setzero_si512();
-  UNROLL for (int i = 0; i < CK_PEAK_INTEGER_PRODUCTS / 64; i++) all = _mm512_add_epi32(all, sums[i]);
-  return (float)_mm512_reduce_add_epi32(all);
+  UNROLL for (int i = 0; i < PEAK_SUMS; i++) all = _mm512_add_epi32(all, sums[i]);
+  *answer = (float)_mm512_reduce_add_epi32(all);
+  return 64 * PEAK_SUMS * steps;
 }

@@ -8,6 +8,7 @@
      WIDEN_SCALE(p) one half-precision number at p, as float
      LINEAR_ROWS, LINEAR_TOKENS   the tile of a matrix product, LINEAR_ROWS_1 its rows where there is one token
      INTEGER_PRODUCTS   if quantised weights meet rounded activations, see ck_inference_integer.h
+     BFLOAT16_PRODUCTS  if BF16 weights do, see ck_inference_bfloat16.h
      ATTEND_QUERIES the queries that share a pass over the cache
    Tiles are chosen so that all their sums stay in registers; they do not change any result. */
 
@@ -34,6 +35,9 @@ typedef uint8_t b16u __attribute__((vector_size(16), aligned(1)));
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define LANES 16
+
+/* Sums that `peak` keeps in registers. */
+#define PEAK_SUMS 12
 
 /* ---- loading ---------------------------------------------------------------------------------------------- */
 
@@ -143,21 +147,48 @@ typedef struct {
   float scale;
   const float *bias;
   int32_t accumulate;
+  const char *rounded; /* x as BF16, rows of rounded_bytes; where weights meet it */
+  size_t rounded_bytes;
 } NAME(product);
 
-/* R rows from r, T tokens from t. R, T and type are constants where this is inlined. */
-INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, const int T, size_t r, size_t t) {
+#ifdef BFLOAT16_PRODUCTS
+#include "ck_inference_bfloat16.h"
+#endif
+
+/* Rows that meet every token before the next ones come, at most; the sums of one strip are kept in between. */
+#define BLOCK_ROWS 64
+
+/* Columns at once, so that those of LINEAR_TOKENS tokens stay in the first-level cache. */
+INLINE size_t NAME(columns_at_once)(const int32_t type) {
+#ifdef BFLOAT16_PRODUCTS
+  if (type == CK_BF16) return 2048;
+#endif
+  return type == CK_F32 ? 512 : 1024;
+}
+
+/* With one token memory is the limit, and R short streams are many to foresee: the next rows are asked for, in the
+   order they lie in memory. */
+INLINE void NAME(foresee)(const char *w, const int R, const int T, size_t row_bytes, size_t place, size_t bytes) {
+  if (T == 1)
+    for (size_t line = 0; line < R * bytes; line += 64) __builtin_prefetch(w + R * (row_bytes + place) + line, 0, 3);
+}
+
+/* Columns [from, to) of R rows from r and T tokens from t, added to the sums in `kept` unless `from` is 0. The last
+   columns complete the products; sums of others are kept for the next. R, T and type are constants where this is
+   inlined. */
+INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, const int T, size_t r, size_t t,
+                       size_t from, size_t to, v16 *kept) {
   const size_t size = NAME(size_of)(type);
-  const size_t columns = p->columns, row_bytes = NAME(bytes_of)(type, columns), x_stride = p->x_stride;
+  const size_t row_bytes = NAME(bytes_of)(type, p->columns), x_stride = p->x_stride;
   const char *w = p->weights + r * row_bytes;
   const float *x = p->x + t * x_stride;
   v16 sums[R][T];
   UNROLL for (int i = 0; i < R; i++) {
-    UNROLL for (int j = 0; j < T; j++) sums[i][j] = (v16){0};
+    UNROLL for (int j = 0; j < T; j++) sums[i][j] = from == 0 ? (v16){0} : kept[i * T + j];
   }
-  size_t k = 0;
+  size_t k = from;
   if (type >= CK_Q8_0) {
-    for (; k < columns; k += CK_BLOCK) {
+    for (; k < to; k += CK_BLOCK) {
       UNROLL for (int half = 0; half < 2; half++) {
         v16 rows[R];
         UNROLL for (int i = 0; i < R; i++)
@@ -169,11 +200,31 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
       }
     }
   }
-  for (; k + LANES <= columns; k += LANES) {
-    /* With one token memory is the limit, and R short streams are many to foresee: the next rows are asked for. */
-    if (T == 1)
-      for (size_t line = 0; line < R * LANES * size; line += 64)
-        __builtin_prefetch(w + R * (row_bytes + k * size) + line, 0, 3);
+#ifdef BFLOAT16_PRODUCTS
+  if (type == CK_BF16) {
+    const char *rounded = p->rounded + t * p->rounded_bytes;
+    for (; k + 2 * LANES <= to; k += 2 * LANES) {
+      NAME(foresee)(w, R, T, row_bytes, k * size, 64);
+      pairs rows[R];
+      UNROLL for (int i = 0; i < R; i++) rows[i] = load_pairs(w + i * row_bytes + k * size);
+      UNROLL for (int j = 0; j < T; j++) {
+        pairs token = load_pairs(rounded + j * p->rounded_bytes + k * size);
+        UNROLL for (int i = 0; i < R; i++) sums[i][j] = add_pairs(sums[i][j], rows[i], token);
+      }
+    }
+    if (k < to) {
+      pairs rows[R];
+      UNROLL for (int i = 0; i < R; i++) rows[i] = load_pairs_part(w + i * row_bytes + k * size, to - k);
+      UNROLL for (int j = 0; j < T; j++) {
+        pairs token = load_pairs_part(rounded + j * p->rounded_bytes + k * size, to - k);
+        UNROLL for (int i = 0; i < R; i++) sums[i][j] = add_pairs(sums[i][j], rows[i], token);
+      }
+      k = to;
+    }
+  }
+#endif
+  for (; k + LANES <= to; k += LANES) {
+    NAME(foresee)(w, R, T, row_bytes, k * size, LANES * size);
     v16 rows[R];
     UNROLL for (int i = 0; i < R; i++) rows[i] = NAME(load_weights)(type, w + i * row_bytes + k * size);
     UNROLL for (int j = 0; j < T; j++) {
@@ -181,14 +232,20 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
       UNROLL for (int i = 0; i < R; i++) sums[i][j] = FMA(rows[i], token, sums[i][j]);
     }
   }
-  if (k < columns) {
+  if (k < to) {
     v16 rows[R];
     UNROLL for (int i = 0; i < R; i++)
-      rows[i] = NAME(load_part)(type, w + i * row_bytes + k * size, columns - k);
+      rows[i] = NAME(load_part)(type, w + i * row_bytes + k * size, to - k);
     UNROLL for (int j = 0; j < T; j++) {
-      v16 token = NAME(load_part)(CK_F32, (const char *)(x + j * x_stride + k), columns - k);
+      v16 token = NAME(load_part)(CK_F32, (const char *)(x + j * x_stride + k), to - k);
       UNROLL for (int i = 0; i < R; i++) sums[i][j] = FMA(rows[i], token, sums[i][j]);
     }
+  }
+  if (to < p->columns) {
+    UNROLL for (int i = 0; i < R; i++) {
+      UNROLL for (int j = 0; j < T; j++) kept[i * T + j] = sums[i][j];
+    }
+    return;
   }
   const float scale = p->scale;
   UNROLL for (int j = 0; j < T; j++) {
@@ -214,40 +271,45 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
   }
 }
 
-/* Rows [r0, r1) of T tokens from t. */
+/* Rows [r0, r1) of T tokens from t, with one token all columns at once; else as many as leave the tokens' part in the
+   first-level cache. */
 INLINE void NAME(strip)(const NAME(product) *p, const int32_t type, const int R, const int T, size_t r0, size_t r1,
-                        size_t t) {
-  size_t r = r0;
-  for (; r + R <= r1; r += R) NAME(tile)(p, type, R, T, r, t);
-  if (R > 4)
-    for (; r + 4 <= r1; r += 4) NAME(tile)(p, type, 4, T, r, t);
-  for (; r < r1; r++) NAME(tile)(p, type, 1, T, r, t);
+                        size_t t, v16 *kept) {
+  const size_t at_once = T == 1 ? p->columns : NAME(columns_at_once)(type);
+  for (size_t from = 0; from < p->columns; from += at_once) {
+    const size_t to = p->columns - from > at_once ? from + at_once : p->columns;
+    size_t r = r0;
+    for (; r + R <= r1; r += R) NAME(tile)(p, type, R, T, r, t, from, to, kept + (r - r0) * T);
+    for (; r < r1; r++) NAME(tile)(p, type, 1, T, r, t, from, to, kept + (r - r0) * T);
+  }
 }
 
 INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1) {
   if (tokens == 1) {
-    NAME(strip)(p, type, LINEAR_ROWS_1, 1, r0, r1, 0);
+    NAME(strip)(p, type, LINEAR_ROWS_1, 1, r0, r1, 0, NULL);
     return;
   }
   /* As many rows as fit half of a small second-level cache: they meet every token before the next ones come. */
   size_t row_bytes = NAME(bytes_of)(type, p->columns) + 1;
   size_t block = (128 * 1024 / row_bytes + 8) / 8 * 8;
+  if (block > BLOCK_ROWS) block = BLOCK_ROWS;
+  v16 kept[BLOCK_ROWS * LINEAR_TOKENS];
   for (size_t start = r0; start < r1; start += block) {
     size_t end = start + block < r1 ? start + block : r1;
     size_t t = 0;
     for (; t + LINEAR_TOKENS <= tokens; t += LINEAR_TOKENS)
-      NAME(strip)(p, type, LINEAR_ROWS, LINEAR_TOKENS, start, end, t);
+      NAME(strip)(p, type, LINEAR_ROWS, LINEAR_TOKENS, start, end, t, kept);
     switch (tokens - t) {
 #if LINEAR_TOKENS > 5
-      case 5: NAME(strip)(p, type, LINEAR_ROWS, 5, start, end, t); break;
-      case 4: NAME(strip)(p, type, LINEAR_ROWS, 4, start, end, t); break;
-      case 3: NAME(strip)(p, type, LINEAR_ROWS, 3, start, end, t); break;
+      case 5: NAME(strip)(p, type, LINEAR_ROWS, 5, start, end, t, kept); break;
+      case 4: NAME(strip)(p, type, LINEAR_ROWS, 4, start, end, t, kept); break;
+      case 3: NAME(strip)(p, type, LINEAR_ROWS, 3, start, end, t, kept); break;
 #endif
 #if LINEAR_TOKENS > 2
-      case 2: NAME(strip)(p, type, LINEAR_ROWS, 2, start, end, t); break;
+      case 2: NAME(strip)(p, type, LINEAR_ROWS, 2, start, end, t, kept); break;
 #endif
 #if LINEAR_TOKENS > 1
-      case 1: NAME(strip)(p, type, LINEAR_ROWS_1, 1, start, end, t); break;
+      case 1: NAME(strip)(p, type, LINEAR_ROWS_1, 1, start, end, t, kept); break;
 #endif
       default: break;
     }
@@ -262,6 +324,9 @@ static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) 
 #ifdef INTEGER_PRODUCTS
   if (type >= CK_Q8_0) return integer_scratch(columns, tokens);
 #endif
+#ifdef BFLOAT16_PRODUCTS
+  if (type == CK_BF16) return rounded_bytes(columns) * tokens;
+#endif
   (void)type, (void)columns, (void)tokens;
   return 0;
 }
@@ -269,7 +334,7 @@ static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) 
 static void NAME(linear)(int32_t type, const void *weights, size_t columns, const float *x, size_t x_stride,
                          size_t tokens, float *y, size_t y_stride, size_t r0, size_t r1, float scale,
                          const float *bias, int32_t accumulate, void *scratch) {
-  NAME(product) p = {weights, columns, x, x_stride, y, y_stride, scale, bias, accumulate};
+  NAME(product) p = {weights, columns, x, x_stride, y, y_stride, scale, bias, accumulate, scratch, 0};
 #ifdef INTEGER_PRODUCTS
   switch (type) {
     case CK_Q8_0: integer_linear(&p, CK_Q8_0, tokens, r0, r1, scratch); return;
@@ -277,7 +342,12 @@ static void NAME(linear)(int32_t type, const void *weights, size_t columns, cons
     default: break;
   }
 #endif
-  (void)scratch;
+#ifdef BFLOAT16_PRODUCTS
+  if (type == CK_BF16) {
+    p.rounded_bytes = rounded_bytes(columns);
+    round_to_bfloat16(x, x_stride, columns, tokens, scratch);
+  }
+#endif
   switch (type) {
     case CK_F32: NAME(linear_of)(&p, CK_F32, tokens, r0, r1); break;
     case CK_F16: NAME(linear_of)(&p, CK_F16, tokens, r0, r1); break;
@@ -287,15 +357,23 @@ static void NAME(linear)(int32_t type, const void *weights, size_t columns, cons
   }
 }
 
-static float NAME(peak)(size_t steps) {
-  v16 sums[CK_PEAK_PRODUCTS / LANES], x = (v16){0} + 1e-3f;
-  UNROLL for (int i = 0; i < CK_PEAK_PRODUCTS / LANES; i++) sums[i] = (v16){0} + (float)i;
+static size_t NAME(peak)(int32_t type, size_t steps, float *answer) {
+#ifdef INTEGER_PRODUCTS
+  if (type >= CK_Q8_0) return integer_peak(steps, answer);
+#endif
+#ifdef BFLOAT16_PRODUCTS
+  if (type == CK_BF16) return bfloat16_peak(steps, answer);
+#endif
+  (void)type;
+  v16 sums[PEAK_SUMS], x = (v16){0} + 1e-3f;
+  UNROLL for (int i = 0; i < PEAK_SUMS; i++) sums[i] = (v16){0} + (float)i;
   for (size_t step = 0; step < steps; step++) {
-    UNROLL for (int i = 0; i < CK_PEAK_PRODUCTS / LANES; i++) sums[i] = FMA(sums[i], x, x);
+    UNROLL for (int i = 0; i < PEAK_SUMS; i++) sums[i] = FMA(sums[i], x, x);
   }
   v16 all = {0};
-  UNROLL for (int i = 0; i < CK_PEAK_PRODUCTS / LANES; i++) all += sums[i];
-  return NAME(sum)(all);
+  UNROLL for (int i = 0; i < PEAK_SUMS; i++) all += sums[i];
+  *answer = NAME(sum)(all);
+  return LANES * PEAK_SUMS * steps;
 }
 
 /* ---- exponential ------------------------------------------------------------------------------------------- */
@@ -395,10 +473,5 @@ static void NAME(widen)(int32_t type, const void *weights, size_t count, float *
 
 const ck_inference NAME(kernels) = {
     ISA, NAME(linear), NAME(linear_scratch), NAME(peak),
-#ifdef INTEGER_PRODUCTS
-    integer_peak,
-#else
-    NULL,
-#endif
     NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen),
 };

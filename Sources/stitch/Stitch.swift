@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LLaMAStitch
 
 /// The command line. Every command is a file of its own; this one holds what they share: parsing, errors, exit codes.
 @main
@@ -36,6 +37,7 @@ struct Stitch: AsyncParsableCommand {
     var command: any ParsableCommand
     do { command = try parseAsRoot() } catch { end(with: error, hint: " (see '\(helpCommand(for: error))')") }
     do {
+      try InferenceKernels.check()
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {

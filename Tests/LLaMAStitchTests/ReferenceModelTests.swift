@@ -15,6 +15,8 @@ enum Fixtures {
   struct Expected: Decodable {
     let tokens: [Int]
     let nll: [Double]
+    /// Computed in BF16 instead of F32.
+    let nll_bfloat16: [Double]?
   }
 
   static let names = [
@@ -33,8 +35,13 @@ enum Fixtures {
         network: network, contextLength: 128, chunkSize: 16, pool: .shared, kernels: kernels)
       let found = try Scorer.negativeLogLikelihoods(of: expected.tokens, session: session)
       #expect(found.count == expected.nll.count)
-      let difference = zip(found, expected.nll).map { abs($0 - $1) }.reduce(0, +) / Double(found.count)
-      #expect(difference < 1e-4, "\(name), \(kernels.name): mean difference \(difference)")
+      func difference(_ other: [Double]) -> Double {
+        zip(other, expected.nll).map { abs($0 - $1) }.reduce(0, +) / Double(other.count)
+      }
+      // Where activations are rounded to BF16 as the weights are, nearer to F32 than what rounds everything.
+      let bound =
+        kernels.rounds(.bf16) ? expected.nll_bfloat16.map { 0.75 * difference($0) } ?? 1e-4 : 1e-4
+      #expect(difference(found) < bound, "\(name), \(kernels.name): mean difference \(difference(found))")
     }
   }
 

@@ -1,7 +1,8 @@
 /* Kernels of inference: fixed order of summation, so that results do not depend on the batch.
 
    Each sum over k keeps 16 partial sums (k mod 16) that grow in the order of k, and joins them in a fixed tree; with
-   VNNI and quantised weights it is the sum of exact sums of blocks, in their order.
+   VNNI and quantised weights it is the sum of exact sums of blocks, in their order; with BF16 and such weights a
+   partial sum (k / 2 mod 16) grows by two products at once.
    How many tokens, rows or threads take part only decides which sums are computed side by side, never how one of
    them is computed: a token's result is the same bits alone and in any batch. It may differ between instruction
    sets without and with fused multiply-add. */
@@ -17,15 +18,12 @@ enum {
   CK_ISA_AVX2 = 1,        /* AVX2, FMA, F16C */
   CK_ISA_AVX512 = 2,      /* AVX-512 F, BW, VL, DQ */
   CK_ISA_AVX512_VNNI = 3, /* and VNNI */
-  CK_ISA_COUNT = 4
+  CK_ISA_AVX512_BF16 = 4, /* and BF16 */
+  CK_ISA_COUNT = 5
 };
 
 /* Types of weights; for the last two see ck_quantization.h. */
 enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4 };
-
-/* Products of a step of `peak` and of `integer_peak`. */
-#define CK_PEAK_PRODUCTS 192
-#define CK_PEAK_INTEGER_PRODUCTS 768
 
 /* Positions whose keys lie side by side: keys are stored [position / 16][dimension][position % 16], so that a query
    meets 16 of them without a horizontal sum. */
@@ -51,17 +49,16 @@ typedef struct ck_inference {
   int32_t isa;
 
   /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0. With VNNI, x
-     is rounded to blocks of 8 bits where the weights are quantised. scratch: linear_scratch bytes, 64-byte aligned;
-     may be NULL where that is 0. */
+     is rounded to blocks of 8 bits where the weights are quantised; with BF16, to BF16 where they are that.
+     scratch: linear_scratch bytes for as many tokens or more, 64-byte aligned; may be NULL where that is 0. */
   void (*_Nonnull linear)(int32_t type, const void *_Nonnull weights, size_t columns, const float *_Nonnull x,
                           size_t x_stride, size_t tokens, float *_Nonnull y, size_t y_stride, size_t r0, size_t r1,
                           float scale, const float *_Nullable bias, int32_t accumulate, void *_Nullable scratch);
   size_t (*_Nonnull linear_scratch)(int32_t type, size_t columns, size_t tokens);
 
-  /* Multiplies and adds in registers alone: what a kernel could do at most. `steps` times CK_PEAK_PRODUCTS products of
-     floats, or CK_PEAK_INTEGER_PRODUCTS of bytes (NULL without VNNI); the answer means nothing. */
-  float (*_Nonnull peak)(size_t steps);
-  float (*_Nullable integer_peak)(size_t steps);
+  /* Multiplies and adds in registers alone, as products of weights of that type do: the most a kernel could do. Returns
+     the number of products; `answer` means nothing. */
+  size_t (*_Nonnull peak)(int32_t type, size_t steps, float *_Nonnull answer);
 
   /* Causal attention of tokens [t0, t1) of one head. scratch: ck_attention_scratch(position + t1) floats. */
   void (*_Nonnull attend)(const ck_attention *_Nonnull head, size_t t0, size_t t1, float *_Nonnull scratch);

@@ -1,4 +1,5 @@
 import CKernels
+import Foundation
 
 /// The kernels of one instruction set, and the plain-memory descriptions they work on.
 ///
@@ -8,8 +9,25 @@ package struct InferenceKernels: @unchecked Sendable {
   // `@unchecked Sendable`: points to a constant table of functions.
   let table: UnsafePointer<ck_inference>
 
-  /// For the widest instruction set of this processor.
-  package static let best = InferenceKernels(table: ck_inference_best())
+  /// The variable that names the instruction set to use, for comparisons.
+  private static let variable = "STITCH_INSTRUCTIONS"
+
+  /// For the widest instruction set of this processor, or the one that `STITCH_INSTRUCTIONS` names.
+  package static let best = (try? chosen()) ?? InferenceKernels(table: ck_inference_best())
+
+  /// - Throws: `InstructionsError` if the variable names what this processor does not have.
+  package static func check() throws { _ = try chosen() }
+
+  private static func chosen() throws -> InferenceKernels {
+    guard let name = ProcessInfo.processInfo.environment[variable], !name.isEmpty else {
+      return InferenceKernels(table: ck_inference_best())
+    }
+    func spelled(_ kernels: InferenceKernels) -> String { kernels.name.lowercased().replacing(" ", with: "-") }
+    guard let found = available.first(where: { spelled($0) == name.lowercased() }) else {
+      throw InstructionsError(variable: variable, name: name, available: available.map(spelled))
+    }
+    return found
+  }
 
   /// For every instruction set this processor has.
   package static var available: [InferenceKernels] {
@@ -19,11 +37,18 @@ package struct InferenceKernels: @unchecked Sendable {
   /// What the kernels are compiled for.
   package var name: String {
     switch Int(table.pointee.isa) {
+    case Int(CK_ISA_AVX512_BF16): "AVX-512 BF16"
     case Int(CK_ISA_AVX512_VNNI): "AVX-512 VNNI"
     case Int(CK_ISA_AVX512): "AVX-512"
     case Int(CK_ISA_AVX2): "AVX2"
     default: "baseline"
     }
+  }
+
+  /// Whether activations are rounded where they meet weights of `type`.
+  package func rounds(_ type: ElementType) -> Bool {
+    let isa = Int(table.pointee.isa)
+    return type.isQuantized ? isa >= Int(CK_ISA_AVX512_VNNI) : type == .bf16 && isa >= Int(CK_ISA_AVX512_BF16)
   }
 
   /// `y[t, r] (+)= scale · Σ W[r, k] x[t, k] + bias[r]` for the rows in `range`.
@@ -39,9 +64,9 @@ package struct InferenceKernels: @unchecked Sendable {
       range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0, scratch?.base)
   }
 
-  /// Bytes of scratch that `linear` needs for quantised weights of so many columns.
+  /// Bytes of scratch that `linear` needs for BF16 and quantised weights of so many columns, and up to so many tokens.
   func linearScratch(columns: Int, tokens: Int) -> Int {
-    [CK_Q8_0, CK_Q4_0].map { table.pointee.linear_scratch(Int32($0), columns, tokens) }.max()!
+    [CK_BF16, CK_Q8_0, CK_Q4_0].map { table.pointee.linear_scratch(Int32($0), columns, tokens) }.max()!
   }
 
   @inline(__always)
@@ -226,4 +251,15 @@ struct PlainArray<Element: BitwiseCopyable> {
   }
 
   func deallocate() { base.deallocate() }
+}
+
+/// An instruction set was asked for that this processor does not have.
+package struct InstructionsError: Error, Equatable, CustomStringConvertible {
+  var variable: String
+  var name: String
+  var available: [String]
+
+  package var description: String {
+    "\(variable): no instruction set “\(name)” here; there are \(available.joined(separator: ", "))"
+  }
 }

@@ -8,7 +8,7 @@ public enum KernelBenchmark {
     public var tokens: Int
     /// 10⁹ products and sums a second, two operations each.
     public var gflops: Double
-    /// Of multiplications and additions in registers alone: of floats, or of bytes where products are of bytes.
+    /// Of multiplications and additions in registers alone, of floats, pairs of BF16 or bytes, as the product's.
     public var share_of_peak: Double
     /// 10⁹ bytes of weights a second.
     public var gigabytes: Double
@@ -29,21 +29,19 @@ public enum KernelBenchmark {
     var found: [Row] = []
     for kernels in InferenceKernels.available {
       let table = kernels.table.pointee
-      let floatPeak = rate(products: Int(CK_PEAK_PRODUCTS) * 100_000, seconds) { _ = table.peak(100_000) }
-      let integerPeak = table.integer_peak.map { peak in
-        rate(products: Int(CK_PEAK_INTEGER_PRODUCTS) * 100_000, seconds) { _ = peak(100_000) }
-      }
       for type in [ElementType.f32, .f16, .bf16, .q8_0, .q4_0] {
         let matrix = weights(values.matrix(rows: rows, columns: columns), as: type)
         let weights = WeightPointer(matrix)
+        var answer: Float = 0
+        let peak = rate(seconds) { table.peak(weights.type, 100_000, &answer) }
         for tokens in [1, 8, 128] {
           let scratch = FloatBuffer(count: max(1, kernels.linearScratch(columns: columns, tokens: tokens) / 4))
-          let operations = rate(products: rows * columns * tokens, seconds) {
+          let operations = rate(seconds) {
             kernels.linear(
               weights, Rows(x, stride: columns), tokens: tokens, into: Rows(y, stride: rows), rows: 0..<rows,
               scratch: ScratchPointer(scratch))
+            return rows * columns * tokens
           }
-          let peak = type.isQuantized ? integerPeak ?? floatPeak : floatPeak
           found.append(
             Row(
               instructions: kernels.name, type: type.rawValue, tokens: tokens, gflops: operations / 1e9,
@@ -74,13 +72,13 @@ public enum KernelBenchmark {
       bytes: ByteView(matrix: stored.matrix(rows: 1, columns: stored.count)))
   }
 
-  /// Operations a second, two for each product; the fastest of several runs.
-  private static func rate(products: Int, _ seconds: Double, _ body: () -> Void) -> Double {
+  /// Operations a second, two for each product that `body` makes and counts; the fastest of several runs.
+  private static func rate(_ seconds: Double, _ body: () -> Int) -> Double {
     let clock = ContinuousClock()
     var best = Double.infinity
     let start = clock.now
-    body()
-    repeat { best = min(best, clock.measure(body) / .seconds(1)) } while clock.now - start < .seconds(seconds)
+    var products = body()
+    repeat { best = min(best, clock.measure { products = body() } / .seconds(1)) } while clock.now - start < .seconds(seconds)
     return Double(2 * products) / best
   }
 }

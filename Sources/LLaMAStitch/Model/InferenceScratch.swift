@@ -109,7 +109,7 @@ final class Workspace: @unchecked Sendable {
         buffers.append(buffer)
         return FloatPointer(buffer)
       })
-    let productBytes = kernels.linearScratch(columns: widths.quantizedColumns, tokens: tokens)
+    let productBytes = kernels.linearScratch(columns: widths.roundedColumns, tokens: tokens)
     products = PlainArray(
       (0..<threads).map { _ in
         let buffer = FloatBuffer(count: productBytes / MemoryLayout<Float>.size)

@@ -78,14 +78,14 @@ final class NetworkPlan: @unchecked Sendable {
     var keyValue = 0
     var intermediate = 0
     var rank = 0
-    /// Of quantised weights.
-    var quantizedColumns = 0
+    /// Of weights that activations may be rounded for.
+    var roundedColumns = 0
 
     func union(_ other: Widths) -> Widths {
       Widths(
         hidden: max(hidden, other.hidden), query: max(query, other.query), keyValue: max(keyValue, other.keyValue),
         intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank),
-        quantizedColumns: max(quantizedColumns, other.quantizedColumns))
+        roundedColumns: max(roundedColumns, other.roundedColumns))
     }
   }
 
@@ -108,7 +108,9 @@ final class NetworkPlan: @unchecked Sendable {
     func note(_ projection: Projection) {
       widest.rank = max(widest.rank, projection.lowRank?.rank ?? 0)
       let weight = projection.weight
-      if weight.elementType.isQuantized { widest.quantizedColumns = max(widest.quantizedColumns, weight.columns) }
+      if weight.elementType.isQuantized || weight.elementType == .bf16 {
+        widest.roundedColumns = max(widest.roundedColumns, weight.columns)
+      }
     }
     var plans: [StagePlan] = []
     var before = [0]

@@ -5,7 +5,8 @@ Needs:  pip install torch transformers safetensors
 Run:    python make_models.py            (writes the directories beside this file)
 
 Each directory is a Hugging Face model plus `expected.json`: `tokens`, and `nll`, the negative log-likelihood of each
-token but the first, computed by transformers in F32 from the stored weights.
+token but the first, computed by transformers in F32 from the stored weights; of one in BF16 also `nll_bfloat16`,
+computed in BF16.
 """
 
 import json
@@ -51,12 +52,18 @@ def make(name, length=40, dtype=torch.float32, old_rope=None, shards=None, edit=
         file.chmod(0o644)
 
     tokens = [1] + torch.randint(3, config.vocab_size, (length - 1,)).tolist()
-    with torch.no_grad():
-        # Loaded anew: casting a model also rounds its rotary frequencies, which no checkpoint holds.
-        model = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
-        logits = model(torch.tensor([tokens])).logits[0].double()
-    nll = -torch.log_softmax(logits[:-1], dim=-1)[range(length - 1), tokens[1:]]
-    (directory / "expected.json").write_text(json.dumps({"tokens": tokens, "nll": nll.tolist()}))
+
+    def nll(compute):
+        with torch.no_grad():
+            # Loaded anew: casting a model also rounds its rotary frequencies, which no checkpoint holds.
+            model = LlamaForCausalLM.from_pretrained(directory, dtype=compute).eval()
+            logits = model(torch.tensor([tokens])).logits[0].double()
+        return (-torch.log_softmax(logits[:-1], dim=-1)[range(length - 1), tokens[1:]]).tolist()
+
+    expected = {"tokens": tokens, "nll": nll(torch.float32)}
+    if dtype == torch.bfloat16:
+        expected["nll_bfloat16"] = nll(torch.bfloat16)
+    (directory / "expected.json").write_text(json.dumps(expected))
 
     path = directory / "config.json"
     written = json.loads(path.read_text())
