@@ -1,17 +1,21 @@
 /* Attention, written once for each instruction set: part of ck_inference_kernels.h, which defines what is used here. */
 
+/* Sixteen of the numbers at `base`, from the one with that index. */
+INLINE v16 NAME(load_cached)(const int32_t type, const void *base, size_t index) {
+  return type == CK_F16 ? WIDEN_F16((const char *)base + 2 * index) : NAME(load)((const float *)base + index);
+}
+
 /* Scores of Q queries with B blocks of keys, times scale, to scores[q · width + 16 · b]. */
-INLINE void NAME(score)(const ck_attention *a, const int Q, const int B, const float *queries, size_t block,
-                        float *scores, size_t width) {
+INLINE void NAME(score)(const ck_attention *a, const int32_t type, const int Q, const int B, const float *queries,
+                        size_t block, float *scores, size_t width) {
   const size_t dimension = a->head_dimension, query_stride = a->query_stride;
-  const float *keys = a->keys + block * dimension * CK_KEY_BLOCK;
   v16 sums[Q][B];
   UNROLL for (int q = 0; q < Q; q++) {
     UNROLL for (int b = 0; b < B; b++) sums[q][b] = (v16){0};
   }
   for (size_t d = 0; d < dimension; d++) {
     v16 key[B];
-    UNROLL for (int b = 0; b < B; b++) key[b] = NAME(load)(keys + (b * dimension + d) * CK_KEY_BLOCK);
+    UNROLL for (int b = 0; b < B; b++) key[b] = NAME(load_cached)(type, a->keys, ((block + b) * dimension + d) * CK_KEY_BLOCK);
     UNROLL for (int q = 0; q < Q; q++) {
       v16 query = (v16){0} + queries[q * query_stride + d];
       UNROLL for (int b = 0; b < B; b++) sums[q][b] = FMA(key[b], query, sums[q][b]);
@@ -55,10 +59,9 @@ INLINE float NAME(soften)(float *scores, size_t count) {
 }
 
 /* Columns [column, column + 16 V) of the outputs of Q queries. Even and odd positions have a sum each. */
-INLINE void NAME(mix)(const ck_attention *a, const int Q, const int V, const float *scores, size_t width,
-                      const float *inverse, size_t shortest, size_t column, float *output) {
+INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, const int V, const float *scores,
+                      size_t width, const float *inverse, size_t shortest, size_t column, float *output) {
   const size_t stride = a->value_stride;
-  const float *values = a->values + column;
   v16 even[Q][V], odd[Q][V];
   UNROLL for (int q = 0; q < Q; q++) {
     UNROLL for (int v = 0; v < V; v++) {
@@ -68,11 +71,11 @@ INLINE void NAME(mix)(const ck_attention *a, const int Q, const int V, const flo
   }
   size_t j = 0;
   for (; j + 2 <= shortest; j += 2) {
-    const float *row = values + j * stride;
+    const size_t row = j * stride + column;
     v16 first[V], second[V];
     UNROLL for (int v = 0; v < V; v++) {
-      first[v] = NAME(load)(row + v * LANES);
-      second[v] = NAME(load)(row + stride + v * LANES);
+      first[v] = NAME(load_cached)(type, a->values, row + v * LANES);
+      second[v] = NAME(load_cached)(type, a->values, row + stride + v * LANES);
     }
     UNROLL for (int q = 0; q < Q; q++) {
       v16 s0 = (v16){0} + scores[q * width + j], s1 = (v16){0} + scores[q * width + j + 1];
@@ -87,7 +90,7 @@ INLINE void NAME(mix)(const ck_attention *a, const int Q, const int V, const flo
     for (size_t i = j; i < shortest + q; i++) {
       v16 s = (v16){0} + scores[q * width + i];
       UNROLL for (int v = 0; v < V; v++) {
-        v16 value = NAME(load)(values + i * stride + v * LANES);
+        v16 value = NAME(load_cached)(type, a->values, i * stride + column + v * LANES);
         if (i % 2 == 0)
           even[q][v] = FMA(value, s, even[q][v]);
         else
@@ -106,27 +109,34 @@ INLINE void NAME(mix)(const ck_attention *a, const int Q, const int V, const flo
   }
 }
 
-INLINE void NAME(attend_tile)(const ck_attention *a, const int Q, const int B, const int V, size_t t,
-                              float *scratch) {
+INLINE void NAME(attend_tile)(const ck_attention *a, const int32_t type, const int Q, const int B, const int V,
+                              size_t t, float *scratch) {
   const size_t shortest = a->position + t + 1, longest = shortest + Q - 1;
   const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
   const float *queries = a->queries + t * a->query_stride;
   size_t block = 0;
-  for (; block + B <= blocks; block += B) NAME(score)(a, Q, B, queries, block, scratch, width);
-  for (; block < blocks; block++) NAME(score)(a, Q, 1, queries, block, scratch, width);
+  for (; block + B <= blocks; block += B) NAME(score)(a, type, Q, B, queries, block, scratch, width);
+  for (; block < blocks; block++) NAME(score)(a, type, Q, 1, queries, block, scratch, width);
   float inverse[Q];
   for (int q = 0; q < Q; q++) inverse[q] = NAME(soften)(scratch + q * width, shortest + q);
   float *output = a->output + t * a->output_stride;
   const size_t dimension = a->head_dimension;
   size_t column = 0;
   for (; column + (V - 1) * LANES < dimension; column += V * LANES)
-    NAME(mix)(a, Q, V, scratch, width, inverse, shortest, column, output);
+    NAME(mix)(a, type, Q, V, scratch, width, inverse, shortest, column, output);
   for (; column < dimension; column += LANES)
-    NAME(mix)(a, Q, 1, scratch, width, inverse, shortest, column, output);
+    NAME(mix)(a, type, Q, 1, scratch, width, inverse, shortest, column, output);
+}
+
+INLINE void NAME(attend_of)(const ck_attention *a, const int32_t type, size_t t0, size_t t1, float *scratch) {
+  size_t t = t0;
+  for (; t + ATTEND_QUERIES <= t1; t += ATTEND_QUERIES) NAME(attend_tile)(a, type, ATTEND_QUERIES, 4, 2, t, scratch);
+  for (; t < t1; t++) NAME(attend_tile)(a, type, 1, 4, 4, t, scratch);
 }
 
 static void NAME(attend)(const ck_attention *a, size_t t0, size_t t1, float *scratch) {
-  size_t t = t0;
-  for (; t + ATTEND_QUERIES <= t1; t += ATTEND_QUERIES) NAME(attend_tile)(a, ATTEND_QUERIES, 4, 2, t, scratch);
-  for (; t < t1; t++) NAME(attend_tile)(a, 1, 4, 4, t, scratch);
+  if (a->cache_type == CK_F16)
+    NAME(attend_of)(a, CK_F16, t0, t1, scratch);
+  else
+    NAME(attend_of)(a, CK_F32, t0, t1, scratch);
 }

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* The nearest half-precision number, ties to even, of a finite number that is not negative zero or too large. */
-static uint16_t half_bits(float value) {
+uint16_t ck_half_bits(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   uint16_t sign = bits >> 16 & 0x8000;
@@ -71,7 +70,7 @@ int32_t ck_quantize(int32_t type, const float *x, size_t count, void *blocks) {
     if (scale >= 65520.0f || scale <= -65520.0f) return 1;
     /* 1 / scale must be finite: weights as small as that are zeros. */
     if (scale < 0x1p-126f && scale > -0x1p-126f) scale = 0;
-    uint16_t half = half_bits(scale);
+    uint16_t half = ck_half_bits(scale);
     memcpy(block, &half, sizeof half);
     if (type == CK_Q8_0) {
       q8_0(x, scale, block);

@@ -31,7 +31,8 @@ struct Ask: ParsableCommand {
     let stops = try model.endTokens.union(raw ? [] : model.template.stopTokens(model.tokenizer))
     let needed = tokens.count + min(sampling.maxTokens, model.network.contextLength)
     let session = InferenceSession(
-      network: model.network, contextLength: min(model.network.contextLength, needed), pool: source.pool)
+      network: model.network, contextLength: min(model.network.contextLength, needed), cacheType: source.cacheType,
+      pool: source.pool)
     guard tokens.count <= session.contextLength else {
       throw InferenceError.contextOverflow(needed: tokens.count, contextLength: session.contextLength)
     }

@@ -16,6 +16,8 @@ extension Bench {
     var cache_bytes_per_token: Int?
     /// What was read by what could have been read in the same round.
     var memory_share: Double?
+    /// The time of a token with a low-rank update and biases on every projection, by that without, in the same round.
+    var adapter_time: Double?
   }
 
   private struct Report: Encodable {
@@ -62,14 +64,20 @@ extension Bench {
       let model = try shape.configuration.randomModel(
         type, at: directory.appendingPathComponent("\(shape.rawValue)-\(name)"))
       let memory = MemoryBandwidth(pool: pool)
-      let round = try InferenceBenchmark.Round(
-        model.network(), prompts: prompt.isEmpty ? [256] : prompt, reply: reply, pool: pool)
+      let prompts = prompt.isEmpty ? [256] : prompt
+      let network = model.network()
+      let round = try InferenceBenchmark.Round(network, prompts: prompts, reply: reply, pool: pool)
+      let adapted = try loraRank.map {
+        try InferenceBenchmark.Round(network.withRandomAdapter(rank: $0), prompts: [prompts[0]], reply: reply, pool: pool)
+      }
       var results: [(speeds: InferenceBenchmark.Round.Result, limit: Double)] = []
+      var adapterTimes: [Double] = []
       for _ in 0..<rounds {
         let before = memory.bytesPerSecond()
         let speeds = try round.run()
         // The machine drifts: both ends of the round.
         results.append((speeds, (before + memory.bytesPerSecond()) / 2))
+        if let adapted { adapterTimes.append(speeds.decode / (try adapted.run().decode)) }
       }
       limits += results.map(\.limit)
       let prefills = round.prompts.enumerated().map { index, length in
@@ -82,7 +90,8 @@ extension Bench {
         suite: "infer", case: "decode", shape: shape.rawValue,
         tokens_per_second: Self.median(results.map(\.speeds.decode)), type: name, prompt: round.prompts[0],
         weight_bytes_per_token: round.weightBytes, cache_bytes_per_token: round.cacheBytes,
-        memory_share: Self.median(results.map { bytes * $0.speeds.decode / $0.limit }))
+        memory_share: Self.median(results.map { bytes * $0.speeds.decode / $0.limit }),
+        adapter_time: adapterTimes.isEmpty ? nil : Self.median(adapterTimes))
       return prefills + [decode]
     }
   }
@@ -104,13 +113,14 @@ extension Bench {
     if json { return try Console.write(json: report) }
     var text = ""
     if !report.results.isEmpty {
-      var table = TextTable(["suite", "case", "shape", "type", "prompt", "tok/s", "bytes/token", "of the memory's speed"])
+      var table = TextTable(["suite", "case", "shape", "type", "prompt", "tok/s", "bytes/token", "of the memory's speed", "with adapter, time"])
       for row in report.results {
         table.add([
           row.suite, row.case, row.shape, row.type ?? "", row.prompt.map(String.init) ?? "",
           String(format: row.tokens_per_second < 100 ? "%.1f" : "%.0f", row.tokens_per_second),
           row.weight_bytes_per_token.map { Quantity.short($0 + (row.cache_bytes_per_token ?? 0)) } ?? "",
           row.memory_share.map { String(format: "%.2f", $0) } ?? "",
+          row.adapter_time.map { String(format: "%.2f", $0) } ?? "",
         ])
       }
       text = table.text

@@ -17,6 +17,7 @@ struct Chat: ParsableCommand {
 
   @OptionGroup var family: FamilyOptions
   @OptionGroup var sampling: ChatSamplingArguments
+  @OptionGroup var cache: CacheOptions
 
   @Option(help: ArgumentHelp("The system prompt.", valueName: "text"))
   var system: String?
@@ -84,6 +85,7 @@ struct Chat: ParsableCommand {
     var engine = FamilyBackend.Options(family: directory)
     engine.adapter = try settings.adapter.map { try AdapterChoice($0) } ?? .own
     engine.stitch = settings.stitch == "auto" ? nil : settings.stitch
+    engine.cacheType = settings.cache
     let isPlain = plain || !canRunChatUI()
     // In between, people read and type; a script that is piped in does not.
     engine.readsAhead = !isPlain
@@ -135,6 +137,7 @@ struct Chat: ParsableCommand {
     settings.mouse = mouse ?? settings.mouse
     settings.color = color ?? settings.color
     settings.theme = theme ?? settings.theme
+    settings.cache = cache.cache ?? settings.cache
     return settings
   }
 

@@ -23,6 +23,8 @@ struct ChatSettings: Equatable {
   var save = true
   var trainingSteps = LessonSettings.steps
   var autoTarget = SpeedController.comfortable
+  /// How keys and values are kept.
+  var cache = CacheType.f32
   /// The program for long texts; `nil`: `$VISUAL`, `$EDITOR`.
   var editor: String?
 
@@ -41,7 +43,7 @@ struct ChatSettings: Equatable {
     guard let root = try YAMLDocument.read(text, file: url.path) else { return }
     let sampling = SamplingSetting.Name.allCases.map(\.rawValue)
     let known =
-      ["family", "adapter", "stitch", "auto", "system", "ascii", "mouse", "color", "theme", "save", "keep_transcript", "training_steps", "editor"]
+      ["family", "adapter", "stitch", "auto", "system", "ascii", "mouse", "color", "theme", "save", "keep_transcript", "training_steps", "cache", "editor"]
     let fields = try FieldReader(root, known: known + sampling, kind: "setting")
     let folder = url.deletingLastPathComponent()
     if let path = try fields.text("family") { family = resolvePath(path, in: folder) }
@@ -69,6 +71,7 @@ struct ChatSettings: Equatable {
     save = try fields.bool("save") ?? save
     keepTranscript = try fields.bool("keep_transcript") ?? keepTranscript
     trainingSteps = try fields.integer("training_steps", in: 1...1_000_000) ?? trainingSteps
+    cache = try fields.word("cache", among: CacheType.allCases) ?? cache
     editor = try fields.text("editor") ?? editor
   }
 
@@ -121,6 +124,7 @@ struct ChatSettings: Equatable {
       line("save", String(save), "Keep conversations on disk."),
       line("keep_transcript", String(keepTranscript), "Leave the conversation in the terminal on exit."),
       line("training_steps", String(trainingSteps), "Steps of /train without a number."),
+      line("cache", cache.rawValue, "How keys and values are kept: f32, or f16 in half the memory."),
       line("editor", text(editor), "The editor for long texts; without it $VISUAL or $EDITOR.", example: "nano"),
     ]
     return lines.joined(separator: "\n")

@@ -7,6 +7,7 @@ import Tokenizer
 /// Which network a command works on.
 struct ModelArguments: ParsableArguments {
   @OptionGroup var family: FamilyOptions
+  @OptionGroup var cache: CacheOptions
 
   @Option(help: ArgumentHelp("A single model, a Hugging Face directory.", valueName: "directory"))
   var model: String?
@@ -20,6 +21,8 @@ struct ModelArguments: ParsableArguments {
     }
     if let threads { try Check.threads(threads) }
   }
+
+  var cacheType: CacheType { cache.cache ?? .f32 }
 
   /// Workers for inference.
   var pool: ComputePool { threads.map { ComputePool(threads: $0) } ?? .shared }

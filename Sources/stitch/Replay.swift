@@ -17,6 +17,7 @@ struct Replay: ParsableCommand {
 
   @Argument(help: "Scripts, or folders of them.") var scripts: [String]
   @OptionGroup var family: FamilyOptions
+  @OptionGroup var cache: CacheOptions
   @Option(help: ArgumentHelp("Where a script names no seed.", valueName: "n")) var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Threads to compute with; results do not depend on it.", valueName: "n")) var threads: Int?
   @Option(help: ArgumentHelp("Only scripts whose path contains this.", valueName: "text")) var filter: String?
@@ -97,17 +98,19 @@ struct Replay: ParsableCommand {
     options.adapter = try script.adapter.map { try AdapterChoice($0) } ?? family.adapterChoice()
     if let threads { options.threads = threads }
     options.reusesCache = !noCache
+    options.cacheType = cache.cache ?? .f32
     options.keepsSnapshots = false
     let backend = FamilyBackend(options)
     var chat = ChatUIOptions()
     chat.stitch = family.stitch
     chat.sampling.seed = seed
     let threads = options.threads
+    let instructions = InferenceKernels.best.name + (options.cacheType == .f32 ? "" : ", \(options.cacheType.rawValue) cache")
     var replayer = Replayer(script, backend: backend, options: chat)
     return replayer.run { summary in
       ReplayResult.Ground(
         family: summary.name, identity: backend.identity ?? "", adapterStep: summary.adapterStep, adapterHash: summary.adapterHash,
-        threads: threads, instructionSet: InferenceKernels.best.name, seed: script.seed ?? seed, version: Stitch.configuration.version)
+        threads: threads, instructionSet: instructions, seed: script.seed ?? seed, version: Stitch.configuration.version)
     }
   }
 

@@ -11,6 +11,7 @@ import Testing
       var tokens_per_second: Double
       var weight_bytes_per_token: Int?
       var memory_share: Double?
+      var adapter_time: Double?
     }
     var memory_bytes_per_second: Double
     var results: [Row]
@@ -20,7 +21,7 @@ import Testing
     try StitchProcess.withTemporaryDirectory { directory in
       let arguments = [
         "bench", "--suite", "infer", "--shape", "large", "--type", "q8_0", "--prompt", "8", "--prompt", "20", "--reply", "4",
-        "--rounds", "1", "--work", directory.path, "--json",
+        "--rounds", "1", "--lora-rank", "4", "--work", directory.path, "--json",
       ]
       func left() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: directory.path) }
       let outcome = try StitchProcess.run(arguments)
@@ -33,6 +34,7 @@ import Testing
       let bytes = try #require(report.results[2].weight_bytes_per_token)
       #expect((3_600_000...4_000_000).contains(bytes))
       #expect(try #require(report.results[2].memory_share) > 0)
+      #expect(try #require(report.results[2].adapter_time) > 0)
       #expect(try left().isEmpty)
       #expect(try StitchProcess.run(arguments + ["--keep"]).status == 0)
       #expect(try left() == ["large-q8_0"])

@@ -37,6 +37,7 @@ import Testing
       keep_transcript: no
       training_steps: 77
       auto: 35.5
+      cache: f16
       editor: nano -w
       """,
     ]
@@ -47,7 +48,7 @@ import Testing
         try first.output.write(to: workspace.directory.appending(path: "config/stitch/config.yaml"))
         #expect(try run(["chat", "--print-config"]).text == first.text)
         if text?.contains("nano") == true {
-          for part in ["/family\"\n", "temperature: 0.7\n", "max_tokens: 33\n", "seed: 12345678901234567890\n", "theme: light\n", "auto: 35.5\n", "mouse: false\n", "editor: \"nano -w\"\n"] {
+          for part in ["/family\"\n", "temperature: 0.7\n", "max_tokens: 33\n", "seed: 12345678901234567890\n", "theme: light\n", "auto: 35.5\n", "cache: f16\n", "mouse: false\n", "editor: \"nano -w\"\n"] {
             #expect(first.text.contains(part), "\(part)")
           }
         }
@@ -77,6 +78,7 @@ import Testing
     ("temprature: 1", "config.yaml:1:1: unknown setting “temprature”; did you mean “temperature”?"),
     ("seed: 1\ntemperature: hot", "config.yaml:2:14: temperature is a number from 0 to 5"),
     ("theme: pink", "config.yaml:1:8: theme is auto, light, dark, mono, not “pink”"),
+    ("cache: q8", "config.yaml:1:8: cache is f32, f16, not “q8”"),
     ("mouse: perhaps", "config.yaml:1:8: mouse is true or false"),
     ("training_steps: 0", "config.yaml:1:17: training_steps is a whole number from 1"),
     ("adapter: newest", "config.yaml:1:10: “newest” is no adapter"),

@@ -84,26 +84,28 @@ import Testing
     }
   }
 
-  @Test(arguments: [2, 6, 8, 18, 24, 48, 64, 80, 128])
-  func attention(dimension: Int) {
+  @Test(arguments: [2, 6, 8, 18, 24, 48, 64, 80, 128], [Int32(CK_F32), Int32(CK_F16)])
+  func attention(dimension: Int, cache: Int32) {
     let padded = (dimension + 15) / 16 * 16
     let capacity = 96
+    // Halves beside each other in the same memory.
+    func kept(_ value: Float) -> Float { cache == Int32(CK_F16) ? float(float16Bits: float16Bits(value)) : value }
     for table in Self.tables {
       for position in [0, 1, 14, 15, 16, 31, 47, 63, 70] {
         let tokens = 9
         let total = position + tokens
-        let keys = values(total * dimension, seed: 5)
-        let vectors = values(total * dimension, seed: 6)
+        let keys = values(total * dimension, seed: 5).map(kept)
+        let vectors = values(total * dimension, seed: 6).map(kept)
         let queries = values(tokens * dimension, seed: 7, scale: 3)
         // What lies beyond the last position must not matter.
         var keyBlocks = [Float](repeating: .nan, count: capacity * dimension)
         var valueRows = [Float](repeating: .nan, count: capacity * padded)
         for j in 0..<total {
           keys[(j * dimension)...].withUnsafeBufferPointer {
-            ck_store_key(&keyBlocks, j, $0.baseAddress!, dimension)
+            ck_store_key(cache, &keyBlocks, j, $0.baseAddress!, dimension)
           }
           vectors[(j * dimension)...].withUnsafeBufferPointer {
-            ck_store_value(&valueRows, padded, j, $0.baseAddress!, dimension)
+            ck_store_value(cache, &valueRows, padded, j, $0.baseAddress!, dimension)
           }
         }
         var output = [Float](repeating: -7, count: tokens * (dimension + 1))
@@ -114,7 +116,7 @@ import Testing
             valueRows.withUnsafeBufferPointer { v in
               queries.withUnsafeBufferPointer { q in
                 var attention = ck_attention(
-                  queries: q.baseAddress!, query_stride: dimension, keys: k.baseAddress!,
+                  queries: q.baseAddress!, query_stride: dimension, cache_type: cache, keys: k.baseAddress!,
                   values: v.baseAddress!, value_stride: padded, output: out.baseAddress!,
                   output_stride: dimension + 1, head_dimension: dimension, position: position, scale: scale)
                 table.pointee.attend(&attention, 0, tokens, &scratch)

@@ -12,11 +12,13 @@ import Testing
     return (family, trainer.snapshot())
   }
 
-  private static func prefixes(_ family: Family, _ adapter: Adapter, contextLength: Int) -> [PrefixCache] {
+  private static func prefixes(
+    _ family: Family, _ adapter: Adapter, contextLength: Int, cacheType: CacheType = .f32
+  ) -> [PrefixCache] {
     family.anchors.indices.map { start in
       PrefixCache(
         anchor: family.network(Route(start: start), adapter: adapter), exits: family.exits(of: start),
-        contextLength: contextLength)
+        contextLength: contextLength, cacheType: cacheType)
     }
   }
 
@@ -62,17 +64,18 @@ import Testing
   }
 
   /// Greedy texts of every stitch after every other one are what the stitch writes alone.
-  @Test func theSliderMovesWithoutChangingAText() throws {
+  @Test(arguments: CacheType.allCases)
+  func theSliderMovesWithoutChangingAText(cacheType: CacheType) throws {
     let folder = try TemporaryFolder()
     let (family, adapter) = try Self.adapted(in: folder)
-    let prefixes = Self.prefixes(family, adapter, contextLength: 64)
+    let prefixes = Self.prefixes(family, adapter, contextLength: 64, cacheType: cacheType)
     let prompt = RandomModel.tokens(1, length: 40)[0].map(Int.init)
     let options = GenerationOptions(maxTokens: 12)
     let sessions = family.stitches.map { stitch in
       let network = family.network(stitch.route, adapter: adapter)
       return (
-        shared: InferenceSession(network: network, chunkSize: 16, prefix: prefixes[stitch.route.start]),
-        alone: try! InferenceSession(network: network, contextLength: 64).generate(prompt: prompt, options: options) { _ in .goOn }
+        shared: InferenceSession(network: network, chunkSize: 16, cacheType: cacheType, prefix: prefixes[stitch.route.start]),
+        alone: try! InferenceSession(network: network, contextLength: 64, cacheType: cacheType).generate(prompt: prompt, options: options) { _ in .goOn }
       )
     }
     var random = SeededGenerator(seed: 3)

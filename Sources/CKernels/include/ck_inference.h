@@ -33,8 +33,9 @@ enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4 };
 typedef struct ck_attention {
   const float *_Nonnull queries; /* [tokens × query_stride], this head's part of row 0, rotated */
   size_t query_stride;
-  const float *_Nonnull keys;    /* this head's keys, in blocks as above */
-  const float *_Nonnull values;  /* this head's values, [position × value_stride], rows padded to 16 with zeros */
+  int32_t cache_type;            /* of keys and values: CK_F32 or CK_F16 */
+  const void *_Nonnull keys;     /* this head's keys, in blocks as above */
+  const void *_Nonnull values;   /* this head's values, [position × value_stride], rows padded to 16 with zeros */
   size_t value_stride;           /* head_dimension rounded up to 16 */
   float *_Nonnull output;        /* [tokens × output_stride], this head's part of row 0 */
   size_t output_stride;
@@ -88,9 +89,11 @@ const ck_inference *_Nonnull ck_inference_best(void);
 /* Floats of scratch that attention over `positions` positions needs. */
 size_t ck_attention_scratch(size_t positions);
 
-/* Stores one head's key of one position into its blocks, and its value, padded. */
-void ck_store_key(float *_Nonnull keys, size_t position, const float *_Nonnull key, size_t head_dimension);
-void ck_store_value(float *_Nonnull values, size_t value_stride, size_t position, const float *_Nonnull value,
-                    size_t head_dimension);
+/* Stores one head's key of one position into its blocks, and its value, padded. As halves (CK_F16) they are the nearest
+   there are, the largest for what is larger. */
+void ck_store_key(int32_t cache_type, void *_Nonnull keys, size_t position, const float *_Nonnull key,
+                  size_t head_dimension);
+void ck_store_value(int32_t cache_type, void *_Nonnull values, size_t value_stride, size_t position,
+                    const float *_Nonnull value, size_t head_dimension);
 
 #endif

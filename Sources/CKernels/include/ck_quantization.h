@@ -18,4 +18,7 @@
    not finite or too large for the scale: what was written is of no use then. */
 int32_t ck_quantize(int32_t type, const float *_Nonnull x, size_t count, void *_Nonnull blocks);
 
+/* The bits of the nearest half-precision number, ties to even, of a number of magnitude at most 65504. */
+uint16_t ck_half_bits(float value);
+
 #endif

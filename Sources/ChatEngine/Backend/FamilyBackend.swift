@@ -20,6 +20,8 @@ public final class FamilyBackend: ChatBackend {
     public var keepsSnapshots = true
     /// Whether a reply goes on from what the one before left in the cache. It makes no difference but to time.
     public var reusesCache = true
+    /// How keys and values are kept.
+    public var cacheType = CacheType.f32
     /// Whether, between replies, the neighbours of the last stop read what was said, and all of it is read again where
     /// the adapter changed. It makes no difference but to time.
     public var readsAhead = false
@@ -77,7 +79,8 @@ public final class FamilyBackend: ChatBackend {
       options.adapter, store: text.adapterStore(root: options.dataDirectory))
     adapters.begin(with: adapter, hash: hash)
     let loaded = Loaded(
-      text: text, summary: summary(text, adapter), maker: ReplyMaker(text, threads: options.threads, reusesCache: options.reusesCache))
+      text: text, summary: summary(text, adapter),
+      maker: ReplyMaker(text, threads: options.threads, cacheType: options.cacheType, reusesCache: options.reusesCache))
     self.loaded.withLock { $0 = loaded }
     return loaded
   }

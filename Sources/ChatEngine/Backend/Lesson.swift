@@ -18,7 +18,7 @@ public enum LessonSettings {
       optimizer: OptimizerSettings(
         learningRate: 3e-3, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.02, startDecay: 1),
       // The small networks, which learn more slowly and take less time, get more of the steps.
-      sampler: .init(bins: 10_000, warmup: min(100, steps / 10), costExponent: 0.6))
+      sampler: .init(bins: 10_000, warmup: min(100, steps / 10), costExponent: 0.5))
   }
 }
 

@@ -29,10 +29,11 @@ final class ReplyMaker: @unchecked Sendable {
   /// Tokens of a prompt that are computed at once: a stopped reply waits for one such chunk.
   private static let chunkSize = 128
 
-  init(_ text: TextFamily, threads: Int, reusesCache: Bool = true) {
+  init(_ text: TextFamily, threads: Int, cacheType: CacheType = .f32, reusesCache: Bool = true) {
     self.text = text
     self.reusesCache = reusesCache
-    scratch = InferenceScratch(chunkSize: Self.chunkSize, pool: ComputePool(threads: threads, name: "stitch-reply"))
+    scratch = InferenceScratch(
+      chunkSize: Self.chunkSize, cacheType: cacheType, pool: ComputePool(threads: threads, name: "stitch-reply"))
     fitter = PromptFitter(tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
   }
 

@@ -54,7 +54,8 @@ final class SessionShelf {
   private func make(_ stitch: Stitch) -> InferenceSession {
     let network = family.network(stitch.route, adapter: adapter)
     let prefix = prefix(of: stitch.route.start)
-    let bytes = network.cacheBytes(positions: family.contextLength, from: prefix == nil ? 0 : stitch.sharedStages(of: network))
+    let bytes = network.cacheBytes(
+      positions: family.contextLength, from: prefix == nil ? 0 : stitch.sharedStages(of: network), type: scratch.cacheType)
     let session = InferenceSession(
       network: network, contextLength: family.contextLength, prefix: prefix?.cache, scratch: scratch)
     sessions.append(Shelved(stitch: stitch, session: session, bytes: bytes))
@@ -90,8 +91,10 @@ final class SessionShelf {
     let anchor = family.network(Route(start: start), adapter: adapter)
     let exits = family.exits(of: start)
     let prefix = Prefix(
-      start: start, cache: PrefixCache(anchor: anchor, exits: exits, contextLength: family.contextLength),
-      bytes: PrefixCache.byteCount(anchor: anchor, exits: exits, positions: family.contextLength))
+      start: start,
+      cache: PrefixCache(anchor: anchor, exits: exits, contextLength: family.contextLength, cacheType: scratch.cacheType),
+      bytes: PrefixCache.byteCount(
+        anchor: anchor, exits: exits, positions: family.contextLength, cacheType: scratch.cacheType))
     prefixes.append(prefix)
     return prefix
   }
@@ -101,13 +104,17 @@ final class SessionShelf {
   /// What a new session takes, with what it shares where that is not there yet.
   private func bytes(of stitch: Stitch) -> Int {
     let network = family.network(stitch.route, adapter: nil)
-    guard sharesPrefixes else { return network.cacheBytes(positions: family.contextLength) }
-    let own = network.cacheBytes(positions: family.contextLength, from: stitch.sharedStages(of: network))
+    func cacheBytes(from first: Int) -> Int {
+      network.cacheBytes(positions: family.contextLength, from: first, type: scratch.cacheType)
+    }
+    guard sharesPrefixes else { return cacheBytes(from: 0) }
+    let own = cacheBytes(from: stitch.sharedStages(of: network))
     let start = stitch.route.start
     if prefixes.contains(where: { $0.start == start }) { return own }
     return own
       + PrefixCache.byteCount(
-        anchor: family.network(Route(start: start), adapter: nil), exits: family.exits(of: start), positions: family.contextLength)
+        anchor: family.network(Route(start: start), adapter: nil), exits: family.exits(of: start), positions: family.contextLength,
+        cacheType: scratch.cacheType)
   }
 
   /// Puts away the sessions used longest ago, and what none of the others shares.

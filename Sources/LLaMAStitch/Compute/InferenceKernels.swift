@@ -103,9 +103,8 @@ package struct InferenceKernels: @unchecked Sendable {
   ) {
     let keyValueHead = head / cache.queriesPerHead
     var attention = ck_attention(
-      queries: queries.base + head * cache.headDimension, query_stride: queries.stride,
-      keys: cache.keys + keyValueHead * cache.keyHeadStride,
-      values: cache.values + keyValueHead * cache.valueHeadStride, value_stride: cache.valueStride,
+      queries: queries.base + head * cache.headDimension, query_stride: queries.stride, cache_type: cache.type,
+      keys: cache.keys(of: keyValueHead), values: cache.values(of: keyValueHead), value_stride: cache.valueStride,
       output: output.base + head * cache.headDimension, output_stride: output.stride,
       head_dimension: cache.headDimension, position: position, scale: cache.scale)
     table.pointee.attend(&attention, range.lowerBound, range.upperBound, scratch.base)
@@ -114,14 +113,13 @@ package struct InferenceKernels: @unchecked Sendable {
   /// Keeps the key of one head at one position.
   @inline(__always)
   func storeKey(_ cache: CachePointer, head: Int, position: Int, _ key: FloatPointer) {
-    ck_store_key(cache.keys + head * cache.keyHeadStride, position, key.base, cache.headDimension)
+    ck_store_key(cache.type, cache.keys(of: head), position, key.base, cache.headDimension)
   }
 
   /// Keeps the value of one head at one position.
   @inline(__always)
   func storeValue(_ cache: CachePointer, head: Int, position: Int, _ value: FloatPointer) {
-    ck_store_value(
-      cache.values + head * cache.valueHeadStride, cache.valueStride, position, value.base, cache.headDimension)
+    ck_store_value(cache.type, cache.values(of: head), cache.valueStride, position, value.base, cache.headDimension)
   }
 }
 
@@ -204,10 +202,13 @@ struct RotaryPointer {
 
 /// The keys and values of one block.
 struct CachePointer {
-  fileprivate let keys: UnsafeMutablePointer<Float>
-  fileprivate let values: UnsafeMutablePointer<Float>
-  let keyHeadStride: Int
-  let valueHeadStride: Int
+  fileprivate let type: Int32
+  private let keys: UnsafeMutableRawPointer
+  private let values: UnsafeMutableRawPointer
+  /// Bytes.
+  private let keyHeadStride: Int
+  private let valueHeadStride: Int
+  /// Numbers.
   let valueStride: Int
   let headDimension: Int
   let queriesPerHead: Int
@@ -215,15 +216,19 @@ struct CachePointer {
   let scale: Float
 
   init(_ cache: KVCache, configuration: LlamaConfiguration) {
-    keys = cache.keys.base
-    values = cache.values.base
-    keyHeadStride = cache.keyHeadStride
-    valueHeadStride = cache.valueHeadStride
+    type = cache.type.code
+    keys = UnsafeMutableRawPointer(cache.keys.base)
+    values = UnsafeMutableRawPointer(cache.values.base)
+    keyHeadStride = cache.keyHeadStride * cache.type.size
+    valueHeadStride = cache.valueHeadStride * cache.type.size
     valueStride = cache.valueStride
     headDimension = configuration.headDimension
     queriesPerHead = configuration.headCount / configuration.keyValueHeadCount
     scale = 1 / Float(configuration.headDimension).squareRoot()
   }
+
+  fileprivate func keys(of head: Int) -> UnsafeMutableRawPointer { keys + head * keyHeadStride }
+  fileprivate func values(of head: Int) -> UnsafeMutableRawPointer { values + head * valueHeadStride }
 }
 
 /// Floats of scratch one thread needs to attend to `positions` positions.

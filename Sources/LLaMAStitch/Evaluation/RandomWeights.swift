@@ -43,3 +43,30 @@ extension LlamaConfiguration {
       fill: randomWeights(seed: 1))
   }
 }
+
+extension Network {
+  /// The same with a random low-rank update and bias on every projection of every block, as adaptation adds them.
+  public func withRandomAdapter(rank: Int) -> Network {
+    var random = SeededGenerator(seed: 3)
+    func values(_ rows: Int, _ columns: Int) -> FloatBuffer {
+      let buffer = FloatBuffer(count: rows * columns)
+      buffer.vector.fillUniformly(within: 0.01, &random)
+      return buffer
+    }
+    func adapted(_ projection: Projection) -> Projection {
+      let (rows, columns) = (projection.outputSize, projection.inputSize)
+      return Projection(
+        weight: projection.weight, bias: projection.bias,
+        lowRank: LowRank(
+          a: values(rank, columns).matrix(rows: rank, columns: columns), b: values(rows, rank).matrix(rows: rows, columns: rank), scale: 1),
+        extraBias: values(1, rows).vector)
+    }
+    let stages = stages.map { stage -> Stage in
+      guard case .block(var block) = stage else { return stage }
+      for part in [\Block.query, \.key, \.value, \.output, \.gate, \.up, \.down] { block[keyPath: part] = adapted(block[keyPath: part]) }
+      return .block(block)
+    }
+    return Network(
+      embedding: embedding, stages: stages, finalNorm: finalNorm, finalNormEpsilon: finalNormEpsilon, head: head)
+  }
+}

@@ -7,6 +7,8 @@ import Foundation
 public final class InferenceScratch: @unchecked Sendable {
   /// Tokens computed at once when reading a long text.
   public let chunkSize: Int
+  /// How the sessions keep keys and values.
+  public let cacheType: CacheType
   let pool: ComputePool
   let kernels: InferenceKernels
   let lock = NSLock()
@@ -15,12 +17,13 @@ public final class InferenceScratch: @unchecked Sendable {
   private var contextLength = 0
   private var tables: [(configuration: LlamaConfiguration, positions: Int, angles: RotaryAngles)] = []
 
-  public convenience init(chunkSize: Int = 256, pool: ComputePool = .shared) {
-    self.init(chunkSize: chunkSize, pool: pool, kernels: .best)
+  public convenience init(chunkSize: Int = 256, cacheType: CacheType = .f32, pool: ComputePool = .shared) {
+    self.init(chunkSize: chunkSize, cacheType: cacheType, pool: pool, kernels: .best)
   }
 
-  init(chunkSize: Int, pool: ComputePool, kernels: InferenceKernels) {
+  init(chunkSize: Int, cacheType: CacheType = .f32, pool: ComputePool, kernels: InferenceKernels) {
     precondition(chunkSize > 0)
+    self.cacheType = cacheType
     self.chunkSize = chunkSize
     self.pool = pool
     self.kernels = kernels

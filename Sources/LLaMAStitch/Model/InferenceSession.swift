@@ -73,12 +73,12 @@ public final class InferenceSession: @unchecked Sendable {
   ///   - chunkSize: tokens computed at once when reading a long text.
   ///   - prefix: of the anchor the network starts in; it decides the context length.
   public convenience init(
-    network: Network, contextLength: Int? = nil, chunkSize: Int = 256, pool: ComputePool = .shared,
-    prefix: PrefixCache? = nil
+    network: Network, contextLength: Int? = nil, chunkSize: Int = 256, cacheType: CacheType = .f32,
+    pool: ComputePool = .shared, prefix: PrefixCache? = nil
   ) {
     self.init(
       network: network, contextLength: contextLength, prefix: prefix,
-      scratch: InferenceScratch(chunkSize: chunkSize, pool: pool))
+      scratch: InferenceScratch(chunkSize: chunkSize, cacheType: cacheType, pool: pool))
   }
 
   /// As above, on a given instruction set.
@@ -289,7 +289,7 @@ private final class Core: @unchecked Sendable {
   var step = Step()
 
   init(_ network: Network, contextLength: Int, scratch: InferenceScratch, prefix: PrefixCache?) {
-    plan = NetworkPlan(network, contextLength: contextLength, prefix: prefix, angles: scratch.angles)
+    plan = NetworkPlan(network, contextLength: contextLength, prefix: prefix, cacheType: scratch.cacheType, angles: scratch.angles)
     self.scratch = scratch
     scratch.reserve(plan.widest, contextLength: contextLength)
     ids = PlainArray([Int32](repeating: 0, count: scratch.chunkSize))

@@ -1,5 +1,15 @@
 import CKernels
 
+/// How keys and values are kept.
+public enum CacheType: String, CaseIterable, Sendable {
+  case f32
+  /// Half the memory; each is the nearest half-precision number.
+  case f16
+
+  var code: Int32 { self == .f16 ? Int32(CK_F16) : Int32(CK_F32) }
+  var size: Int { self == .f16 ? 2 : 4 }
+}
+
 /// The keys and values that one block has computed, up to a fixed number of positions.
 ///
 /// Memory is reserved for all positions at once and taken as they fill. A position is overwritten when it is computed
@@ -7,27 +17,31 @@ import CKernels
 public final class KVCache: Sendable {
   /// How many positions fit.
   public let capacity: Int
+  public let type: CacheType
   /// `[keyValueHeads × capacity/16 × headDimension × 16]`: a query meets 16 keys at once.
   let keys: FloatBuffer
   /// `[keyValueHeads × capacity × headDimension rounded up to 16]`
   let values: FloatBuffer
+  /// Strides are counts of numbers.
   let keyHeadStride: Int
   let valueHeadStride: Int
   let valueStride: Int
 
   /// For a block of this configuration; `capacity` is rounded up to whole groups of positions.
-  public init(configuration: LlamaConfiguration, capacity: Int) {
+  public init(configuration: LlamaConfiguration, capacity: Int, type: CacheType = .f32) {
     self.capacity = Self.rounded(capacity)
+    self.type = type
     valueStride = Self.valueStride(configuration)
     keyHeadStride = self.capacity * configuration.headDimension
     valueHeadStride = self.capacity * valueStride
-    keys = FloatBuffer(count: configuration.keyValueHeadCount * keyHeadStride)
-    values = FloatBuffer(count: configuration.keyValueHeadCount * valueHeadStride)
+    func buffer(_ count: Int) -> FloatBuffer { FloatBuffer(count: count * type.size / MemoryLayout<Float>.size) }
+    keys = buffer(configuration.keyValueHeadCount * keyHeadStride)
+    values = buffer(configuration.keyValueHeadCount * valueHeadStride)
   }
 
   /// Bytes of a cache for a block of this configuration; `capacity` is rounded up to whole groups of positions.
-  static func byteCount(configuration: LlamaConfiguration, capacity: Int) -> Int {
-    4 * configuration.keyValueHeadCount * rounded(capacity) * (configuration.headDimension + valueStride(configuration))
+  static func byteCount(configuration: LlamaConfiguration, capacity: Int, type: CacheType = .f32) -> Int {
+    type.size * configuration.keyValueHeadCount * rounded(capacity) * (configuration.headDimension + valueStride(configuration))
   }
 
   private static func rounded(_ capacity: Int) -> Int {

@@ -94,13 +94,16 @@ final class NetworkPlan: @unchecked Sendable {
   ///   - prefix: what the blocks before the stitching layer share with other networks; as many positions.
   ///   - angles: makes the tables of rotary positions.
   init(
-    _ network: Network, contextLength: Int, prefix: PrefixCache? = nil,
+    _ network: Network, contextLength: Int, prefix: PrefixCache? = nil, cacheType: CacheType,
     angles: (LlamaConfiguration, Int) -> RotaryAngles
   ) {
     self.network = network
     self.prefix = prefix
     sharedStages = prefix == nil ? 0 : network.leadingBlocks.count
-    precondition(prefix.map { $0.contextLength == contextLength && $0.caches.count >= network.leadingBlocks.count } ?? true)
+    precondition(
+      prefix.map {
+        $0.contextLength == contextLength && $0.caches.count >= network.leadingBlocks.count && $0.caches.allSatisfy { $0.type == cacheType }
+      } ?? true)
     var buffers: [FloatBuffer] = []
     var caches: [KVCache] = []
     var widest = Widths()
@@ -126,7 +129,9 @@ final class NetworkPlan: @unchecked Sendable {
         let table = angles(configuration, contextLength)
         buffers += [table.cosines, table.sines]
         let rotary = RotaryPointer(cosines: table.cosines, sines: table.sines, half: configuration.headDimension / 2)
-        let cache = index < sharedStages ? prefix!.caches[index] : KVCache(configuration: configuration, capacity: contextLength)
+        let cache =
+          index < sharedStages
+          ? prefix!.caches[index] : KVCache(configuration: configuration, capacity: contextLength, type: cacheType)
         caches.append(cache)
         widest.query = max(widest.query, configuration.queryWidth)
         widest.keyValue = max(widest.keyValue, configuration.keyValueWidth)

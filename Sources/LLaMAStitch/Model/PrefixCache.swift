@@ -26,10 +26,11 @@ public final class PrefixCache: @unchecked Sendable {
   /// - Parameters:
   ///   - anchor: the anchor as a network, with the adapter that the stitches use.
   ///   - exits: after how many blocks the residual stream is kept.
-  public init(anchor: Network, exits: Set<Int>, contextLength: Int) {
+  ///   - cacheType: that of the sessions.
+  public init(anchor: Network, exits: Set<Int>, contextLength: Int, cacheType: CacheType = .f32) {
     let configurations = anchor.leadingBlocks.map(\.configuration)
     self.contextLength = contextLength
-    caches = configurations.map { KVCache(configuration: $0, capacity: contextLength) }
+    caches = configurations.map { KVCache(configuration: $0, capacity: contextLength, type: cacheType) }
     computed = [Int](repeating: 0, count: configurations.count)
     var buffers: [FloatBuffer] = []
     streams = (0...configurations.count).map { exit in
@@ -45,10 +46,10 @@ public final class PrefixCache: @unchecked Sendable {
   }
 
   /// Bytes that keys, values and residual streams of so many positions take.
-  public static func byteCount(anchor: Network, exits: Set<Int>, positions: Int) -> Int {
+  public static func byteCount(anchor: Network, exits: Set<Int>, positions: Int, cacheType: CacheType = .f32) -> Int {
     anchor.leadingBlocks.enumerated().reduce(0) { total, block in
       let configuration = block.element.configuration
-      return total + KVCache.byteCount(configuration: configuration, capacity: positions)
+      return total + KVCache.byteCount(configuration: configuration, capacity: positions, type: cacheType)
         + (exits.contains(block.offset + 1) ? 4 * positions * configuration.hiddenSize : 0)
     }
   }
