@@ -5,7 +5,7 @@ Needs no pip packages itself; peers/setup.sh makes the environment of PyTorch, p
 
 Absolute figures drift with the machine and the hour, so each round runs ours, then theirs, and
 what is reported is the median over the rounds of the ratio within a round. Rounds that other programs disturbed do not
-count. The suites slider, memory, start and startup have no peer: they stand against limits of their own.
+count. The suites adapter, slider, memory, step, start and startup have no peer: they stand against limits of their own.
 
 One table goes to standard output; everything measured goes to .build/bench-peers.json while it runs, and to --output
 at the end if all of it can be trusted. Exit code 1: it cannot; 2: could not run.
@@ -25,8 +25,8 @@ from suites import HERE, ROOT
 
 # In the order of the table.
 SHAPES = {
-    "llama": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
-    "memory": ["default", "1B+2B"], "start": ["default"], "startup": ["default"],
+    "llama": ["1.1B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
+    "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default"], "startup": ["default"],
 }
 
 

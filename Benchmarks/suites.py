@@ -1,5 +1,6 @@
 """What is measured: every suite yields rows of the table."""
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -83,6 +84,8 @@ def infer(options, shape):
 
 PROMPTS = [256, 1024]
 REPLY = 32
+RANK = 16
+STEP_TOKENS = 512
 
 
 def llama_bench(options, model, *arguments):
@@ -106,40 +109,42 @@ def llama(options, shape, element_type):
         progress(f"llama.cpp {shape} {element_type}: making the model")
         run(bench + ["--write-gguf", theirs_file])
 
-    def ours():
-        prompts = [word for prompt in PROMPTS for word in ("--prompt", prompt)]
-        output = run(bench + ["--suite", "infer", *prompts, "--reply", REPLY, "--rounds", 1, "--threads", options.threads,
-                              "--work", work, "--keep", "--json"])
-        figures = {"memory limit": json.loads(output)["memory_bytes_per_second"]}
-        for record in records(output):
-            if record["case"] == "decode":
-                figures["decode"] = record["tokens_per_second"]
-                figures["decode, share of the memory limit"] = record["memory_share"]
-                figures["bytes per token"] = record["weight_bytes_per_token"]
-            else:
-                figures[f"prefill {record['prompt']}"] = record["tokens_per_second"]
+    def infer(*arguments):
+        return json.loads(run(bench + ["--suite", "infer", "--rounds", 1, "--threads", options.threads, "--work", work, "--keep",
+                                       "--json", *arguments]))
+
+    def our_decoding():
+        report = infer("--prompt", PROMPTS[0], "--reply", REPLY)
+        record = next(record for record in report["results"] if record["case"] == "decode")
+        return {"decode": record["tokens_per_second"], "decode, share of the memory limit": record["memory_share"],
+                "bytes per token": record["weight_bytes_per_token"], "memory limit": report["memory_bytes_per_second"]}
+
+    def their_decoding():
+        records = llama_bench(options, theirs_file, "-p", 0, "-n", REPLY, "-d", PROMPTS[0])
+        return {"decode": next(record["avg_ts"] for record in records if record["n_gen"] == REPLY)}
+
+    def our_reading():
+        report = infer(*[word for prompt in PROMPTS for word in ("--prompt", prompt)], "--reply", 1)
+        figures = {f"prefill {record['prompt']}": record["tokens_per_second"]
+                   for record in report["results"] if record["case"] == "prefill"}
         if any(f"prefill {prompt}" not in figures for prompt in PROMPTS):
             raise CannotRun(f"llama: the context of {shape} is too short for prompts of {PROMPTS[-1]} tokens; choose 134M, 1.1B or 7B")
         return figures
 
-    def theirs():
-        figures = {}
-        prompts = ",".join(map(str, PROMPTS))
-        for record in llama_bench(options, theirs_file, "-p", prompts, "-n", 0):
-            figures[f"prefill {record['n_prompt']}"] = record["avg_ts"]
-        for record in llama_bench(options, theirs_file, "-p", 0, "-n", REPLY, "-d", PROMPTS[0]):
-            if record["n_gen"] == REPLY:
-                figures["decode"] = record["avg_ts"]
-        return figures
+    def their_reading():
+        records = llama_bench(options, theirs_file, "-p", ",".join(map(str, PROMPTS)), "-n", 0)
+        return {f"prefill {record['n_prompt']}": record["avg_ts"] for record in records}
 
     described = {"suite": "llama.cpp", "shape": shape, "type": element_type}
-    rounds = in_rounds(options, f"llama.cpp {shape} {element_type}", sides(options, ours, theirs))
     quantised = element_type.startswith("q")
+    # Apart, so that either side's figures are not minutes from the other's.
+    rounds = in_rounds(options, f"llama.cpp {shape} {element_type} decode", sides(options, our_decoding, their_decoding))
     yield result(options, rounds, "decode", target=1.0, **described)
     if options.only != "theirs":
         yield result(options, rounds, "decode, share of the memory limit", target=0.92, alone=True, unit="", **described)
         yield result(options, rounds, "memory limit", alone=True, unit="bytes/s", **described)
         yield result(options, rounds, "bytes per token", alone=True, unit="bytes", **described)
+    rounds = in_rounds(options, f"llama.cpp {shape} {element_type} prefill", sides(options, our_reading, their_reading))
     for prompt in PROMPTS:
         yield result(options, rounds, f"prefill {prompt}", target=2.0 if quantised else 1.0, **described)
     if options.remove:
@@ -182,6 +187,32 @@ def memory(options, family):
     rounds = in_rounds(options, f"memory {family}", {
         "ours": lambda: {"all stitches resident": alone(options, "memory", *chosen)["memory"]["ratio"]}})
     yield result(options, rounds, "all stitches resident", at_most=1.10, alone=True, suite="memory", shape=family, unit="by anchors + KV")
+
+
+def adapter(options, shape):
+    """What the low-rank updates and biases of an adapter cost, over a quantised base."""
+    for element_type in ["q8_0", "q4_0"]:
+        def ours():
+            report = alone(options, "infer", "--shape", shape, "--type", element_type, "--lora-rank", RANK, "--prompt", PROMPTS[0],
+                           "--reply", REPLY, "--rounds", 1, "--work", options.cache / "bench", "--keep")
+            return {"adapter": next(record["adapter_time"] for record in report["results"] if record["case"] == "decode")}
+
+        rounds = in_rounds(options, f"adapter {shape} {element_type}", {"ours": ours})
+        yield result(options, rounds, "adapter", at_most=1.05, alone=True, suite="adapter", shape=shape, type=element_type,
+                     unit="by decoding without") | {"case": f"decode, adapter of rank {RANK}"}
+
+
+def step(options, family):
+    """One ESTA step over a quantised base; memory is not a matter of luck, so one round is enough."""
+    def ours():
+        report = alone(options, "large-family", "--shape", family, "--quantize", "q8_0", "--step-tokens", STEP_TOKENS, "--work", options.cache)
+        stages = {stage["stage"]: stage["peakResidentBytes"] for stage in report["stages"]}
+        return {"memory": stages["one ESTA step"]}
+
+    once = argparse.Namespace(**{**vars(options), "rounds": 1, "busy": True})
+    rounds = in_rounds(once, f"ESTA step {family}", {"ours": ours})
+    yield result(once, rounds, "memory", at_most=6e9, alone=True, suite="step", shape=family, type="q8_0", unit="bytes") | {
+        "case": f"ESTA step of {STEP_TOKENS} tokens, peak memory"}
 
 
 START = {"start to first token": "first_token_seconds", "family mapped": "open_seconds",

@@ -10,13 +10,14 @@
    activations is subtracted, by starting the sum with its negative. */
 #include <immintrin.h>
 
-/* Rows side by side; tokens that share a pass over them: their sums stay in registers. */
+/* Rows side by side; panels and tokens that share a pass: their sums stay in registers. */
 #define PANEL_ROWS 16
-#define PANEL_TOKENS 12
+#define PANELS 2
+#define PANEL_TOKENS 6
 /* A block of a panel: 8 registers of weights, then 16 scales. */
 #define PANEL_BLOCK (8 * 64 + 64)
 
-/* Scratch: activations of all tokens, their scales, the starts of their sums, one panel; each part whole cache lines.
+/* Scratch: activations of all tokens, their scales, the starts of their sums, panels; each part whole cache lines.
    Of PANEL_TOKENS tokens, or of those that are left, four activations of each lie side by side. */
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -39,7 +40,7 @@ static activations divide_scratch(void *scratch, size_t columns, size_t tokens) 
 
 static size_t panel_scratch(size_t columns, size_t tokens) {
   const size_t blocks = columns / CK_BLOCK;
-  return lines(tokens * columns) + 2 * lines(tokens * blocks * 4) + blocks * PANEL_BLOCK;
+  return lines(tokens * columns) + 2 * lines(tokens * blocks * 4) + PANELS * blocks * PANEL_BLOCK;
 }
 
 /* Tokens in the group that starts with token t. */
@@ -170,53 +171,75 @@ INLINE void panel_store(const NAME(product) *p, size_t r, int count, size_t t, _
   _mm512_mask_storeu_ps(y, mask, value);
 }
 
-/* The T tokens of the group that starts with token t, with a packed panel. */
-INLINE void panel_tile(const NAME(product) *p, const activations *a, size_t r, int count, const int T, size_t t) {
+/* The T tokens of the group that starts with token t, with P packed panels, of which the last one has `count` rows. Two
+   panels share what is loaded of the tokens: with one, loading would be the limit. */
+INLINE void panel_tile(const NAME(product) *p, const activations *a, const int P, size_t r, int count, const int T,
+                       size_t t) {
   const size_t blocks = p->columns / CK_BLOCK;
   const char *values = a->values + t * p->columns, *packed = a->panel;
   const float *scales = a->scales + t * blocks;
   const int32_t *starts = a->starts + t * blocks;
-  __m512 sums[T];
-  UNROLL for (int j = 0; j < T; j++) sums[j] = _mm512_setzero_ps();
+  __m512 sums[P][T];
+  UNROLL for (int i = 0; i < P; i++) {
+    UNROLL for (int j = 0; j < T; j++) sums[i][j] = _mm512_setzero_ps();
+  }
   for (size_t block = 0; block < blocks; block++) {
-    __m512i whole[T];
-    UNROLL for (int j = 0; j < T; j++) whole[j] = _mm512_set1_epi32(starts[j]);
-    /* Not unrolled, so that the weights of one step alone take a register. */
-    _Pragma("clang loop unroll(disable)") for (int i = 0; i < 8; i++) {
-      const __m512i w = _mm512_load_si512(packed + 64 * i);
-      UNROLL for (int j = 0; j < T; j++)
-        whole[j] = _mm512_dpbusd_epi32(whole[j], w, broadcast(values + 4 * (T * i + j)));
+    __m512i whole[P][T];
+    UNROLL for (int j = 0; j < T; j++) {
+      const __m512i start = _mm512_set1_epi32(starts[j]);
+      UNROLL for (int i = 0; i < P; i++) whole[i][j] = start;
     }
-    const __m512 weight_scales = _mm512_load_ps((const float *)(packed + 512));
-    UNROLL for (int j = 0; j < T; j++) sums[j] = add_block(sums[j], whole[j], weight_scales, scales[j]);
+    /* Not unrolled, so that the weights of one step alone take registers. */
+    _Pragma("clang loop unroll(disable)") for (int k = 0; k < 8; k++) {
+      __m512i w[P];
+      UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_load_si512(packed + i * blocks * PANEL_BLOCK + 64 * k);
+      UNROLL for (int j = 0; j < T; j++) {
+        const __m512i x = broadcast(values + 4 * (T * k + j));
+        UNROLL for (int i = 0; i < P; i++) whole[i][j] = _mm512_dpbusd_epi32(whole[i][j], w[i], x);
+      }
+    }
+    UNROLL for (int i = 0; i < P; i++) {
+      const __m512 weight_scales = _mm512_load_ps((const float *)(packed + i * blocks * PANEL_BLOCK + 512));
+      UNROLL for (int j = 0; j < T; j++) sums[i][j] = add_block(sums[i][j], whole[i][j], weight_scales, scales[j]);
+    }
     values += CK_BLOCK * T, packed += PANEL_BLOCK, scales += T, starts += T;
   }
-  UNROLL for (int j = 0; j < T; j++) panel_store(p, r, count, t + (size_t)j, sums[j]);
+  UNROLL for (int i = 0; i < P; i++) {
+    UNROLL for (int j = 0; j < T; j++)
+      panel_store(p, r + (size_t)i * PANEL_ROWS, i == P - 1 ? count : PANEL_ROWS, t + (size_t)j, sums[i][j]);
+  }
 }
 
-/* All tokens with a packed panel. */
-static __attribute__((noinline)) void panel_tiles(const NAME(product) *p, const activations *a, size_t r, int count,
-                                                  size_t tokens) {
+/* All tokens with P packed panels. */
+INLINE void panel_tiles(const NAME(product) *p, const activations *a, const int P, size_t r, int count, size_t tokens) {
   for (size_t t = 0; t < tokens; t += PANEL_TOKENS) {
     switch (group_size(tokens, t)) {
-#define TILE(T) case T: panel_tile(p, a, r, count, T, t); break
-      TILE(1); TILE(2); TILE(3); TILE(4); TILE(5); TILE(6); TILE(7); TILE(8); TILE(9); TILE(10); TILE(11);
-      TILE(PANEL_TOKENS);
+#define TILE(T) case T: panel_tile(p, a, P, r, count, T, t); break
+      TILE(1); TILE(2); TILE(3); TILE(4); TILE(5); TILE(PANEL_TOKENS);
 #undef TILE
     }
   }
 }
 
-INLINE void panel_rows(const NAME(product) *p, const int32_t type, const activations *a, const int whole, size_t r,
-                       int count, size_t tokens) {
+static __attribute__((noinline)) void one_panel(const NAME(product) *p, const activations *a, size_t r, int count,
+                                                size_t tokens) {
+  panel_tiles(p, a, 1, r, count, tokens);
+}
+
+static __attribute__((noinline)) void two_panels(const NAME(product) *p, const activations *a, size_t r, size_t tokens) {
+  panel_tiles(p, a, PANELS, r, PANEL_ROWS, tokens);
+}
+
+/* Turns sixteen rows from r, or those that are left, into panel `number`. */
+INLINE void pack_panel(const NAME(product) *p, const int32_t type, const activations *a, const int whole, size_t r,
+                       int count, size_t number) {
   const size_t blocks = p->columns / CK_BLOCK, block_bytes = NAME(block_bytes)(type);
   const rows16 rows = {p->weights + r * NAME(bytes_of)(type, p->columns), NAME(bytes_of)(type, p->columns), count};
   for (size_t block = 0; block < blocks; block++) {
-    char *packed = a->panel + block * PANEL_BLOCK;
+    char *packed = a->panel + (number * blocks + block) * PANEL_BLOCK;
     panel_weights(type, &rows, whole, block * block_bytes + 2, (__m512i *)packed);
     _mm512_store_ps((float *)(packed + 512), panel_scales(&rows, whole, block * block_bytes));
   }
-  panel_tiles(p, a, r, count, tokens);
 }
 
 #include "ck_inference_integer_single.h"
@@ -230,8 +253,15 @@ INLINE void integer_linear(const NAME(product) *p, const int32_t type, size_t to
   const activations a = divide_scratch(scratch, p->columns, tokens);
   round_activations(&a, p->x, p->x_stride, p->columns, tokens, type == CK_Q8_0 ? 128 : 8);
   size_t r = r0;
-  for (; r + PANEL_ROWS <= r1; r += PANEL_ROWS) panel_rows(p, type, &a, 1, r, PANEL_ROWS, tokens);
-  if (r < r1) panel_rows(p, type, &a, 0, r, (int)(r1 - r), tokens);
+  for (; r + PANELS * PANEL_ROWS <= r1; r += PANELS * PANEL_ROWS) {
+    for (size_t i = 0; i < PANELS; i++) pack_panel(p, type, &a, 1, r + i * PANEL_ROWS, PANEL_ROWS, i);
+    two_panels(p, &a, r, tokens);
+  }
+  for (; r < r1; r += PANEL_ROWS) {
+    const int count = r1 - r < PANEL_ROWS ? (int)(r1 - r) : PANEL_ROWS;
+    pack_panel(p, type, &a, 0, r, count, 0);
+    one_panel(p, &a, r, count, tokens);
+  }
 }
 
 /* Enough for any number of tokens up to `tokens`. */

@@ -47,7 +47,7 @@ struct Bench: ParsableCommand {
   @Option(help: "Tokens of infer's prompt; several may be given (default: 256).") var prompt: [Int] = []
   @Option(help: "Tokens that infer writes after the first prompt.") var reply = 64
   @Option(help: "Tokens of the text of slider and memory (default: 1024, or as many as fit).") var tokens: Int?
-  @Option(help: "Rank of an adapter on every projection, with which infer writes as well, to compare.") var loraRank: Int?
+  @Option(help: "Rank of an adapter, with which infer writes as well, to compare.") var loraRank: Int?
   @Option(help: "How often infer, memory-limit, slider and start measure; the median counts.") var rounds = 5
   @Option(help: "Where random weights are written (default: the system's temporary directory; of large-family the current one).")
   var work: String?

@@ -16,7 +16,7 @@ extension Bench {
     var cache_bytes_per_token: Int?
     /// What was read by what could have been read in the same round.
     var memory_share: Double?
-    /// The time of a token with a low-rank update and biases on every projection, by that without, in the same round.
+    /// The time of a token with the low-rank updates and biases of an adapter, by that without, in the same round.
     var adapter_time: Double?
   }
 

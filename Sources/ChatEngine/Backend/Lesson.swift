@@ -5,7 +5,7 @@ import Tokenizer
 /// How an adapted family is taught something more: a small data set within two minutes on two cores.
 public enum LessonSettings {
   /// Optimiser steps.
-  public static let steps = 4200
+  public static let steps = 3700
 
   /// - Parameter steps: how many optimiser steps to take.
   public static func adaptation(steps: Int = steps) -> AdaptationSettings {
@@ -18,7 +18,7 @@ public enum LessonSettings {
       optimizer: OptimizerSettings(
         learningRate: 3e-3, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.02, startDecay: 1),
       // The small networks, which learn more slowly and take less time, get more of the steps.
-      sampler: .init(bins: 10_000, warmup: min(100, steps / 10), costExponent: 0.5))
+      sampler: .init(bins: 10_000, warmup: min(100, steps / 10), costExponent: 0.6))
   }
 }
 
@@ -61,7 +61,7 @@ struct Lesson {
   static func settings(steps: Int, from adapter: Adapter?) -> AdaptationSettings {
     var settings = LessonSettings.adaptation(steps: steps)
     // Few tokens at once, so that a reply never waits for long.
-    settings.tokensAtOnce = 256
+    settings.tokensAtOnce = 384
     if let adapter { settings.options = adapter.options }
     // Another order than in the run before.
     settings.seed = UInt64(1 + (adapter?.step ?? 0))

@@ -45,7 +45,7 @@ extension LlamaConfiguration {
 }
 
 extension Network {
-  /// The same with a random low-rank update and bias on every projection of every block, as adaptation adds them.
+  /// The same with a random low-rank update and bias wherever ESTA adds them: on query, key, value and output.
   public func withRandomAdapter(rank: Int) -> Network {
     var random = SeededGenerator(seed: 3)
     func values(_ rows: Int, _ columns: Int) -> FloatBuffer {
@@ -63,7 +63,7 @@ extension Network {
     }
     let stages = stages.map { stage -> Stage in
       guard case .block(var block) = stage else { return stage }
-      for part in [\Block.query, \.key, \.value, \.output, \.gate, \.up, \.down] { block[keyPath: part] = adapted(block[keyPath: part]) }
+      for part in [\Block.query, \.key, \.value, \.output] { block[keyPath: part] = adapted(block[keyPath: part]) }
       return .block(block)
     }
     return Network(
