@@ -37,6 +37,7 @@ class Chat:
         self.process = subprocess.Popen(
             [arguments.stitch, "chat", "--plain", "--no-save", "--family", arguments.family], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.asked = 0
         self.say(f"/set max_tokens {arguments.tokens}")
 
     def say(self, line):
@@ -46,8 +47,10 @@ class Chat:
     def reply(self):
         """The stop that answered, and its speed. Short replies do not count."""
         for _ in range(10):
+            # Never the same text: what was computed once is not computed again, and faster.
+            self.asked += 1
             self.say("/clear")
-            self.say("Tell me more.")
+            self.say(f"{self.asked} {self.asked * 7919 % 1000}: tell me more.")
             for line in self.process.stdout:
                 if line.startswith("[") and "stopped" not in line and (found := SPEED.match(line)):
                     if "cut at" in line:

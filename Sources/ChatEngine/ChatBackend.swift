@@ -130,6 +130,8 @@ public struct ReplyStamp: Sendable, Equatable {
   /// Tokens of the prompt that were computed, and how long that took; the others were cached.
   public var readTokens = 0
   public var readSeconds = 0.0
+  /// Tokens of the reply that were computed before, as part of an equal one: they took less time than tokens take.
+  public var repeatedTokens = 0
   /// As in `CacheStatus`.
   public var cachedTokens: [String: Int] = [:]
 

@@ -31,7 +31,7 @@ public struct SpeedController: Sendable, Equatable {
   private static let surprise = 0.25
   private static let largestCorrection = 0.3
   private static let forgetting = 0.85
-  /// Room above the target for moving to a stop, and below it for staying.
+  /// Room above the target for moving to a stop, unless the one in use is faster than that, and below it for staying.
   private static let roomToMove = 1.1
   private static let roomToStay = 0.95
 
@@ -73,7 +73,8 @@ public struct SpeedController: Sendable, Equatable {
     guard load != nil, shares.indices.contains(current) else { return current }
     let speeds = shares.indices.map { estimate($0)! }
     let stays = speeds[current] >= target * Self.roomToStay
-    let reaching = shares.indices.filter { speeds[$0] >= target * Self.roomToMove }
+    let needed = speeds[current] > target * Self.roomToMove ? target : target * Self.roomToMove
+    let reaching = shares.indices.filter { speeds[$0] >= needed }
     let best = reaching.max { (shares[$0].quality, speeds[$0]) < (shares[$1].quality, speeds[$1]) }
     if stays {
       guard let best, shares[best].quality > shares[current].quality else { return current }

@@ -26,6 +26,8 @@ import Testing
     #expect(other.cachedTokens["small"]! >= other.readTokens && other.cachedTokens["large"]! >= other.contextTokens - 1)
     let again = try await ask(backend, [.user("hello")], "large")
     #expect(again.readTokens == 1)
+    // Nor was its text computed anew: its speed is not that of the stop.
+    #expect(first.repeatedTokens == 0 && again.repeatedTokens >= again.tokens - 1)
   }
 
   /// Between replies the neighbours read what was said, and after a change of the adapter all of it is read again.

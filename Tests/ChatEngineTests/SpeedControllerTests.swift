@@ -94,6 +94,16 @@ private struct SimulatedMachine {
     #expect(SpeedController(target: 1, stops: stops(known: Self.real)).choose(from: 0) == 8)
   }
 
+  /// One that only just reaches the target is not worth a move, unless the one in use is faster than was asked for.
+  @Test func theSpeedIsNotMuchAboveTheTarget() {
+    func chosen(_ cheapest: Double) -> Int {
+      let known = [cheapest, 205] + (2..<9).map { 100 / Double($0) }
+      return SpeedController(target: 200, stops: stops(known: known)).choose(from: 0)
+    }
+    #expect(chosen(215) == 0)
+    #expect(chosen(250) == 1)
+  }
+
   @Test func aDearerStopThatIsNoBetterIsNotTaken() {
     var stops = stops(known: Self.real)
     stops[8].quality = 0.1

@@ -63,6 +63,7 @@ final class ReplyMaker: @unchecked Sendable {
     let shelf = shelf(adapter)
     let session = shelf.session(stitch)
     let drafter = shelf.drafter(for: stitch)
+    let known = session.known(after: prompt.tokens)
     let result = try session.generate(
       prompt: prompt.tokens,
       options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling),
@@ -90,6 +91,7 @@ final class ReplyMaker: @unchecked Sendable {
       droppedMessages: prompt.dropped)
     stamp.readTokens = result.promptTokens - result.reusedTokens
     stamp.readSeconds = result.prefillDuration / .seconds(1)
+    stamp.repeatedTokens = zip(known, result.tokens).prefix { $0 == $1 }.count
     let tokens = session.tokens
     last = (tokens, stitch.id)
     stamp.cachedTokens = shelf.cachedTokens(of: tokens)

@@ -145,6 +145,17 @@ public final class InferenceSession: @unchecked Sendable {
     }
   }
 
+  /// How the shared prefix goes on after `text`: tokens whose blocks before the stitching layer need not be computed if
+  /// they come next.
+  public func known(after text: [Int]) -> [Int] {
+    guard let prefix else { return [] }
+    return lock.withLock {
+      let end = prefix.computedPositions(blocks: core.plan.sharedStages)
+      guard end > text.count, prefix.common(text, blocks: core.plan.sharedStages) == text.count else { return [] }
+      return Array(prefix.tokens[text.count..<end])
+    }
+  }
+
   /// Forgets everything from position `length` on.
   public func truncate(to length: Int) {
     precondition(length >= 0)
