@@ -206,7 +206,7 @@ def step(options, family):
     """One ESTA step over a quantised base; memory is not a matter of luck, so one round is enough."""
     def ours():
         report = alone(options, "large-family", "--shape", family, "--quantize", "q8_0", "--step-tokens", STEP_TOKENS, "--work", options.cache)
-        stages = {stage["stage"]: stage["peakResidentBytes"] for stage in report["stages"]}
+        stages = {stage["stage"]: stage["peak_resident_bytes"] for stage in report["stages"]}
         return {"memory": stages["one ESTA step"]}
 
     once = argparse.Namespace(**{**vars(options), "rounds": 1, "busy": True})
