@@ -18,8 +18,11 @@ struct ReplySpeed {
     self.adapter = AdapterInUse.Current(adapter: adapter)
   }
 
-  /// Tokens per second of a stitch: the median of several replies to one question; of the network alone where its
-  /// replies are too short to tell.
+  /// In turns: of the text before, which would be computed already, nothing is of use.
+  private static let questions = ["Tell me a story.", "Please tell me a story."]
+
+  /// Tokens per second of a stitch: the median of several replies; of the network alone where its replies are too short
+  /// to tell.
   /// - Parameter seconds: to spend on it, at least.
   /// - Throws: what making a reply throws.
   func tokensPerSecond(of stitch: Stitch, seconds: Double) throws -> Double {
@@ -29,7 +32,7 @@ struct ReplySpeed {
     let start = ContinuousClock.now
     // The first one has the prompt to read.
     while speeds.count < 4 || ContinuousClock.now - start < .seconds(seconds) {
-      let stamp = try reply(stitch.id, options)
+      let stamp = try reply(stitch.id, to: Self.questions[speeds.count % Self.questions.count], options)
       if stamp.tokens < Self.fewest {
         let network = family.network(stitch.route, adapter: adapter.adapter)
         let pool = ComputePool(threads: threads)
@@ -40,12 +43,12 @@ struct ReplySpeed {
     return speeds.dropFirst().sorted()[(speeds.count - 1) / 2]
   }
 
-  private func reply(_ stitch: String, _ options: ReplyOptions) throws -> ReplyStamp {
+  private func reply(_ stitch: String, to question: String, _ options: ReplyOptions) throws -> ReplyStamp {
     let (stream, continuation) = AsyncStream<ReplyEvent>.makeStream()
     defer { continuation.finish() }
     Task.detached { for await _ in stream {} }
     return try maker.make(
-      [ChatMessage(role: .user, content: "Tell me a story.")], stitch: stitch, options: options, adapter: adapter,
+      [ChatMessage(role: .user, content: question)], stitch: stitch, options: options, adapter: adapter,
       stop: StopFlag()
     ) { continuation.yield($0) }
   }
