@@ -135,6 +135,9 @@ package struct AppState: Sendable, Equatable {
     return Double(contextTokens) / Double(length)
   }
 
+  /// Training was asked for, and the engine has said nothing of it yet: that there is none is of the time before.
+  package var isTrainingAsked = false
+
   package var isTraining: Bool {
     switch training.phase {
     case .preparing, .running, .paused, .stopping: true

@@ -59,6 +59,8 @@ extension AppState {
       return nextOfComparison()
 
     case .training(let status):
+      if isTrainingAsked && status.phase == .idle { return [] }
+      isTrainingAsked = false
       let before = training
       training = status
       adapter = status.adapter ?? adapter
@@ -71,6 +73,7 @@ extension AppState {
       if activeReply == nil && isCacheOurs { (cachedTokens, isReadingAgain) = (status.tokens, status.isReading) }
       return []
     case .trainingRefused(let message):
+      isTrainingAsked = false
       training.phase = .failed
       training.message = message
       notice("Training did not start: \(message)", isWarning: true)

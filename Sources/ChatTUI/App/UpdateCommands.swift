@@ -34,7 +34,10 @@ extension AppState {
     case .pause: return whileTraining([.running, .preparing], .pauseTraining)
     case .resume: return whileTraining([.paused], .resumeTraining)
     case .save: return whileTraining([.running, .paused], .saveTraining)
-    case .stop: return whileTraining([.running, .paused, .preparing], .stopTraining)
+    case .stop:
+      // It may never begin.
+      isTrainingAsked = false
+      return whileTraining([.running, .paused, .preparing], .stopTraining)
     case .undo:
       pendingAnswers += 1
       return [.undoAdapter]
@@ -98,6 +101,7 @@ extension AppState {
       return []
     }
     let steps = steps ?? defaultTrainingSteps
+    isTrainingAsked = true
     training = TrainingStatus()
     training.phase = .preparing
     training.dataFile = file
