@@ -132,6 +132,8 @@ public struct ReplyStamp: Sendable, Equatable {
   public var readSeconds = 0.0
   /// Tokens of the reply that were computed before, as part of an equal one: they took less time than tokens take.
   public var repeatedTokens = 0
+  /// Whether the speed says something of the stop: few tokens say little, and repeated ones nothing.
+  public var tellsSpeed: Bool { tokens > 4 && tokensPerSecond > 0 && repeatedTokens <= tokens / 10 }
   /// As in `CacheStatus`.
   public var cachedTokens: [String: Int] = [:]
 

@@ -2,7 +2,7 @@ import Foundation
 import LLaMAStitch
 import Tokenizer
 
-/// How an adapted family is taught something more: a small data set within two minutes on two cores.
+/// How an adapted family is taught something more: a small data set in about two minutes on two cores.
 public enum LessonSettings {
   /// Optimiser steps.
   public static let steps = 3700

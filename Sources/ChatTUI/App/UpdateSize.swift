@@ -19,8 +19,7 @@ extension AppState {
     if stamp.readTokens >= 16 && stamp.readSeconds > 0 {
       readingSpeeds[stamp.stitch] = Double(stamp.readTokens) / stamp.readSeconds
     }
-    // Where a reply is the same once more, its speed says nothing of the stop.
-    guard stamp.tokens > 4, stamp.tokensPerSecond > 0, stamp.repeatedTokens <= stamp.tokens / 10 else { return }
+    guard stamp.tellsSpeed else { return }
     speeds[stamp.stitch] = stamp.tokensPerSecond
     auto?.record(stitch: stamp.stitch, tokensPerSecond: stamp.tokensPerSecond)
     if comparing == nil { followAuto() }
@@ -69,7 +68,7 @@ extension AppState {
     let target = target ?? autoTarget
     auto = SpeedController(target: target, stops: stops)
     // The newest reply says what this machine gives.
-    if case .finished(let stamp)? = conversation.lastReply?.state, stamp.tokens > 4, stamp.repeatedTokens <= stamp.tokens / 10 {
+    if case .finished(let stamp)? = conversation.lastReply?.state, stamp.tellsSpeed {
       auto?.record(stitch: stamp.stitch, tokensPerSecond: stamp.tokensPerSecond)
     }
     let before = stop
