@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Teaches the default family each lesson of weights/lessons, one at a time, and measures what it learned and forgot.
 
-Writes docs/measurements/lessons.json and the table of docs/lessons.md. Two idle cores, about half an hour."""
+Writes docs/measurements/lessons.json and the table of docs/lessons.md. Two idle cores, about half an hour. With --live it
+teaches them in the chat instead, by scripts, and writes how long that takes to docs/measurements/lessons-live.json."""
 import argparse
 import json
 import pathlib
@@ -16,8 +17,9 @@ root = pathlib.Path(__file__).resolve().parent.parent
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--stitch", default=root / ".build/release/stitch", help="the program")
 parser.add_argument("--family", default=root / "weights/tiny")
+parser.add_argument("--live", action="store_true", help="measure how long a lesson takes in the chat, nothing else")
 parser.add_argument(
-    "--questions", required=True, help="questions of the family's other skills (test.jsonl or validation.jsonl of the corpus)")
+    "--questions", help="questions of the family's other skills (test.jsonl or validation.jsonl of the corpus)")
 parser.add_argument("--count", type=int, default=1200, help="how many of them")
 parser.add_argument("--split", choices=["validation", "test"], default="test", help="the lessons' questions to ask")
 parser.add_argument("--seeds", type=int, default=3, help="runs of each lesson")
@@ -25,6 +27,8 @@ parser.add_argument("--lesson", action="append", help="only this lesson")
 parser.add_argument("--option", action="append", default=[], help="an option for stitch adapt, as --option=--steps=900")
 parser.add_argument("--dry", action="store_true", help="print, write nothing")
 arguments = parser.parse_args()
+if not arguments.live and not arguments.questions:
+    parser.error("--questions is missing: give the test.jsonl or validation.jsonl of the corpus")
 
 
 def stitch(*words):
@@ -54,6 +58,19 @@ def teach(lesson, seed, questions):
         shutil.rmtree(work)
 
 
+def teach_live(lesson):
+    """Seconds until a lesson taught in the chat is in use, from the start of the program to its end."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as script:
+        # JSON is YAML.
+        json.dump({"family": str(pathlib.Path(arguments.family).resolve()), "steps": [
+            {"train": {"data": str(root / f"weights/lessons/{lesson}.jsonl")}}, {"wait": "training"},
+            {"user": "Hello!", "expect": {"regex": "."}}]}, script)
+        script.flush()
+        start = time.monotonic()
+        stitch("replay", script.name)
+        return time.monotonic() - start
+
+
 def percent(values):
     """Mean and, of several, standard deviation."""
     text = f"{100 * statistics.mean(values):.1f}"
@@ -61,6 +78,15 @@ def percent(values):
 
 
 lessons = arguments.lesson or sorted(file.stem for file in (root / "weights/lessons").glob("*.jsonl"))
+if arguments.live:
+    live = {}
+    for lesson in lessons:
+        live[lesson] = [teach_live(lesson) for _ in range(arguments.seeds)]
+        print(f"{lesson:8} {' '.join(f'{seconds:.0f}' for seconds in live[lesson])} s", flush=True)
+    if not arguments.dry:
+        (root / "docs/measurements/lessons-live.json").write_text(json.dumps({"seconds": live}, indent=1, sort_keys=True) + "\n")
+    raise SystemExit
+
 others = ["--questions", arguments.count]
 before = exact(arguments.family, arguments.questions, *others)
 results = {"questions": arguments.count, "split": arguments.split, "before": before, "lessons": {}}

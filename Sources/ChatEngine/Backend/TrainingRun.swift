@@ -75,8 +75,11 @@ struct TrainingRun: Sendable {
     control.end()
   }
 
-  /// Steps between measurements on held-out examples: of the anchors, and of every stop.
-  private static let measuring = HeldOutMeasuring(interval: 20, trainedInterval: 200)
+  /// Steps between measurements on held-out examples: of the anchors, and of every stop. A measurement of the anchors takes
+  /// about as long as five steps.
+  private static func measuring(steps: Int) -> HeldOutMeasuring {
+    HeldOutMeasuring(interval: max(20, steps / 40), trainedInterval: max(100, steps / 5))
+  }
 
   /// - Returns: whether all steps were done.
   private func train(_ trainer: FamilyTrainer, note: String) throws -> Bool {
@@ -97,7 +100,7 @@ struct TrainingRun: Sendable {
         }
       }
     }
-    return try trainer.run(measuring: Self.measuring, gate: gate) { progress in
+    return try trainer.run(measuring: Self.measuring(steps: trainer.settings.steps), gate: gate) { progress in
       meter.add(progress)
       board.publish { status in
         meter.describe(&status)
