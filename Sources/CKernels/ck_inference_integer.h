@@ -3,21 +3,18 @@
    Activations are rounded too, to blocks of Q8_0 as GGML does: q = round(x / d), d = max |x| / 127 as a half, which
    has no room for a max |x| of 8 million. A sum over
    a block is exact in 32 bits; the sums of the blocks, each times both scales, are added as floats in the order of the
-   blocks. Sixteen rows lie side by side in a register, so that nothing is summed across lanes, and every path does the
-   same to a row: results do not depend on how many rows or tokens there are.
+   blocks. Sixteen rows lie side by side in a panel and in a register, so that nothing is summed across lanes, and every
+   path does the same to a row: results do not depend on how many rows or tokens there are.
 
-   vpdpbusd multiplies unsigned by signed bytes: weights are stored as q + offset (128 or 8), and offset · Σ q of the
+   vpdpbusd multiplies unsigned by signed bytes: weights are kept as q + offset (128 or 8), and offset · Σ q of the
    activations is subtracted, by starting the sum with its negative. */
 #include <immintrin.h>
 
-/* Rows side by side; panels and tokens that share a pass: their sums stay in registers. */
-#define PANEL_ROWS 16
+/* Panels and tokens that share a pass: their sums stay in registers. */
 #define PANELS 2
 #define PANEL_TOKENS 6
-/* A block of a panel: 8 registers of weights, then 16 scales. */
-#define PANEL_BLOCK (8 * 64 + 64)
 
-/* Scratch: activations of all tokens, their scales, the starts of their sums, panels; each part whole cache lines.
+/* Scratch: activations of all tokens, their scales, the starts of their sums, a panel; each part whole cache lines.
    Of PANEL_TOKENS tokens, or of those that are left, four activations of each lie side by side. */
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -38,9 +35,10 @@ static activations divide_scratch(void *scratch, size_t columns, size_t tokens) 
   return a;
 }
 
-static size_t panel_scratch(size_t columns, size_t tokens) {
+/* Enough for any number of tokens up to `tokens`. */
+static size_t integer_scratch(size_t columns, size_t tokens) {
   const size_t blocks = columns / CK_BLOCK;
-  return lines(tokens * columns) + 2 * lines(tokens * blocks * 4) + PANELS * blocks * PANEL_BLOCK;
+  return lines(tokens * columns) + 2 * lines(tokens * blocks * 4) + blocks * NAME(panel_block)(CK_Q8_0);
 }
 
 /* Tokens in the group that starts with token t. */
@@ -81,77 +79,6 @@ static void round_activations(const activations *a, const float *x, size_t x_str
   }
 }
 
-/* Row i of sixteen: where rows are missing at the end, the last one stands in. */
-typedef struct {
-  const char *base;
-  size_t bytes;
-  int count;
-} rows16;
-
-INLINE const char *row_of(const rows16 *rows, const int whole, const int i, size_t place) {
-  return rows->base + (size_t)(whole || i < rows->count ? i : rows->count - 1) * rows->bytes + place;
-}
-
-INLINE __m512 panel_scales(const rows16 *rows, const int whole, size_t place) {
-  __m128i low = _mm_setzero_si128(), high = low;
-#define SCALE(i) (*(const uint16_t *)row_of(rows, whole, i, place))
-#define INSERT(i) low = _mm_insert_epi16(low, SCALE(i), i), high = _mm_insert_epi16(high, SCALE(8 + i), i)
-  INSERT(0), INSERT(1), INSERT(2), INSERT(3), INSERT(4), INSERT(5), INSERT(6), INSERT(7);
-#undef INSERT
-#undef SCALE
-  return _mm512_cvtph_ps(_mm256_set_m128i(high, low));
-}
-
-/* w[j]: bytes 4j … 4j + 3 of a block of every row, as unsigned numbers. */
-INLINE void panel_weights(const int32_t type, const rows16 *rows, const int whole, size_t place, __m512i w[8]) {
-  if (type == CK_Q8_0) {
-    __m512i a[8], b[8];
-    UNROLL for (int i = 0; i < 8; i++) {
-      a[i] = _mm512_inserti64x4(
-          _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)row_of(rows, whole, i, place))),
-          _mm256_loadu_si256((const __m256i *)row_of(rows, whole, i + 8, place)), 1);
-    }
-    /* Eight by eight, in both halves at once. */
-    UNROLL for (int i = 0; i < 8; i += 2) {
-      b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
-      b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 8; i += 4) {
-      a[i] = _mm512_unpacklo_epi64(b[i], b[i + 2]);
-      a[i + 1] = _mm512_unpackhi_epi64(b[i], b[i + 2]);
-      a[i + 2] = _mm512_unpacklo_epi64(b[i + 1], b[i + 3]);
-      a[i + 3] = _mm512_unpackhi_epi64(b[i + 1], b[i + 3]);
-    }
-    const __m512i even = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), odd = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
-    const __m512i sign = _mm512_set1_epi8((char)0x80);
-    UNROLL for (int i = 0; i < 4; i++) {
-      w[i] = _mm512_xor_si512(_mm512_permutex2var_epi64(a[i], even, a[i + 4]), sign);
-      w[i + 4] = _mm512_xor_si512(_mm512_permutex2var_epi64(a[i], odd, a[i + 4]), sign);
-    }
-  } else {
-    __m512i a[4], b[4];
-    UNROLL for (int i = 0; i < 4; i++) {
-#define QUARTER(n) _mm_loadu_si128((const __m128i *)row_of(rows, whole, i + 4 * n, place))
-      a[i] = _mm512_inserti32x4(_mm512_castsi128_si512(QUARTER(0)), QUARTER(1), 1);
-      a[i] = _mm512_inserti32x4(_mm512_inserti32x4(a[i], QUARTER(2), 2), QUARTER(3), 3);
-#undef QUARTER
-    }
-    UNROLL for (int i = 0; i < 4; i += 2) {
-      b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
-      b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
-    }
-    a[0] = _mm512_unpacklo_epi64(b[0], b[2]);
-    a[1] = _mm512_unpackhi_epi64(b[0], b[2]);
-    a[2] = _mm512_unpacklo_epi64(b[1], b[3]);
-    a[3] = _mm512_unpackhi_epi64(b[1], b[3]);
-    const __m512i low = _mm512_set1_epi8(15);
-    UNROLL for (int i = 0; i < 4; i++) {
-      w[i] = _mm512_and_si512(a[i], low);
-      w[i + 4] = _mm512_and_si512(_mm512_srli_epi16(a[i], 4), low);
-    }
-  }
-}
-
 INLINE __m512i broadcast(const char *four) {
   int32_t value;
   memcpy(&value, four, sizeof value);
@@ -162,21 +89,46 @@ INLINE __m512 add_block(__m512 sum, __m512i whole, __m512 weight_scales, float s
   return _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole), _mm512_mul_ps(weight_scales, _mm512_set1_ps(scale)), sum);
 }
 
-INLINE void panel_store(const NAME(product) *p, size_t r, int count, size_t t, __m512 sum) {
-  const __mmask16 mask = (__mmask16)((1u << count) - 1);
-  float *y = p->y + t * p->y_stride + r;
+/* A panel, and which of its rows are asked for: [first, last) of the matrix. */
+typedef struct {
+  const char *blocks;
+  size_t row, first, last;
+} part;
+
+INLINE void part_store(const NAME(product) *p, const part *panel, size_t t, __m512 sum) {
+  const __mmask16 mask = (__mmask16)((1u << (panel->last - panel->row)) - (1u << (panel->first - panel->row)));
+  float *y = p->y + t * p->y_stride + panel->row;
   __m512 value = _mm512_mul_ps(sum, _mm512_set1_ps(p->scale));
-  if (p->bias) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, p->bias + r));
+  if (p->bias) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, p->bias + panel->row));
   if (p->accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, y));
   _mm512_mask_storeu_ps(y, mask, value);
 }
 
-/* The T tokens of the group that starts with token t, with P packed panels, of which the last one has `count` rows. Two
-   panels share what is loaded of the tokens: with one, loading would be the limit. */
-INLINE void panel_tile(const NAME(product) *p, const activations *a, const int P, size_t r, int count, const int T,
-                       size_t t) {
-  const size_t blocks = p->columns / CK_BLOCK;
-  const char *values = a->values + t * p->columns, *packed = a->panel;
+/* Adds the products of register k of a block of P panels to whole[panel][token]. */
+INLINE void integer_piece(const int32_t type, const int P, const char *const *panels, const int T, const char *values,
+                          const int k, __m512i *whole) {
+  const __m512i low = _mm512_set1_epi8(15);
+  __m512i w[P];
+  UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_loadu_si512(panels[i] + 64 * k);
+  UNROLL for (int j = 0; j < T; j++) {
+    const __m512i x = broadcast(values + 4 * (T * k + j));
+    UNROLL for (int i = 0; i < P; i++)
+      whole[i * T + j] = _mm512_dpbusd_epi32(whole[i * T + j], type == CK_Q8_0 ? w[i] : _mm512_and_si512(w[i], low), x);
+  }
+  if (type == CK_Q8_0) return;
+  UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_and_si512(_mm512_srli_epi16(w[i], 4), low);
+  UNROLL for (int j = 0; j < T; j++) {
+    const __m512i x = broadcast(values + 4 * (T * (k + 4) + j));
+    UNROLL for (int i = 0; i < P; i++) whole[i * T + j] = _mm512_dpbusd_epi32(whole[i * T + j], w[i], x);
+  }
+}
+
+/* The T tokens of the group that starts with token t, with P panels. Two panels share what is loaded of the tokens: with
+   one, loading would be the limit. The first group of tokens brings the panels from memory, and asks for them ahead. */
+INLINE void integer_tile(const NAME(product) *p, const activations *a, const int32_t type, const int P,
+                         const part *panels, const int T, size_t t) {
+  const size_t blocks = p->columns / CK_BLOCK, bytes = NAME(panel_block)(type);
+  const char *values = a->values + t * p->columns;
   const float *scales = a->scales + t * blocks;
   const int32_t *starts = a->starts + t * blocks;
   __m512 sums[P][T];
@@ -184,90 +136,66 @@ INLINE void panel_tile(const NAME(product) *p, const activations *a, const int P
     UNROLL for (int j = 0; j < T; j++) sums[i][j] = _mm512_setzero_ps();
   }
   for (size_t block = 0; block < blocks; block++) {
+    const char *next[P];
+    UNROLL for (int i = 0; i < P; i++) next[i] = panels[i].blocks + block * bytes;
+    if (t == 0) {
+      UNROLL for (int i = 0; i < P; i++) {
+        for (size_t line = 0; line < bytes; line += 64) _mm_prefetch(next[i] + AHEAD + line, _MM_HINT_T0);
+      }
+    }
     __m512i whole[P][T];
     UNROLL for (int j = 0; j < T; j++) {
       const __m512i start = _mm512_set1_epi32(starts[j]);
       UNROLL for (int i = 0; i < P; i++) whole[i][j] = start;
     }
-    /* Not unrolled, so that the weights of one step alone take registers. */
-    _Pragma("clang loop unroll(disable)") for (int k = 0; k < 8; k++) {
-      __m512i w[P];
-      UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_load_si512(packed + i * blocks * PANEL_BLOCK + 64 * k);
-      UNROLL for (int j = 0; j < T; j++) {
-        const __m512i x = broadcast(values + 4 * (T * k + j));
-        UNROLL for (int i = 0; i < P; i++) whole[i][j] = _mm512_dpbusd_epi32(whole[i][j], w[i], x);
-      }
+    /* Where there are many sums not unrolled, so that the weights of one step alone take registers. */
+    if (P * T == 1) {
+      /* Two, so that one need not wait for the other. */
+      __m512i half[2] = {whole[0][0], _mm512_setzero_si512()};
+      UNROLL for (int k = 0; k < NAME(panel_pieces)(type); k++) integer_piece(type, P, next, T, values, k, half + k % 2);
+      whole[0][0] = _mm512_add_epi32(half[0], half[1]);
+    } else {
+      _Pragma("clang loop unroll(disable)") for (int k = 0; k < NAME(panel_pieces)(type); k++)
+        integer_piece(type, P, next, T, values, k, &whole[0][0]);
     }
     UNROLL for (int i = 0; i < P; i++) {
-      const __m512 weight_scales = _mm512_load_ps((const float *)(packed + i * blocks * PANEL_BLOCK + 512));
+      const __m512 weight_scales =
+          _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(next[i] + 64 * NAME(panel_pieces)(type))));
       UNROLL for (int j = 0; j < T; j++) sums[i][j] = add_block(sums[i][j], whole[i][j], weight_scales, scales[j]);
     }
-    values += CK_BLOCK * T, packed += PANEL_BLOCK, scales += T, starts += T;
+    values += CK_BLOCK * T, scales += T, starts += T;
   }
   UNROLL for (int i = 0; i < P; i++) {
-    UNROLL for (int j = 0; j < T; j++)
-      panel_store(p, r + (size_t)i * PANEL_ROWS, i == P - 1 ? count : PANEL_ROWS, t + (size_t)j, sums[i][j]);
+    UNROLL for (int j = 0; j < T; j++) part_store(p, panels + i, t + (size_t)j, sums[i][j]);
   }
 }
 
-/* All tokens with P packed panels. */
-INLINE void panel_tiles(const NAME(product) *p, const activations *a, const int P, size_t r, int count, size_t tokens) {
+/* All tokens with P panels. */
+INLINE void integer_tiles(const NAME(product) *p, const activations *a, const int32_t type, const int P,
+                          const part *panels, size_t tokens) {
   for (size_t t = 0; t < tokens; t += PANEL_TOKENS) {
     switch (group_size(tokens, t)) {
-#define TILE(T) case T: panel_tile(p, a, P, r, count, T, t); break
+#define TILE(T) case T: integer_tile(p, a, type, P, panels, T, t); break
       TILE(1); TILE(2); TILE(3); TILE(4); TILE(5); TILE(PANEL_TOKENS);
 #undef TILE
     }
   }
 }
 
-static __attribute__((noinline)) void one_panel(const NAME(product) *p, const activations *a, size_t r, int count,
-                                                size_t tokens) {
-  panel_tiles(p, a, 1, r, count, tokens);
-}
-
-static __attribute__((noinline)) void two_panels(const NAME(product) *p, const activations *a, size_t r, size_t tokens) {
-  panel_tiles(p, a, PANELS, r, PANEL_ROWS, tokens);
-}
-
-/* Turns sixteen rows from r, or those that are left, into panel `number`. */
-INLINE void pack_panel(const NAME(product) *p, const int32_t type, const activations *a, const int whole, size_t r,
-                       int count, size_t number) {
-  const size_t blocks = p->columns / CK_BLOCK, block_bytes = NAME(block_bytes)(type);
-  const rows16 rows = {p->weights + r * NAME(bytes_of)(type, p->columns), NAME(bytes_of)(type, p->columns), count};
-  for (size_t block = 0; block < blocks; block++) {
-    char *packed = a->panel + (number * blocks + block) * PANEL_BLOCK;
-    panel_weights(type, &rows, whole, block * block_bytes + 2, (__m512i *)packed);
-    _mm512_store_ps((float *)(packed + 512), panel_scales(&rows, whole, block * block_bytes));
-  }
-}
-
-#include "ck_inference_integer_single.h"
-
 INLINE void integer_linear(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1,
                            void *scratch) {
-  if (tokens == 1) {
-    single_linear(p, type, r0, r1, scratch);
-    return;
-  }
   const activations a = divide_scratch(scratch, p->columns, tokens);
   round_activations(&a, p->x, p->x_stride, p->columns, tokens, type == CK_Q8_0 ? 128 : 8);
-  size_t r = r0;
-  for (; r + PANELS * PANEL_ROWS <= r1; r += PANELS * PANEL_ROWS) {
-    for (size_t i = 0; i < PANELS; i++) pack_panel(p, type, &a, 1, r + i * PANEL_ROWS, PANEL_ROWS, i);
-    two_panels(p, &a, r, tokens);
+  part waiting[PANELS];
+  size_t count = 0;
+  for (size_t row = r0 / CK_PANEL_ROWS * CK_PANEL_ROWS; row < r1; row += CK_PANEL_ROWS) {
+    const size_t end = row + CK_PANEL_ROWS;
+    waiting[count++] = (part){NAME(whole_panel)(p, type, row, a.panel), row, row < r0 ? r0 : row, end < r1 ? end : r1};
+    if (tokens > 1 && count < PANELS && end < r1) continue;
+    if (count == PANELS) integer_tiles(p, &a, type, PANELS, waiting, tokens);
+    else integer_tiles(p, &a, type, 1, waiting, tokens);
+    count = 0;
   }
-  for (; r < r1; r += PANEL_ROWS) {
-    const int count = r1 - r < PANEL_ROWS ? (int)(r1 - r) : PANEL_ROWS;
-    pack_panel(p, type, &a, 0, r, count, 0);
-    one_panel(p, &a, r, count, tokens);
-  }
-}
-
-/* Enough for any number of tokens up to `tokens`. */
-static size_t integer_scratch(size_t columns, size_t tokens) {
-  const size_t one = single_scratch(columns), several = panel_scratch(columns, tokens);
-  return one > several ? one : several;
 }
 
 static size_t integer_peak(size_t steps, float *answer) {

@@ -7,7 +7,8 @@
      WIDEN_F16(p)   16 half-precision numbers at p, as floats
      WIDEN_SCALE(p) one half-precision number at p, as float
      LINEAR_ROWS, LINEAR_TOKENS   the tile of a matrix product, LINEAR_ROWS_1 its rows where there is one token
-     INTEGER_PRODUCTS   if quantised weights meet rounded activations, see ck_inference_integer.h
+     INTEGER_PRODUCTS   if quantised weights meet rounded activations, see ck_inference_integer.h, else
+                        ck_inference_panels.h
      BFLOAT16_PRODUCTS  if BF16 weights do, see ck_inference_bfloat16.h
      ATTEND_QUERIES the queries that share a pass over the cache
    Tiles are chosen so that all their sums stay in registers; they do not change any result. */
@@ -47,9 +48,7 @@ INLINE size_t NAME(size_of)(int32_t type) { return type == CK_F32 ? 4 : 2; }
 
 INLINE size_t NAME(block_bytes)(int32_t type) { return type == CK_Q8_0 ? CK_Q8_0_BYTES : CK_Q4_0_BYTES; }
 
-INLINE size_t NAME(bytes_of)(int32_t type, size_t columns) {
-  return type >= CK_Q8_0 ? columns / CK_BLOCK * NAME(block_bytes)(type) : columns * NAME(size_of)(type);
-}
+INLINE size_t NAME(bytes_of)(int32_t type, size_t columns) { return columns * NAME(size_of)(type); }
 
 /* Half of a block: 16 weights. The product is exact, so that a quantised weight is the float it stands for. */
 INLINE v16 NAME(load_quantized)(const int32_t type, const char *block, const int half) {
@@ -139,7 +138,7 @@ INLINE float NAME(sum)(v16 a) {
 
 typedef struct {
   const char *weights;
-  size_t columns;
+  size_t rows, columns;
   const float *x;
   size_t x_stride;
   float *y;
@@ -187,19 +186,6 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
     UNROLL for (int j = 0; j < T; j++) sums[i][j] = from == 0 ? (v16){0} : kept[i * T + j];
   }
   size_t k = from;
-  if (type >= CK_Q8_0) {
-    for (; k < to; k += CK_BLOCK) {
-      UNROLL for (int half = 0; half < 2; half++) {
-        v16 rows[R];
-        UNROLL for (int i = 0; i < R; i++)
-          rows[i] = NAME(load_quantized)(type, w + i * row_bytes + k / CK_BLOCK * NAME(block_bytes)(type), half);
-        UNROLL for (int j = 0; j < T; j++) {
-          v16 token = NAME(load)(x + j * x_stride + k + LANES * half);
-          UNROLL for (int i = 0; i < R; i++) sums[i][j] = FMA(rows[i], token, sums[i][j]);
-        }
-      }
-    }
-  }
 #ifdef BFLOAT16_PRODUCTS
   if (type == CK_BF16) {
     const char *rounded = p->rounded + t * p->rounded_bytes;
@@ -316,6 +302,7 @@ INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t t
   }
 }
 
+#include "ck_inference_panels.h"
 #ifdef INTEGER_PRODUCTS
 #include "ck_inference_integer.h"
 #endif
@@ -327,21 +314,14 @@ static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) 
 #ifdef BFLOAT16_PRODUCTS
   if (type == CK_BF16) return rounded_bytes(columns) * tokens;
 #endif
-  (void)type, (void)columns, (void)tokens;
-  return 0;
+  (void)tokens;
+  return type >= CK_Q8_0 ? columns / CK_BLOCK * NAME(panel_block)(type) : 0;
 }
 
-static void NAME(linear)(int32_t type, const void *weights, size_t columns, const float *x, size_t x_stride,
-                         size_t tokens, float *y, size_t y_stride, size_t r0, size_t r1, float scale,
-                         const float *bias, int32_t accumulate, void *scratch) {
-  NAME(product) p = {weights, columns, x, x_stride, y, y_stride, scale, bias, accumulate, scratch, 0};
-#ifdef INTEGER_PRODUCTS
-  switch (type) {
-    case CK_Q8_0: integer_linear(&p, CK_Q8_0, tokens, r0, r1, scratch); return;
-    case CK_Q4_0: integer_linear(&p, CK_Q4_0, tokens, r0, r1, scratch); return;
-    default: break;
-  }
-#endif
+static void NAME(linear)(int32_t type, const void *weights, size_t rows, size_t columns, const float *x,
+                         size_t x_stride, size_t tokens, float *y, size_t y_stride, size_t r0, size_t r1,
+                         float scale, const float *bias, int32_t accumulate, void *scratch) {
+  NAME(product) p = {weights, rows, columns, x, x_stride, y, y_stride, scale, bias, accumulate, scratch, 0};
 #ifdef BFLOAT16_PRODUCTS
   if (type == CK_BF16) {
     p.rounded_bytes = rounded_bytes(columns);
@@ -351,8 +331,13 @@ static void NAME(linear)(int32_t type, const void *weights, size_t columns, cons
   switch (type) {
     case CK_F32: NAME(linear_of)(&p, CK_F32, tokens, r0, r1); break;
     case CK_F16: NAME(linear_of)(&p, CK_F16, tokens, r0, r1); break;
-    case CK_Q8_0: NAME(linear_of)(&p, CK_Q8_0, tokens, r0, r1); break;
-    case CK_Q4_0: NAME(linear_of)(&p, CK_Q4_0, tokens, r0, r1); break;
+#ifdef INTEGER_PRODUCTS
+    case CK_Q8_0: integer_linear(&p, CK_Q8_0, tokens, r0, r1, scratch); break;
+    case CK_Q4_0: integer_linear(&p, CK_Q4_0, tokens, r0, r1, scratch); break;
+#else
+    case CK_Q8_0: NAME(panels_linear)(&p, CK_Q8_0, tokens, r0, r1, scratch); break;
+    case CK_Q4_0: NAME(panels_linear)(&p, CK_Q4_0, tokens, r0, r1, scratch); break;
+#endif
     default: NAME(linear_of)(&p, CK_BF16, tokens, r0, r1); break;
   }
 }
@@ -473,5 +458,5 @@ static void NAME(widen)(int32_t type, const void *weights, size_t count, float *
 
 const ck_inference NAME(kernels) = {
     ISA, NAME(linear), NAME(linear_scratch), NAME(peak),
-    NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen),
+    NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen), NAME(widen_panel),
 };

@@ -82,3 +82,19 @@ int32_t ck_quantize(int32_t type, const float *x, size_t count, void *blocks) {
   }
   return 0;
 }
+
+void ck_lay_panels(int32_t type, const void *rows, size_t count, size_t columns, void *panels) {
+  const size_t block_bytes = type == CK_Q8_0 ? CK_Q8_0_BYTES : CK_Q4_0_BYTES, blocks = columns / CK_BLOCK;
+  const uint8_t flip = type == CK_Q8_0 ? 0x80 : 0;
+  uint8_t *next = panels;
+  for (size_t first = 0; first < count; first += CK_PANEL_ROWS) {
+    const size_t side_by_side = count - first < CK_PANEL_ROWS ? count - first : CK_PANEL_ROWS;
+    for (size_t block = 0; block < blocks; block++) {
+      const uint8_t *source = (const uint8_t *)rows + (first * blocks + block) * block_bytes;
+      for (size_t byte = 2; byte < block_bytes; byte += 4)
+        for (size_t row = 0; row < side_by_side; row++)
+          for (size_t i = 0; i < 4; i++) *next++ = source[row * blocks * block_bytes + byte + i] ^ flip;
+      for (size_t row = 0; row < side_by_side; row++, next += 2) memcpy(next, source + row * blocks * block_bytes, 2);
+    }
+  }
+}

@@ -53,10 +53,10 @@ import Testing
       }
       try workspace.restoring(weights) {
         var data = try Data(contentsOf: weights)
-        let name = try #require(data.range(of: Data("\"\(type.uppercased())\"".utf8)))
-        data.replaceSubrange(name, with: Data("\"Q9_9\"".utf8))
+        let name = try #require(data.range(of: Data("\"\(type.uppercased()) in panels of 16\"".utf8)))
+        data.replaceSubrange(name, with: Data("\"Q9_9 in panels of 16\"".utf8))
         try data.write(to: weights)
-        try workspace.expectRefusal(["family", "show", workspace.output.path], [weights.path, "quantised as “Q9_9”", "Q8_0 and Q4_0"])
+        try workspace.expectRefusal(["family", "show", workspace.output.path], [weights.path, "quantised as “Q9_9 in panels of 16”", "“Q8_0 in panels of 16” and “Q4_0"])
       }
     }
   }

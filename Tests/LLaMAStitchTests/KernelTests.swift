@@ -54,7 +54,7 @@ import Testing
           let r0 = rows > 4 ? 2 : 0
           func call(_ address: UnsafeRawPointer) {
             table.pointee.linear(
-              code, address, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, scratch.address)
+              code, address, rows, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, scratch.address)
           }
           if type == .f32 { exact.withUnsafeBytes { call($0.baseAddress!) } } else {
             bits.withUnsafeBytes { call($0.baseAddress!) }

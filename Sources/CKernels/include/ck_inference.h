@@ -1,8 +1,8 @@
 /* Kernels of inference: fixed order of summation, so that results do not depend on the batch.
 
    Each sum over k keeps 16 partial sums (k mod 16) that grow in the order of k, and joins them in a fixed tree; with
-   VNNI and quantised weights it is the sum of exact sums of blocks, in their order; with BF16 and such weights a
-   partial sum (k / 2 mod 16) grows by two products at once.
+   quantised weights it is the sum of the sums of blocks, in their order, which are exact with VNNI; with BF16 and such
+   weights a partial sum (k / 2 mod 16) grows by two products at once.
    How many tokens, rows or threads take part only decides which sums are computed side by side, never how one of
    them is computed: a token's result is the same bits alone and in any batch. It may differ between instruction
    sets without and with fused multiply-add. */
@@ -22,7 +22,7 @@ enum {
   CK_ISA_COUNT = 5
 };
 
-/* Types of weights; for the last two see ck_quantization.h. */
+/* Types of weights; the last two lie in panels, see ck_quantization.h. */
 enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4 };
 
 /* Positions whose keys lie side by side: keys are stored [position / 16][dimension][position % 16], so that a query
@@ -44,16 +44,16 @@ typedef struct ck_attention {
   float scale;                   /* of the scores */
 } ck_attention;
 
-/* One instruction set's kernels. Rows are `stride` floats apart; weights are dense rows of `columns`, unaligned;
-   where they are quantised, `columns` and counts of weights are multiples of 32. */
+/* One instruction set's kernels. Rows are `stride` floats apart; weights are dense rows of `columns`, unaligned,
+   or panels of `rows` in all, where `columns` is a multiple of 32. */
 typedef struct ck_inference {
   int32_t isa;
 
   /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0. With VNNI, x
      is rounded to blocks of 8 bits where the weights are quantised; with BF16, to BF16 where they are that.
      scratch: linear_scratch bytes for as many tokens or more, 64-byte aligned; may be NULL where that is 0. */
-  void (*_Nonnull linear)(int32_t type, const void *_Nonnull weights, size_t columns, const float *_Nonnull x,
-                          size_t x_stride, size_t tokens, float *_Nonnull y, size_t y_stride, size_t r0, size_t r1,
+  void (*_Nonnull linear)(int32_t type, const void *_Nonnull weights, size_t rows, size_t columns,
+                          const float *_Nonnull x, size_t x_stride, size_t tokens, float *_Nonnull y, size_t y_stride, size_t r0, size_t r1,
                           float scale, const float *_Nullable bias, int32_t accumulate, void *_Nullable scratch);
   size_t (*_Nonnull linear_scratch)(int32_t type, size_t columns, size_t tokens);
 
@@ -76,8 +76,12 @@ typedef struct ck_inference {
   void (*_Nonnull rotate)(float *_Nonnull x, const float *_Nonnull cosines, const float *_Nonnull sines,
                           size_t half);
 
-  /* y[i] = the weight i, as float. */
+  /* y[i] = the weight i, as float; quantised ones, `count` being a multiple of 32, in blocks as GGML has them. */
   void (*_Nonnull widen)(int32_t type, const void *_Nonnull weights, size_t count, float *_Nonnull y);
+
+  /* y[i] = the weight from + i of a row of quantised weights in panels; from and count are multiples of 32. */
+  void (*_Nonnull widen_panel)(int32_t type, const void *_Nonnull weights, size_t rows, size_t columns, size_t row,
+                               size_t from, size_t count, float *_Nonnull y);
 } ck_inference;
 
 /* The kernels for `isa`, or NULL where this processor (or build) does not have it. */

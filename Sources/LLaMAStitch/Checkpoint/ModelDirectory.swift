@@ -139,7 +139,7 @@ public struct ModelDirectory: Sendable {
     for expected in configuration.tensorShapes {
       let tensor = try tensor(expected.name, shape: expected.shape)
       let type = elementType.map { configuration.storageType($0, of: expected) } ?? tensor.type
-      writer.add(expected.name, shape: expected.shape, as: type, converting: tensor.bytes, tensor.type)
+      writer.add(tensor, as: type)
     }
     try Self.write(to: url, configuration, writer, elementType ?? self.elementType ?? .f32, [:])
   }

@@ -60,7 +60,7 @@ package struct InferenceKernels: @unchecked Sendable {
   ) {
     if range.isEmpty || tokens == 0 { return }
     table.pointee.linear(
-      weights.type, weights.base, weights.columns, x.base, x.stride, tokens, y.base, y.stride,
+      weights.type, weights.base, weights.rows, weights.columns, x.base, x.stride, tokens, y.base, y.stride,
       range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0, scratch?.base)
   }
 
@@ -92,7 +92,12 @@ package struct InferenceKernels: @unchecked Sendable {
   /// One row of weights as floats.
   @inline(__always)
   func widen(_ weights: WeightPointer, row: Int, into y: FloatPointer) {
-    table.pointee.widen(weights.type, weights.base + row * weights.rowBytes, weights.columns, y.base)
+    if weights.type >= Int32(CK_Q8_0) {
+      table.pointee.widen_panel(
+        weights.type, weights.base, weights.rows, weights.columns, row, 0, weights.columns, y.base)
+    } else {
+      table.pointee.widen(weights.type, weights.base + row * weights.rowBytes, weights.columns, y.base)
+    }
   }
 
   /// Causal attention of one head for the tokens in `range`, the first of the batch being at `position`.

@@ -60,8 +60,10 @@ public enum KernelBenchmark {
     let address = UnsafeMutableRawPointer(stored.base)
     switch type {
     case .q8_0, .q4_0:
-      let isStored = VectorView.quantize(values, to: type, at: address)
+      let rows = FloatBuffer(count: stored.count)
+      let isStored = VectorView.quantize(values, to: type, at: rows.base)
       precondition(isStored)
+      WeightMatrix.layPanels(rows.base, count: matrix.rows, columns: matrix.columns, type: type, into: address)
     case .f32: address.copyMemory(from: values.baseAddress!, byteCount: bytes)
     default:
       let halves = address.assumingMemoryBound(to: UInt16.self)

@@ -16,7 +16,7 @@ extension ElementType {
 extension ByteView {
   /// Widens some of the elements, exactly, to floats.
   /// - Parameters:
-  ///   - type: F32, F16, BF16, Q8_0 or Q4_0.
+  ///   - type: F32, F16 or BF16, or Q8_0 or Q4_0 in blocks as GGML has them, not in panels.
   ///   - elements: where type is quantised, both ends must be multiples of 32.
   func widen(_ elements: Range<Int>, _ type: ElementType, into floats: VectorView) {
     precondition(type.isUsable || type.isQuantized)
@@ -28,8 +28,40 @@ extension ByteView {
   }
 }
 
+extension WeightMatrix {
+  /// Some of the elements as floats, exactly, row by row.
+  /// - Parameter elements: where the type is quantised, both ends must be multiples of 32.
+  func widen(elements: Range<Int>, into floats: VectorView) {
+    guard elementType.isQuantized else { return bytes.widen(elements, elementType, into: floats) }
+    precondition(floats.count == elements.count && 0 <= elements.lowerBound && elements.upperBound <= elementCount)
+    precondition(elements.lowerBound % elementType.blockLength == 0 && elements.count % elementType.blockLength == 0)
+    let kernels = InferenceKernels.best.table.pointee
+    var done = 0
+    while done < elements.count {
+      let (row, column) = (elements.lowerBound + done).quotientAndRemainder(dividingBy: columns)
+      let count = min(columns - column, elements.count - done)
+      kernels.widen_panel(elementType.kernelType, bytes.base, rows, columns, row, column, count, floats.base + done)
+      done += count
+    }
+  }
+
+  /// Rows of a quantised matrix that lie block after block, as GGML has them, laid out in panels.
+  /// - Parameters:
+  ///   - rows: where they lie; all but the last of a matrix, a multiple of `panelRows` at a time.
+  ///   - panels: room for as many bytes.
+  static func layPanels(
+    _ rows: UnsafeRawPointer, count: Int, columns: Int, type: ElementType, into panels: UnsafeMutableRawPointer
+  ) {
+    precondition(type.isQuantized && columns % type.blockLength == 0)
+    ck_lay_panels(type.kernelType, rows, count, columns, panels)
+  }
+
+  /// Rows that lie side by side where the type is quantised.
+  static let panelRows = Int(CK_PANEL_ROWS)
+}
+
 extension VectorView {
-  /// Rounds all values to blocks of Q8_0 or Q4_0 at an address that has room for them.
+  /// Rounds all values to blocks of Q8_0 or Q4_0, as GGML has them, at an address that has room for them.
   /// - Returns: whether they can be stored: finite, and not too large for a scale.
   static func quantize(_ values: UnsafeBufferPointer<Float>, to type: ElementType, at blocks: UnsafeMutableRawPointer) -> Bool {
     precondition(type.isQuantized && values.count % type.blockLength == 0)

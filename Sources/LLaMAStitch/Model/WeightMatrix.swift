@@ -1,4 +1,5 @@
-/// The weights of a linear map, `rows × columns` (out × in), row-major, in the type they are stored in.
+/// The weights of a linear map, `rows × columns` (out × in), in the type they are stored in: row-major, or in panels where
+/// that is quantised, see `ElementType`.
 ///
 /// A value is a reference to memory that a mapped file or a buffer owns; copying it copies no weights.
 public struct WeightMatrix: Sendable {
@@ -39,12 +40,17 @@ public struct WeightMatrix: Sendable {
   /// Some rows as floats, exactly.
   /// - Parameter floats: `[rows.count × columns]`
   func widen(_ rows: Range<Int>, into floats: VectorView) {
-    bytes.widen(rows.lowerBound * columns..<rows.upperBound * columns, elementType, into: floats)
+    widen(elements: rows.lowerBound * columns..<rows.upperBound * columns, into: floats)
   }
 
   /// The floats themselves where they are stored as such, to be read only.
   var floatsInPlace: MatrixView? { elementType == .f32 ? bytes.floatMatrix(rows: rows, columns: columns) : nil }
 
   /// All values as floats, row-major, copied.
-  public func floats() -> [Float] { bytes.floats(elementType) }
+  public func floats() -> [Float] {
+    guard elementType.isQuantized else { return bytes.floats(elementType) }
+    let floats = FloatBuffer(count: elementCount)
+    widen(elements: 0..<elementCount, into: floats.vector)
+    return floats.vector.array
+  }
 }

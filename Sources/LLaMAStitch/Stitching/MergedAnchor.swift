@@ -83,7 +83,7 @@ extension Block {
 extension WeightMatrix {
   /// The floats from an element on; both ends lie between blocks.
   fileprivate func copy(from start: Int, into piece: VectorView) {
-    bytes.widen(start..<start + piece.count, elementType, into: piece)
+    widen(elements: start..<start + piece.count, into: piece)
   }
 }
 

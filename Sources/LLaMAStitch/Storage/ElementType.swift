@@ -18,9 +18,10 @@ public enum ElementType: String, Sendable, CaseIterable {
   case u16 = "U16"
   case u8 = "U8"
   case bool = "BOOL"
-  /// Blocks of 32 with an F16 scale and 8 bits an element, in GGML's layout.
+  /// Blocks of 32 with an F16 scale and 8 bits an element. In a GGUF file they lie one after the other; in a model's
+  /// matrix in panels, sixteen rows side by side as kernels want them: see `ck_quantization.h`.
   case q8_0 = "Q8_0"
-  /// Blocks of 32 with an F16 scale and 4 bits an element, in GGML's layout.
+  /// Blocks of 32 with an F16 scale and 4 bits an element, laid out likewise.
   case q4_0 = "Q4_0"
 
   /// Bytes per block of `blockLength` elements.
@@ -89,14 +90,9 @@ public func float(float16Bits bits: UInt16) -> Float {
 
 extension ByteView {
   /// The elements as floats, copied.
-  /// - Parameter type: F32, F16, BF16, Q8_0 or Q4_0; the count of bytes must be a multiple of its size.
+  /// - Parameter type: F32, F16 or BF16; the count of bytes must be a multiple of its size.
   public func floats(_ type: ElementType) -> [Float] {
-    precondition((type.isUsable || type.isQuantized) && count % type.size == 0)
-    if type.isQuantized {
-      let widened = FloatBuffer(count: count / type.size * type.blockLength)
-      widen(0..<widened.count, type, into: widened.vector)
-      return widened.vector.array
-    }
+    precondition(type.isUsable && count % type.size == 0)
     let elements = count / type.size
     return [Float](unsafeUninitializedCapacity: elements) { buffer, initialized in
       for index in 0..<elements {

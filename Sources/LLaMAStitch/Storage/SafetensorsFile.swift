@@ -5,21 +5,22 @@ import Foundation
 /// Format: 8 bytes with the length of the header (little endian), the header as JSON, then the bytes of all tensors
 /// without holes. See https://huggingface.co/docs/safetensors.
 ///
-/// The format has no quantised types. A matrix in one is kept as bytes, `[rows, bytes of a row]`, and the metadata names
-/// its type under `type:` and its name; here it has that type and its shape in elements.
+/// The format has no quantised types. A matrix in one is kept as bytes, `[rows, bytes of a row]`, in panels (see
+/// `ElementType`), and the metadata names its type and layout under `type:` and its name; here it has that type and its
+/// shape in elements.
 public struct SafetensorsFile: Sendable {
   /// One tensor of a file: where it lies and what it is.
   public struct Tensor: Sendable {
     public let name: String
     public let type: ElementType
     public let shape: [Int]
-    /// The elements, row-major, not necessarily aligned. They keep the mapping alive.
+    /// The elements, row-major or in panels, not necessarily aligned. They keep the mapping alive.
     public let bytes: ByteView
 
     public var elementCount: Int { shape.reduce(1, *) }
 
     /// The values as floats, copied. F32, F16, BF16 and quantised types only.
-    public func floats() -> [Float] { bytes.floats(type) }
+    public func floats() -> [Float] { type.isQuantized ? WeightMatrix(self).floats() : bytes.floats(type) }
   }
 
   /// No header of a real file is longer; the reference implementation has the same limit.
@@ -27,6 +28,9 @@ public struct SafetensorsFile: Sendable {
 
   /// The metadata key under which a tensor's quantised type is named.
   static func typeKey(_ name: String) -> String { "type:" + name }
+
+  /// What the metadata call a quantised type in panels.
+  static func typeName(_ type: ElementType) -> String { "\(type.rawValue) in panels of \(WeightMatrix.panelRows)" }
 
   public let url: URL
   public let metadata: [String: String]
@@ -149,8 +153,11 @@ public struct SafetensorsFile: Sendable {
         self.shape = shape
         return
       }
-      guard let quantized = ElementType(rawValue: quantization), quantized.isQuantized else {
-        throw Problem(cause: "it is quantised as “\(quantization)”, this program knows Q8_0 and Q4_0")
+      let known = [ElementType.q8_0, .q4_0]
+      guard let quantized = known.first(where: { SafetensorsFile.typeName($0) == quantization }) else {
+        let names = known.map { "“\(SafetensorsFile.typeName($0))”" }.joined(separator: " and ")
+        throw Problem(
+          cause: "it is quantised as “\(quantization)”, this program knows \(names): import the model or build the family anew")
       }
       guard type == .u8, shape.count == 2, shape[1] % quantized.size == 0 else {
         throw Problem(

@@ -41,7 +41,7 @@ public struct SafetensorsWriter {
       Entry(name: name, shape: shape, type: type, source: .array(values), sourceCount: values.count))
   }
 
-  /// Adds elements that already have their type, unchanged.
+  /// Adds elements that already have their type, and their layout where that is quantised, unchanged.
   public mutating func add(_ name: String, shape: [Int], type: ElementType, bytes: ByteView) {
     entries.append(
       Entry(
@@ -49,7 +49,8 @@ public struct SafetensorsWriter {
         sourceCount: bytes.count / type.size * type.blockLength))
   }
 
-  /// Adds rows that already have their type, in another order.
+  /// Adds rows that already have their type, in another order. Quantised ones lie block after block, as GGML has them,
+  /// and are laid out in panels.
   /// - Parameter order: which row of `bytes` comes at a place.
   mutating func add(_ name: String, shape: [Int], type: ElementType, rows bytes: ByteView, order: @escaping (Int) -> Int) {
     entries.append(
@@ -67,11 +68,13 @@ public struct SafetensorsWriter {
       Entry(name: name, shape: shape, type: type, source: .pieces(fill), sourceCount: shape.reduce(1, *)))
   }
 
-  /// Adds elements of one type that are converted to another when they are written.
-  mutating func add(_ name: String, shape: [Int], as type: ElementType, converting bytes: ByteView, _ from: ElementType) {
-    if type == from { return add(name, shape: shape, type: type, bytes: bytes) }
-    add(name, shape: shape, as: type) { start, piece in
-      bytes.widen(start..<start + piece.count, from, into: piece)
+  /// Adds a tensor whose elements are converted to another type when they are written.
+  mutating func add(_ tensor: SafetensorsFile.Tensor, as type: ElementType) {
+    if type == tensor.type { return add(tensor.name, shape: tensor.shape, type: type, bytes: tensor.bytes) }
+    let matrix = tensor.type.isQuantized ? WeightMatrix(tensor) : nil
+    add(tensor.name, shape: tensor.shape, as: type) { start, piece in
+      let elements = start..<start + piece.count
+      if let matrix { matrix.widen(elements: elements, into: piece) } else { tensor.bytes.widen(elements, tensor.type, into: piece) }
     }
   }
 
@@ -89,19 +92,41 @@ public struct SafetensorsWriter {
         switch entry.source {
         case .bytes(let view): try view.withBytes { try file.append($0) }
         case .rows(let view, let order):
-          let rowBytes = view.count / max(1, entry.shape[0])
-          for row in 0..<entry.shape[0] {
-            let start = order(row) * rowBytes
-            try view.slice(start..<start + rowBytes).withBytes { try file.append($0) }
-          }
+          try Self.append(view, order, entry, to: file)
         case .floats(let view):
-          try FloatEncoder(entry.type, tensor: entry.name)
+          try encoder(entry)
             .append(UnsafeBufferPointer(start: view.base, count: view.count), to: file)
           withExtendedLifetime(view) {}
         case .array(let values):
-          try values.withUnsafeBufferPointer { try FloatEncoder(entry.type, tensor: entry.name).append($0, to: file) }
+          try values.withUnsafeBufferPointer { try encoder(entry).append($0, to: file) }
         case .pieces(let fill):
-          try FloatEncoder(entry.type, tensor: entry.name).append(count: entry.sourceCount, to: file, fill)
+          try encoder(entry).append(count: entry.sourceCount, to: file, fill)
+        }
+      }
+    }
+  }
+
+  private func encoder(_ entry: Entry) -> FloatEncoder {
+    FloatEncoder(entry.type, tensor: entry.name, panelColumns: entry.type.isQuantized ? entry.shape[1] : nil)
+  }
+
+  /// Appends rows in another order, a panel at a time where they are quantised.
+  private static func append(_ rows: ByteView, _ order: (Int) -> Int, _ entry: Entry, to file: borrowing FileAppender) throws {
+    let count = entry.shape[0], rowBytes = rows.count / max(1, count)
+    var block: [UInt8] = [], panel = [UInt8](repeating: 0, count: WeightMatrix.panelRows * rowBytes)
+    for start in stride(from: 0, to: count, by: WeightMatrix.panelRows) {
+      let some = start..<min(start + WeightMatrix.panelRows, count)
+      block.removeAll(keepingCapacity: true)
+      for row in some {
+        let first = order(row) * rowBytes
+        rows.slice(first..<first + rowBytes).withBytes { block.append(contentsOf: $0) }
+      }
+      try block.withUnsafeBytes { block in
+        guard entry.type.isQuantized else { return try file.append(block) }
+        try panel.withUnsafeMutableBytes { panel in
+          WeightMatrix.layPanels(
+            block.baseAddress!, count: some.count, columns: entry.shape[1], type: entry.type, into: panel.baseAddress!)
+          try file.append(UnsafeRawBufferPointer(rebasing: panel[..<block.count]))
         }
       }
     }
@@ -112,7 +137,7 @@ public struct SafetensorsWriter {
     var parts: [String] = []
     var metadata = metadata
     for entry in ordered where entry.type.isQuantized {
-      metadata[SafetensorsFile.typeKey(entry.name)] = entry.type.rawValue
+      metadata[SafetensorsFile.typeKey(entry.name)] = SafetensorsFile.typeName(entry.type)
     }
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }

@@ -1,0 +1,101 @@
+/* Quantised weights in panels, see ck_quantization.h: reading them, and products in floats, where the processor has none
+   in whole numbers.
+
+   Sixteen rows lie side by side in a register; a block's sums over k grow in the order the weights lie, and are added,
+   times the scales, block after block. */
+
+/* Registers of a block's weights. */
+INLINE int NAME(panel_pieces)(const int32_t type) { return type == CK_Q8_0 ? 8 : 4; }
+
+/* Bytes of a block of a whole panel. */
+INLINE size_t NAME(panel_block)(const int32_t type) { return CK_PANEL_ROWS * NAME(block_bytes)(type); }
+
+/* Bytes ahead of what is read to ask memory for. */
+#define AHEAD 4096
+
+/* The panel that starts with row `row`; where it is narrower, a copy in `room` in which the missing rows are zeros. */
+INLINE const char *NAME(whole_panel)(const NAME(product) *p, const int32_t type, size_t row, char *room) {
+  const size_t blocks = p->columns / CK_BLOCK, pieces = NAME(panel_pieces)(type);
+  const size_t count = p->rows - row < CK_PANEL_ROWS ? p->rows - row : CK_PANEL_ROWS;
+  const char *panel = p->weights + row * blocks * NAME(block_bytes)(type);
+  if (count == CK_PANEL_ROWS) return panel;
+  memset(room, 0, blocks * NAME(panel_block)(type));
+  for (size_t block = 0; block < blocks; block++) {
+    char *whole = room + block * NAME(panel_block)(type);
+    for (size_t piece = 0; piece < pieces; piece++, panel += 4 * count) memcpy(whole + 64 * piece, panel, 4 * count);
+    memcpy(whole + 64 * pieces, panel, 2 * count);
+    panel += 2 * count;
+  }
+  return room;
+}
+
+static void NAME(widen_panel)(int32_t type, const void *weights, size_t rows, size_t columns, size_t row, size_t from,
+                              size_t count, float *y) {
+  const size_t first = row / CK_PANEL_ROWS * CK_PANEL_ROWS, lane = row - first, bytes = NAME(block_bytes)(type);
+  const size_t width = rows - first < CK_PANEL_ROWS ? rows - first : CK_PANEL_ROWS;
+  const char *panel = (const char *)weights + first * (columns / CK_BLOCK) * bytes;
+  for (size_t k = from; k < from + count; k += CK_BLOCK, y += CK_BLOCK) {
+    const char *block = panel + k / CK_BLOCK * width * bytes;
+    char own[CK_Q8_0_BYTES];
+    memcpy(own, block + (bytes - 2) * width + 2 * lane, 2);
+    for (size_t byte = 0; byte < bytes - 2; byte += 4) memcpy(own + 2 + byte, block + byte * width + 4 * lane, 4);
+    if (type == CK_Q8_0)
+      for (size_t byte = 2; byte < CK_Q8_0_BYTES; byte++) own[byte] ^= (char)0x80;
+    for (int half = 0; half < 2; half++)
+      *(v16u *)(y + LANES * half) = type == CK_Q8_0 ? NAME(load_quantized)(CK_Q8_0, own, half)
+                                                    : NAME(load_quantized)(CK_Q4_0, own, half);
+  }
+}
+
+#ifndef INTEGER_PRODUCTS
+
+/* Rows [first, last) of the panel that starts with row `row`, and T tokens from t. */
+INLINE void NAME(panel_tile)(const NAME(product) *p, const int32_t type, const char *panel, size_t row, size_t first,
+                             size_t last, const int T, size_t t) {
+  const size_t bytes = NAME(panel_block)(type);
+  const int bits = type == CK_Q8_0 ? 8 : 4;
+  const float *x = p->x + t * p->x_stride;
+  v16 sums[T];
+  UNROLL for (int j = 0; j < T; j++) sums[j] = (v16){0};
+  for (size_t k = 0; k < p->columns; k += CK_BLOCK, panel += bytes) {
+    if (t == 0)
+      for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(panel + AHEAD + line, 0, 3);
+    v16 block[T];
+    UNROLL for (int j = 0; j < T; j++) block[j] = (v16){0};
+    for (int piece = 0; piece < NAME(panel_pieces)(type); piece++) {
+      u16 four;
+      memcpy(&four, panel + 64 * piece, sizeof four);
+      UNROLL for (int shift = 0; shift < 32; shift += bits) {
+        const size_t place = k + 4 * (size_t)piece + shift / 8 + (shift % 8 ? LANES : 0);
+        const i16 whole = (i16)(four >> shift & ((1u << bits) - 1)) - (1 << (bits - 1));
+        const v16 w = __builtin_convertvector(whole, v16);
+        UNROLL for (int j = 0; j < T; j++) block[j] = FMA(w, (v16){0} + x[j * p->x_stride + place], block[j]);
+      }
+    }
+    const v16 scales = WIDEN_F16(panel + 64 * NAME(panel_pieces)(type));
+    UNROLL for (int j = 0; j < T; j++) sums[j] = FMA(block[j], scales, sums[j]);
+  }
+  UNROLL for (int j = 0; j < T; j++) {
+    float *y = p->y + (t + j) * p->y_stride;
+    for (size_t r = first; r < last; r++) {
+      float value = sums[j][r - row] * p->scale;
+      if (p->bias) value += p->bias[r];
+      if (p->accumulate) value += y[r];
+      y[r] = value;
+    }
+  }
+}
+
+INLINE void NAME(panels_linear)(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1,
+                                void *scratch) {
+  for (size_t row = r0 / CK_PANEL_ROWS * CK_PANEL_ROWS; row < r1; row += CK_PANEL_ROWS) {
+    const char *panel = NAME(whole_panel)(p, type, row, scratch);
+    const size_t end = row + CK_PANEL_ROWS, first = row < r0 ? r0 : row, last = end < r1 ? end : r1;
+    size_t t = 0;
+    for (; t + LINEAR_TOKENS <= tokens; t += LINEAR_TOKENS)
+      NAME(panel_tile)(p, type, panel, row, first, last, LINEAR_TOKENS, t);
+    for (; t < tokens; t++) NAME(panel_tile)(p, type, panel, row, first, last, 1, t);
+  }
+}
+
+#endif
