@@ -5,16 +5,20 @@ INLINE v16 NAME(load_cached)(const int32_t type, const void *base, size_t index)
   return type == CK_F16 ? WIDEN_F16((const char *)base + 2 * index) : NAME(load)((const float *)base + index);
 }
 
+/* Blocks of keys, and registers of a value, that share a pass, at most. */
+#define ATTEND_BLOCKS 4
+#define ATTEND_VALUES 4
+
 /* Scores of Q queries with B blocks of keys, times scale, to scores[q · width + 16 · b]. */
 INLINE void NAME(score)(const ck_attention *a, const int32_t type, const int Q, const int B, const float *queries,
                         size_t block, float *scores, size_t width) {
   const size_t dimension = a->head_dimension, query_stride = a->query_stride;
-  v16 sums[Q][B];
+  v16 sums[ATTEND_QUERIES][ATTEND_BLOCKS];
   UNROLL for (int q = 0; q < Q; q++) {
     UNROLL for (int b = 0; b < B; b++) sums[q][b] = (v16){0};
   }
   for (size_t d = 0; d < dimension; d++) {
-    v16 key[B];
+    v16 key[ATTEND_BLOCKS];
     UNROLL for (int b = 0; b < B; b++) key[b] = NAME(load_cached)(type, a->keys, ((block + b) * dimension + d) * CK_KEY_BLOCK);
     UNROLL for (int q = 0; q < Q; q++) {
       v16 query = (v16){0} + queries[q * query_stride + d];
@@ -62,7 +66,7 @@ INLINE float NAME(soften)(float *scores, size_t count) {
 INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, const int V, const float *scores,
                       size_t width, const float *inverse, size_t shortest, size_t column, float *output) {
   const size_t stride = a->value_stride;
-  v16 even[Q][V], odd[Q][V];
+  v16 even[ATTEND_QUERIES][ATTEND_VALUES], odd[ATTEND_QUERIES][ATTEND_VALUES];
   UNROLL for (int q = 0; q < Q; q++) {
     UNROLL for (int v = 0; v < V; v++) {
       even[q][v] = (v16){0};
@@ -72,7 +76,7 @@ INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, co
   size_t j = 0;
   for (; j + 2 <= shortest; j += 2) {
     const size_t row = j * stride + column;
-    v16 first[V], second[V];
+    v16 first[ATTEND_VALUES], second[ATTEND_VALUES];
     UNROLL for (int v = 0; v < V; v++) {
       first[v] = NAME(load_cached)(type, a->values, row + v * LANES);
       second[v] = NAME(load_cached)(type, a->values, row + stride + v * LANES);
@@ -117,7 +121,7 @@ INLINE void NAME(attend_tile)(const ck_attention *a, const int32_t type, const i
   size_t block = 0;
   for (; block + B <= blocks; block += B) NAME(score)(a, type, Q, B, queries, block, scratch, width);
   for (; block < blocks; block++) NAME(score)(a, type, Q, 1, queries, block, scratch, width);
-  float inverse[Q];
+  float inverse[ATTEND_QUERIES];
   for (int q = 0; q < Q; q++) inverse[q] = NAME(soften)(scratch + q * width, shortest + q);
   float *output = a->output + t * a->output_stride;
   const size_t dimension = a->head_dimension;
@@ -130,8 +134,8 @@ INLINE void NAME(attend_tile)(const ck_attention *a, const int32_t type, const i
 
 INLINE void NAME(attend_of)(const ck_attention *a, const int32_t type, size_t t0, size_t t1, float *scratch) {
   size_t t = t0;
-  for (; t + ATTEND_QUERIES <= t1; t += ATTEND_QUERIES) NAME(attend_tile)(a, type, ATTEND_QUERIES, 4, 2, t, scratch);
-  for (; t < t1; t++) NAME(attend_tile)(a, type, 1, 4, 4, t, scratch);
+  for (; t + ATTEND_QUERIES <= t1; t += ATTEND_QUERIES) NAME(attend_tile)(a, type, ATTEND_QUERIES, ATTEND_BLOCKS, 2, t, scratch);
+  for (; t < t1; t++) NAME(attend_tile)(a, type, 1, ATTEND_BLOCKS, ATTEND_VALUES, t, scratch);
 }
 
 static void NAME(attend)(const ck_attention *a, size_t t0, size_t t1, float *scratch) {

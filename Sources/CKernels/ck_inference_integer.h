@@ -106,20 +106,20 @@ INLINE void part_store(const NAME(product) *p, const part *panel, size_t t, __m5
 
 /* Adds the products of register k of a block of P panels to whole[panel][token]. */
 INLINE void integer_piece(const int32_t type, const int P, const char *const *panels, const int T, const char *values,
-                          const int k, __m512i *whole) {
+                          const int k, __m512i (*whole)[PANEL_TOKENS]) {
   const __m512i low = _mm512_set1_epi8(15);
-  __m512i w[P];
+  __m512i w[PANELS];
   UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_loadu_si512(panels[i] + 64 * k);
   UNROLL for (int j = 0; j < T; j++) {
     const __m512i x = broadcast(values + 4 * (T * k + j));
     UNROLL for (int i = 0; i < P; i++)
-      whole[i * T + j] = _mm512_dpbusd_epi32(whole[i * T + j], type == CK_Q8_0 ? w[i] : _mm512_and_si512(w[i], low), x);
+      whole[i][j] = _mm512_dpbusd_epi32(whole[i][j], type == CK_Q8_0 ? w[i] : _mm512_and_si512(w[i], low), x);
   }
   if (type == CK_Q8_0) return;
   UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_and_si512(_mm512_srli_epi16(w[i], 4), low);
   UNROLL for (int j = 0; j < T; j++) {
     const __m512i x = broadcast(values + 4 * (T * (k + 4) + j));
-    UNROLL for (int i = 0; i < P; i++) whole[i * T + j] = _mm512_dpbusd_epi32(whole[i * T + j], w[i], x);
+    UNROLL for (int i = 0; i < P; i++) whole[i][j] = _mm512_dpbusd_epi32(whole[i][j], w[i], x);
   }
 }
 
@@ -131,19 +131,19 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
   const char *values = a->values + t * p->columns;
   const float *scales = a->scales + t * blocks;
   const int32_t *starts = a->starts + t * blocks;
-  __m512 sums[P][T];
+  __m512 sums[PANELS][PANEL_TOKENS];
   UNROLL for (int i = 0; i < P; i++) {
     UNROLL for (int j = 0; j < T; j++) sums[i][j] = _mm512_setzero_ps();
   }
   for (size_t block = 0; block < blocks; block++) {
-    const char *next[P];
+    const char *next[PANELS];
     UNROLL for (int i = 0; i < P; i++) next[i] = panels[i].blocks + block * bytes;
     if (t == 0) {
       UNROLL for (int i = 0; i < P; i++) {
         for (size_t line = 0; line < bytes; line += 64) _mm_prefetch(next[i] + AHEAD + line, _MM_HINT_T0);
       }
     }
-    __m512i whole[P][T];
+    __m512i whole[PANELS][PANEL_TOKENS];
     UNROLL for (int j = 0; j < T; j++) {
       const __m512i start = _mm512_set1_epi32(starts[j]);
       UNROLL for (int i = 0; i < P; i++) whole[i][j] = start;
@@ -151,12 +151,15 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
     /* Where there are many sums not unrolled, so that the weights of one step alone take registers. */
     if (P * T == 1) {
       /* Two, so that one need not wait for the other. */
-      __m512i half[2] = {whole[0][0], _mm512_setzero_si512()};
-      UNROLL for (int k = 0; k < NAME(panel_pieces)(type); k++) integer_piece(type, P, next, T, values, k, half + k % 2);
-      whole[0][0] = _mm512_add_epi32(half[0], half[1]);
+      __m512i other[PANELS][PANEL_TOKENS] = {{_mm512_setzero_si512()}};
+      UNROLL for (int k = 0; k < NAME(panel_pieces)(type); k += 2) {
+        integer_piece(type, P, next, T, values, k, whole);
+        integer_piece(type, P, next, T, values, k + 1, other);
+      }
+      whole[0][0] = _mm512_add_epi32(whole[0][0], other[0][0]);
     } else {
       _Pragma("clang loop unroll(disable)") for (int k = 0; k < NAME(panel_pieces)(type); k++)
-        integer_piece(type, P, next, T, values, k, &whole[0][0]);
+        integer_piece(type, P, next, T, values, k, whole);
     }
     UNROLL for (int i = 0; i < P; i++) {
       const __m512 weight_scales =

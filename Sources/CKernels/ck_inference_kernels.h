@@ -37,6 +37,10 @@ typedef uint8_t b16u __attribute__((vector_size(16), aligned(1)));
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define LANES 16
 
+/* Rows of a tile, at most. Arrays have the size of the largest tile: of a size that is an argument, constant where it is
+   inlined though it be, they would not stay in registers. */
+#define MOST_ROWS (LINEAR_ROWS > LINEAR_ROWS_1 ? LINEAR_ROWS : LINEAR_ROWS_1)
+
 /* Sums that `peak` keeps in registers. */
 #define PEAK_SUMS 12
 
@@ -181,7 +185,7 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
   const size_t row_bytes = NAME(bytes_of)(type, p->columns), x_stride = p->x_stride;
   const char *w = p->weights + r * row_bytes;
   const float *x = p->x + t * x_stride;
-  v16 sums[R][T];
+  v16 sums[MOST_ROWS][LINEAR_TOKENS];
   UNROLL for (int i = 0; i < R; i++) {
     UNROLL for (int j = 0; j < T; j++) sums[i][j] = from == 0 ? (v16){0} : kept[i * T + j];
   }
@@ -191,7 +195,7 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
     const char *rounded = p->rounded + t * p->rounded_bytes;
     for (; k + 2 * LANES <= to; k += 2 * LANES) {
       NAME(foresee)(w, R, T, row_bytes, k * size, 64);
-      pairs rows[R];
+      pairs rows[MOST_ROWS];
       UNROLL for (int i = 0; i < R; i++) rows[i] = load_pairs(w + i * row_bytes + k * size);
       UNROLL for (int j = 0; j < T; j++) {
         pairs token = load_pairs(rounded + j * p->rounded_bytes + k * size);
@@ -199,7 +203,7 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
       }
     }
     if (k < to) {
-      pairs rows[R];
+      pairs rows[MOST_ROWS];
       UNROLL for (int i = 0; i < R; i++) rows[i] = load_pairs_part(w + i * row_bytes + k * size, to - k);
       UNROLL for (int j = 0; j < T; j++) {
         pairs token = load_pairs_part(rounded + j * p->rounded_bytes + k * size, to - k);
@@ -211,7 +215,7 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
 #endif
   for (; k + LANES <= to; k += LANES) {
     NAME(foresee)(w, R, T, row_bytes, k * size, LANES * size);
-    v16 rows[R];
+    v16 rows[MOST_ROWS];
     UNROLL for (int i = 0; i < R; i++) rows[i] = NAME(load_weights)(type, w + i * row_bytes + k * size);
     UNROLL for (int j = 0; j < T; j++) {
       v16 token = NAME(load)(x + j * x_stride + k);
@@ -219,7 +223,7 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
     }
   }
   if (k < to) {
-    v16 rows[R];
+    v16 rows[MOST_ROWS];
     UNROLL for (int i = 0; i < R; i++)
       rows[i] = NAME(load_part)(type, w + i * row_bytes + k * size, to - k);
     UNROLL for (int j = 0; j < T; j++) {

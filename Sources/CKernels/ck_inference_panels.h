@@ -55,12 +55,12 @@ INLINE void NAME(panel_tile)(const NAME(product) *p, const int32_t type, const c
   const size_t bytes = NAME(panel_block)(type);
   const int bits = type == CK_Q8_0 ? 8 : 4;
   const float *x = p->x + t * p->x_stride;
-  v16 sums[T];
+  v16 sums[LINEAR_TOKENS];
   UNROLL for (int j = 0; j < T; j++) sums[j] = (v16){0};
   for (size_t k = 0; k < p->columns; k += CK_BLOCK, panel += bytes) {
     if (t == 0)
       for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(panel + AHEAD + line, 0, 3);
-    v16 block[T];
+    v16 block[LINEAR_TOKENS];
     UNROLL for (int j = 0; j < T; j++) block[j] = (v16){0};
     for (int piece = 0; piece < NAME(panel_pieces)(type); piece++) {
       u16 four;
