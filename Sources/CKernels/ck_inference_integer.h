@@ -15,11 +15,11 @@
 #define PANEL_TOKENS 6
 
 /* Scratch: activations of all tokens, their scales, the starts of their sums, a panel; each part whole cache lines.
-   Of PANEL_TOKENS tokens, or of those that are left, four activations of each lie side by side. */
+   Of PANEL_TOKENS tokens, or of those that are left, the blocks lie side by side. */
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 typedef struct {
-  char *values;    /* [group][columns / 4][token in the group][4] */
+  char *values;    /* [group][block][token in the group][32] */
   float *scales;   /* [group][block][token in the group] */
   int32_t *starts; /* likewise */
   char *panel;
@@ -45,7 +45,7 @@ static size_t integer_scratch(size_t columns, size_t tokens) {
 static size_t group_size(size_t tokens, size_t t) { return tokens - t < PANEL_TOKENS ? tokens - t : PANEL_TOKENS; }
 
 /* 32 activations as bytes, their scale, and where the sum of their products starts. */
-INLINE void round_block(const float *x, int offset, __m128i *left, __m128i *right, float *scale, int32_t *start) {
+INLINE void round_block(const float *x, int offset, char *values, float *scale, int32_t *start) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   const __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
   /* Compared as whole numbers, what is not finite counts as largest and reaches the result through the scale. */
@@ -56,8 +56,8 @@ INLINE void round_block(const float *x, int offset, __m128i *left, __m128i *righ
   const __m512 inverse = _mm512_set1_ps(*scale > 0 ? 127.0f / most : 0);
   const __m512i first = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
   const __m512i second = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
-  *left = _mm512_cvtsepi32_epi8(first);
-  *right = _mm512_cvtsepi32_epi8(second);
+  _mm_storeu_si128((__m128i *)values, _mm512_cvtsepi32_epi8(first));
+  _mm_storeu_si128((__m128i *)(values + 16), _mm512_cvtsepi32_epi8(second));
   *start = most < INFINITY ? -offset * _mm512_reduce_add_epi32(_mm512_add_epi32(first, second)) : 0;
 }
 
@@ -67,14 +67,9 @@ static void round_activations(const activations *a, const float *x, size_t x_str
   for (size_t t = 0; t < tokens; t++) {
     const size_t first = t / PANEL_TOKENS * PANEL_TOKENS, size = group_size(tokens, first), place = t - first;
     const float *row = x + t * x_stride;
-    char *values = a->values + first * columns + 4 * place;
     for (size_t block = 0; block < blocks; block++) {
       const size_t number = first * blocks + block * size + place;
-      __m128i bytes[2];
-      round_block(row + block * CK_BLOCK, offset, bytes, bytes + 1, a->scales + number, a->starts + number);
-      int32_t fours[8];
-      memcpy(fours, bytes, sizeof fours);
-      for (size_t i = 0; i < 8; i++) memcpy(values + 4 * size * (8 * block + i), fours + i, 4);
+      round_block(row + block * CK_BLOCK, offset, a->values + number * CK_BLOCK, a->scales + number, a->starts + number);
     }
   }
 }
@@ -111,14 +106,14 @@ INLINE void integer_piece(const int32_t type, const int P, const char *const *pa
   __m512i w[PANELS];
   UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_loadu_si512(panels[i] + 64 * k);
   UNROLL for (int j = 0; j < T; j++) {
-    const __m512i x = broadcast(values + 4 * (T * k + j));
+    const __m512i x = broadcast(values + CK_BLOCK * j + 4 * k);
     UNROLL for (int i = 0; i < P; i++)
       whole[i][j] = _mm512_dpbusd_epi32(whole[i][j], type == CK_Q8_0 ? w[i] : _mm512_and_si512(w[i], low), x);
   }
   if (type == CK_Q8_0) return;
   UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_and_si512(_mm512_srli_epi16(w[i], 4), low);
   UNROLL for (int j = 0; j < T; j++) {
-    const __m512i x = broadcast(values + 4 * (T * (k + 4) + j));
+    const __m512i x = broadcast(values + CK_BLOCK * j + 4 * k + 16);
     UNROLL for (int i = 0; i < P; i++) whole[i][j] = _mm512_dpbusd_epi32(whole[i][j], w[i], x);
   }
 }
