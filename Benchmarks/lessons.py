@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 import time
 
+from measure import machine
+
 root = pathlib.Path(__file__).resolve().parent.parent
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--stitch", default=root / ".build/release/stitch", help="the program")
@@ -84,7 +86,7 @@ if arguments.live:
         live[lesson] = [teach_live(lesson) for _ in range(arguments.seeds)]
         print(f"{lesson:8} {' '.join(f'{seconds:.0f}' for seconds in live[lesson])} s", flush=True)
     if not arguments.dry:
-        (root / "docs/measurements/lessons-live.json").write_text(json.dumps({"seconds": live}, indent=1, sort_keys=True) + "\n")
+        (root / "docs/measurements/lessons-live.json").write_text(json.dumps({"machine": machine(), "seconds": live}, indent=1, sort_keys=True) + "\n")
     raise SystemExit
 
 others = ["--questions", arguments.count]

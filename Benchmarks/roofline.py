@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Where the time of a 1.1B goes, and how far it is from what the machine can do.
 
-Reading a prompt is limited by arithmetic, writing by memory: for each type of weights this compares both with their limits,
-measured in the same run, and records with `perf` which functions the time goes to. With --before the same of an older
-program, for comparison. Writes docs/measurements/roofline.json and the tables of docs/performance.md. Idle cores, some
-minutes."""
+Reading a prompt is limited by arithmetic, writing by memory: for each type of weights this compares both with their limits, in
+rounds, and records with `perf` which functions the time goes to. With --before an older program takes turns with this one.
+Writes docs/measurements/roofline.json and the table of docs/performance.md. Idle cores, some minutes."""
 import argparse
 import json
 import os
@@ -24,15 +23,51 @@ PARTS = {
     "products": r"_linear$", "attention": r"_attend$", "waiting": r"ck_(barrier|event)_wait",
     "norms, activations, rotations": r"_(rms_norm|silu_multiply|rotate)$|ck_store_",
 }
+# Weights that a token of a prompt meets in TinyLlama's shape: of 22 blocks; the head sees the last token alone.
+WIDTH, INNER, KEYS, BLOCKS = 2048, 5632, 256, 22
+WEIGHTS = BLOCKS * (2 * WIDTH * WIDTH + 2 * WIDTH * KEYS + 3 * WIDTH * INNER)
 # The measurement itself: reading memory for its speed, and making that buffer.
 IGNORED = r"ck_read_memory|clear_page|MemoryBandwidth|folio_zero"
 
 
-def profile(command):
-    """The output of a command, and the share of its time by part."""
+class Program:
+    """One build, with models of its own, for what it calls by the same name may lie otherwise in its files."""
+
+    def __init__(self, stitch, threads, work):
+        self.stitch, self.threads, self.work = stitch, threads, work
+        rows = json.loads(run([stitch, "bench", "--suite", "kernels", "--json"]))["results"]
+        # Most operations a second of one thread alone; several may reach less each.
+        self.peaks = {element: median(1e9 * row["gflops"] / row["share_of_peak"] for row in rows if row["type"].lower() == element
+                                      and row["instructions"] == rows[-1]["instructions"]) for element in TYPES}
+        for element in TYPES:
+            # Makes the model.
+            run(self.bench(element, "--prompt", 1, "--reply", 1))
+
+    def bench(self, element, *arguments):
+        return [self.stitch, "bench", "--suite", "infer", "--shape", "1.1B", "--type", element, "--rounds", 1, "--threads",
+                self.threads, "--work", self.work, "--keep", "--json", *arguments]
+
+    def reading(self, element):
+        return self.bench(element, "--prompt", PROMPT, "--reply", 1)
+
+    def writing(self, element):
+        return self.bench(element, "--prompt", 16, "--reply", REPLY)
+
+    def shares(self, element):
+        """One round: speeds of reading and writing, and their shares of the limits."""
+        def row(command, case):
+            return next(row for row in json.loads(run(command))["results"] if row["case"] == case)
+        speed = row(self.reading(element), "prefill")["tokens_per_second"]
+        decode = row(self.writing(element), "decode")
+        return {"reading": {"tokens_per_second": speed, "share": 2 * WEIGHTS * speed / (self.threads * self.peaks[element])},
+                "writing": {"tokens_per_second": decode["tokens_per_second"], "share": decode["memory_share"]}}
+
+
+def parts(command):
+    """The share of a command's time by part."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "perf.data"
-        output = run(["perf", "record", "-q", "-F", "499", "-o", data, "--", *command])
+        run(["perf", "record", "-q", "-F", "499", "-o", data, "--", *command])
         report = run(["perf", "report", "-q", "-i", data, "--no-children", "--stdio", "-F", "overhead,symbol"])
     shares = dict.fromkeys([*PARTS, "the rest"], 0.0)
     for line in report.splitlines():
@@ -44,55 +79,34 @@ def profile(command):
     total = sum(shares.values())
     if not total:
         raise CannotRun("perf recorded nothing; allow it with `sysctl kernel.perf_event_paranoid=1`")
-    return json.loads(output), {part: share / total for part, share in shares.items()}
+    return {part: share / total for part, share in shares.items()}
 
 
-def peaks(stitch):
-    """Most operations a second of one thread, by type."""
-    rows = json.loads(run([stitch, "bench", "--suite", "kernels", "--json"]))["results"]
-    best = rows[-1]["instructions"]
-    return {element: median(1e9 * row["gflops"] / row["share_of_peak"] for row in rows
-                            if row["type"].lower() == element and row["instructions"] == best) for element in TYPES}
-
-
-def measure(stitch, threads, work):
-    units = peaks(stitch)
+def measured(programs, rounds):
+    """By type, kind of work and program: medians of the rounds; and the parts of this program's time."""
     found = {}
     for element in TYPES:
-        bench = [stitch, "bench", "--suite", "infer", "--shape", "1.1B", "--type", element, "--rounds", 3, "--threads", threads,
-                 "--work", work, "--keep", "--json"]
-        # The first run makes the model.
-        run(bench + ["--prompt", 1, "--reply", 1])
-        progress(f"{element}: reading")
-        reading, read_shares = profile(bench + ["--prompt", PROMPT, "--reply", 1])
-        progress(f"{element}: writing")
-        writing, write_shares = profile(bench + ["--prompt", 16, "--reply", REPLY])
-        speed = next(row for row in reading["results"] if row["case"] == "prefill")["tokens_per_second"]
-        decode = next(row for row in writing["results"] if row["case"] == "decode")
-        # All matrices but the embedding; their bytes say how many weights there are.
-        weights = sum(SHAPE)
+        taken = []
+        for number in range(rounds):
+            progress(f"{element}: round {number + 1} of {rounds}")
+            taken.append({name: program.shares(element) for name, program in programs.items()})
+        progress(f"{element}: where the time goes")
+        now = programs["now"]
         found[element] = {
-            "reading": {"tokens_per_second": speed, "share_of_arithmetic": 2 * weights * speed / (threads * units[element]),
-                        "parts": read_shares},
-            "writing": {"tokens_per_second": decode["tokens_per_second"], "share_of_memory": decode["memory_share"],
-                        "parts": write_shares},
-            "operations_per_second": units[element], "memory_bytes_per_second": writing["memory_bytes_per_second"],
-        }
+            kind: {name: {figure: median(turn[name][kind][figure] for turn in taken) for figure in ["tokens_per_second", "share"]}
+                   for name in programs} | {"parts": parts(command)}
+            for kind, command in [("reading", now.reading(element)), ("writing", now.writing(element))]}
     return found
 
 
-# Weights that a token meets in TinyLlama's shape: of each of 22 blocks, and the head.
-WIDTH, INNER, KEYS, BLOCKS, VOCABULARY = 2048, 5632, 256, 22, 32000
-SHAPE = [BLOCKS * (2 * WIDTH * WIDTH + 2 * WIDTH * KEYS + 3 * WIDTH * INNER), WIDTH * VOCABULARY]
-
-
-def tables(document):
-    lines = ["| weights | | of the limit | " + " | ".join([*PARTS, "the rest"]) + " |", "|---|---|---|" + "---|" * (len(PARTS) + 1)]
-    for name, label in [("before", ", before"), ("now", "")]:
-        for element, figures in document.get(name, {}).items():
-            for kind, share in [("reading", "share_of_arithmetic"), ("writing", "share_of_memory")]:
-                parts = " | ".join(f"{100 * value:.1f} %" for value in figures[kind]["parts"].values())
-                lines.append(f"| {element.upper()} | {kind}{label} | {figures[kind][share]:.2f} | {parts} |")
+def table(results):
+    names = {"before": "of the limit, before", "now": "of the limit"}
+    kinds = [(element, kind, figures[kind]) for element, figures in results.items() for kind in figures]
+    heads = ["weights", "", *(title for name, title in names.items() if name in kinds[0][2]), *PARTS, "the rest"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for element, kind, figures in kinds:
+        cells = [element.upper(), kind, *(f"{figures[name]['share']:.2f}" for name in names if name in figures)]
+        lines.append("| " + " | ".join(cells + [f"{100 * share:.1f} %" for share in figures["parts"].values()]) + " |")
     return "\n".join(lines)
 
 
@@ -100,23 +114,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stitch", type=Path, default=ROOT / ".build/release/stitch")
     parser.add_argument("--before", type=Path, help="an older program")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     work = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stitch" / "bench"
-    document = {"machine": machine(), "prompt": PROMPT, "reply": REPLY}
-    if arguments.before:
-        # What it calls by the same name may lie otherwise.
-        document["before"] = measure(arguments.before.absolute(), arguments.threads, work / "before")
-    document["now"] = measure(arguments.stitch.absolute(), arguments.threads, work)
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        programs = {"now": Program(arguments.stitch.absolute(), arguments.threads, work)}
+        if arguments.before:
+            programs = {"before": Program(arguments.before.absolute(), arguments.threads, folder)} | programs
+        results = measured(programs, arguments.rounds)
     progress("")
+    document = {"machine": machine(), "prompt": PROMPT, "reply": REPLY, "rounds": arguments.rounds, "results": results}
     (ROOT / "docs/measurements/roofline.json").write_text(json.dumps(document, indent=1) + "\n")
     page = ROOT / "docs/performance.md"
     text, count = re.subn("<!-- roofline -->.*?<!-- end of roofline -->",
-                          lambda _: f"<!-- roofline -->\n\n{tables(document)}\n\n<!-- end of roofline -->", page.read_text(), flags=re.S)
+                          lambda _: f"<!-- roofline -->\n\n{table(results)}\n\n<!-- end of roofline -->", page.read_text(), flags=re.S)
     if count != 1:
         raise CannotRun(f"{page}: the markers of the table are missing; restore them")
     page.write_text(text)
-    print(tables(document))
+    print(table(results))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def table(results):
             target, good = "", None
         rows.append((
             row["case"], row.get("shape", "—"), row.get("type", ""),
-            *(number(median(row[side])) if side in row else "—" for side in ("ours", "theirs")), row.get("unit", "tok/s"),
+            *(number(row.get("value", median(row[side]))) if side in row else "—" for side in ("ours", "theirs")), row.get("unit", "tok/s"),
             f"{row['ratio']:.2f}" if "ratio" in row else "—",
             f"{min(values):.2f}–{max(values):.2f}" if values else "",
             target, "" if good is None else "disturbed" if not row["trusted"] else "reached" if good else "missed"))

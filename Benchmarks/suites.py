@@ -94,7 +94,7 @@ def llama_bench(options, model, *arguments):
 
 
 def llama(options, shape, element_type):
-    """Prompts of two lengths, and tokens after the shorter one, of the same random model on both sides."""
+    """Prompts of two lengths, and tokens after the shorter one, of random models of the same shape and type."""
     work = options.cache / "bench"
     ours_file, theirs_file = work / f"{shape}-{element_type}", work / f"{shape}-{element_type}.gguf"
     bench = [options.stitch, "bench", "--shape", shape, "--type", element_type]

@@ -27,6 +27,7 @@ typedef float v4u __attribute__((vector_size(16), aligned(4)));
 typedef float v2 __attribute__((vector_size(8)));
 typedef float v2u __attribute__((vector_size(8), aligned(4)));
 typedef int32_t i16 __attribute__((vector_size(64)));
+typedef int32_t i4 __attribute__((vector_size(16)));
 typedef uint32_t u16 __attribute__((vector_size(64)));
 typedef uint16_t h16 __attribute__((vector_size(32)));
 typedef uint16_t h16u __attribute__((vector_size(32), aligned(1)));
@@ -54,17 +55,18 @@ INLINE size_t NAME(block_bytes)(int32_t type) { return type == CK_Q8_0 ? CK_Q8_0
 
 INLINE size_t NAME(bytes_of)(int32_t type, size_t columns) { return columns * NAME(size_of)(type); }
 
-/* Half of a block: 16 weights. The product is exact, so that a quantised weight is the float it stands for. */
-INLINE v16 NAME(load_quantized)(const int32_t type, const char *block, const int half) {
-  const float scale = WIDEN_SCALE(block);
-  if (type == CK_Q8_0) {
-    i16 whole = __builtin_convertvector(*(const s16u *)(block + 2 + LANES * half), i16);
-    return __builtin_convertvector(whole, v16) * scale;
-  }
-  b16u bytes = *(const b16u *)(block + 2);
+/* The 16 weights of a half of a block, from its own bytes in Q8_0, from all in Q4_0. The product is exact, so that a
+   quantised weight is the float it stands for. */
+INLINE v16 NAME(widen_half)(const int32_t type, b16u bytes, float scale, const int half) {
+  if (type == CK_Q8_0) return __builtin_convertvector(__builtin_convertvector((s16u)bytes, i16), v16) * scale;
   bytes = half ? bytes >> 4 : bytes & 15;
-  i16 whole = __builtin_convertvector(bytes, i16) - 8;
-  return __builtin_convertvector(whole, v16) * scale;
+  return __builtin_convertvector(__builtin_convertvector(bytes, i16) - 8, v16) * scale;
+}
+
+/* The same of a block as GGML has it. */
+INLINE v16 NAME(load_quantized)(const int32_t type, const char *block, const int half) {
+  const char *bytes = block + 2 + (type == CK_Q8_0 ? LANES * half : 0);
+  return NAME(widen_half)(type, *(const b16u *)bytes, WIDEN_SCALE(block), half);
 }
 
 INLINE v16 NAME(load_weights)(const int32_t type, const char *p) {

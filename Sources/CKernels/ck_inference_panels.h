@@ -4,6 +4,8 @@
    Sixteen rows lie side by side in a register; a block's sums over k grow in the order the weights lie, and are added,
    times the scales, block after block. */
 
+_Static_assert(CK_PANEL_ROWS == LANES, "the rows of a panel fill a register");
+
 /* Registers of a block's weights. */
 INLINE int NAME(panel_pieces)(const int32_t type) { return type == CK_Q8_0 ? 8 : 4; }
 
@@ -29,21 +31,31 @@ INLINE const char *NAME(whole_panel)(const NAME(product) *p, const int32_t type,
   return room;
 }
 
+/* Sixteen bytes that lie in fours, `stride` apart. */
+INLINE b16u NAME(gather_fours)(const char *first, size_t stride) {
+  int32_t a, b, c, d;
+  memcpy(&a, first, 4), memcpy(&b, first + stride, 4), memcpy(&c, first + 2 * stride, 4), memcpy(&d, first + 3 * stride, 4);
+  const i4 fours = {a, b, c, d};
+  return (b16u)fours;
+}
+
 static void NAME(widen_panel)(int32_t type, const void *weights, size_t rows, size_t columns, size_t row, size_t from,
                               size_t count, float *y) {
   const size_t first = row / CK_PANEL_ROWS * CK_PANEL_ROWS, lane = row - first, bytes = NAME(block_bytes)(type);
   const size_t width = rows - first < CK_PANEL_ROWS ? rows - first : CK_PANEL_ROWS;
   const char *panel = (const char *)weights + first * (columns / CK_BLOCK) * bytes;
   for (size_t k = from; k < from + count; k += CK_BLOCK, y += CK_BLOCK) {
-    const char *block = panel + k / CK_BLOCK * width * bytes;
-    char own[CK_Q8_0_BYTES];
-    memcpy(own, block + (bytes - 2) * width + 2 * lane, 2);
-    for (size_t byte = 0; byte < bytes - 2; byte += 4) memcpy(own + 2 + byte, block + byte * width + 4 * lane, 4);
-    if (type == CK_Q8_0)
-      for (size_t byte = 2; byte < CK_Q8_0_BYTES; byte++) own[byte] ^= (char)0x80;
-    for (int half = 0; half < 2; half++)
-      *(v16u *)(y + LANES * half) = type == CK_Q8_0 ? NAME(load_quantized)(CK_Q8_0, own, half)
-                                                    : NAME(load_quantized)(CK_Q4_0, own, half);
+    const char *block = panel + k / CK_BLOCK * width * bytes, *four = block + 4 * lane;
+    const float scale = WIDEN_SCALE(block + (bytes - 2) * width + 2 * lane);
+    const b16u left = NAME(gather_fours)(four, 4 * width);
+    if (type == CK_Q8_0) {
+      const b16u right = NAME(gather_fours)(four + 16 * width, 4 * width);
+      *(v16u *)y = NAME(widen_half)(CK_Q8_0, left ^ 0x80, scale, 0);
+      *(v16u *)(y + LANES) = NAME(widen_half)(CK_Q8_0, right ^ 0x80, scale, 1);
+    } else {
+      *(v16u *)y = NAME(widen_half)(CK_Q4_0, left, scale, 0);
+      *(v16u *)(y + LANES) = NAME(widen_half)(CK_Q4_0, left, scale, 1);
+    }
   }
 }
 

@@ -64,7 +64,7 @@ struct Adapt: ParsableCommand {
   @Option(help: "Where to keep the training state (default: in the cache folder).") var checkpoint: String?
   @Option(help: "Steps between checkpoints.") var checkpointInterval = 100
   @Option(help: "Where to write the held-out loss as it is measured (JSON Lines).") var log: String?
-  @Option(help: "Steps between measurements.") var measureInterval = 100
+  @Option(help: "Steps between measurements.") var measureInterval = HeldOutMeasuring().interval
   @Flag(help: "Measure the held-out loss of every stitch, not of the anchors alone.") var logStitches = false
   @Flag(help: "One JSON document on standard output: what was trained and what it cost.") var json = false
   @Option(help: "Seed.") var seed: UInt64 = 1

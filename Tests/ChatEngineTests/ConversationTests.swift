@@ -219,6 +219,25 @@ final class ConversationFixture: Sendable {
 @Suite struct ConversationStoreTests {
   let fixture = try! ConversationFixture()
 
+  /// As a search is typed: whoever asked last is answered, and last.
+  @Test(.timeLimit(.minutes(1))) func ofSearchesInARowTheLastIsAnswered() async throws {
+    let wanted = try fixture.save([.user("apples")])
+    _ = try fixture.save([.user("apes")])
+    let library = ConversationLibrary(store: fixture.store)
+    let answers = Mutex<[(text: String, ids: [String])]>([])
+    await withCheckedContinuation { done in
+      for length in 0...4 {
+        let text = String("appl".prefix(length))
+        library.find(text, refreshes: length == 0) { result in
+          answers.withLock { $0.append((text, (try? result.get())?.conversations.map(\.id) ?? [])) }
+          if length == 4 { done.resume() }
+        }
+      }
+    }
+    let last = answers.withLock(\.last)
+    #expect(last?.text == "appl" && last?.ids == [wanted])
+  }
+
   @Test func nothingIsMadeBeforeThereIsSomethingToSave() throws {
     let recorder = fixture.recorder()
     recorder.record([.user("nobody began")])
@@ -343,8 +362,10 @@ final class ConversationFixture: Sendable {
     #expect(palace.line.hasPrefix("…") && palace.line.hasSuffix("word and the Élysée is there"))
     #expect(palace.line.count < 60)
     #expect(try library.find("berlin").conversations.isEmpty)
-    let answer = try await library.find("SPAIN", refreshes: true)
-    #expect(answer?.conversations.map(\.id) == [first])
+    let answer = try await withCheckedThrowingContinuation { done in
+      library.find("SPAIN", refreshes: true) { done.resume(with: $0) }
+    }
+    #expect(answer.conversations.map(\.id) == [first])
   }
 
   @Test func emptyConversationsAreNotListed() throws {

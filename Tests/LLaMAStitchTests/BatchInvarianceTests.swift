@@ -1,3 +1,4 @@
+import Foundation
 import LLaMAStitch
 import Testing
 
@@ -43,17 +44,33 @@ import Testing
   }
 
   @Test func chunksThreadsAndOneByOneGiveTheSameBits() throws {
-    let network = try Networks.stitched()
-    let tokens = (0..<90).map { ($0 * 37 + 5) % 64 }
+    try expectTheSameBits(try Networks.stitched(), chunks: [1, 3, 16, 33, 90])
+  }
+
+  /// Heads of 8 rows: two threads share a panel of sixteen.
+  @Test(arguments: [ElementType.q8_0, .q4_0]) func quantisedNetworksGiveTheSameBits(type: ElementType) throws {
+    try withScratchDirectory { directory in
+      let configuration = RandomModel.configuration(
+        hidden: 64, heads: 5, keyValueHeads: 5, headDimension: 8, intermediate: 96, vocabulary: 64)
+      try ModelDirectory.write(
+        to: directory.appending(path: "model"), configuration: configuration,
+        weights: RandomModel.weights(configuration, seed: 3), elementType: type)
+      let network = try LlamaModel.load(directory: directory.appending(path: "model")).network()
+      try expectTheSameBits(network, context: 64, tokens: 60, chunks: [1, 7, 33])
+    }
+  }
+
+  private func expectTheSameBits(_ network: Network, context: Int = 96, tokens count: Int = 90, chunks: [Int]) throws {
+    let tokens = (0..<count).map { ($0 * 37 + 5) % 64 }
     for kernels in InferenceKernels.available {
       var expected: [[UInt32]]?
       for threads in 1...4 {
         let pool = ComputePool(threads: threads)
-        for chunkSize in [1, 3, 16, 33, 90] {
+        for chunkSize in chunks {
           let session = InferenceSession(
-            network: network, contextLength: 96, chunkSize: chunkSize, pool: pool, kernels: kernels)
+            network: network, contextLength: context, chunkSize: chunkSize, pool: pool, kernels: kernels)
           session.splitting = threads > 1 ? .always : .never
-          let found = try bits(session, tokens, pieces: [40, 1, 49])
+          let found = try bits(session, tokens, pieces: [40, 1, count - 41])
           if expected == nil { expected = found }
           #expect(found == expected, "\(kernels.name), \(threads) threads, chunks of \(chunkSize)")
         }

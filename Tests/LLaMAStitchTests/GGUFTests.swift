@@ -127,6 +127,36 @@ import Testing
     }
   }
 
+  /// Rows that lie one after the other become panels; those of queries and keys change their order on the way.
+  @Test(arguments: [ElementType.q8_0, .q4_0]) func quantisedRowsBecomePanels(type: ElementType) throws {
+    try withScratchDirectory { directory in
+      let (heads, width) = (5, 8)
+      let configuration = RandomModel.configuration(
+        hidden: 64, heads: heads, keyValueHeads: heads, headDimension: width, intermediate: 96, vocabulary: 50)
+      let (url, copy) = (directory.appending(path: "model.gguf"), directory.appending(path: "copy"))
+      try configuration.writeRandomGGUF(type, to: url)
+      try GGUFModel(url).write(to: copy, elementType: nil, files: [:])
+      let source = try GGUFFile(url)
+      let written = try SafetensorsFile(copy.appending(path: "model.safetensors"))
+      // Where a row is in the file: of a head's first half the even ones, of its second half the odd ones.
+      func turned(_ row: Int) -> Int { row / width * width + row % width % (width / 2) * 2 + row % width / (width / 2) }
+      for (name, theirs, order) in [
+        ("model.embed_tokens.weight", "token_embd.weight", { $0 }), ("model.layers.1.self_attn.q_proj.weight", "blk.1.attn_q.weight", turned),
+        ("model.layers.0.self_attn.k_proj.weight", "blk.0.attn_k.weight", turned),
+        ("model.layers.0.self_attn.v_proj.weight", "blk.0.attn_v.weight", { $0 }),
+        ("model.layers.2.mlp.gate_proj.weight", "blk.2.ffn_gate.weight", { $0 }),
+      ] as [(String, String, (Int) -> Int)] {
+        let (found, tensor) = (try written.tensor(name), try #require(source.tensors[theirs]))
+        #expect(found.type.isQuantized && found.shape == tensor.shape)
+        let (values, expected, columns) = (found.floats(), tensor.floats(), found.shape[1])
+        for row in 0..<found.shape[0] {
+          let place = order(row) * columns
+          #expect(values[row * columns..<(row + 1) * columns] == expected[place..<place + columns], "\(name) row \(row)")
+        }
+      }
+    }
+  }
+
   /// One block of 256 elements of a type, with bytes that a formula makes.
   private func block(_ type: UInt32, bytes: [UInt8]) throws -> [Float] {
     try withScratchDirectory { directory in

@@ -117,19 +117,25 @@ public final class ConversationLibrary: Sendable {
   public init(store: ConversationStore) { self.store = store }
 
   /// Finds the conversations whose title or messages hold a text, upper and lower case being the same; all of them
-  /// for an empty one. On a thread of its own.
-  /// - Parameter refreshes: read the files again.
-  /// - Returns: `nil` if something else was asked for meanwhile.
-  /// - Throws: `ConversationError.unreadable`.
-  public func find(_ text: String, refreshes: Bool) async throws -> Listing? {
+  /// for an empty one. On a thread of its own, in the order of the calls.
+  /// - Parameters:
+  ///   - refreshes: read the files again.
+  ///   - answer: called there with `ConversationError.unreadable`, or with what was found, unless something else was asked
+  ///     for meanwhile.
+  public func find(
+    _ text: String, refreshes: Bool, answer: @escaping @Sendable (Result<Listing, any Error>) -> Void
+  ) {
     let request = state.withLock { state in
       state.request += 1
       return state.request
     }
-    return try await worker.run { [self] () throws -> Listing? in
-      if refreshes { try refresh() }
-      if state.withLock({ $0.request != request }) { return nil }
-      return listing(text)
+    worker.perform { [self] in
+      do {
+        if refreshes { try refresh() }
+        if state.withLock({ $0.request == request }) { answer(.success(listing(text))) }
+      } catch {
+        answer(.failure(error))
+      }
     }
   }
 

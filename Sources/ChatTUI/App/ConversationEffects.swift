@@ -50,13 +50,11 @@ struct ConversationEffects {
       queue.push(.conversations(query: query, .init()))
       return
     }
-    Task.detached { [queue] in
-      do {
-        if let listing = try await library.find(query, refreshes: refreshes) {
-          queue.push(.conversations(query: query, listing))
-        }
-      } catch {
-        queue.push(.conversations(query: query, .init(unreadable: ["\(error)"])))
+    // Not in a task: of tasks for one letter after another, any may be the first to ask.
+    library.find(query, refreshes: refreshes) { [queue] result in
+      switch result {
+      case .success(let listing): queue.push(.conversations(query: query, listing))
+      case .failure(let error): queue.push(.conversations(query: query, .init(unreadable: ["\(error)"])))
       }
     }
   }

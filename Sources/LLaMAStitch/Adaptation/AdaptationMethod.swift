@@ -55,7 +55,7 @@ public struct HeldOutMeasuring: Sendable {
   /// Steps between measurements of every stitch that is trained, besides; `nil`: none.
   public var trainedInterval: Int?
 
-  public init(interval: Int = 50, measuresStitches: Bool = false, trainedInterval: Int? = nil) {
+  public init(interval: Int = 100, measuresStitches: Bool = false, trainedInterval: Int? = nil) {
     self.interval = interval
     self.measuresStitches = measuresStitches
     self.trainedInterval = trainedInterval

@@ -83,7 +83,7 @@ final class Workspace: @unchecked Sendable {
   let normed: PlainArray<Rows>
   /// Each thread's own scores.
   let scores: PlainArray<FloatPointer>
-  /// Each thread's own, for products with quantised weights.
+  /// Each thread's own, for products with weights in BF16 or quantised.
   let products: PlainArray<ScratchPointer>
   private let buffers: [FloatBuffer]
 
@@ -112,7 +112,7 @@ final class Workspace: @unchecked Sendable {
         buffers.append(buffer)
         return FloatPointer(buffer)
       })
-    let productBytes = kernels.linearScratch(columns: widths.roundedColumns, tokens: tokens)
+    let productBytes = kernels.linearScratch(columns: widths.scratchColumns, tokens: tokens)
     products = PlainArray(
       (0..<threads).map { _ in
         let buffer = FloatBuffer(count: productBytes / MemoryLayout<Float>.size)

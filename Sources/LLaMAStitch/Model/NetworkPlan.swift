@@ -78,14 +78,14 @@ final class NetworkPlan: @unchecked Sendable {
     var keyValue = 0
     var intermediate = 0
     var rank = 0
-    /// Of weights that activations may be rounded for.
-    var roundedColumns = 0
+    /// Of weights whose products need scratch.
+    var scratchColumns = 0
 
     func union(_ other: Widths) -> Widths {
       Widths(
         hidden: max(hidden, other.hidden), query: max(query, other.query), keyValue: max(keyValue, other.keyValue),
         intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank),
-        roundedColumns: max(roundedColumns, other.roundedColumns))
+        scratchColumns: max(scratchColumns, other.scratchColumns))
     }
   }
 
@@ -112,7 +112,7 @@ final class NetworkPlan: @unchecked Sendable {
       widest.rank = max(widest.rank, projection.lowRank?.rank ?? 0)
       let weight = projection.weight
       if weight.elementType.isQuantized || weight.elementType == .bf16 {
-        widest.roundedColumns = max(widest.roundedColumns, weight.columns)
+        widest.scratchColumns = max(widest.scratchColumns, weight.columns)
       }
     }
     var plans: [StagePlan] = []

@@ -157,7 +157,10 @@ public struct SafetensorsFile: Sendable {
       guard let quantized = known.first(where: { SafetensorsFile.typeName($0) == quantization }) else {
         let names = known.map { "“\(SafetensorsFile.typeName($0))”" }.joined(separator: " and ")
         throw Problem(
-          cause: "it is quantised as “\(quantization)”, this program knows \(names): import the model or build the family anew")
+          cause: """
+            it is quantised as “\(quantization)”, this program knows \(names): import the model or build the family anew, or \
+            remove it if a benchmark made it
+            """)
       }
       guard type == .u8, shape.count == 2, shape[1] % quantized.size == 0 else {
         throw Problem(
