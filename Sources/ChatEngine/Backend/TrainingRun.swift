@@ -76,7 +76,7 @@ struct TrainingRun: Sendable {
   }
 
   /// Steps between measurements on held-out examples: of the anchors, and of every stop. A measurement of the anchors takes
-  /// about as long as five steps.
+  /// as long as several steps.
   private static func measuring(steps: Int) -> HeldOutMeasuring {
     HeldOutMeasuring(interval: max(20, steps / 40), trainedInterval: max(100, steps / 5))
   }
