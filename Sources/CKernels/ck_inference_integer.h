@@ -2,8 +2,9 @@
 
    Activations are rounded too, to blocks of Q8_0 as GGML does: q = round(x / d), d = max |x| / 127 as a half, which
    has no room for a max |x| of 8 million. A sum over a block is exact in 32 bits; the sums of the blocks, each times
-   both scales, are added as floats in the order of the blocks. Sixteen rows lie side by side in a panel and in a register, so that nothing is summed across lanes, and every
-   path does the same to a row: results do not depend on how many rows or tokens there are.
+   both scales, are added as floats in the order of the blocks. Sixteen rows lie side by side in a panel and in a
+   register, so that nothing is summed across lanes, and every path does the same to a row: results do not depend on how
+   many rows or tokens there are.
 
    vpdpbusd multiplies unsigned by signed bytes: weights are kept as q + offset (128 or 8), and offset · Σ q of the
    activations is subtracted, by starting the sum with its negative. */
