@@ -465,4 +465,9 @@ static void NAME(widen)(int32_t type, const void *weights, size_t count, float *
 const ck_inference NAME(kernels) = {
     ISA, NAME(linear), NAME(linear_scratch), NAME(peak),
     NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen), NAME(widen_panel),
+#ifdef BFLOAT16_PRODUCTS
+    bfloat16_linear_back, back_scratch,
+#else
+    NULL, NULL,
+#endif
 };

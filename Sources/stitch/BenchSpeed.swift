@@ -50,19 +50,31 @@ extension Bench {
       throw ValidationError("\(shape.rawValue) is a shape for infer; train large, 8M or 134M")
     }
     return try [Training.full, .lora].filter { `case` == nil || `case` == $0 }.map { training in
-      Row(
-        suite: "train", case: training.rawValue, shape: shape.rawValue,
-        tokens_per_second: try TrainingBenchmark.tokensPerSecond(
-          shape, batch: batch, loraRank: training == .lora ? 16 : nil, pool: pool))
+      // The base of a LoRA stays as it is stored, the rest is single precision.
+      let base = try training == .full ? .f32 : type.map { try Self.elementType("--type", $0) } ?? .bf16
+      let speed = try training == .full
+        ? TrainingBenchmark.tokensPerSecond(shape, batch: batch, training: .everything, pool: pool)
+        : withRandomModel(shape, base) { model in
+          try TrainingBenchmark.tokensPerSecond(shape, batch: batch, training: .lowRank(16, over: model), pool: pool)
+        }
+      return Row(
+        suite: "train", case: training.rawValue, shape: shape.rawValue, tokens_per_second: speed, type: base.rawValue.lowercased())
+    }
+  }
+
+  private func withRandomModel<Result>(
+    _ shape: BenchmarkShape, _ type: ElementType, _ body: (LlamaModel) throws -> Result
+  ) throws -> Result {
+    try withWork { directory in
+      try body(
+        shape.configuration.randomModel(type, at: directory.appendingPathComponent("\(shape.rawValue)-\(type.rawValue.lowercased())")))
     }
   }
 
   private func infer(_ shape: BenchmarkShape, _ pool: ComputePool, _ limits: inout [Double]) throws -> [Row] {
     let type = try storageType(of: shape)
     let name = type.rawValue.lowercased()
-    return try withWork { directory in
-      let model = try shape.configuration.randomModel(
-        type, at: directory.appendingPathComponent("\(shape.rawValue)-\(name)"))
+    return try withRandomModel(shape, type) { model in
       let memory = MemoryBandwidth(pool: pool)
       let prompts = prompt.isEmpty ? [256] : prompt
       let network = model.network()

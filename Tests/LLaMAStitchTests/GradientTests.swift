@@ -54,6 +54,62 @@ import Testing
     try fixture.expect(gradients, in: "gradients")
   }
 
+  /// Frozen weights in BF16, which are multiplied as such where the processor can, lead to the gradients that the same
+  /// weights as floats lead to, but for the rounding of what they meet.
+  @Test func throughFrozenWeightsInBFloat16() throws {
+    // Matrices large enough not to be widened once and kept.
+    let configuration = RandomModel.configuration(
+      hidden: 576, blocks: 2, heads: 9, keyValueHeads: 9, headDimension: 64, intermediate: 640, vocabulary: 600)
+    let folder = try TemporaryFolder()
+    let place = folder.url.appendingPathComponent("model")
+    try ModelDirectory.write(
+      to: place, configuration: configuration, weights: RandomModel.weights(configuration, seed: 3), elementType: .bf16)
+    let directory = try ModelDirectory(place)
+    let stored = AnchorTensors(frozen: try LlamaModel(directory))
+    let widened = try AnchorTensors(configuration: configuration) { name -> TrainingTensor in
+      let tensor = try #require(directory.tensors[name])
+      let floats = FloatBuffer(tensor.floats())
+      return TrainingTensor(values: floats.matrix(rows: floats.count / tensor.shape.last!, columns: tensor.shape.last!))
+    }
+    if case .floats = stored.blocks[0].query.weight { Issue.record("the weights were widened") }
+
+    let rank = 4
+    let places: [(String, WritableKeyPath<TrainingBlock, TrainingProjection>)] = [("query", \.query), ("down", \.down)]
+    let store = ParameterStore(
+      places.flatMap { name, part -> [ParameterStore.Declaration] in
+        let weight = stored.blocks[0][keyPath: part].weight
+        return [
+          .init(name + ".A", shape: [rank, weight.columns], decays: true), .init(name + ".B", shape: [weight.rows, rank], decays: true),
+        ]
+      })
+    var random = SeededGenerator(seed: 5)
+    for index in store.parameters.indices {
+      let values = store.value(index)
+      values.copy(from: FloatBuffer((0..<values.count).map { _ in Float(0.05 * random.normal()) }).vector)
+    }
+    func adapted(_ anchor: AnchorTensors) -> TrainingNetwork {
+      var network = anchor.network
+      var block = anchor.blocks[0]
+      for (name, part) in places {
+        block[keyPath: part].lowRank = TrainingLowRank(a: store.tensor(name + ".A")!, b: store.tensor(name + ".B")!, scale: 1)
+      }
+      network.stages[0] = .block(block)
+      return network
+    }
+    var batch = PackedBatch()
+    for tokens in RandomModel.tokens(3, length: 21, vocabulary: 600) { batch.append(tokens) }
+    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let (loss, gradients) = trainer.gradients(adapted(stored), batch)
+    let (exactLoss, exact) = trainer.gradients(adapted(widened), batch)
+    #expect(abs(loss - exactLoss) < 1e-2 * exactLoss)
+    for (name, expected) in exact {
+      let found = try #require(gradients[name])
+      let difference = zip(found, expected).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+      let norm = expected.reduce(0.0) { $0 + Double($1 * $1) }
+      #expect(norm > 0 && (difference / norm).squareRoot() < 0.03, "\(name)")
+    }
+  }
+
   /// The second witness: the loss changes along a random direction as the gradient says.
   @Test func finiteDifferences() throws {
     let (store, network) = try fixture.adapted()

@@ -84,6 +84,43 @@ import Testing
     }
   }
 
+  @Test(arguments: [(1, 1), (3, 2), (17, 5), (33, 256), (64, 31), (65, 257), (99, 300), (130, 515)])
+  func linearBack(columns: Int, rows: Int) {
+    let bits = values(rows * columns, seed: 1).map { bfloat16Bits($0) }
+    let weights = bits.map { float(bfloat16Bits: $0) }
+    for table in Self.tables {
+      guard let multiply = table.pointee.linear_back, let scratchBytes = table.pointee.linear_back_scratch else {
+        #expect(table.pointee.isa < Int32(CK_ISA_AVX512_BF16))
+        continue
+      }
+      for tokens in [1, 2, 3, 4, 5, 6, 7, 17] {
+        let (stride, outStride) = (rows + 3, columns + 1)
+        let dy = values(tokens * stride, seed: 3)
+        let seen = dy.map { float(bfloat16Bits: bfloat16Bits($0)) }
+        let before = values(tokens * outStride, seed: 4)
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: scratchBytes(rows, tokens), alignment: 64)
+        defer { scratch.deallocate() }
+        for adds in [false, true] {
+          var dx = before
+          multiply(bits, rows, columns, dy, stride, tokens, &dx, outStride, adds ? 1 : 0, scratch)
+          for t in 0..<tokens {
+            #expect(dx[t * outStride + columns] == before[t * outStride + columns], "a column outside was written")
+            for k in 0..<columns {
+              var sum = adds ? Double(before[t * outStride + k]) : 0
+              var size = 1.0
+              for r in 0..<rows {
+                let product = Double(weights[r * columns + k]) * Double(seen[t * stride + r])
+                sum += product
+                size += abs(product)
+              }
+              #expect(abs(Double(dx[t * outStride + k]) - sum) < 1e-6 * size, "\(rows)×\(columns), \(tokens) tokens")
+            }
+          }
+        }
+      }
+    }
+  }
+
   @Test(arguments: [2, 6, 8, 18, 24, 48, 64, 80, 128], [Int32(CK_F32), Int32(CK_F16)])
   func attention(dimension: Int, cache: Int32) {
     let padded = (dimension + 15) / 16 * 16

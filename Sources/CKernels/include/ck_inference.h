@@ -82,6 +82,14 @@ typedef struct ck_inference {
   /* y[i] = the weight from + i of a row of quantised weights in panels; from and count are multiples of 32. */
   void (*_Nonnull widen_panel)(int32_t type, const void *_Nonnull weights, size_t rows, size_t columns, size_t row,
                                size_t from, size_t count, float *_Nonnull y);
+
+  /* dx[t, k] = Σ_r dy[t, r] w[r, k] with BF16 weights, dy rounded to BF16; added to dx where accumulate ≠ 0: what
+     training needs of frozen weights. NULL where the instruction set has no such products.
+     scratch: linear_back_scratch bytes for as many tokens or more, 64-byte aligned. */
+  void (*_Nullable linear_back)(const void *_Nonnull weights, size_t rows, size_t columns, const float *_Nonnull dy,
+                                size_t dy_stride, size_t tokens, float *_Nonnull dx, size_t dx_stride, int32_t accumulate,
+                                void *_Nonnull scratch);
+  size_t (*_Nullable linear_back_scratch)(size_t rows, size_t tokens);
 } ck_inference;
 
 /* The kernels for `isa`, or NULL where this processor (or build) does not have it. */

@@ -30,7 +30,7 @@ final class TrainingAttention {
   /// dQuery, dKey and dValue are written.
   func backward(
     _ block: TrainingBlock, query: MatrixView, key: MatrixView, value: MatrixView,
-    attended: MatrixView, logSums: VectorView, dAttended: MatrixView, dQuery: MatrixView,
+    logSums: VectorView, dAttended: MatrixView, dQuery: MatrixView,
     dKey: MatrixView, dValue: MatrixView, sequences: [Range<Int>]
   ) {
     let scale = 1 / Float(block.headDimension).squareRoot()

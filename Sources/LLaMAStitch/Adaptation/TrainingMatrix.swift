@@ -1,7 +1,8 @@
 /// A large matrix of a network in training: floats, trained or not, or frozen weights in the type they are stored in.
 ///
-/// Stored weights are widened a tile at a time where they are used, so that a large frozen base takes no more memory in
-/// training than its files have bytes.
+/// Stored weights stay as they are, so that a large frozen base takes no more memory in training than its files have
+/// bytes. Those in BF16 are multiplied as such where the processor can, the other factor being rounded to BF16, as in
+/// inference; else they are widened a tile at a time where they are used.
 public enum TrainingMatrix: Sendable {
   case floats(TrainingTensor)
   case stored(WeightMatrix)
@@ -59,11 +60,25 @@ public enum TrainingMatrix: Sendable {
 
   /// out = x Wᵀ; x [N × columns], out [N × rows].
   func multiply(_ x: MatrixView, into out: MatrixView, scratch: Arena) {
+    if let weights = multipliedAsStored {
+      let kernels = InferenceKernels.best
+      return scratch.lend(bytes: kernels.linearScratch(.bf16, columns: columns, tokens: x.rows)) { lent in
+        kernels.linear(
+          weights, Rows(x), tokens: x.rows, into: Rows(out), rows: 0..<rows, scratch: ScratchPointer(lent))
+      }
+    }
     forEachTile(scratch) { rows, tile in LinearAlgebra.multiply(x, tile.transposed, into: out.columns(rows)) }
   }
 
   /// dx = dy W, added to dx where `accumulate`; dy [N × rows], dx [N × columns].
   func multiplyBack(_ dy: MatrixView, into dx: MatrixView, accumulate: Bool, scratch: Arena) {
+    if let weights = multipliedAsStored {
+      let kernels = InferenceKernels.best
+      return scratch.lend(bytes: kernels.linearBackScratch(rows: rows, tokens: dy.rows)) { lent in
+        kernels.linearBack(
+          weights, Rows(dy), tokens: dy.rows, into: Rows(dx), adding: accumulate, scratch: ScratchPointer(lent))
+      }
+    }
     forEachTile(scratch) { rows, tile in
       LinearAlgebra.multiply(dy.columns(rows), tile, into: dx, beta: accumulate || rows.lowerBound > 0 ? 1 : 0)
     }
@@ -78,6 +93,12 @@ public enum TrainingMatrix: Sendable {
         weights.widen(Int(index)..<Int(index) + 1, into: out.row(place))
       }
     }
+  }
+
+  /// The weights where they are multiplied in the type they are stored in.
+  private var multipliedAsStored: WeightPointer? {
+    guard case .stored(let weights) = self, weights.elementType == .bf16, InferenceKernels.best.multipliesBack else { return nil }
+    return WeightPointer(weights)
   }
 
   /// Visits all rows in order, as floats that are valid during the visit.

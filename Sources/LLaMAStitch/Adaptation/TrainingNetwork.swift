@@ -27,6 +27,8 @@ public struct TrainingProjection: Sendable {
 
   var outputs: Int { weight.rows }
   var inputs: Int { weight.columns }
+  /// Whether a gradient of one of its parts depends on x.
+  var hasUseForInput: Bool { weight.parameter != nil || lowRank != nil }
 
   var parameters: [Int] {
     [weight.parameter, bias?.parameter, lowRank?.a.parameter, lowRank?.b.parameter, extraBias?.parameter]

@@ -3,11 +3,16 @@
 /// Shapes: N rows (tokens of all sequences of the batch, one after another), d the width of the residual stream.
 /// Not thread-safe: each worker has its own.
 final class TrainingPass {
+  /// What is kept for the way back.
   private let arena = Arena()
+  /// What is not: of the head, of one block forward or one block backward.
+  private let scratch = Arena()
   private let attention = TrainingAttention()
 
-  /// Rows of logits held at a time.
-  private static let headChunk = 256
+  /// Rows of logits held at a time, and floats that they may take where that leaves enough rows for a fast product.
+  private static let headRows = 256
+  private static let headLength = 4 << 20
+  private static let leastHeadRows = 64
 
   /// The sum of the losses of the batch's targets, in nats.
   ///
@@ -20,6 +25,7 @@ final class TrainingPass {
   ) -> Double {
     if batch.rows == 0 { return 0 }
     arena.reset()
+    scratch.reset()
     let rows = RowPlan(batch)
     let bottom = arena.mark
     var stream = arena.matrix(batch.rows, network.embedding.columns)
@@ -75,6 +81,7 @@ final class TrainingPass {
     visit: (Int, MatrixView) -> Void
   ) {
     arena.reset()
+    scratch.reset()
     let rows = RowPlan(batch)
     let bottom = arena.mark
     var stream = arena.matrix(batch.rows, anchor.configuration.hiddenSize)
@@ -107,17 +114,16 @@ final class TrainingPass {
     case stitch(TrainingProjection, input: MatrixView, reduced: MatrixView?)
   }
 
+  /// Normed streams and the activation of the feed-forward part are computed again: they are quickly had and large.
   private struct BlockActivations {
     var input: MatrixView  // [N × d]
     var inverse1: VectorView  // [N]
-    var normed1: MatrixView  // [N × d]
     var query, key, value: MatrixView  // [N × heads·headDimension], rotated
     var attended: MatrixView  // [N × heads·headDimension]
     var logSums: VectorView  // [N × heads]
     var middle: MatrixView  // [N × d], after attention
     var inverse2: VectorView  // [N]
-    var normed2: MatrixView  // [N × d]
-    var gate, up, active: MatrixView  // [N × f]
+    var gate, up: MatrixView  // [N × f]
     var out: MatrixView  // [N × d]
     /// A x of each projection with a low-rank update, [N × rank].
     var reducedQuery, reducedKey, reducedValue, reducedOutput: MatrixView?
@@ -128,7 +134,7 @@ final class TrainingPass {
 
   /// out = W x + b + s·B(A x) + Δb; returns A x where there is a low-rank update.
   private func forward(_ projection: TrainingProjection, _ x: MatrixView, into out: MatrixView) -> MatrixView? {
-    projection.weight.multiply(x, into: out, scratch: arena)
+    projection.weight.multiply(x, into: out, scratch: scratch)
     if let bias = projection.bias { TrainingKernels.addBias(bias.vector, to: out) }
     if let bias = projection.extraBias { TrainingKernels.addBias(bias.vector, to: out) }
     guard let lowRank = projection.lowRank else { return nil }
@@ -153,21 +159,21 @@ final class TrainingPass {
       }
     }
     if let dx {
-      projection.weight.multiplyBack(dy, into: dx, accumulate: accumulate, scratch: arena)
+      projection.weight.multiplyBack(dy, into: dx, accumulate: accumulate, scratch: scratch)
     }
     guard let lowRank = projection.lowRank, let reduced else { return }
     if let gradient = gradients.matrix(lowRank.b) {
       LinearAlgebra.multiply(
         dy.transposed, reduced, into: gradient, alpha: lowRank.scale, beta: 1)
     }
-    let mark = arena.mark
-    let dReduced = arena.matrix(x.rows, lowRank.rank)
+    let mark = scratch.mark
+    let dReduced = scratch.matrix(x.rows, lowRank.rank)
     LinearAlgebra.multiply(dy, lowRank.b.values, into: dReduced, alpha: lowRank.scale)
     if let gradient = gradients.matrix(lowRank.a) {
       LinearAlgebra.multiply(dReduced.transposed, x, into: gradient, beta: 1)
     }
     if let dx { LinearAlgebra.multiply(dReduced, lowRank.a.values, into: dx, beta: 1) }
-    arena.release(to: mark)
+    scratch.release(to: mark)
   }
 
   // MARK: Block
@@ -175,8 +181,9 @@ final class TrainingPass {
   private func forward(_ block: TrainingBlock, _ input: MatrixView, _ rows: RowPlan) -> BlockActivations {
     let n = input.rows
     let width = input.columns
+    let mark = scratch.mark
     let inverse1 = arena.vector(n)
-    let normed1 = arena.matrix(n, width)
+    let normed1 = scratch.matrix(n, width)
     TrainingKernels.rmsNorm(
       input, weight: block.attentionNorm.vector, epsilon: block.normEpsilon, into: normed1,
       inverseRMS: inverse1)
@@ -200,7 +207,7 @@ final class TrainingPass {
     TrainingKernels.add(input, to: middle)
 
     let inverse2 = arena.vector(n)
-    let normed2 = arena.matrix(n, width)
+    let normed2 = scratch.matrix(n, width)
     TrainingKernels.rmsNorm(
       middle, weight: block.feedForwardNorm.vector, epsilon: block.normEpsilon, into: normed2,
       inverseRMS: inverse2)
@@ -208,17 +215,17 @@ final class TrainingPass {
     let up = arena.matrix(n, block.up.outputs)
     let reducedGate = forward(block.gate, normed2, into: gate)
     let reducedUp = forward(block.up, normed2, into: up)
-    let active = arena.matrix(n, gate.columns)
+    let active = scratch.matrix(n, gate.columns)
     TrainingKernels.siluMultiply(gate: gate, up: up, into: active)
     let out = arena.matrix(n, width)
     let reducedDown = forward(block.down, active, into: out)
     TrainingKernels.add(middle, to: out)
+    scratch.release(to: mark)
     return BlockActivations(
-      input: input, inverse1: inverse1, normed1: normed1, query: query, key: key, value: value,
-      attended: attended, logSums: logSums, middle: middle, inverse2: inverse2, normed2: normed2,
-      gate: gate, up: up, active: active, out: out, reducedQuery: reducedQuery, reducedKey: reducedKey,
-      reducedValue: reducedValue, reducedOutput: reducedOutput, reducedGate: reducedGate,
-      reducedUp: reducedUp, reducedDown: reducedDown)
+      input: input, inverse1: inverse1, query: query, key: key, value: value, attended: attended, logSums: logSums,
+      middle: middle, inverse2: inverse2, gate: gate, up: up, out: out, reducedQuery: reducedQuery, reducedKey: reducedKey,
+      reducedValue: reducedValue, reducedOutput: reducedOutput, reducedGate: reducedGate, reducedUp: reducedUp,
+      reducedDown: reducedDown)
   }
 
   /// Turns `gradient`, ∂L/∂out, into ∂L/∂input in place; into nothing of use where the input needs none.
@@ -226,54 +233,61 @@ final class TrainingPass {
     _ block: TrainingBlock, _ kept: BlockActivations, _ rows: RowPlan, gradient: MatrixView,
     needsInput: Bool, _ gradients: GradientBuffer
   ) {
-    let mark = arena.mark
+    let mark = scratch.mark
     let n = gradient.rows
-    let dNormed = arena.matrix(n, gradient.columns)
+    let dNormed = scratch.matrix(n, gradient.columns)
+    let normed = scratch.matrix(n, gradient.columns)
 
-    let dActive = arena.matrix(n, kept.active.columns)
+    let dActive = scratch.matrix(n, kept.gate.columns)
+    let active = scratch.matrix(n, kept.gate.columns)
+    if block.down.hasUseForInput { TrainingKernels.siluMultiply(gate: kept.gate, up: kept.up, into: active) }
     backward(
-      block.down, x: kept.active, reduced: kept.reducedDown, dy: gradient, dx: dActive,
-      accumulate: false, gradients)
+      block.down, x: active, reduced: kept.reducedDown, dy: gradient, dx: dActive, accumulate: false, gradients)
     TrainingKernels.siluMultiplyBackward(gate: kept.gate, up: kept.up, dout: dActive)
+    if block.gate.hasUseForInput || block.up.hasUseForInput {
+      TrainingKernels.rmsNorm(
+        kept.middle, weight: block.feedForwardNorm.vector, epsilon: block.normEpsilon, into: normed, inverseRMS: kept.inverse2)
+    }
     backward(
-      block.gate, x: kept.normed2, reduced: kept.reducedGate, dy: kept.gate, dx: dNormed,
-      accumulate: false, gradients)
+      block.gate, x: normed, reduced: kept.reducedGate, dy: kept.gate, dx: dNormed, accumulate: false, gradients)
     backward(
-      block.up, x: kept.normed2, reduced: kept.reducedUp, dy: kept.up, dx: dNormed, accumulate: true,
-      gradients)
+      block.up, x: normed, reduced: kept.reducedUp, dy: kept.up, dx: dNormed, accumulate: true, gradients)
     TrainingKernels.rmsNormBackward(
       dNormed, x: kept.middle, weight: block.feedForwardNorm.vector, inverseRMS: kept.inverse2,
       addingTo: gradient, weightGradient: gradients.vector(block.feedForwardNorm))
 
-    let dAttended = arena.matrix(n, kept.attended.columns)
+    let dAttended = scratch.matrix(n, kept.attended.columns)
     backward(
       block.output, x: kept.attended, reduced: kept.reducedOutput, dy: gradient, dx: dAttended,
       accumulate: false, gradients)
-    let dQuery = arena.matrix(n, kept.query.columns)
-    let dKey = arena.matrix(n, kept.key.columns)
-    let dValue = arena.matrix(n, kept.value.columns)
+    let dQuery = scratch.matrix(n, kept.query.columns)
+    let dKey = scratch.matrix(n, kept.key.columns)
+    let dValue = scratch.matrix(n, kept.value.columns)
     attention.backward(
-      block, query: kept.query, key: kept.key, value: kept.value, attended: kept.attended,
-      logSums: kept.logSums, dAttended: dAttended, dQuery: dQuery, dKey: dKey, dValue: dValue,
-      sequences: rows.sequences)
+      block, query: kept.query, key: kept.key, value: kept.value, logSums: kept.logSums,
+      dAttended: dAttended, dQuery: dQuery, dKey: dKey, dValue: dValue, sequences: rows.sequences)
     TrainingKernels.rotate(
       dQuery, heads: block.headCount, positions: rows.positions, table: block.rotary, backward: true)
     TrainingKernels.rotate(
       dKey, heads: block.keyValueHeadCount, positions: rows.positions, table: block.rotary,
       backward: true)
+    if block.query.hasUseForInput || block.key.hasUseForInput || block.value.hasUseForInput {
+      TrainingKernels.rmsNorm(
+        kept.input, weight: block.attentionNorm.vector, epsilon: block.normEpsilon, into: normed, inverseRMS: kept.inverse1)
+    }
     let dInput = needsInput || block.attentionNorm.parameter != nil ? dNormed : nil
     backward(
-      block.query, x: kept.normed1, reduced: kept.reducedQuery, dy: dQuery, dx: dInput, accumulate: false, gradients)
+      block.query, x: normed, reduced: kept.reducedQuery, dy: dQuery, dx: dInput, accumulate: false, gradients)
     backward(
-      block.key, x: kept.normed1, reduced: kept.reducedKey, dy: dKey, dx: dInput, accumulate: true, gradients)
+      block.key, x: normed, reduced: kept.reducedKey, dy: dKey, dx: dInput, accumulate: true, gradients)
     backward(
-      block.value, x: kept.normed1, reduced: kept.reducedValue, dy: dValue, dx: dInput, accumulate: true, gradients)
+      block.value, x: normed, reduced: kept.reducedValue, dy: dValue, dx: dInput, accumulate: true, gradients)
     if let dInput {
       TrainingKernels.rmsNormBackward(
         dInput, x: kept.input, weight: block.attentionNorm.vector, inverseRMS: kept.inverse1,
         addingTo: gradient, weightGradient: gradients.vector(block.attentionNorm))
     }
-    arena.release(to: mark)
+    scratch.release(to: mark)
   }
 
   // MARK: Head and loss
@@ -284,29 +298,30 @@ final class TrainingPass {
     _ network: TrainingNetwork, _ stream: MatrixView, _ rows: RowPlan, lossScale: Float,
     gradients: GradientBuffer?, streamGradient: MatrixView, losses: ((Float) -> Void)?
   ) -> Double {
-    let mark = arena.mark
+    let mark = scratch.mark
     let width = stream.columns
-    let inverse = arena.vector(stream.rows)
-    let normed = arena.matrix(stream.rows, width)
+    let inverse = scratch.vector(stream.rows)
+    let normed = scratch.matrix(stream.rows, width)
     TrainingKernels.rmsNorm(
       stream, weight: network.finalNorm.vector, epsilon: network.normEpsilon, into: normed,
       inverseRMS: inverse)
-    let dNormed = arena.matrix(stream.rows, width)
+    let dNormed = scratch.matrix(stream.rows, width)
     if gradients != nil { dNormed.dense.fill(0) }
 
+    let most = max(Self.leastHeadRows, min(Self.headRows, Self.headLength / max(1, network.head.rows)))
     var total = 0.0
     var start = 0
     while start < rows.targetRows.count {
-      let chunk = rows.targetRows[start..<min(start + Self.headChunk, rows.targetRows.count)]
+      let chunk = rows.targetRows[start..<min(start + most, rows.targetRows.count)]
       start = chunk.endIndex
-      let chunkMark = arena.mark
+      let chunkMark = scratch.mark
       let indices = IndexBuffer(chunk)
       let targets = IndexBuffer(chunk.map { rows.targets[Int($0)] })
-      let x = arena.matrix(chunk.count, width)
+      let x = scratch.matrix(chunk.count, width)
       TrainingKernels.gatherRows(of: normed, indices, into: x)
-      let logits = arena.matrix(chunk.count, network.head.rows)
-      network.head.multiply(x, into: logits, scratch: arena)
-      let each = losses == nil ? nil : arena.vector(chunk.count)
+      let logits = scratch.matrix(chunk.count, network.head.rows)
+      network.head.multiply(x, into: logits, scratch: scratch)
+      let each = losses == nil ? nil : scratch.vector(chunk.count)
       total += TrainingKernels.crossEntropy(
         logits: logits, targets: targets, scale: lossScale, losses: each)
       if let each, let losses { for index in 0..<each.count { losses(each[index]) } }
@@ -314,11 +329,11 @@ final class TrainingPass {
         if let gradient = gradients.matrix(network.head) {
           LinearAlgebra.multiply(logits.transposed, x, into: gradient, beta: 1)
         }
-        let dx = arena.matrix(chunk.count, width)
-        network.head.multiplyBack(logits, into: dx, accumulate: false, scratch: arena)
+        let dx = scratch.matrix(chunk.count, width)
+        network.head.multiplyBack(logits, into: dx, accumulate: false, scratch: scratch)
         TrainingKernels.scatterAddRows(of: dx, to: dNormed, indices)
       }
-      arena.release(to: chunkMark)
+      scratch.release(to: chunkMark)
     }
     if let gradients {
       streamGradient.dense.fill(0)
@@ -326,7 +341,7 @@ final class TrainingPass {
         dNormed, x: stream, weight: network.finalNorm.vector, inverseRMS: inverse,
         addingTo: streamGradient, weightGradient: gradients.vector(network.finalNorm))
     }
-    arena.release(to: mark)
+    scratch.release(to: mark)
     return total
   }
 }

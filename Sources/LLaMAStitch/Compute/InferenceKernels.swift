@@ -66,8 +66,30 @@ package struct InferenceKernels: @unchecked Sendable {
 
   /// Bytes of scratch that `linear` needs for BF16 and quantised weights of so many columns, and up to so many tokens.
   func linearScratch(columns: Int, tokens: Int) -> Int {
-    [CK_BF16, CK_Q8_0, CK_Q4_0].map { table.pointee.linear_scratch(Int32($0), columns, tokens) }.max()!
+    [.bf16, .q8_0, .q4_0].map { linearScratch($0, columns: columns, tokens: tokens) }.max()!
   }
+
+  /// The same for weights of one type.
+  func linearScratch(_ type: ElementType, columns: Int, tokens: Int) -> Int {
+    table.pointee.linear_scratch(type.kernelType, columns, tokens)
+  }
+
+  /// Whether there is `linearBack`.
+  var multipliesBack: Bool { table.pointee.linear_back != nil }
+
+  /// `dx[t, k] (+)= Σ W[r, k] dy[t, r]` for weights in BF16, dy being rounded; where `multipliesBack`.
+  /// - Parameter scratch: `linearBackScratch` bytes.
+  func linearBack(
+    _ weights: WeightPointer, _ dy: Rows, tokens: Int, into dx: Rows, adding: Bool, scratch: ScratchPointer
+  ) {
+    precondition(weights.type == Int32(CK_BF16))
+    if tokens == 0 { return }
+    table.pointee.linear_back!(
+      weights.base, weights.rows, weights.columns, dy.base, dy.stride, tokens, dx.base, dx.stride, adding ? 1 : 0, scratch.base)
+  }
+
+  /// Bytes of scratch that `linearBack` needs for so many rows and up to so many tokens.
+  func linearBackScratch(rows: Int, tokens: Int) -> Int { table.pointee.linear_back_scratch!(rows, tokens) }
 
   @inline(__always)
   func rmsNorm(_ x: Rows, weight: FloatPointer, count: Int, epsilon: Float, tokens: Int, into y: Rows) {
@@ -147,6 +169,8 @@ struct ScratchPointer {
   fileprivate let base: UnsafeMutableRawPointer
 
   init(_ buffer: FloatBuffer) { base = UnsafeMutableRawPointer(buffer.base) }
+  /// - Parameter view: 64-byte aligned.
+  init(_ view: VectorView) { base = UnsafeMutableRawPointer(view.base) }
 }
 
 /// Rows of floats at an address, `stride` apart.
@@ -158,6 +182,7 @@ struct Rows {
     base = buffer.base + offset
     self.stride = stride
   }
+  init(_ matrix: MatrixView) { self.init(base: matrix.base, stride: matrix.stride) }
   private init(base: UnsafeMutablePointer<Float>, stride: Int) {
     self.base = base
     self.stride = stride

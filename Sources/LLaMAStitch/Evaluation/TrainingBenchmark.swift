@@ -1,22 +1,28 @@
 /// Measures how fast a model of a given shape trains.
 public enum TrainingBenchmark {
+  /// What is trained.
+  public enum Trained {
+    /// All weights, single precision, random at first.
+    case everything
+    /// LoRA of a rank on q, k, v and o, over frozen weights in the type they are stored in.
+    case lowRank(Int, over: LlamaModel)
+  }
+
   /// Tokens per second of forward, backward and AdamW: the median step of `seconds` of them, after two of warm-up.
-  /// - Parameters:
-  ///   - batch: sequences and tokens per sequence.
-  ///   - loraRank: if given, the base is frozen and LoRA on q, k, v, o is trained instead of all weights.
+  /// - Parameter batch: sequences and tokens per sequence.
   public static func tokensPerSecond(
-    _ shape: BenchmarkShape, batch size: (sequences: Int, length: Int), loraRank: Int?, pool: ComputePool, seconds: Double = 3
+    _ shape: BenchmarkShape, batch size: (sequences: Int, length: Int), training: Trained, pool: ComputePool, seconds: Double = 3
   ) throws -> Double {
-    let c = shape.configuration
     var random = SeededGenerator(seed: 1)
-    let base = shape.randomStore()
-    var network = AnchorTensors(configuration: c, store: base).network
-    var store = base
-    if let rank = loraRank { (store, network) = lora(over: base, c, rank: rank, &random) }
+    let (store, network) =
+      switch training {
+      case .everything: everything(of: shape)
+      case .lowRank(let rank, let model): lowRank(rank, over: model, &random)
+      }
     let trainer = try Trainer(store: store, pool: pool)
     var batch = PackedBatch()
     for _ in 0..<size.sequences {
-      batch.append((0..<size.length).map { _ in Int32(random.index(below: c.vocabularySize)) })
+      batch.append((0..<size.length).map { _ in Int32(random.index(below: shape.configuration.vocabularySize)) })
     }
     let settings = OptimizerSettings(learningRate: 1e-4)
     func step() -> Double {
@@ -31,9 +37,15 @@ public enum TrainingBenchmark {
     return Double(batch.rows) / times.sorted()[times.count / 2]
   }
 
-  private static func lora(
-    over base: ParameterStore, _ c: LlamaConfiguration, rank: Int, _ random: inout SeededGenerator
+  private static func everything(of shape: BenchmarkShape) -> (ParameterStore, TrainingNetwork) {
+    let store = shape.randomStore()
+    return (store, AnchorTensors(configuration: shape.configuration, store: store).network)
+  }
+
+  private static func lowRank(
+    _ rank: Int, over model: LlamaModel, _ random: inout SeededGenerator
   ) -> (ParameterStore, TrainingNetwork) {
+    let c = model.configuration
     let parts = [("q", c.hiddenSize, c.queryWidth), ("k", c.hiddenSize, c.keyValueWidth),
       ("v", c.hiddenSize, c.keyValueWidth), ("o", c.queryWidth, c.hiddenSize)]
     var declarations: [ParameterStore.Declaration] = []
@@ -48,9 +60,7 @@ public enum TrainingBenchmark {
       let values = store.value(index)
       for place in 0..<values.count { values[place] = Float(random.unit() - 0.5) * 0.1 }
     }
-    let frozen = AnchorTensors(configuration: c) { name -> TrainingTensor in
-      TrainingTensor(values: base.tensor(name)!.values)
-    }
+    let frozen = AnchorTensors(frozen: model)
     var network = frozen.network
     network.stages = frozen.blocks.enumerated().map { index, block in
       var block = block

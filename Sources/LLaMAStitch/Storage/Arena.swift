@@ -50,4 +50,11 @@ final class Arena {
   func matrix(_ rows: Int, _ columns: Int) -> MatrixView {
     vector(rows * columns).matrix(rows: rows, columns: columns)
   }
+
+  /// Memory of that many bytes, 64-byte aligned, for the time of `body`.
+  func lend<Result>(bytes: Int, _ body: (VectorView) -> Result) -> Result {
+    let before = mark
+    defer { release(to: before) }
+    return body(vector((bytes + 3) / MemoryLayout<Float>.size))
+  }
 }
