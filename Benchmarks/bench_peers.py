@@ -7,8 +7,10 @@ Absolute figures drift with the machine and the hour, so each round runs ours, t
 what is reported is the median over the rounds of the ratio within a round. Rounds that other programs disturbed do not
 count. The suites adapter, slider, memory, step, start and startup have no peer: they stand against limits of their own.
 
-One table goes to standard output; everything measured goes to .build/bench-peers.json while it runs, and to --output
-at the end if all of it can be trusted. Exit code 1: it cannot; 2: could not run.
+One table goes to standard output, everything measured to .build/bench-peers.json. Each suite and shape, of llama each type, too,
+has a file in docs/measurements, which is written when it is measured, and with it the tables in README.md and
+docs/performance.md; with --output all goes to one file at the end instead. What cannot be trusted is not kept. Exit code 1:
+there was such; 2: could not run.
 """
 
 import argparse
@@ -18,11 +20,14 @@ import signal
 import sys
 from pathlib import Path
 
+import documents
 import suites
 from measure import CannotRun, machine, progress, run
 from rounds import QUIET, table
 from suites import HERE, ROOT
+from tables import file_of
 
+TYPES = ["bf16", "q8_0", "q4_0"]
 # In the order of the table.
 SHAPES = {
     "llama": ["1.1B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
@@ -37,10 +42,7 @@ def peer_versions(options):
 
 
 def write(path, document):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    part.replace(path)
+    documents.save(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def parse():
@@ -50,7 +52,7 @@ def parse():
     parser.add_argument("--shape", action="append",
                         help="a model's shape, a family's, or for start a family's directory; default: those of each suite "
                              "(7B must be asked for)")
-    parser.add_argument("--type", choices=["bf16", "q8_0", "q4_0"], action="append", help="weights of llama: default all")
+    parser.add_argument("--type", choices=TYPES, action="append", help="weights of llama: default all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
     parser.add_argument("--peer-dtype", choices=["best", "f32", "bf16"], default="best",
@@ -59,7 +61,9 @@ def parse():
     parser.add_argument("--busy", action="store_true", help="let disturbed rounds count, for development")
     parser.add_argument("--startup-runs", type=int, default=10)
     parser.add_argument("--remove", action="store_true", help="remove the models made for llama.cpp, GBs, when they are measured")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs/measurements/speed-peers.json")
+    parser.add_argument("--output", type=Path, metavar="FILE",
+                        help="for all that was measured; default: a file for each suite and shape in docs/measurements, and the "
+                             "tables of the documents")
     options = parser.parse_args()
     if options.rounds < 1 or options.startup_runs < 1:
         parser.error("--rounds and --startup-runs start at 1")
@@ -69,32 +73,44 @@ def parse():
     return options
 
 
-def set_up(options, chosen, document):
-    """Makes the peers that the chosen suites need."""
+def set_up(options, chosen):
+    """Makes the peers that the chosen suites need; what they are, by suite."""
+    peers = {suite: {"threads": options.threads} for suite in chosen}
     if options.only == "ours":
-        return
-    peers = document["peers"] = {"threads": options.threads}
+        return peers
     if {"train", "infer"} & set(chosen):
         progress("setting up PyTorch")
         options.python = run([HERE / "peers/setup.sh"]).strip()
-        peers.update(peer_versions(options), dtype=options.peer_dtype)
+        versions = peer_versions(options) | {"dtype": options.peer_dtype}
+        for suite in {"train", "infer"} & set(chosen):
+            peers[suite] |= versions
     if "llama" in chosen:
         progress("building llama.cpp, once")
         options.llama = Path(run([HERE / "peers/llama_cpp.sh"]).strip())
         if not (options.llama / "llama-bench").exists():
             raise CannotRun(f"{options.llama} has no llama-bench; remove {options.llama.parents[1]} and run again")
-        peers["llama.cpp"] = options.llama.parents[1].name
+        peers["llama"]["llama.cpp"] = options.llama.parents[1].name
+    return peers
 
 
-def rows(options, suite):
-    for shape in options.shape or SHAPES[suite]:
-        if suite == "llama":
-            for element_type in options.type or ["bf16", "q8_0", "q4_0"]:
-                yield from suites.llama(options, shape, element_type)
-        elif suite == "startup":
-            yield suites.startup(options, options.startup_runs)
-        else:
-            yield from getattr(suites, suite)(options, shape)
+def parts(options, chosen):
+    """Suite and shape of each file, and the type where each has its own, in a list."""
+    for suite in chosen:
+        # There is one first screen.
+        for shape in SHAPES[suite] if suite == "startup" else options.shape or SHAPES[suite]:
+            for types in [[element_type] for element_type in options.type or TYPES] if suite == "llama" else [[]]:
+                yield suite, shape, types
+
+
+def rows(options, suite, shape, types):
+    if suite == "startup":
+        yield suites.startup(options, options.startup_runs)
+    else:
+        yield from getattr(suites, suite)(options, shape, *types)
+
+
+def can_keep(options, results):
+    return all(row["trusted"] for row in results) and not options.only and not options.busy
 
 
 def main():
@@ -105,20 +121,35 @@ def main():
     chosen = options.suite or list(SHAPES)
     if options.only == "theirs":
         chosen = [suite for suite in chosen if suite in ("train", "infer", "llama")]
-    document = {"machine": machine(), "rounds": options.rounds, "results": []}
-    set_up(options, chosen, document)
-    draft = ROOT / ".build/bench-peers.json"
-    for suite in chosen:
-        for row in rows(options, suite):
-            document["results"].append(row)
-            write(draft, document)
+    peers = set_up(options, chosen)
+    draft, lost = ROOT / ".build/bench-peers.json", []
+    whole = {"machine": machine(), "rounds": options.rounds, "results": [], "peers": {}}
+    for suite, shape, types in parts(options, chosen):
+        part = {"machine": machine(), "rounds": options.rounds, "results": [], "peers": peers[suite]}
+        whole["peers"] |= peers[suite]
+        for row in rows(options, suite, shape, types):
+            part["results"].append(row)
+            whole["results"].append(row)
+            write(draft, whole)
+        # Nothing is measured of models larger than the memory.
+        if options.output or not part["results"]:
+            continue
+        file = file_of(suite, Path(shape).name, *types)
+        if can_keep(options, part["results"]):
+            write(file, part)
+            documents.write()
+        else:
+            lost.append(file.name)
     progress("")
-    print(table(document["results"]))
-    if all(row["trusted"] for row in document["results"]) and not options.only and not options.busy:
-        write(options.output, document)
+    print(table(whole["results"], options.busy))
+    if options.output and can_keep(options, whole["results"]):
+        write(options.output, whole)
+    elif options.output:
+        lost.append(options.output.name)
+    if not lost:
         return 0
-    print(f"bench_peers: {draft} has the figures; they are not for {options.output.name}: one side alone, or other programs took "
-          f"more than {QUIET:.0%} of the processor in all rounds of a row; close them and run again", file=sys.stderr)
+    print(f"bench_peers: {draft} has all figures; not for {', '.join(lost)}: one side alone, or other programs took more than "
+          f"{QUIET:.0%} of the processor in all rounds of a row; close them and run again", file=sys.stderr)
     return 0 if options.only or options.busy else 1
 
 

@@ -2,14 +2,15 @@
 """What keeping keys and values in half precision changes: the replies to conversations the family knows, both ways.
 
 Replays the user's part of what the family rehearses, greedily, at the smallest, the middle and the largest stop; counts the
-replies that are the expected ones, and those that are the same both ways. Writes docs/measurements/cache-f16.json and prints a
-table; some minutes."""
+replies that are the expected ones, and those that are the same both ways. Writes docs/measurements/cache-f16.json and the table of
+docs/performance.md; some minutes."""
 import argparse
 import json
 import subprocess
 import tempfile
 from pathlib import Path
 
+import documents
 from measure import CannotRun, machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +64,8 @@ def main():
         document["stops"][stop] = {"replies": len(texts), "right_f32": sum(right), "right_f16": sum(half_right), "same": same}
         print(f"{stop:20} {len(texts):7}   {sum(right):10}   {sum(half_right):10}   {same:8}", flush=True)
     if not arguments.dry:
-        (ROOT / "docs/measurements/cache-f16.json").write_text(json.dumps(document, indent=1) + "\n")
+        documents.save(ROOT / "docs/measurements/cache-f16.json", json.dumps(document, indent=1) + "\n")
+        documents.write()
 
 
 if __name__ == "__main__":

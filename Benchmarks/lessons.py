@@ -6,14 +6,14 @@ teaches them in the chat instead, by scripts, and writes how long that takes to 
 import argparse
 import json
 import pathlib
-import re
 import shutil
 import statistics
 import subprocess
 import tempfile
 import time
 
-from measure import machine
+import documents
+from measure import CannotRun, machine
 
 root = pathlib.Path(__file__).resolve().parent.parent
 parser = argparse.ArgumentParser(description=__doc__)
@@ -115,10 +115,7 @@ for lesson in lessons:
 
 if not arguments.dry:
     (root / "docs/measurements/lessons.json").write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    document = root / "docs/lessons.md"
-    text, count = re.subn(
-        "<!-- lessons -->.*?<!-- end of lessons -->",
-        lambda _: "<!-- lessons -->\n\n" + "\n".join(lines) + "\n\n<!-- end of lessons -->", document.read_text(), flags=re.S)
-    if count != 1:
-        raise SystemExit(f"{document}: the markers of the table are missing; restore them")
-    document.write_text(text)
+    try:
+        documents.fill(root / "docs/lessons.md", {"lessons": "\n".join(lines)})
+    except CannotRun as error:
+        raise SystemExit(f"lessons: {error}")

@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import documents
+import tables
 from measure import CannotRun, machine, progress, run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,17 +101,6 @@ def measured(programs, rounds):
     return found
 
 
-def table(results):
-    names = {"before": "of the limit, before", "now": "of the limit"}
-    kinds = [(element, kind, figures[kind]) for element, figures in results.items() for kind in figures]
-    heads = ["weights", "", *(title for name, title in names.items() if name in kinds[0][2]), *PARTS, "the rest"]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    for element, kind, figures in kinds:
-        cells = [element.upper(), kind, *(f"{figures[name]['share']:.2f}" for name in names if name in figures)]
-        lines.append("| " + " | ".join(cells + [f"{100 * share:.1f} %" for share in figures["parts"].values()]) + " |")
-    return "\n".join(lines)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stitch", type=Path, default=ROOT / ".build/release/stitch")
@@ -126,14 +117,9 @@ def main():
         results = measured(programs, arguments.rounds)
     progress("")
     document = {"machine": machine(), "prompt": PROMPT, "reply": REPLY, "rounds": arguments.rounds, "results": results}
-    (ROOT / "docs/measurements/roofline.json").write_text(json.dumps(document, indent=1) + "\n")
-    page = ROOT / "docs/performance.md"
-    text, count = re.subn("<!-- roofline -->.*?<!-- end of roofline -->",
-                          lambda _: f"<!-- roofline -->\n\n{table(results)}\n\n<!-- end of roofline -->", page.read_text(), flags=re.S)
-    if count != 1:
-        raise CannotRun(f"{page}: the markers of the table are missing; restore them")
-    page.write_text(text)
-    print(table(results))
+    documents.save(ROOT / "docs/measurements/roofline.json", json.dumps(document, indent=1) + "\n")
+    documents.write()
+    print(tables.roofline())
 
 
 if __name__ == "__main__":

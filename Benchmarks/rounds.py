@@ -28,6 +28,14 @@ def in_rounds(options, name, sides):
     return rounds
 
 
+def undisturbed(row, values):
+    """Those of the rounds that count."""
+    shares = row.get("others_share") or [0] * len(values)
+    # Files from before have a share for each side of a round.
+    sides = len(shares) // max(1, len(values))
+    return [value for index, value in enumerate(values) if max(shares[sides * index:sides * (index + 1)]) <= QUIET]
+
+
 def result(options, rounds, case, target=None, at_most=None, alone=False, **described):
     """One row: a case of all rounds; the ratios of undisturbed rounds count.
 
@@ -40,14 +48,14 @@ def result(options, rounds, case, target=None, at_most=None, alone=False, **desc
     if len(sides) == 2:
         row["ratios"] = [ours / theirs for ours, theirs in zip(row["ours"], row["theirs"])]
     values = row["ours"] if alone else row.get("ratios", [])
-    quiet = [value for value, share in zip(values, row["others_share"]) if share <= QUIET or options.busy]
-    if quiet:
-        row["ratio" if "ratios" in row else "value"] = median(quiet)
+    counted = values if options.busy else undisturbed(row, values)
+    if counted:
+        row["ratio" if "ratios" in row else "value"] = median(counted)
     if values and target is not None:
         row["target"] = target
     if values and at_most is not None:
         row["at_most"] = at_most
-    row["trusted"] = bool(quiet) or not values
+    row["trusted"] = bool(counted) or not values
     return row
 
 
@@ -59,11 +67,13 @@ def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def table(results):
+def table(results, busy=False):
+    """The rows as text; with `busy` disturbed rounds count."""
     rows = [("measured", "shape", "weights", "ours", "theirs", "unit", "ratio", "range", "target", "")]
     for row in results:
         value = row.get("ratio", row.get("value"))
-        values = row.get("ratios", [])
+        ratios = row.get("ratios", [])
+        values = ratios if busy else undisturbed(row, ratios)
         if "at_most" in row:
             target, good = f"≤ {row['at_most']:g}", value is not None and value <= row["at_most"]
         elif "target" in row:

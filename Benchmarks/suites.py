@@ -202,17 +202,22 @@ def adapter(options, shape):
                      unit="by decoding without") | {"case": f"decode, adapter of rank {RANK}"}
 
 
+STEP_STAGE = "one ESTA step"
+STEP = {"peak memory": "peak_resident_bytes", "peak memory without mapped files": "peak_anonymous_bytes"}
+
+
 def step(options, family):
     """One ESTA step over a quantised base; memory is not a matter of luck, so one round is enough."""
     def ours():
         report = alone(options, "large-family", "--shape", family, "--quantize", "q8_0", "--step-tokens", STEP_TOKENS, "--work", options.cache)
-        stages = {stage["stage"]: stage["peak_resident_bytes"] for stage in report["stages"]}
-        return {"memory": stages["one ESTA step"]}
+        stage = next(stage for stage in report["stages"] if stage["stage"] == STEP_STAGE)
+        return {case: stage[name] for case, name in STEP.items()}
 
     once = argparse.Namespace(**{**vars(options), "rounds": 1, "busy": True})
     rounds = in_rounds(once, f"ESTA step {family}", {"ours": ours})
-    yield result(once, rounds, "memory", at_most=6e9, alone=True, suite="step", shape=family, type="q8_0", unit="bytes") | {
-        "case": f"ESTA step of {STEP_TOKENS} tokens, peak memory"}
+    for case, limit in zip(STEP, [6e9, None]):
+        yield result(once, rounds, case, at_most=limit, alone=True, suite="step", shape=family, type="q8_0", unit="bytes") | {
+            "case": f"ESTA step of {STEP_TOKENS} tokens, {case}"}
 
 
 START = {"start to first token": "first_token_seconds", "family mapped": "open_seconds",

@@ -2,9 +2,13 @@
 """Writes the tables of docs/default-family.md from weights/tiny/frontier.json."""
 import json
 import pathlib
-import re
+import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(root / "Benchmarks"))
+import documents
+from measure import CannotRun
+
 frontier = json.loads((root / "weights/tiny/frontier.json").read_text())
 document = root / "docs/default-family.md"
 
@@ -30,11 +34,8 @@ def kinds():
         yield f"| {kind} | " + " | ".join(f"{100 * row['byKind'][kind]:.0f} %" for row in anchors) + " |"
 
 
-text = document.read_text()
-for name, lines in (("stitches", stitches()), ("kinds", kinds())):
-    block = f"<!-- {name} -->\n\n" + "\n".join(lines) + f"\n\n<!-- end of {name} -->"
-    text, count = re.subn(f"<!-- {name} -->.*?<!-- end of {name} -->", lambda _: block, text, flags=re.S)
-    if count != 1:
-        raise SystemExit(f"{document}: the markers of {name} are missing; restore them")
-document.write_text(text)
+try:
+    documents.fill(document, {"stitches": "\n".join(stitches()), "kinds": "\n".join(kinds())})
+except CannotRun as error:
+    raise SystemExit(f"family-tables: {error}")
 print(f"wrote {document.relative_to(root)}")

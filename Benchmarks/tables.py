@@ -1,0 +1,225 @@
+"""The tables about speed, from the files in docs/measurements.
+
+A cell is the median of the undisturbed rounds and, in brackets, their range."""
+
+import json
+import textwrap
+from pathlib import Path
+from statistics import median
+
+import suites
+from measure import CannotRun
+from rounds import number, undisturbed
+
+MEASUREMENTS = Path(__file__).resolve().parent.parent / "docs/measurements"
+# What documents call a shape or family, in the order of the rows. Others come last, by their own names.
+SHAPES = {
+    "default": "the default one", "large": "3.8M", "8M": "8.4M", "134M": "134M", "1.1B": "1.1B", "1B+2B": "1.2B and 2.2B, Q8_0", "7B": "7B",
+    "family-7B-q4_0": "two 7B, Q4_0",
+}
+TYPES = ["f32", "bf16", "q8_0", "q4_0"]
+PEERS = {"torch": "PyTorch", "transformers": "transformers", "peft": "PEFT", "llama.cpp": "llama.cpp"}
+
+
+def file_of(suite, *parts):
+    """What was measured of a suite and a shape, of some suites and a type."""
+    return MEASUREMENTS / f"speed-{'-'.join([suite, *parts])}.json"
+
+
+def read(file):
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise CannotRun(f"{file}: {error}; restore it") from error
+
+
+class Suite:
+    """All files of a suite."""
+
+    def __init__(self, name):
+        pattern = file_of(name, "*")
+        self.files = {file: read(file) for file in sorted(pattern.parent.glob(pattern.name))}
+        if not self.files:
+            raise CannotRun(f"{pattern}: no such file; make one with `Benchmarks/bench_peers.py --suite {name}`")
+        # By shape and type, then by case.
+        self.rows = {}
+        for document in self.files.values():
+            for row in document["results"] if "results" in document else reported(document):
+                # Files from before have the peer's type once.
+                kind = row.get("type") or document.get("peers", {}).get("dtype", "")
+                self.rows.setdefault((row.get("shape", "default"), kind), {})[row["case"]] = row
+        self.rows = dict(sorted(self.rows.items(), key=lambda item: rank(*item[0])))
+
+
+def rank(shape, kind):
+    def place(names, name):
+        names = list(names)
+        return (names.index(name), "") if name in names else (len(names), name)
+    return place(SHAPES, shape), place(TYPES, kind)
+
+
+def reported(report):
+    """The rows of a report that `stitch bench` wrote by itself."""
+    if "stages" in report:
+        stage = next(stage for stage in report["stages"] if stage["stage"] == suites.STEP_STAGE)
+        for case, name in suites.STEP.items():
+            yield {"shape": report["shape"], "type": report["quantization"], "ours": [stage[name]],
+                   "case": f"ESTA step of {report['step']['tokens']} tokens, {case}"}
+    else:
+        for case, name in suites.START.items():
+            # The first run fills the file cache. A family without a tokenizer makes no reply.
+            if report[name]:
+                yield {"shape": report["family"], "case": case, "ours": [1000 * seconds for seconds in report[name][1:]]}
+
+
+def cell(row):
+    if row is None:
+        return "—"
+    values = row.get("ratios") or row["ours"]
+    counted = undisturbed(row, values)
+    if not counted:
+        return "disturbed"
+    if len(counted) > 1:
+        return f"{number(median(counted))} ({span(counted)})"
+    return f"{number(counted[0])} (one round{f'; all: {span(values)}' if len(values) > 1 else ''})"
+
+
+def span(values):
+    return f"{number(min(values))}–{number(max(values))}"
+
+
+def speed(row, side):
+    return f"{number(median(undisturbed(row, row[side])))} tok/s"
+
+
+def table(heads, rows):
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def called(shape):
+    return SHAPES.get(shape, shape)
+
+
+def told(*measured, links=False):
+    """A line on what was measured with and on what, how often, and where the figures are."""
+    files = {file: document for suite in measured for file, document in suite.files.items()}
+
+    def every(of, name):
+        found = {document.get(of, {}).get(name) if of else document.get(name) for document in files.values()}
+        return sorted(value for value in found if value is not None)
+
+    def counted(values, unit):
+        return [" or ".join(map(str, values)) + f" {unit}{'' if values == [1] else 's'}"] if values else []
+
+    parts = [f"{title} {' or '.join(versions)}" for name, title in PEERS.items() if (versions := every("peers", name))]
+    parts = [part.replace("llama.cpp-", "").replace("+cpu", "") for part in parts] + every("machine", "processor")
+    parts += counted(every("peers", "threads"), "thread") + counted(every(None, "rounds"), "round")
+    line = ", ".join(parts)
+    if links:
+        line += ("; from " if line else "From ") + ", ".join(f"[{file.name}](measurements/{file.name})" for file in files)
+    # Links stay whole.
+    return textwrap.fill(line + ".", 130, break_long_words=False, break_on_hyphens=False)
+
+
+# Beside peers
+
+TRAINING = {"train-lora": "LoRA training", "train-full": "full training"}
+INFERENCE = {"prefill": "reading a prompt", "decode": "writing"}
+DECODE, SHARE, PREFILLS = "decode", "decode, share of the memory limit", [f"prefill {prompt}" for prompt in suites.PROMPTS]
+
+
+def pytorch():
+    def rows(suite, cases):
+        for (shape, kind), found in suite.rows.items():
+            for case, title in cases.items():
+                if row := found.get(case):
+                    memory = found.get(f"{case}, peak memory")
+                    yield [f"{title}, {called(shape)} parameters", speed(row, "ours"), f"{speed(row, 'theirs')} ({kind.split('/')[-1].upper()})",
+                           cell(row), number(median(undisturbed(memory, memory["ratios"]))) if memory else ""]
+
+    training, inference = Suite("train"), Suite("infer")
+    lines = table(["", "stitch", "PyTorch", "ratio", "memory, ratio"], [*rows(training, TRAINING), *rows(inference, INFERENCE)])
+    return f"{lines}\n\n{told(training, inference)}"
+
+
+def beside_llama(titles, **options):
+    suite = Suite("llama")
+    rows = [[f"{called(shape)}, {kind.upper()}", *(cell(found.get(case)) for case in titles)] for (shape, kind), found in suite.rows.items()]
+    return f"{table(['weights', *titles.values()], rows)}\n\n{told(suite, **options)}"
+
+
+def llama_in_short():
+    return beside_llama({DECODE: "writing", PREFILLS[-1]: f"reading {suites.PROMPTS[-1]:,} tokens"})
+
+
+def llama():
+    reading = {case: f"reading {prompt:,}, ratio" for case, prompt in zip(PREFILLS, suites.PROMPTS)}
+    return beside_llama({DECODE: "writing, ratio", SHARE: "writing, share of the memory's speed"} | reading, links=True)
+
+
+# Alone
+
+
+def first_screen():
+    suite = Suite("startup")
+    [found] = suite.rows.values()
+    times = found["first screen"]["milliseconds"]
+    return f"The first screen is up {number(median(times))} ms after the start (median of {len(times)}; {span(times)})."
+
+
+def adapter():
+    suite = Suite("adapter")
+    rows = [[f"{called(shape)}, {kind.upper()}", *map(cell, found.values())] for (shape, kind), found in suite.rows.items()]
+    return f"{table(['weights', 'time of a token, by that without'], rows)}\n\n{told(suite, links=True)}"
+
+
+def families():
+    slider, memory = Suite("slider"), Suite("memory")
+    titles = {"after a move, by the tail's share": "first token after a move, by its share of reading all",
+              "after a move, read ahead, in steps": "the same, read ahead, by a token's time",
+              "all stitches resident": "all sessions, by anchors, keys and values"}
+    found = {key: slider.rows.get(key, {}) | memory.rows.get(key, {}) for key in slider.rows | memory.rows}
+    rows = [[called(shape), *(cell(cases.get(case)) for case in titles)] for (shape, _), cases in found.items()]
+    return f"{table(['family', *titles.values()], rows)}\n\n{told(slider, memory, links=True)}"
+
+
+def start():
+    suite = Suite("start")
+    titles = {"start to first token": "program started, first token, ms", "family mapped": "family opened, ms",
+              "family mapped, first token": "family opened, first token, ms"}
+    rows = [[called(shape), *(cell(found.get(case)) for case in titles)] for (shape, _), found in suite.rows.items()]
+    return f"{table(['family', *titles.values()], rows)}\n\n{told(suite, links=True)}"
+
+
+def step():
+    suite = Suite("step")
+    rows = [[called(shape), case, number(median(row["ours"]) / 1e9)]
+            for (shape, _), found in suite.rows.items() for case, row in found.items()]
+    return f"{table(['family', 'measured', 'GB'], rows)}\n\n{told(suite, links=True)}"
+
+
+# Other files
+
+
+def roofline():
+    results = read(MEASUREMENTS / "roofline.json")["results"]
+    names = {"before": "of the limit, before", "now": "of the limit"}
+    kinds = [(element, kind, figures[kind]) for element, figures in results.items() for kind in figures]
+    first = kinds[0][2]
+    heads = ["weights", "", *(title for name, title in names.items() if name in first), *first["parts"]]
+    return table(heads, [
+        [element.upper(), kind, *(f"{figures[name]['share']:.2f}" for name in names if name in figures),
+         *(f"{100 * share:.1f} %" for share in figures["parts"].values())] for element, kind, figures in kinds])
+
+
+def cache():
+    stops = read(MEASUREMENTS / "cache-f16.json")["stops"]
+    return table(["stop", "replies", "right, F32", "right, F16", "the same both ways"], [
+        [stop, *(f"{figures[name]:,}" for name in ["replies", "right_f32", "right_f16", "same"])] for stop, figures in stops.items()])
+
+
+def auto():
+    document = read(MEASUREMENTS / "auto-1B+2B.json")
+    rows = [[reply["when"], reply["stop"], number(reply["speed"]), number(reply["share"])] for reply in document["replies"]]
+    return table(["", "stop", "tokens a second", f"by the {document['target']} asked for"], rows)
