@@ -5,7 +5,7 @@ Needs no pip packages itself; peers/setup.sh makes the environment of PyTorch, p
 
 Absolute figures drift with the machine and the hour, so each round runs ours, then theirs, and
 what is reported is the median over the rounds of the ratio within a round. Rounds that other programs disturbed do not
-count. The suites adapter, slider, memory, step, start and startup have no peer: they stand against limits of their own.
+count. The suites adapter, slider, speculation, memory, step, start and startup have no peer: they stand against limits of their own.
 
 One table goes to standard output, everything measured to .build/bench-peers.json. Each suite and shape, of llama each type, too,
 has a file in docs/measurements, which is written when it is measured, and with it the tables in README.md and
@@ -31,7 +31,7 @@ TYPES = ["bf16", "q8_0", "q4_0"]
 # In the order of the table.
 SHAPES = {
     "llama": ["1.1B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
-    "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default"], "startup": ["default"],
+    "speculation": ["default", "1B+7B"], "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default"], "startup": ["default"],
 }
 
 

@@ -19,7 +19,7 @@ SPEED = {
     },
     "docs/performance.md": {
         "beside llama.cpp": tables.llama, "roofline": tables.roofline, "adapter": tables.adapter, "slider and memory": tables.families,
-        "start": tables.start, "cache": tables.cache, "auto": tables.auto, "step": tables.step,
+        "speculation": tables.speculation, "start": tables.start, "cache": tables.cache, "auto": tables.auto, "step": tables.step,
     },
 }
 

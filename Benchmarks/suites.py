@@ -15,11 +15,12 @@ ROOT = HERE.parent
 
 
 def speeds(output, suite, shape, cases):
-    """Tokens per second by case; records of other suites and shapes are passed over."""
+    """Tokens per second by case, and the type of weights; records of other suites and shapes are passed over."""
     found = {}
     for record in records(output):
         if record.get("suite") == suite and record.get("shape", shape) == shape and "tokens_per_second" in record:
             found[record["case"]] = record["tokens_per_second"]
+            found["type"] = record.get("type") or record.get("dtype")
     missing = [case for case in cases if case not in found]
     if missing:
         raise CannotRun(f"{suite} {shape}: no tokens_per_second was printed for {', '.join(missing)}")
@@ -42,14 +43,14 @@ def train(options, shape):
         def ours():
             done = measured([options.stitch, "bench", "--suite", "train", "--shape", shape, "--case", case,
                              "--threads", options.threads, "--json"])
-            return speeds(done.text, "train", shape, [case]) | {"peak memory": done.peak, "type": "f32"}
+            return speeds(done.text, "train", shape, [case]) | {"peak memory": done.peak}
 
         def theirs():
             best = None
             for dtype in options.peer_dtypes:
                 done = measured([options.python, "-W", "ignore", HERE / "peers/train.py", "--shape", shape, "--case", case,
                                  "--dtype", dtype, "--threads", options.threads])
-                figures = speeds(done.text, "train", shape, [case]) | {"peak memory": done.peak, "type": dtype}
+                figures = speeds(done.text, "train", shape, [case]) | {"peak memory": done.peak}
                 if best is None or figures[case] > best[case]:
                     best = figures
             return best
@@ -100,16 +101,21 @@ def llama(options, shape, element_type):
     bench = [options.stitch, "bench", "--shape", shape, "--type", element_type]
     parameters = {"7B": 6.74e9}.get(shape, 1.1e9)
     bytes_each = parameters * {"f32": 4, "bf16": 2, "f16": 2, "q8_0": 34 / 32, "q4_0": 0.6}[element_type]
-    # Both files must stay in the file cache, or a round measures the disk.
-    if (1 if options.only else 2) * bytes_each + 3e9 > memory_bytes():
-        progress(f"llama.cpp {shape} {element_type}: left out: both models do not fit this machine's memory")
+    if bytes_each + 3e9 > memory_bytes():
+        progress(f"llama.cpp {shape} {element_type}: left out: the model does not fit this machine's memory")
         return
     work.mkdir(parents=True, exist_ok=True)
     if options.only != "ours" and not theirs_file.exists():
         progress(f"llama.cpp {shape} {element_type}: making the model")
         run(bench + ["--write-gguf", theirs_file])
 
+    def into_cache(model):
+        """Two large models may not stay in the file cache together; without this a round would measure the disk."""
+        for file in [model] if model.is_file() else model.glob("*.safetensors"):
+            run(["dd", f"if={file}", "of=/dev/null", "bs=4M", "status=none"])
+
     def infer(*arguments):
+        into_cache(ours_file)
         return json.loads(run(bench + ["--suite", "infer", "--rounds", 1, "--threads", options.threads, "--work", work, "--keep",
                                        "--json", *arguments]))
 
@@ -120,6 +126,7 @@ def llama(options, shape, element_type):
                 "bytes per token": record["weight_bytes_per_token"], "memory limit": report["memory_bytes_per_second"]}
 
     def their_decoding():
+        into_cache(theirs_file)
         records = llama_bench(options, theirs_file, "-p", 0, "-n", REPLY, "-d", PROMPTS[0])
         return {"decode": next(record["avg_ts"] for record in records if record["n_gen"] == REPLY)}
 
@@ -132,6 +139,7 @@ def llama(options, shape, element_type):
         return figures
 
     def their_reading():
+        into_cache(theirs_file)
         records = llama_bench(options, theirs_file, "-p", ",".join(map(str, PROMPTS)), "-n", 0)
         return {f"prefill {record['n_prompt']}": record["avg_ts"] for record in records}
 
@@ -180,6 +188,35 @@ def slider(options, family):
     yield result(options, rounds, "after a move, read ahead, in steps", at_most=2, alone=True, **described)
 
 
+RIGHT = [0.7, 0.8, 0.9]
+
+
+def speculation(options, family):
+    """`family`: the default one, whose networks guess; or a shape of random ones, of whose guesses it is said how many are right."""
+    chosen = ["--rounds", 3]
+    if family != "default":
+        chosen = ["--shape", family, "--type", "q4_0", "--work", options.cache / "bench", "--keep", "--rounds", 1]
+        chosen += [word for right in RIGHT for word in ("--right", right)]
+
+    def ours():
+        figures = {}
+        for row in alone(options, "speculation", *chosen)["results"]:
+            if row.get("same") is False:
+                raise CannotRun(f"speculation: {row['stitch']} writes another text with guesses; that must not be, please report it")
+            case = f"guessing for {row['stitch']}"
+            if "right" in row:
+                case += f", {100 * row['right']:.0f} % right"
+            else:
+                figures[f"{case}, share right"] = row["accepted"] / max(1, row["guessed"])
+            figures[case] = row["ratio"]
+        return figures
+
+    rounds = in_rounds(options, f"speculation {family}", {"ours": ours})
+    described = {"suite": "speculation", "shape": family, "type": "bf16" if family == "default" else "q4_0"}
+    for case in rounds[0]["ours"]:
+        yield result(options, rounds, case, alone=True, unit="" if "share" in case else "by plain", **described)
+
+
 def memory(options, family):
     work = options.cache / "bench"
     # Dozens of stitches of billions of parameters read even a short text for a while.
@@ -194,7 +231,7 @@ def adapter(options, shape):
     for element_type in ["q8_0", "q4_0"]:
         def ours():
             report = alone(options, "infer", "--shape", shape, "--type", element_type, "--lora-rank", RANK, "--prompt", PROMPTS[0],
-                           "--reply", REPLY, "--rounds", 1, "--work", options.cache / "bench", "--keep")
+                           "--reply", REPLY, "--rounds", 5, "--work", options.cache / "bench", "--keep")
             return {"adapter": next(record["adapter_time"] for record in report["results"] if record["case"] == "decode")}
 
         rounds = in_rounds(options, f"adapter {shape} {element_type}", {"ours": ours})

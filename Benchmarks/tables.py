@@ -14,7 +14,7 @@ from rounds import number, undisturbed
 MEASUREMENTS = Path(__file__).resolve().parent.parent / "docs/measurements"
 # What documents call a shape or family, in the order of the rows. Others come last, by their own names.
 SHAPES = {
-    "default": "the default one", "large": "3.8M", "8M": "8.4M", "134M": "134M", "1.1B": "1.1B", "1B+2B": "1.2B and 2.2B, Q8_0", "7B": "7B",
+    "default": "the default one", "large": "3.8M", "8M": "8.4M", "134M": "134M", "1.1B": "1.1B", "1B+2B": "1.2B and 2.2B, Q8_0", "1B+7B": "1.1B and 7B, Q4_0", "7B": "7B",
     "family-7B-q4_0": "two 7B, Q4_0",
 }
 TYPES = ["f32", "bf16", "q8_0", "q4_0"]
@@ -135,7 +135,8 @@ def pytorch():
             for case, title in cases.items():
                 if row := found.get(case):
                     memory = found.get(f"{case}, peak memory")
-                    yield [f"{title}, {called(shape)} parameters", speed(row, "ours"), f"{speed(row, 'theirs')} ({kind.split('/')[-1].upper()})",
+                    ours, theirs = kind.upper().split("/") if "/" in kind else ("F32", kind.upper())
+                    yield [f"{title}, {called(shape)} parameters", f"{speed(row, 'ours')} ({ours})", f"{speed(row, 'theirs')} ({theirs})",
                            cell(row), number(median(undisturbed(memory, memory["ratios"]))) if memory else ""]
 
     training, inference = Suite("train"), Suite("infer")
@@ -182,6 +183,19 @@ def families():
     found = {key: slider.rows.get(key, {}) | memory.rows.get(key, {}) for key in slider.rows | memory.rows}
     rows = [[called(shape), *(cell(cases.get(case)) for case in titles)] for (shape, _), cases in found.items()]
     return f"{table(['family', *titles.values()], rows)}\n\n{told(slider, memory, links=True)}"
+
+
+def speculation():
+    suite = Suite("speculation")
+    rows = []
+    for (shape, _), found in suite.rows.items():
+        for case, row in found.items():
+            stitch, _, right = case.removeprefix("guessing for ").partition(", ")
+            if right != "share right":
+                share = found.get(f"{case}, share right")
+                right = right or f"{100 * median(undisturbed(share, share['ours'])):.0f} %"
+                rows.append([called(shape), stitch, right.removesuffix(" right"), cell(row)])
+    return f"{table(['family', 'stop', 'guesses right', 'speed, by that without guesses'], rows)}\n\n{told(suite, links=True)}"
 
 
 def start():

@@ -171,11 +171,15 @@ INLINE size_t NAME(columns_at_once)(const int32_t type) {
   return type == CK_F32 ? 512 : 1024;
 }
 
+/* Bytes ahead of what is read to ask memory for, at least, where it is the limit. */
+#define AHEAD 4096
+
 /* With one token memory is the limit, and R short streams are many to foresee: the next rows are asked for, in the
    order they lie in memory. */
 INLINE void NAME(foresee)(const char *w, const int R, const int T, size_t row_bytes, size_t place, size_t bytes) {
-  if (T == 1)
-    for (size_t line = 0; line < R * bytes; line += 64) __builtin_prefetch(w + R * (row_bytes + place) + line, 0, 3);
+  if (T > 1) return;
+  const size_t next = R * row_bytes < AHEAD ? AHEAD : R * row_bytes;
+  for (size_t line = 0; line < R * bytes; line += 64) __builtin_prefetch(w + next + R * place + line, 0, 3);
 }
 
 /* Columns [from, to) of R rows from r and T tokens from t, added to the sums in `kept` unless `from` is 0. The last

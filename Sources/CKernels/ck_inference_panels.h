@@ -12,9 +12,6 @@ INLINE int NAME(panel_pieces)(const int32_t type) { return type == CK_Q8_0 ? 8 :
 /* Bytes of a block of a whole panel. */
 INLINE size_t NAME(panel_block)(const int32_t type) { return CK_PANEL_ROWS * NAME(block_bytes)(type); }
 
-/* Bytes ahead of what is read to ask memory for. */
-#define AHEAD 4096
-
 /* The panel that starts with row `row`; where it is narrower, a copy in `room` in which the missing rows are zeros. */
 INLINE const char *NAME(whole_panel)(const NAME(product) *p, const int32_t type, size_t row, char *room) {
   const size_t blocks = p->columns / CK_BLOCK, pieces = NAME(panel_pieces)(type);

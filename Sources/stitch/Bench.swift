@@ -6,7 +6,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure this program's speed and memory on this machine.",
     discussion: """
-      Every suite but start and speculation, and slider and memory without --shape, works on random weights. `make bench-peers` compares \
+      Every suite but start, and slider, speculation and memory without --shape, works on random weights. `make bench-peers` compares \
       with PyTorch and llama.cpp.
 
       train: tokens per second of training steps. Shapes: large (the default family's), 8M, 134M.
@@ -18,14 +18,16 @@ struct Bench: ParsableCommand {
       of what its arithmetic units can do.
       slider: the time until the first token after a move of the slider, by the share of the text's computation that the \
       stops do not have in common, and with the text read ahead, in single tokens' time.
-      speculation: how much quicker stitches of a trained family write when its cheapest anchor guesses for them.
+      speculation: how much quicker stitches of a trained family write when its cheapest anchor guesses for them; with \
+      --shape of random ones, where chance decides whether a guess is right.
       memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
       start: from starting this program to the first token of a reply, and opening a family; of a family without a \
       tokenizer, the latter alone.
       large-family: makes anchors, builds a family of them and takes one ESTA step. 7B+13B (the default) takes 65 GB of \
       disk, for a while, and some ten minutes or more; --keep leaves the family, for start.
 
-      slider and memory take the default family or --family; with --shape small, 1B+2B or 7B+13B, random anchors.
+      slider, speculation and memory take the default family or --family; with --shape small, 1B+2B, 1B+7B or 7B+13B, random \
+      anchors.
       """)
 
   enum Suite: String, CaseIterable, ExpressibleByArgument {
@@ -46,7 +48,10 @@ struct Bench: ParsableCommand {
   @Option(help: "What train measures: train-lora or train-full (default: both).") var `case`: Training?
   @Option(help: "Tokens of infer's prompt; several may be given (default: 256).") var prompt: [Int] = []
   @Option(help: "Tokens that infer writes after the first prompt.") var reply = 64
-  @Option(help: "Tokens of the text of slider and memory (default: 1024, or as many as fit).") var tokens: Int?
+  @Option(help: "Tokens of the text of slider and memory (default: 1024, or as many as fit), and of speculation with --shape (default: 256).")
+  var tokens: Int?
+  @Option(help: "Of speculation with --shape: the probability that a guess is right; several may be given (default: 0.6 to 0.9).")
+  var right: [Double] = []
   @Option(help: "Rank of an adapter, with which infer writes as well, to compare.") var loraRank: Int?
   @Option(help: "How often infer, memory-limit, slider and start measure; the median counts.") var rounds = 5
   @Option(help: "Where random weights are written (default: the system's temporary directory; of large-family the current one).")
@@ -65,6 +70,7 @@ struct Bench: ParsableCommand {
     try Check.range("--rounds", rounds, 1...1000)
     try Check.range("--reply", reply, 1...100_000)
     for prompt in prompt { try Check.range("--prompt", prompt, 1...100_000) }
+    for right in right where !(0...1).contains(right) { throw ValidationError("--right must be between 0 and 1, not \(right)") }
     if let loraRank { try Check.range("--lora-rank", loraRank, 1...4096) }
     if let tokens { try Check.range("--tokens", tokens, 2...1_000_000) }
     if family != nil && shape != nil { throw ValidationError("--family and --shape exclude each other") }

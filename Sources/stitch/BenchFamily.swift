@@ -63,9 +63,16 @@ extension Bench {
     var results: [SpeculationBenchmark.Row]
   }
 
-  /// Guesses are as good as the networks: only a trained family says something.
+  private struct AssumedSpeculationReport: Encodable {
+    var suite = Suite.speculation.rawValue
+    var family: String
+    var threads: Int
+    var results: [SpeculationBenchmark.Assumed]
+  }
+
+  /// Guesses are as good as the networks: of random ones, which guess wrong, it is said how many are right.
   func speculation() throws {
-    if shape != nil { throw ValidationError("speculation takes a family, not a shape; give --family or nothing") }
+    if shape != nil { return try assumedSpeculation() }
     let text = try TextFamily(directory())
     // Beginnings of conversations that the family knows, up to the reply.
     let prompts = try Rehearsal.examples(of: text).prefix(16).compactMap { example in
@@ -86,6 +93,25 @@ extension Bench {
       let speeds = [row.plain_tokens_per_second, row.guessing_tokens_per_second].map { String(Int($0)) }
       let guesses = [row.guessed, row.accepted].map { String($0) }
       table.add([row.stitch] + speeds + [String(format: "%.2f", row.ratio)] + guesses + [row.same ? "yes" : "no"])
+    }
+    try Console.write(text: table.text)
+  }
+
+  private func assumedSpeculation() throws {
+    let report = try withFamily(allStitches: false) { name, open in
+      AssumedSpeculationReport(
+        family: name, threads: threads,
+        results: try SpeculationBenchmark.assumed(
+          open(), right: right.isEmpty ? [0.6, 0.7, 0.8, 0.9] : right, prompt: tokens ?? 256, reply: reply, rounds: rounds,
+          pool: ComputePool(threads: threads), note: note))
+    }
+    if json { return try Console.write(json: report) }
+    var table = TextTable(["stitch", "right", "alone, tok/s", "with guesses, tok/s", "ratio"])
+    for row in report.results {
+      table.add([
+        row.stitch, String(format: "%.2f", row.right), String(format: "%.1f", row.plain_tokens_per_second),
+        String(format: "%.1f", row.guessing_tokens_per_second), String(format: "%.2f", row.ratio),
+      ])
     }
     try Console.write(text: table.text)
   }

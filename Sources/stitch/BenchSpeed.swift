@@ -16,7 +16,7 @@ extension Bench {
     var cache_bytes_per_token: Int?
     /// What was read by what could have been read in the same round.
     var memory_share: Double?
-    /// The time of a token with the low-rank updates and biases of an adapter, by that without, in the same round.
+    /// The time of a token with the low-rank updates and biases of an adapter, by that without, in turns.
     var adapter_time: Double?
   }
 
@@ -79,9 +79,7 @@ extension Bench {
       let prompts = prompt.isEmpty ? [256] : prompt
       let network = model.network()
       let round = try InferenceBenchmark.Round(network, prompts: prompts, reply: reply, pool: pool)
-      let adapted = try loraRank.map {
-        try InferenceBenchmark.Round(network.withRandomAdapter(rank: $0), prompts: [prompts[0]], reply: reply, pool: pool)
-      }
+      let adapted = loraRank.map { network.withRandomAdapter(rank: $0) }
       var results: [(speeds: InferenceBenchmark.Round.Result, limit: Double)] = []
       var adapterTimes: [Double] = []
       for _ in 0..<rounds {
@@ -89,7 +87,10 @@ extension Bench {
         let speeds = try round.run()
         // The machine drifts: both ends of the round.
         results.append((speeds, (before + memory.bytesPerSecond()) / 2))
-        if let adapted { adapterTimes.append(speeds.decode / (try adapted.run().decode)) }
+        if let adapted {
+          adapterTimes.append(
+            try InferenceBenchmark.timeRatio(of: adapted, by: network, prompt: prompts[0], reply: reply, pool: pool))
+        }
       }
       limits += results.map(\.limit)
       let prefills = round.prompts.enumerated().map { index, length in

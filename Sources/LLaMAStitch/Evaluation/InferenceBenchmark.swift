@@ -19,6 +19,29 @@ public enum InferenceBenchmark {
     return Speeds(prefill: median(counted.map { $0.prefill[0] }), decode: median(counted.map(\.decode)))
   }
 
+  /// The time of a token that `network` writes, by that of one that `other` writes: they take turns, token by token, so that
+  /// the machine's drift meets both. The median of `reply` such pairs after a prompt of `prompt` tokens.
+  public static func timeRatio(
+    of network: Network, by other: Network, prompt: Int, reply: Int, pool: ComputePool
+  ) throws -> Double {
+    var random = SeededGenerator(seed: 2)
+    let prompt = max(1, min(prompt, network.contextLength / 2))
+    let reply = max(1, min(reply, network.contextLength - prompt))
+    let text = (0..<prompt).map { _ in random.index(below: network.vocabularySize) }
+    let sessions = [network, other].map { InferenceSession(network: $0, contextLength: prompt + reply, pool: pool) }
+    for session in sessions { try session.evaluate(text, logits: .none) }
+    let ratios = try (0..<reply).map { _ in
+      let token = random.index(below: network.vocabularySize)
+      let times = try sessions.map { session in
+        let start = ContinuousClock.now
+        _ = try session.evaluate(token)
+        return (ContinuousClock.now - start) / .seconds(1)
+      }
+      return times[0] / times[1]
+    }
+    return median(ratios)
+  }
+
   static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
   /// Prompts of several lengths read, and a reply written after the first.

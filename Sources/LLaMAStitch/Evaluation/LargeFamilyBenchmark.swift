@@ -5,6 +5,8 @@ public enum LargeFamilyBenchmark {
   public enum Shape: String, CaseIterable, Sendable {
     case small
     case oneAndTwoBillion = "1B+2B"
+    /// TinyLlama's and LLaMA 7B.
+    case oneAndSevenBillion = "1B+7B"
     /// LLaMA 7B and 13B.
     case sevenAndThirteenBillion = "7B+13B"
 
@@ -19,6 +21,8 @@ public enum LargeFamilyBenchmark {
         [("smaller", llama(64, 192, blocks: 4, heads: 2)), ("larger", llama(96, 256, blocks: 5, heads: 3))]
       case .oneAndTwoBillion:
         [("1B", llama(2048, 5632, blocks: 22, heads: 16)), ("2B", llama(2560, 6912, blocks: 26, heads: 20))]
+      case .oneAndSevenBillion:
+        [("1.1B", BenchmarkShape.billion.configuration), ("7B", BenchmarkShape.sevenBillion.configuration)]
       case .sevenAndThirteenBillion:
         [("7B", llama(4096, 11_008, blocks: 32, heads: 32)), ("13B", llama(5120, 13_824, blocks: 40, heads: 40))]
       }

@@ -12,24 +12,63 @@ public enum SpeculationBenchmark {
     public var same: Bool
   }
 
+  /// What guesses are worth where a given share of them is right.
+  public struct Assumed: Sendable, Encodable {
+    public var stitch: String
+    /// With which probability a guess counted as right, where those before it were.
+    public var right: Double
+    /// As in `Row`.
+    public var plain_tokens_per_second: Double
+    public var guessing_tokens_per_second: Double
+    public var ratio: Double
+  }
+
+  /// A drafter and those it can guess for: members that cost at least twice as much.
+  private struct Pairing {
+    let family: MeasuredFamily
+    let drafter: InferenceSession
+    let members: [MeasuredFamily.Member]
+    private let scratch: InferenceScratch
+    private let prefixes: [PrefixCache?]
+
+    init?(_ family: MeasuredFamily, pool: ComputePool) {
+      guard let cheapest = family.members.first(where: { $0.isAnchor }) else { return nil }
+      self.family = family
+      scratch = InferenceScratch(chunkSize: 128, pool: pool)
+      prefixes = family.anchors.indices.map { family.prefix(of: $0, contextLength: family.contextLength) }
+      drafter = InferenceSession(
+        network: cheapest.network, contextLength: family.contextLength, prefix: prefixes[cheapest.route.start], scratch: scratch)
+      members = family.members.filter { $0.network.flopsPerToken >= 2 * cheapest.network.flopsPerToken }
+    }
+
+    /// - Parameter sharing: whether it finds the blocks computed that it shares with others.
+    func session(_ member: MeasuredFamily.Member, sharing: Bool) -> InferenceSession {
+      InferenceSession(
+        network: member.network, contextLength: family.contextLength, prefix: sharing ? prefixes[member.route.start] : nil,
+        scratch: scratch)
+    }
+
+    /// What the drafter has not read it would not guess at; a chat reads ahead.
+    func drafterReads(_ prompt: [Int]) throws {
+      drafter.reuse(prompt)
+      if drafter.position < prompt.count { try drafter.evaluate(Array(prompt[drafter.position...]), logits: .none) }
+    }
+  }
+
+  private static func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
+
   /// Every member that costs at least twice as much as the cheapest anchor writes a reply to each prompt, greedily.
   /// - Parameter stopTokens: end a reply.
   public static func rows(
     _ family: MeasuredFamily, prompts: [[Int]], reply: Int, stopTokens: Set<Int>, rounds: Int, pool: ComputePool,
     note: (String) -> Void
   ) throws -> [Row] {
-    let scratch = InferenceScratch(chunkSize: 128, pool: pool)
-    let prefixes = family.anchors.indices.map { family.prefix(of: $0, contextLength: family.contextLength) }
-    guard let cheapest = family.members.first(where: { $0.isAnchor }) else { return [] }
-    func session(_ member: MeasuredFamily.Member, _ prefix: PrefixCache?) -> InferenceSession {
-      InferenceSession(network: member.network, contextLength: family.contextLength, prefix: prefix, scratch: scratch)
-    }
-    let drafter = session(cheapest, prefixes[cheapest.route.start])
+    guard let pairing = Pairing(family, pool: pool) else { return [] }
     let options = GenerationOptions(maxTokens: reply, stopTokens: stopTokens)
-    return try family.members.filter { $0.network.flopsPerToken >= 2 * cheapest.network.flopsPerToken }.map { member in
+    return try pairing.members.map { member in
       note(member.id)
-      let alone = session(member, nil)
-      let helped = session(member, prefixes[member.route.start])
+      let alone = pairing.session(member, sharing: false)
+      let helped = pairing.session(member, sharing: true)
       var row = Row(
         stitch: member.id, plain_tokens_per_second: 0, guessing_tokens_per_second: 0, ratio: 0, guessed: 0, accepted: 0, same: true)
       var (plain, guessing, ratios): ([Double], [Double], [Double]) = ([], [], [])
@@ -38,10 +77,8 @@ public enum SpeculationBenchmark {
         var (plainTokens, plainTime, guessingTime) = (0, Duration.zero, Duration.zero)
         for prompt in prompts {
           let one = try alone.generate(prompt: prompt, options: options) { _ in .goOn }
-          // What the drafter has not read it would not guess at; a chat reads ahead.
-          drafter.reuse(prompt)
-          if drafter.position < prompt.count { try drafter.evaluate(Array(prompt[drafter.position...]), logits: .none) }
-          let other = try helped.generate(prompt: prompt, options: options, drafter: drafter) { _ in .goOn }
+          try pairing.drafterReads(prompt)
+          let other = try helped.generate(prompt: prompt, options: options, drafter: pairing.drafter) { _ in .goOn }
           row.same = row.same && one.tokens == other.tokens
           plainTokens += max(0, one.tokens.count - 1)
           plainTime += one.decodeDuration
@@ -54,9 +91,69 @@ public enum SpeculationBenchmark {
         guessing.append(Double(plainTokens) / (guessingTime / .seconds(1)))
         ratios.append(plainTime / guessingTime)
       }
-      func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
       (row.plain_tokens_per_second, row.guessing_tokens_per_second, row.ratio) = (median(plain), median(guessing), median(ratios))
       return row
     }
+  }
+
+  /// The same of random networks, whose guesses are never right: here chance says of each whether it is. All that guessing
+  /// takes is done, always with as many guesses as there may be, for a random drafter is never sure.
+  /// - Parameters:
+  ///   - right: probabilities.
+  ///   - prompt: tokens of the text to go on after.
+  ///   - reply: tokens written.
+  public static func assumed(
+    _ family: MeasuredFamily, right: [Double], prompt: Int, reply: Int, rounds: Int, pool: ComputePool, note: (String) -> Void
+  ) throws -> [Assumed] {
+    guard let pairing = Pairing(family, pool: pool) else { return [] }
+    let vocabulary = pairing.drafter.network.vocabularySize
+    var random = SeededGenerator(seed: 1)
+    let text = (0..<prompt).map { _ in random.index(below: vocabulary) }
+    return try pairing.members.flatMap { member in
+      note(member.id)
+      let session = pairing.session(member, sharing: true)
+      // Without a prefix that knows the text the drafter wrote.
+      let alone = pairing.session(member, sharing: false)
+      var plain: [Double] = []
+      var guessing = [[Double]](repeating: [], count: right.count)
+      for _ in 0..<rounds {
+        plain.append(try alone.generate(prompt: text, options: GenerationOptions(maxTokens: reply + 1)) { _ in .goOn }.decodeSpeed)
+        for (place, probability) in right.enumerated() {
+          guessing[place].append(
+            try speed(session, pairing, after: text, reply: reply) { random.unit() < probability })
+        }
+      }
+      return right.indices.map { place in
+        Assumed(
+          stitch: member.id, right: right[place], plain_tokens_per_second: median(plain),
+          guessing_tokens_per_second: median(guessing[place]), ratio: median(zip(guessing[place], plain).map { $0 / $1 }))
+      }
+    }
+  }
+
+  /// Tokens a second of writing on after `prompt`, where `isRight` decides on each guess.
+  private static func speed(
+    _ session: InferenceSession, _ pairing: Pairing, after prompt: [Int], reply: Int, isRight: () -> Bool
+  ) throws -> Double {
+    try pairing.drafterReads(prompt)
+    session.reuse(prompt)
+    try session.evaluate(Array(prompt[session.position...]), logits: .none)
+    var speculation = Speculation(drafter: pairing.drafter, stopTokens: [])
+    defer { speculation.settle(session) }
+    // Its last token is always one that neither has seen.
+    var text = prompt + [0]
+    let start = ContinuousClock.now
+    while text.count < prompt.count + 1 + reply {
+      guard try speculation.catchUp(text) else { preconditionFailure("the drafter has lost the text") }
+      _ = try speculation.guess(after: text, atMost: Speculation.most, leastProbability: 0, session: session)
+      while let guess = speculation.next, isRight() {
+        text.append(guess)
+        _ = speculation.known(after: guess)
+      }
+      // What is chosen instead of a wrong guess, or after the last one.
+      text.append(speculation.next.map { $0 == 0 ? 1 : 0 } ?? 0)
+      speculation.settle(session)
+    }
+    return Double(text.count - prompt.count - 1) / ((ContinuousClock.now - start) / .seconds(1))
   }
 }

@@ -79,9 +79,12 @@ struct Speculation {
   /// Guesses that wait to be confirmed.
   var count: Int { guesses.count }
 
+  /// The guess that comes next, while all before it were right.
+  var next: Int? { used < guesses.count ? guesses[used] : nil }
+
   /// Logits after `token`, the last one of `text`, if it was guessed.
   mutating func known(after token: Int) -> VectorView? {
-    guard used < guesses.count, guesses[used] == token, let rows else { return nil }
+    guard token == next, let rows else { return nil }
     used += 1
     return rows.row(used)
   }
