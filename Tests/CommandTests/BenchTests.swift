@@ -54,6 +54,7 @@ import Testing
     for (arguments, part) in [
       (["--suite", "slider", "--shape", "7B"], "7B+13B"), (["--suite", "train", "--shape", "1.1B"], "134M"),
       (["--suite", "start", "--shape", "small"], "--family"), (["--rounds", "0"], "--rounds"),
+      (["--suite", "speculation", "--shape", "small", "--right", "1.5"], "--right"),
       (["--suite", "infer", "--type", "q5_1"], "q4_0"), (["--write-gguf", "x.gguf"], "--shape"),
       (["--suite", "memory", "--family", "a", "--shape", "small"], "--family"),
       (["--suite", "slider", "--family", "/nowhere"], "/nowhere"),

@@ -36,6 +36,30 @@ import Testing
     #expect(rows.allSatisfy { $0.gflops > 0 && $0.gigabytes > 0 && $0.share_of_peak > 0 })
   }
 
+  @Test func anAdapterIsTimedInTurns() throws {
+    let folder = try TemporaryFolder()
+    let network = try RandomModel.configuration(hidden: 64, intermediate: 96).randomModel(.bf16, at: folder.url.appendingPathComponent("model"))
+      .network()
+    let ratio = try InferenceBenchmark.timeRatio(
+      of: network.withRandomAdapter(rank: 4), by: network, prompt: 8, reply: 6, pool: ComputePool(threads: 1))
+    #expect(ratio > 0 && ratio.isFinite)
+  }
+
+  /// Of every stop that is costly enough, at every share of right guesses, none of them and all.
+  @Test func whatGuessesAreWorth() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder, depths: [1, 6], widths: [16, 48])
+    let cheapest = try #require(family.stitches.first { $0.route.join == nil })
+    func cost(_ stitch: Stitch) -> Int { family.network(stitch.route, adapter: nil).flopsPerToken }
+    let costly = family.stitches.filter { cost($0) >= 2 * cost(cheapest) }.map(\.id)
+    let rows = try SpeculationBenchmark.assumed(
+      MeasuredFamily(family, allStitches: true), right: [0, 1], prompt: 5, reply: 9, rounds: 1, pool: ComputePool(threads: 1)
+    ) { _ in }
+    #expect(!costly.isEmpty && rows.map(\.stitch) == costly.flatMap { [$0, $0] })
+    #expect(rows.map(\.right) == costly.flatMap { _ in [0, 1] })
+    #expect(rows.allSatisfy { $0.ratio > 0 && $0.ratio.isFinite && $0.guessing_tokens_per_second > 0 })
+  }
+
   /// Neighbours that start in the same anchor, both ways; what is left to do is what they do not share.
   @Test func movesOfTheSlider() throws {
     let folder = try TemporaryFolder()
