@@ -108,4 +108,65 @@ import Testing
     #expect(prefix.commonPrefix(with: other, blocks: 1) == 30)
     #expect(prefix.commonPrefix(with: other, blocks: 3) == 10)
   }
+
+  /// The residual stream is kept until the anchor and all that leave it there have read it; whoever needs it afterwards
+  /// computes the same bits.
+  @Test func whatAllHaveReadIsGivenBack() throws {
+    let folder = try TemporaryFolder()
+    let (family, adapter) = try Self.adapted(in: folder)
+    let context = 200
+    let prefix = Self.prefixes(family, adapter, contextLength: context)[1]
+    let stitches = family.stitches.filter { $0.route.start == 1 }
+    let exits = family.exits(of: 1).keys
+    func session(_ stitch: Stitch, _ prefix: PrefixCache?) -> InferenceSession {
+      InferenceSession(
+        network: family.network(stitch.route, adapter: adapter), contextLength: context, chunkSize: 16, pool: ComputePool(threads: 2),
+        prefix: prefix)
+    }
+    func starts() -> [Int] { exits.compactMap { prefix.streamStart(after: $0) } }
+    var text = RandomModel.tokens(1, length: context)[0].map(Int.init)
+    var sessions = stitches.map { session($0, prefix) }
+    func read(_ index: Int, upTo end: Int) throws {
+      let start = sessions[index].reuse(Array(text[..<end]))
+      let found = try sessions[index].evaluate(Array(text[start..<end]))
+      let expected = try session(stitches[index], nil).evaluate(Array(text[..<end]))
+      #expect(found.dense.array.map(\.bitPattern) == expected.dense.array.map(\.bitPattern), "\(stitches[index].id), \(end) tokens")
+    }
+
+    #expect(!exits.isEmpty)
+    for index in sessions.indices {
+      #expect(starts().allSatisfy { $0 == 0 } || index == sessions.count - 1)
+      try read(index, upTo: 150)
+    }
+    #expect(starts().allSatisfy { 64 < $0 && $0 < 150 })
+    // Sessions that were put away come back, in the midst of the text and at its end.
+    for index in sessions.indices {
+      sessions[index] = session(stitches[index], prefix)
+      try read(index, upTo: 70 * (1 + index % 2))
+    }
+    // Another text.
+    text[30] = (text[30] + 1) % 32
+    for index in sessions.indices.reversed() { try read(index, upTo: 190) }
+    #expect(starts().allSatisfy { 64 < $0 && $0 < 190 })
+    // What is kept of it ends before what is given back.
+    text[100] = (text[100] + 1) % 32
+    try read(0, upTo: 110)
+    #expect(starts().allSatisfy { $0 <= 100 })
+    var random = SeededGenerator(seed: 7)
+    for _ in 0..<60 {
+      let position = random.index(below: context)
+      if random.index(below: 4) == 0 { text[position] = random.index(below: 32) }
+      try read(random.index(below: sessions.count), upTo: 1 + position)
+    }
+  }
+
+  /// The residual stream is kept where stops of the slider leave an anchor, not where other stitches do.
+  @Test func onlyStopsHaveTheStreamKept() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder, depths: [2, 3, 4], widths: [16, 24, 32])
+    #expect(family.exits(of: 1) == [1: 1, 2: 2])
+    let stops = family.stitches.filter { $0.route.start != 1 || $0.route.join?.prefix == 2 }
+    try family.writeStops(stops.map(\.id))
+    #expect(try Family(family.directory).exits(of: 1) == [2: 2])
+  }
 }

@@ -54,11 +54,9 @@ final class SessionShelf {
   private func make(_ stitch: Stitch) -> InferenceSession {
     let network = family.network(stitch.route, adapter: adapter)
     let prefix = prefix(of: stitch.route.start)
-    let bytes = network.cacheBytes(
-      positions: family.contextLength, from: prefix == nil ? 0 : stitch.sharedStages(of: network), type: scratch.cacheType)
     let session = InferenceSession(
       network: network, contextLength: family.contextLength, prefix: prefix?.cache, scratch: scratch)
-    sessions.append(Shelved(stitch: stitch, session: session, bytes: bytes))
+    sessions.append(Shelved(stitch: stitch, session: session, bytes: ownBytes(of: stitch)))
     return session
   }
 
@@ -89,32 +87,42 @@ final class SessionShelf {
     guard sharesPrefixes else { return nil }
     if let prefix = prefixes.first(where: { $0.start == start }) { return prefix }
     let anchor = family.network(Route(start: start), adapter: adapter)
-    let exits = family.exits(of: start)
+    // Where a session may be put away, what it has read is kept for when it comes back.
+    let exits = family.exits(of: start).mapValues { hasRoomForAll ? $0 : .max }
     let prefix = Prefix(
       start: start,
       cache: PrefixCache(anchor: anchor, exits: exits, contextLength: family.contextLength, cacheType: scratch.cacheType),
-      bytes: PrefixCache.byteCount(
-        anchor: anchor, exits: exits, positions: family.contextLength, cacheType: scratch.cacheType))
+      bytes: prefixBytes(of: start))
     prefixes.append(prefix)
     return prefix
   }
+
+  /// Whether the sessions of all stops fit side by side.
+  private lazy var hasRoomForAll: Bool = {
+    let stops = family.stops
+    let shared = Set(stops.map(\.route.start)).reduce(0) { $0 + prefixBytes(of: $1) }
+    return stops.reduce(shared) { $0 + ownBytes(of: $1) } <= Self.mostBytes
+  }()
 
   private var taken: Int { sessions.reduce(0) { $0 + $1.bytes } + prefixes.reduce(0) { $0 + $1.bytes } }
 
   /// What a new session takes, with what it shares where that is not there yet.
   private func bytes(of stitch: Stitch) -> Int {
-    let network = family.network(stitch.route, adapter: nil)
-    func cacheBytes(from first: Int) -> Int {
-      network.cacheBytes(positions: family.contextLength, from: first, type: scratch.cacheType)
-    }
-    guard sharesPrefixes else { return cacheBytes(from: 0) }
-    let own = cacheBytes(from: stitch.sharedStages(of: network))
     let start = stitch.route.start
-    if prefixes.contains(where: { $0.start == start }) { return own }
-    return own
-      + PrefixCache.byteCount(
-        anchor: family.network(Route(start: start), adapter: nil), exits: family.exits(of: start), positions: family.contextLength,
-        cacheType: scratch.cacheType)
+    let isShared = !sharesPrefixes || prefixes.contains { $0.start == start }
+    return ownBytes(of: stitch) + (isShared ? 0 : prefixBytes(of: start))
+  }
+
+  private func ownBytes(of stitch: Stitch) -> Int {
+    let network = family.network(stitch.route, adapter: nil)
+    return network.cacheBytes(
+      positions: family.contextLength, from: sharesPrefixes ? stitch.sharedStages(of: network) : 0, type: scratch.cacheType)
+  }
+
+  private func prefixBytes(of start: Int) -> Int {
+    PrefixCache.byteCount(
+      anchor: family.network(Route(start: start), adapter: nil), exits: family.exits(of: start), positions: family.contextLength,
+      cacheType: scratch.cacheType)
   }
 
   /// Puts away the sessions used longest ago, and what none of the others shares.

@@ -17,7 +17,7 @@ public struct MeasuredFamily {
   public let members: [Member]
   let anchors: [Network]
   let contextLength: Int
-  private let exits: [Set<Int>]
+  private let exits: [[Int: Int]]
   private let sharesPrefixes: Bool
 
   /// The stops of a family, or all its stitches, with its own adapter.
@@ -51,7 +51,7 @@ public struct MeasuredFamily {
       Member(id: route.id(names: names, depths: depths), route: route, network: Self.network(route, models, seed: index))
     }.sorted { $0.network.flopsPerToken < $1.network.flopsPerToken }
     anchors = models.map { $0.network() }
-    exits = models.indices.map { start in Set(routes.filter { $0.start == start }.compactMap { $0.join?.prefix }) }
+    exits = models.indices.map { routes.exits(of: $0) }
     contextLength = models.map(\.configuration.contextLength).min()!
     sharesPrefixes = true
   }

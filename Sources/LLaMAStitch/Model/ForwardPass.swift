@@ -16,7 +16,7 @@ struct ForwardPass {
     let kept = range.lowerBound == 0 ? nil : plan.prefix?.stream(after: range.lowerBound)
     for token in team.share(of: tokens) {
       if let kept {
-        x.at(token).copy(kept.at(position + token), count: kept.stride)
+        x.at(token).copy(kept.rows.at(position + token), count: kept.rows.stride)
       } else {
         kernels.widen(plan.embedding, row: Int(ids[token]), into: x.at(token))
       }
@@ -27,7 +27,9 @@ struct ForwardPass {
       case .block(let block):
         self.block(block, x)
         if index < plan.sharedStages, let kept = plan.prefix?.stream(after: index + 1) {
-          for token in team.share(of: tokens) { kept.at(position + token).copy(x.at(token), count: kept.stride) }
+          for token in team.share(of: tokens) where kept.start <= position + token {
+            kept.rows.at(position + token).copy(x.at(token), count: kept.rows.stride)
+          }
         }
       case .stitch(let projection):
         reduce((projection, nil, nil), x)

@@ -42,10 +42,12 @@ public final class InferenceScratch: @unchecked Sendable {
     }
   }
 
-  /// Cosines and sines of so many positions, made once for blocks of one shape.
+  /// Cosines and sines of so many positions, made once for blocks that rotate alike.
   func angles(_ configuration: LlamaConfiguration, positions: Int) -> RotaryAngles {
     lock.withLock {
-      if let known = tables.first(where: { $0.configuration == configuration && $0.positions == positions }) { return known.angles }
+      if let known = tables.first(where: { $0.configuration.hasAngles(of: configuration) && $0.positions == positions }) {
+        return known.angles
+      }
       let (cosines, sines) = RotaryEmbedding.tables(configuration, positions: positions)
       let angles = RotaryAngles(cosines: cosines, sines: sines)
       tables.append((configuration, positions, angles))
@@ -66,12 +68,12 @@ struct RotaryAngles {
 final class Workspace: @unchecked Sendable {
   /// The residual stream; the second one takes over at a stitching layer. `[tokens × hidden]`
   let residual: (Rows, Rows)
-  /// `[tokens × heads · headDimension]`
+  /// `[tokens × heads · headDimension]`; in the memory of `gate`, which comes after it.
   let query: Rows
-  /// `[tokens × keyValueHeads · headDimension]`
+  /// `[tokens × keyValueHeads · headDimension]`; in the memory of `up`.
   let key: Rows
   let value: Rows
-  /// `[tokens × heads · headDimension]`
+  /// `[tokens × heads · headDimension]`; in the memory of `key` and `value`, which are in the cache by then.
   let context: Rows
   /// `[tokens × intermediate]`
   let gate: Rows
@@ -89,20 +91,24 @@ final class Workspace: @unchecked Sendable {
 
   init(_ widths: NetworkPlan.Widths, tokens: Int, contextLength: Int, threads: Int, kernels: InferenceKernels) {
     var buffers: [FloatBuffer] = []
+    /// Whole cache lines.
+    func rounded(_ width: Int) -> Int { (width + 15) / 16 * 16 }
     func rows(_ width: Int) -> Rows {
-      // Whole cache lines for each row, and not a power of two apart.
-      let stride = (width + 15) / 16 * 16 + 16
+      // Not a power of two apart.
+      let stride = rounded(width) + 16
       let buffer = FloatBuffer(count: tokens * stride)
       buffers.append(buffer)
       return Rows(buffer, stride: stride)
     }
     residual = (rows(widths.hidden), rows(widths.hidden))
-    query = rows(widths.query)
-    key = rows(widths.keyValue)
-    value = rows(widths.keyValue)
-    context = rows(widths.query)
-    gate = rows(widths.intermediate)
-    up = rows(widths.intermediate)
+    let keyWidth = rounded(widths.keyValue)
+    let widest = max(widths.intermediate, widths.query, keyWidth + widths.keyValue)
+    gate = rows(widest)
+    up = rows(widest)
+    query = gate
+    key = up
+    value = up.columns(from: keyWidth)
+    context = up
     lowRank = rows(3 * widths.rank)
     rank = widths.rank
     normed = PlainArray((0..<threads).map { _ in rows(widths.hidden) })

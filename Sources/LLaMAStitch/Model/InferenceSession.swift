@@ -103,7 +103,10 @@ public final class InferenceSession: @unchecked Sendable {
     self.core = core
     body = { team in core.run(team) }
     history.reserveCapacity(self.contextLength)
+    lock.withLock { prefix?.note(self, leavingAfter: core.plan.sharedStages, hasRead: 0) }
   }
+
+  deinit { lock.withLock { prefix?.remove(self, leavingAfter: core.plan.sharedStages) } }
 
   /// The tokens whose keys and values are cached.
   public var tokens: [Int] { lock.withLock { history } }
@@ -151,7 +154,8 @@ public final class InferenceSession: @unchecked Sendable {
     guard let prefix else { return [] }
     return lock.withLock {
       let end = prefix.computedPositions(blocks: core.plan.sharedStages)
-      guard end > text.count, prefix.common(text, blocks: core.plan.sharedStages) == text.count else { return [] }
+      let start = prefix.stream(after: core.plan.sharedStages)?.start ?? 0
+      guard start <= text.count, text.count < end, prefix.common(text, blocks: core.plan.sharedStages) == text.count else { return [] }
       return Array(prefix.tokens[text.count..<end])
     }
   }
@@ -244,6 +248,7 @@ public final class InferenceSession: @unchecked Sendable {
       prefix.note(entry.block..<shared, upTo: entry.end)
       position = entry.end
     }
+    prefix.note(self, leavingAfter: shared, hasRead: end)
   }
 
   /// Computes some stages of some positions, which are part of `start ..< end`, or come before it.

@@ -3,8 +3,8 @@ import Foundation
 /// What the blocks of one anchor have computed of a text, for all stitches that start in it.
 ///
 /// It holds the keys and values of every block, and the residual stream wherever one of those stitches leaves the
-/// anchor. A session that joins goes on from there: after a move of the slider only the blocks behind the stitching
-/// layer have the text before them. What is computed is the same bits with and without it.
+/// anchor, until all have read it. A session that joins goes on from there: after a move of the slider only the blocks
+/// behind the stitching layer have the text before them. What is computed is the same bits with and without it.
 ///
 /// The sessions must run the same blocks: with biases of scope `all`, each stitch has its own and nothing is shared.
 ///
@@ -15,8 +15,7 @@ public final class PrefixCache: @unchecked Sendable {
   let caches: [KVCache]
   let lock = NSLock()
   /// The residual stream after so many blocks, by that number; `nil` where it is not kept.
-  private let streams: [Rows?]
-  private let buffers: [FloatBuffer]
+  private let streams: [KeptStream?]
   /// The text, and how many positions of it each block has computed: none more than the block before it.
   private(set) var tokens: [Int] = []
   private var computed: [Int]
@@ -25,36 +24,35 @@ public final class PrefixCache: @unchecked Sendable {
 
   /// - Parameters:
   ///   - anchor: the anchor as a network, with the adapter that the stitches use.
-  ///   - exits: after how many blocks the residual stream is kept.
+  ///   - exits: after how many blocks the residual stream is kept, and until how many sessions that leave there have
+  ///     read it.
   ///   - cacheType: that of the sessions.
-  public init(anchor: Network, exits: Set<Int>, contextLength: Int, cacheType: CacheType = .f32) {
+  public init(anchor: Network, exits: [Int: Int], contextLength: Int, cacheType: CacheType = .f32) {
     let configurations = anchor.leadingBlocks.map(\.configuration)
     self.contextLength = contextLength
     caches = configurations.map { KVCache(configuration: $0, capacity: contextLength, type: cacheType) }
     computed = [Int](repeating: 0, count: configurations.count)
-    var buffers: [FloatBuffer] = []
     streams = (0...configurations.count).map { exit in
       // Before the first block it is the embedding.
-      guard exit > 0, exits.contains(exit) else { return nil }
-      let width = configurations[exit - 1].hiddenSize
-      let buffer = FloatBuffer(count: contextLength * width)
-      buffers.append(buffer)
-      return Rows(buffer, stride: width)
+      guard exit > 0, let readers = exits[exit] else { return nil }
+      return KeptStream(width: configurations[exit - 1].hiddenSize, contextLength: contextLength, expectedReaders: readers)
     }
-    self.buffers = buffers
     tokens.reserveCapacity(contextLength)
   }
 
   /// Bytes that keys, values and residual streams of so many positions take.
-  public static func byteCount(anchor: Network, exits: Set<Int>, positions: Int, cacheType: CacheType = .f32) -> Int {
+  public static func byteCount(anchor: Network, exits: [Int: Int], positions: Int, cacheType: CacheType = .f32) -> Int {
     anchor.leadingBlocks.enumerated().reduce(0) { total, block in
       let configuration = block.element.configuration
       return total + KVCache.byteCount(configuration: configuration, capacity: positions, type: cacheType)
-        + (exits.contains(block.offset + 1) ? 4 * positions * configuration.hiddenSize : 0)
+        + (exits[block.offset + 1] != nil ? 4 * positions * configuration.hiddenSize : 0)
     }
   }
 
-  func stream(after blocks: Int) -> Rows? { streams[blocks] }
+  func stream(after blocks: Int) -> KeptStream? { streams[blocks] }
+
+  /// From which position on the residual stream is kept where stitches leave after so many blocks; `nil` where none does.
+  package func streamStart(after blocks: Int) -> Int? { lock.withLock { streams[blocks]?.start } }
 
   /// Tokens of the beginning of `text` that the first `blocks` blocks have computed.
   public func commonPrefix(with text: [Int], blocks: Int) -> Int {
@@ -78,6 +76,7 @@ public final class PrefixCache: @unchecked Sendable {
       if position < tokens.count && tokens[position] != token {
         tokens.removeLast(tokens.count - position)
         for block in computed.indices { computed[block] = min(computed[block], position) }
+        for stream in streams { stream?.truncate(to: position) }
         version += 1
       }
       if position == tokens.count { tokens.append(token) }
@@ -89,7 +88,10 @@ public final class PrefixCache: @unchecked Sendable {
   /// `end`, that is so.
   func entry(at position: Int, limit: Int, end: Int) -> (block: Int, end: Int) {
     func entry(_ position: Int) -> Int {
-      (1...max(1, limit)).last { $0 <= limit && streams[$0] != nil && computed[$0 - 1] > position } ?? 0
+      (1...max(1, limit)).last { blocks in
+        guard blocks <= limit, let stream = streams[blocks] else { return false }
+        return stream.start <= position && position < computed[blocks - 1]
+      } ?? 0
     }
     let block = entry(position)
     // Later positions are computed less far: the entry changes where the block before it has stopped.
@@ -100,6 +102,15 @@ public final class PrefixCache: @unchecked Sendable {
   func note(_ range: Range<Int>, upTo position: Int) {
     for block in range { computed[block] = max(computed[block], position) }
   }
+
+  /// Notes that a session that leaves after so many blocks has read everything before `end`.
+  func note(_ session: InferenceSession, leavingAfter blocks: Int, hasRead end: Int) {
+    streams[blocks]?.note(session, hasRead: end)
+    for stream in streams { stream?.giveBack(computed: computed.last ?? 0) }
+  }
+
+  /// Notes that a session that leaves after so many blocks will not go on.
+  func remove(_ session: InferenceSession, leavingAfter blocks: Int) { streams[blocks]?.remove(session) }
 }
 
 extension Network {

@@ -41,3 +41,10 @@ public enum RotaryEmbedding {
     return (cosines, sines)
   }
 }
+
+extension LlamaConfiguration {
+  /// Whether its angles are those of the other one.
+  func hasAngles(of other: LlamaConfiguration) -> Bool {
+    headDimension == other.headDimension && ropeTheta == other.ropeTheta && ropeScaling == other.ropeScaling
+  }
+}

@@ -75,13 +75,20 @@ public struct Adapter: Sendable {
     guard header.family == family.identity else {
       throw FamilyError.foreignAdapter(file: url.path, family: family.directory.path)
     }
-    var tensors: [String: MatrixView] = [:]
-    for declaration in family.layout(header.options).declarations {
+    let parts = try family.layout(header.options).declarations.map { declaration in
       let tensor = try file.tensor(declaration.name)
       try tensor.check(shape: declaration.shape, file: url)
-      let buffer = FloatBuffer(tensor.floats())
-      let columns = declaration.shape.last!
-      tensors[declaration.name] = buffer.matrix(rows: buffer.count / columns, columns: columns)
+      return tensor
+    }
+    // One buffer for all: hundreds of small ones would leave gaps between them.
+    let starts = parts.reduce(into: [0]) { $0.append($0.last! + ($1.elementCount + 15) / 16 * 16) }
+    let buffer = FloatBuffer(count: starts.last!)
+    var tensors: [String: MatrixView] = [:]
+    for (part, start) in zip(parts, starts) {
+      let columns = part.shape.last!
+      let matrix = buffer.matrix(offset: start, rows: part.elementCount / columns, columns: columns)
+      part.bytes.widen(0..<part.elementCount, part.type, into: matrix.dense)
+      tensors[part.name] = matrix
     }
     return Adapter(
       options: header.options, step: header.step, family: header.family, importance: header.importance,

@@ -158,8 +158,8 @@ public struct Family: Sendable {
       adapter: adapter)
   }
 
-  /// After how many blocks stitches leave an anchor.
-  public func exits(of start: Int) -> Set<Int> { Set(routes.filter { $0.start == start }.compactMap { $0.join?.prefix }) }
+  /// After how many blocks the slider's stops leave an anchor, and how many do.
+  public func exits(of start: Int) -> [Int: Int] { stops.map(\.route).exits(of: start) }
 
   private static func network(
     _ route: Route, anchors: [LlamaModel], layers: [Route: Projection], layout: AdapterLayout,

@@ -72,3 +72,12 @@ public struct Route: Hashable, Sendable, Codable {
     return "\(names[start])[0..<\(join.prefix)] → \(names[join.end])[\(join.entry)..<\(depths[join.end])]"
   }
 }
+
+extension Sequence<Route> {
+  /// After how many blocks routes leave an anchor, and how many do.
+  func exits(of start: Int) -> [Int: Int] {
+    reduce(into: [:]) { exits, route in
+      if route.start == start, let join = route.join { exits[join.prefix, default: 0] += 1 }
+    }
+  }
+}

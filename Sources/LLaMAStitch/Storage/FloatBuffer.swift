@@ -10,7 +10,7 @@ public final class FloatBuffer: @unchecked Sendable {
   let base: UnsafeMutablePointer<Float>
   /// Size of the mapping behind a large buffer; 0 where it comes from the heap.
   private let mappedBytes: Int
-  private static let mappedSize = 1 << 20
+  private static let mappedSize = 1 << 15
 
   public init(count: Int) {
     precondition(count >= 0, "a buffer cannot have \(count) elements")
@@ -18,7 +18,8 @@ public final class FloatBuffer: @unchecked Sendable {
     // Rounded up so that vector kernels may load whole 64-byte lines at the end.
     let bytes = (count * MemoryLayout<Float>.stride + 63) / 64 * 64 + 64
     if bytes >= Self.mappedSize {
-      // Zero pages from the system appear when they are first touched: a large cache costs what is used of it.
+      // Zero pages from the system appear when they are first touched, and go back to it: a cache costs what is used of it,
+      // and what is freed leaves no gap in the heap.
       let mapping = mmap(
         nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
       guard let mapping, mapping != MAP_FAILED else { fatalError("no memory for \(bytes) bytes") }
@@ -45,6 +46,20 @@ public final class FloatBuffer: @unchecked Sendable {
     } else {
       UnsafeMutableRawPointer(base).deallocate()
     }
+  }
+
+  /// Makes some of the floats zero, as at first. Whole pages of a large buffer go back to the system.
+  package func clear(_ range: Range<Int>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count)
+    let page = Int(getpagesize()) / MemoryLayout<Float>.stride
+    let first = (range.lowerBound + page - 1) / page * page
+    let end = range.upperBound / page * page
+    guard mappedBytes > 0, first < end else {
+      return (base + range.lowerBound).update(repeating: 0, count: range.count)
+    }
+    (base + range.lowerBound).update(repeating: 0, count: first - range.lowerBound)
+    madvise(base + first, (end - first) * MemoryLayout<Float>.stride, MADV_DONTNEED)
+    (base + end).update(repeating: 0, count: range.upperBound - end)
   }
 
   public subscript(index: Int) -> Float {
