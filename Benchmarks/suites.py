@@ -89,9 +89,14 @@ RANK = 16
 STEP_TOKENS = 512
 
 
+# How often either side measures within a round; the median counts.
+REPEATS = 3
+
+
 def llama_bench(options, model, *arguments):
-    output = run([options.llama / "llama-bench", "-m", model, "-t", options.threads, "-r", 1, "-o", "json", *arguments])
-    return json.loads(output)
+    """What llama-bench measured, with the median speed of each case."""
+    output = run([options.llama / "llama-bench", "-m", model, "-t", options.threads, "-r", REPEATS, "-o", "json", *arguments])
+    return [record | {"speed": median(record["samples_ts"])} for record in json.loads(output)]
 
 
 def llama(options, shape, element_type):
@@ -116,7 +121,7 @@ def llama(options, shape, element_type):
 
     def infer(*arguments):
         into_cache(ours_file)
-        return json.loads(run(bench + ["--suite", "infer", "--rounds", 1, "--threads", options.threads, "--work", work, "--keep",
+        return json.loads(run(bench + ["--suite", "infer", "--rounds", REPEATS, "--threads", options.threads, "--work", work, "--keep",
                                        "--json", *arguments]))
 
     def our_decoding():
@@ -128,7 +133,7 @@ def llama(options, shape, element_type):
     def their_decoding():
         into_cache(theirs_file)
         records = llama_bench(options, theirs_file, "-p", 0, "-n", REPLY, "-d", PROMPTS[0])
-        return {"decode": next(record["avg_ts"] for record in records if record["n_gen"] == REPLY)}
+        return {"decode": next(record["speed"] for record in records if record["n_gen"] == REPLY)}
 
     def our_reading():
         report = infer(*[word for prompt in PROMPTS for word in ("--prompt", prompt)], "--reply", 1)
@@ -141,7 +146,7 @@ def llama(options, shape, element_type):
     def their_reading():
         into_cache(theirs_file)
         records = llama_bench(options, theirs_file, "-p", ",".join(map(str, PROMPTS)), "-n", 0)
-        return {f"prefill {record['n_prompt']}": record["avg_ts"] for record in records}
+        return {f"prefill {record['n_prompt']}": record["speed"] for record in records}
 
     described = {"suite": "llama.cpp", "shape": shape, "type": element_type}
     quantised = element_type.startswith("q")

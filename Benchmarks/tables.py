@@ -21,6 +21,10 @@ TYPES = ["f32", "bf16", "q8_0", "q4_0"]
 PEERS = {"torch": "PyTorch", "transformers": "transformers", "peft": "PEFT", "llama.cpp": "llama.cpp"}
 
 
+class NotMeasured(Exception):
+    """Its text stands in for the table."""
+
+
 def file_of(suite, *parts):
     """What was measured of a suite and a shape, of some suites and a type."""
     return MEASUREMENTS / f"speed-{'-'.join([suite, *parts])}.json"
@@ -40,7 +44,7 @@ class Suite:
         pattern = file_of(name, "*")
         self.files = {file: read(file) for file in sorted(pattern.parent.glob(pattern.name))}
         if not self.files:
-            raise CannotRun(f"{pattern}: no such file; make one with `Benchmarks/bench_peers.py --suite {name}`")
+            raise NotMeasured(f"Not measured yet; `Benchmarks/bench_peers.py --suite {name}` does.")
         # By shape and type, then by case.
         self.rows = {}
         for document in self.files.values():
