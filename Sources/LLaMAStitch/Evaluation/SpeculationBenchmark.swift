@@ -1,3 +1,5 @@
+import Foundation
+
 /// Measures how much quicker stitches write when the cheapest anchor guesses for them.
 public enum SpeculationBenchmark {
   public struct Row: Sendable, Encodable {
@@ -55,7 +57,7 @@ public enum SpeculationBenchmark {
     }
   }
 
-  private static func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
+  private static func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : InferenceBenchmark.median(values) }
 
   /// Every member that costs at least twice as much as the cheapest anchor writes a reply to each prompt, greedily.
   /// - Parameter stopTokens: end a reply.
@@ -97,17 +99,20 @@ public enum SpeculationBenchmark {
   }
 
   /// The same of random networks, whose guesses are never right: here chance says of each whether it is. All that guessing
-  /// takes is done, always with as many guesses as there may be, for a random drafter is never sure.
+  /// takes is done, always with as many guesses as there may be, for a random drafter is never sure. Of what was drawn the
+  /// time of a round of guesses counts alone, and of the tokens of a round what is expected: few draws say little.
   /// - Parameters:
   ///   - right: probabilities.
-  ///   - prompt: tokens of the text to go on after.
-  ///   - reply: tokens written.
+  ///   - prompt: tokens of the text to go on after, as many as fit.
+  ///   - reply: tokens written, likewise.
   public static func assumed(
     _ family: MeasuredFamily, right: [Double], prompt: Int, reply: Int, rounds: Int, pool: ComputePool, note: (String) -> Void
   ) throws -> [Assumed] {
     guard let pairing = Pairing(family, pool: pool) else { return [] }
     let vocabulary = pairing.drafter.network.vocabularySize
     var random = SeededGenerator(seed: 1)
+    let prompt = max(1, min(prompt, family.contextLength / 2))
+    let reply = max(1, min(reply, family.contextLength - prompt - 2 * (Speculation.most + 1)))
     let text = (0..<prompt).map { _ in random.index(below: vocabulary) }
     return try pairing.members.flatMap { member in
       note(member.id)
@@ -119,8 +124,10 @@ public enum SpeculationBenchmark {
       for _ in 0..<rounds {
         plain.append(try alone.generate(prompt: text, options: GenerationOptions(maxTokens: reply + 1)) { _ in .goOn }.decodeSpeed)
         for (place, probability) in right.enumerated() {
-          guessing[place].append(
-            try speed(session, pairing, after: text, reply: reply) { random.unit() < probability })
+          let time = try roundTime(session, pairing, after: text, reply: reply) { random.unit() < probability }
+          // Each guess counts if those before it do, and one token comes after them.
+          let tokens = (0...Speculation.most).reduce(0) { $0 + pow(probability, Double($1)) }
+          guessing[place].append(tokens / time)
         }
       }
       return right.indices.map { place in
@@ -131,8 +138,8 @@ public enum SpeculationBenchmark {
     }
   }
 
-  /// Tokens a second of writing on after `prompt`, where `isRight` decides on each guess.
-  private static func speed(
+  /// Seconds of a round of guesses, on average, when writing on after `prompt`, where `isRight` decides on each guess.
+  private static func roundTime(
     _ session: InferenceSession, _ pairing: Pairing, after prompt: [Int], reply: Int, isRight: () -> Bool
   ) throws -> Double {
     try pairing.drafterReads(prompt)
@@ -142,6 +149,7 @@ public enum SpeculationBenchmark {
     defer { speculation.settle(session) }
     // Its last token is always one that neither has seen.
     var text = prompt + [0]
+    var rounds = 0
     let start = ContinuousClock.now
     while text.count < prompt.count + 1 + reply {
       guard try speculation.catchUp(text) else { preconditionFailure("the drafter has lost the text") }
@@ -153,7 +161,8 @@ public enum SpeculationBenchmark {
       // What is chosen instead of a wrong guess, or after the last one.
       text.append(speculation.next.map { $0 == 0 ? 1 : 0 } ?? 0)
       speculation.settle(session)
+      rounds += 1
     }
-    return Double(text.count - prompt.count - 1) / ((ContinuousClock.now - start) / .seconds(1))
+    return (ContinuousClock.now - start) / .seconds(Double(rounds))
   }
 }
