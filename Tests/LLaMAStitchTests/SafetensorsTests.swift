@@ -113,6 +113,22 @@ func expectOneLine(_ parts: [String], _ body: () throws -> Void) {
     }
   }
 
+  /// Larger than what is written at a time, with ends in the middle of it.
+  @Test func largeTensorsAreWrittenWhole() throws {
+    try withScratchDirectory { directory in
+      let url = directory.appending(path: "large.safetensors")
+      let sizes = [1, 700_001, 3, 1_900_000]
+      var writer = SafetensorsWriter()
+      for size in sizes { writer.add("\(size)", shape: [size], (0..<size).map { Float($0 % 65_521) - Float(size) }) }
+      try writer.write(to: url)
+      let file = try SafetensorsFile(url)
+      for size in sizes {
+        let floats = try file.tensor("\(size)").floats()
+        #expect(floats.indices.allSatisfy { floats[$0] == Float($0 % 65_521) - Float(size) })
+      }
+    }
+  }
+
   @Test func whatCannotBeWrittenLeavesNothing() throws {
     try withScratchDirectory { directory in
       let url = directory.appending(path: "x.safetensors")

@@ -9,7 +9,7 @@
 /* Reads `count` bytes, a multiple of 512 at an address that is a multiple of 64; answers something made of them all. */
 uint64_t ck_read_memory(const void *_Nonnull bytes, size_t count);
 
-/* Asks the system for huge pages behind a mapping that nobody has touched. It need not follow. */
+/* Asks the system for huge pages behind a mapping, anonymous or of a file, that nobody has touched. It need not follow. */
 void ck_prefer_huge_pages(void *_Nonnull bytes, size_t count);
 
 #endif

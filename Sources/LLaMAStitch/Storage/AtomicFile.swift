@@ -15,7 +15,7 @@ public enum AtomicFile {
 
   /// Replaces `url` by what `body` appends.
   /// - Throws: `StorageError.system`, or what `body` throws; the old file is untouched then.
-  static func write(to url: URL, _ body: (borrowing FileAppender) throws -> Void) throws {
+  static func write(to url: URL, _ body: (FileAppender) throws -> Void) throws {
     let directory = url.deletingLastPathComponent()
     let temporary = directory.appendingPathComponent(
       ".\(url.lastPathComponent).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp")
@@ -26,7 +26,9 @@ public enum AtomicFile {
     do {
       do {
         defer { close(descriptor) }
-        try body(FileAppender(descriptor: descriptor, path: url.path))
+        let file = FileAppender(descriptor: descriptor, path: url.path)
+        try body(file)
+        try file.flush()
         guard fsync(descriptor) == 0 else {
           throw StorageError.system(operation: "flush", file: url.path, code: errno)
         }
@@ -70,24 +72,6 @@ public enum AtomicFile {
     // Some file systems cannot flush a directory and say EINVAL; the rename itself has happened.
     if fsync(descriptor) != 0 && errno != EINVAL {
       throw .system(operation: "flush", file: url.path, code: errno)
-    }
-  }
-}
-
-/// An open file that grows at its end.
-struct FileAppender: ~Copyable {
-  let descriptor: Int32
-  let path: String
-
-  func append(_ bytes: UnsafeRawBufferPointer) throws {
-    var rest = bytes
-    while rest.count > 0 {
-      let written = Foundation.write(descriptor, rest.baseAddress, rest.count)
-      if written < 0 {
-        if errno == EINTR { continue }
-        throw StorageError.system(operation: "write", file: path, code: errno)
-      }
-      rest = UnsafeRawBufferPointer(rebasing: rest[written...])
     }
   }
 }

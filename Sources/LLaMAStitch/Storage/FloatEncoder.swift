@@ -23,7 +23,7 @@ struct FloatEncoder {
   }
 
   /// Appends floats, all there are or a piece of `pieceLength`.
-  func append(_ values: UnsafeBufferPointer<Float>, to file: borrowing FileAppender) throws {
+  func append(_ values: UnsafeBufferPointer<Float>, to file: FileAppender) throws {
     if type == .f32 { return try file.append(UnsafeRawBufferPointer(values)) }
     let pieceLength = pieceLength
     let room = (type.byteCount(min(pieceLength, values.count)) + 1) / 2
@@ -63,7 +63,7 @@ struct FloatEncoder {
 
   /// Appends floats that are made a piece at a time.
   /// - Parameter fill: writes the floats from an index on into a piece.
-  func append(count: Int, to file: borrowing FileAppender, _ fill: (_ start: Int, _ piece: VectorView) -> Void) throws {
+  func append(count: Int, to file: FileAppender, _ fill: (_ start: Int, _ piece: VectorView) -> Void) throws {
     let pieceLength = pieceLength
     let buffer = FloatBuffer(count: min(pieceLength, count))
     var start = 0

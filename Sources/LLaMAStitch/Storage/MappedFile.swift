@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 
 /// A file mapped into memory, read-only. The bytes come from disk when they are first touched.
@@ -36,6 +37,8 @@ public final class MappedFile: @unchecked Sendable {
     guard let mapping, mapping != MAP_FAILED else {
       throw .system(operation: "map", file: url.path, code: errno)
     }
+    // What is not in memory yet is then read from disk in such pages, too.
+    ck_prefer_huge_pages(mapping, count)
     base = UnsafeRawPointer(mapping)
   }
 

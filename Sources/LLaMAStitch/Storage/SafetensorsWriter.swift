@@ -111,7 +111,7 @@ public struct SafetensorsWriter {
   }
 
   /// Appends rows in another order, a panel at a time where they are quantised.
-  private static func append(_ rows: ByteView, _ order: (Int) -> Int, _ entry: Entry, to file: borrowing FileAppender) throws {
+  private static func append(_ rows: ByteView, _ order: (Int) -> Int, _ entry: Entry, to file: FileAppender) throws {
     let count = entry.shape[0], rowBytes = rows.count / max(1, count)
     var block: [UInt8] = [], panel = [UInt8](repeating: 0, count: WeightMatrix.panelRows * rowBytes)
     for start in stride(from: 0, to: count, by: WeightMatrix.panelRows) {
