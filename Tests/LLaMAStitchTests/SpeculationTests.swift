@@ -22,6 +22,8 @@ import Testing
     for stitch in family.stitches.dropFirst() {
       let shared = InferenceSession(network: network(stitch), chunkSize: 8, prefix: prefixes[stitch.route.start])
       shared.leastProbability = leastProbability
+      // Always, or by turns with plain decoding.
+      shared.pace = SpeculationPace(always: leastProbability == 0)
       for seed in 0..<12 {
         let prompt = RandomModel.tokens(1, length: 3 + 4 * seed, seed: UInt64(seed))[0].map(Int.init)
         let sampling =
@@ -50,6 +52,7 @@ import Testing
     let network = try LlamaModel.load(directory: Fixtures.model("gqa")).network()
     let session = InferenceSession(network: network, contextLength: 64)
     session.leastProbability = 0
+    session.pace = SpeculationPace(always: true)
     let drafter = InferenceSession(network: network, contextLength: 64)
     let result = try session.generate(prompt: [1, 5, 9], options: GenerationOptions(maxTokens: 10), drafter: drafter) { _ in .goOn }
     #expect(result.guessedTokens > 0 && result.acceptedTokens == result.guessedTokens)
@@ -60,6 +63,7 @@ import Testing
     let network = try LlamaModel.load(directory: Fixtures.model("gqa")).network()
     let session = InferenceSession(network: network, contextLength: 64)
     session.leastProbability = 0
+    session.pace = SpeculationPace(always: true)
     let drafter = InferenceSession(network: network, contextLength: 64)
     var heard = 0
     let result = try session.generate(prompt: [1, 5, 9], options: GenerationOptions(maxTokens: 30), drafter: drafter) { event in

@@ -1,56 +1,5 @@
 import Foundation
 
-/// Decides between plain decoding and guessing by what a token takes either way.
-///
-/// Guessing pays where the drafter is much cheaper and often right, which depends on the networks, the text and the
-/// machine. Now and then the other way is tried, more rarely the more often it lost. The text does not depend on it.
-struct SpeculationPace {
-  private static let trialTokens = 12
-  private static let shortestInterval = 48
-  private static let longestInterval = 768
-
-  /// Seconds per token: guessing, plain; smoothed over the rounds of a trial and after it.
-  private var times: (guessing: Double?, plain: Double?)
-  private var isGuessing = true
-  private var isTrial = true
-  private var left = trialTokens
-  private var interval = shortestInterval
-
-  /// Whether the next round guesses.
-  var guesses: Bool { isGuessing }
-
-  /// Notes that a round, or a plain step, made so many tokens.
-  mutating func record(tokens: Int, seconds: Double) {
-    guard tokens > 0 else { return }
-    func smoothed(_ before: Double?) -> Double {
-      let time = seconds / Double(tokens)
-      let share = min(1, 0.1 * Double(tokens))
-      return before.map { $0 + share * (time - $0) } ?? time
-    }
-    if isGuessing { times.guessing = smoothed(times.guessing) } else { times.plain = smoothed(times.plain) }
-    left -= tokens
-    if left > 0 { return }
-    guard let guessing = times.guessing, let plain = times.plain else {
-      // The first trial of the other way.
-      isGuessing.toggle()
-      left = Self.trialTokens
-      return
-    }
-    if isTrial {
-      let won = (guessing < plain) == isGuessing
-      interval = won ? Self.shortestInterval : min(Self.longestInterval, 2 * interval)
-      isGuessing = guessing < plain
-      left = interval
-    } else {
-      isGuessing.toggle()
-      // What was measured long ago, beside other programs perhaps, is no measure.
-      if isGuessing { times.guessing = nil } else { times.plain = nil }
-      left = Self.trialTokens
-    }
-    isTrial.toggle()
-  }
-}
-
 /// What a cheaper network guesses, computed at once by the one that decides (speculative decoding, Leviathan et al.
 /// 2023, arXiv 2211.17192).
 ///

@@ -62,7 +62,7 @@ public final class InferenceSession: @unchecked Sendable {
   package var splitting = Splitting.measured
   package enum Splitting { case never, always, measured }
   /// When guesses pay; of the text that is generated, one at a time.
-  var pace = SpeculationPace()
+  package var pace = SpeculationPace()
   /// How sure a drafter must be of a guess. For tests; it cannot change results.
   package var leastProbability = Speculation.leastProbability
   private var tokenThreads = ThreadChoice()
