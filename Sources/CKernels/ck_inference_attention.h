@@ -89,9 +89,9 @@ INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, co
       }
     }
   }
-  /* Query q sees q positions more than the first one. */
+  /* What later queries see more than the first one. */
   UNROLL for (int q = 0; q < Q; q++) {
-    for (size_t i = j; i < shortest + q; i++) {
+    for (size_t i = j; i < shortest + q * a->step; i++) {
       v16 s = (v16){0} + scores[q * width + i];
       UNROLL for (int v = 0; v < V; v++) {
         v16 value = NAME(load_cached)(type, a->values, i * stride + column + v * LANES);
@@ -115,14 +115,14 @@ INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, co
 
 INLINE void NAME(attend_tile)(const ck_attention *a, const int32_t type, const int Q, const int B, const int V,
                               size_t t, float *scratch) {
-  const size_t shortest = a->position + t + 1, longest = shortest + Q - 1;
+  const size_t shortest = a->position + t * a->step + 1, longest = shortest + (Q - 1) * a->step;
   const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
   const float *queries = a->queries + t * a->query_stride;
   size_t block = 0;
   for (; block + B <= blocks; block += B) NAME(score)(a, type, Q, B, queries, block, scratch, width);
   for (; block < blocks; block++) NAME(score)(a, type, Q, 1, queries, block, scratch, width);
   float inverse[ATTEND_QUERIES];
-  for (int q = 0; q < Q; q++) inverse[q] = NAME(soften)(scratch + q * width, shortest + q);
+  for (int q = 0; q < Q; q++) inverse[q] = NAME(soften)(scratch + q * width, shortest + q * a->step);
   float *output = a->output + t * a->output_stride;
   const size_t dimension = a->head_dimension;
   size_t column = 0;

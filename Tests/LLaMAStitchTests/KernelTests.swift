@@ -123,6 +123,11 @@ import Testing
 
   @Test(arguments: [2, 6, 8, 18, 24, 48, 64, 80, 128], [Int32(CK_F32), Int32(CK_F16)])
   func attention(dimension: Int, cache: Int32) {
+    // Token after token of one head, and head after head of one token.
+    for step in [1, 0] { attention(dimension: dimension, cache: cache, step: step) }
+  }
+
+  private func attention(dimension: Int, cache: Int32, step: Int) {
     let padded = (dimension + 15) / 16 * 16
     let capacity = 96
     // Halves beside each other in the same memory.
@@ -130,7 +135,7 @@ import Testing
     for table in Self.tables {
       for position in [0, 1, 14, 15, 16, 31, 47, 63, 70] {
         let tokens = 9
-        let total = position + tokens
+        let total = position + 1 + step * (tokens - 1)
         let keys = values(total * dimension, seed: 5).map(kept)
         let vectors = values(total * dimension, seed: 6).map(kept)
         let queries = values(tokens * dimension, seed: 7, scale: 3)
@@ -155,14 +160,18 @@ import Testing
                 var attention = ck_attention(
                   queries: q.baseAddress!, query_stride: dimension, cache_type: cache, keys: k.baseAddress!,
                   values: v.baseAddress!, value_stride: padded, output: out.baseAddress!,
-                  output_stride: dimension + 1, head_dimension: dimension, position: position, scale: scale)
+                  output_stride: dimension + 1, head_dimension: dimension, position: position, step: step, scale: scale)
                 table.pointee.attend(&attention, 0, tokens, &scratch)
+                // One alone is the same bits.
+                let among = Array(out)
+                for t in 0..<tokens { table.pointee.attend(&attention, t, t + 1, &scratch) }
+                #expect(Array(out) == among)
               }
             }
           }
         }
         for t in 0..<tokens {
-          let scores = (0...(position + t)).map { j in
+          let scores = (0...(position + t * step)).map { j in
             (0..<dimension).reduce(0.0) {
               $0 + Double(queries[t * dimension + $1]) * Double(keys[j * dimension + $1])
             } * Double(scale)

@@ -29,18 +29,19 @@ enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4 };
    meets 16 of them without a horizontal sum. */
 #define CK_KEY_BLOCK 16
 
-/* The attention of one head: what does not change from token to token. */
+/* The attention of several queries to one head's keys: of one head, token after token, or of one token, head after head. */
 typedef struct ck_attention {
-  const float *_Nonnull queries; /* [tokens × query_stride], this head's part of row 0, rotated */
+  const float *_Nonnull queries; /* [queries × query_stride], the first one's place, rotated */
   size_t query_stride;
   int32_t cache_type;            /* of keys and values: CK_F32 or CK_F16 */
   const void *_Nonnull keys;     /* this head's keys, in blocks as above */
   const void *_Nonnull values;   /* this head's values, [position × value_stride], rows padded to 16 with zeros */
   size_t value_stride;           /* head_dimension rounded up to 16 */
-  float *_Nonnull output;        /* [tokens × output_stride], this head's part of row 0 */
+  float *_Nonnull output;        /* [queries × output_stride], the first one's place */
   size_t output_stride;
   size_t head_dimension;
-  size_t position;               /* of token 0; token t sees positions 0 … position + t */
+  size_t position;               /* query 0 sees positions 0 … position */
+  size_t step;                   /* how many more each further one sees: 1, or of one token 0 */
   float scale;                   /* of the scores */
 } ck_attention;
 

@@ -133,8 +133,28 @@ package struct InferenceKernels: @unchecked Sendable {
       queries: queries.base + head * cache.headDimension, query_stride: queries.stride, cache_type: cache.type,
       keys: cache.keys(of: keyValueHead), values: cache.values(of: keyValueHead), value_stride: cache.valueStride,
       output: output.base + head * cache.headDimension, output_stride: output.stride,
-      head_dimension: cache.headDimension, position: position, scale: cache.scale)
+      head_dimension: cache.headDimension, position: position, step: 1, scale: cache.scale)
     table.pointee.attend(&attention, range.lowerBound, range.upperBound, scratch.base)
+  }
+
+  /// The same of one token for the heads in `range`: those that share keys and values read them together.
+  @inline(__always)
+  func attend(
+    _ cache: CachePointer, heads range: Range<Int>, query: FloatPointer, into output: FloatPointer, position: Int,
+    scratch: FloatPointer
+  ) {
+    var head = range.lowerBound
+    while head < range.upperBound {
+      let keyValueHead = head / cache.queriesPerHead
+      let end = min(range.upperBound, (keyValueHead + 1) * cache.queriesPerHead)
+      var attention = ck_attention(
+        queries: query.base + head * cache.headDimension, query_stride: cache.headDimension, cache_type: cache.type,
+        keys: cache.keys(of: keyValueHead), values: cache.values(of: keyValueHead), value_stride: cache.valueStride,
+        output: output.base + head * cache.headDimension, output_stride: cache.headDimension,
+        head_dimension: cache.headDimension, position: position, step: 0, scale: cache.scale)
+      table.pointee.attend(&attention, 0, end - head, scratch.base)
+      head = end
+    }
   }
 
   /// Keeps the key of one head at one position.

@@ -118,6 +118,11 @@ struct ForwardPass {
 
   /// softmax(q kᵀ / √d) v of every head. Groups of tokens are dealt out in turn, for later ones see more.
   private func attention(_ block: BlockPlan) {
+    if tokens == 1 {
+      return kernels.attend(
+        block.cache, heads: team.share(of: block.headCount), query: workspace.query.at(0), into: workspace.context.at(0),
+        position: position, scratch: workspace.scores[team.index])
+    }
     let group = 8
     let units = (tokens + group - 1) / group * block.headCount
     for unit in stride(from: team.index, to: units, by: team.count) {
