@@ -48,6 +48,17 @@ import Testing
     #expect(result.steps[2].screen?.count == 16)
   }
 
+  /// A replay goes on where the family cannot be read any more, as after a change of the adapter.
+  @Test func theFamilyVanishes() async throws {
+    let result = try await replay(
+      """
+      - command: /undo
+      - user: what is 12+7?
+        expect: {screen: "12 + 7 = 19"}
+      """, backend: ScriptedBackend(loads: 1))
+    #expect(result.status == .passed && result.checks == 1, "\(result)")
+  }
+
   @Test func whatIsNotThereIsShown() async throws {
     let result = try await replay("- user: hello\n  expect: {contains: hello, screen: [hello, nowhere]}\n")
     #expect(result.steps[0].failures == ["expected “nowhere” in a line of the screen"])

@@ -10,12 +10,15 @@ final class ScriptedBackend: ChatBackend {
   let loadDelay: Duration
   let wordDelay: Duration
   let failure: String?
+  /// How often the family can be loaded; after that it fails.
+  private let loadsLeft: Mutex<Int>
   private let stopAsked = Mutex(false)
   private let training = Mutex(TrainingStatus())
   private let listener = Mutex<AsyncStream<TrainingStatus>.Continuation?>(nil)
   private let trainer = Mutex<Task<Void, Never>?>(nil)
 
-  init(loadDelay: Duration = .zero, wordDelay: Duration = .zero, failure: String? = nil) {
+  init(loadDelay: Duration = .zero, wordDelay: Duration = .zero, failure: String? = nil, loads: Int = .max) {
+    loadsLeft = Mutex(loads)
     self.loadDelay = loadDelay
     self.wordDelay = wordDelay
     self.failure = failure
@@ -39,6 +42,11 @@ final class ScriptedBackend: ChatBackend {
   func load() async throws -> FamilySummary {
     try await Task.sleep(for: loadDelay)
     if let failure { throw Refusal(description: failure) }
+    let isGone = loadsLeft.withLock { left in
+      left -= 1
+      return left < 0
+    }
+    if isGone { throw Refusal(description: "the family is gone") }
     return Self.summary
   }
 

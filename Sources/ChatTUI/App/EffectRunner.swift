@@ -53,9 +53,7 @@ package final class EffectRunner {
         })
       otherTasks.append(Task.detached { for await status in backend.cacheStatus() { queue.push(.cache(status)) } })
     case .describe:
-      // What goes wrong was said when the family was loaded.
-      otherTasks.append(
-        Task.detached { if let summary = try? await backend.load() { queue.push(.described(summary)) } })
+      otherTasks.append(Task.detached { queue.push(.described(try? await backend.load())) })
     case .listLessons: otherTasks.append(Task.detached { queue.push(.lessons(await backend.lessons())) })
     case .completePath(let line):
       otherTasks.append(

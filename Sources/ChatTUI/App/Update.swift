@@ -40,7 +40,8 @@ extension AppState {
       return []
 
     case .described(let summary):
-      described(summary)
+      // A family that cannot be read any more stays as it was.
+      if let summary { described(summary) }
       return []
     case .lessons(let lessons):
       show(lessons)

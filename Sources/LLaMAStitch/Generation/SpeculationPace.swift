@@ -57,7 +57,7 @@ package struct SpeculationPace {
     let pays = guessing.seconds < (1 - Self.advantage) * plain.seconds
     if isTrial {
       let (tried, other) = guesses ? (guessing, plain) : (plain, guessing)
-      let cost = (tried.seconds / other.seconds - 1) * tried.tokens
+      let cost = (tried.seconds / max(other.seconds, 1e-12) - 1) * tried.tokens
       if left > 0 && cost < Self.dearestTrial { return }
       interval = pays == guesses ? Self.shortestInterval : min(Self.longestInterval, 2 * interval)
       left = max(interval, Int(min(cost / Self.trialCost, Double(Int32.max))))
