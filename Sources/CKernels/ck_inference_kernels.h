@@ -174,11 +174,15 @@ INLINE size_t NAME(columns_at_once)(const int32_t type) {
 /* Bytes ahead of what is read to ask memory for, at least, where it is the limit. */
 #define AHEAD 4096
 
+/* Bytes of rows that are read one after another where there is one token: from end to end memory is read fastest, and
+   what adding up a register costs does not matter. Shorter ones are taken several at a time. */
+#define LONG_ROW 4096
+
 /* With one token memory is the limit, and R short streams are many to foresee: the next rows are asked for, in the
    order they lie in memory. */
 INLINE void NAME(foresee)(const char *w, const int R, const int T, size_t row_bytes, size_t place, size_t bytes) {
   if (T > 1) return;
-  const size_t next = R * row_bytes < AHEAD ? AHEAD : R * row_bytes;
+  const size_t next = R == 1 || R * row_bytes < AHEAD ? AHEAD : R * row_bytes;
   for (size_t line = 0; line < R * bytes; line += 64) __builtin_prefetch(w + next + R * place + line, 0, 3);
 }
 
@@ -282,7 +286,10 @@ INLINE void NAME(strip)(const NAME(product) *p, const int32_t type, const int R,
 
 INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1) {
   if (tokens == 1) {
-    NAME(strip)(p, type, LINEAR_ROWS_1, 1, r0, r1, 0, NULL);
+    if (NAME(bytes_of)(type, p->columns) < LONG_ROW)
+      NAME(strip)(p, type, LINEAR_ROWS_1, 1, r0, r1, 0, NULL);
+    else
+      NAME(strip)(p, type, 1, 1, r0, r1, 0, NULL);
     return;
   }
   /* As many rows as fit half of a small second-level cache: they meet every token before the next ones come. */

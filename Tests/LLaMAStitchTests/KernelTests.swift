@@ -28,7 +28,7 @@ import Testing
     #expect(ck_inference_best().pointee.isa == Self.tables.last!.pointee.isa)
   }
 
-  @Test(arguments: [(1, 1), (7, 3), (16, 8), (17, 5), (33, 13), (64, 9), (100, 21), (192, 40), (515, 11)])
+  @Test(arguments: [(1, 1), (7, 3), (16, 8), (17, 5), (33, 13), (64, 9), (100, 21), (192, 40), (515, 11), (2100, 9)])
   func linear(columns: Int, rows: Int) {
     for type in [ElementType.f32, .bf16, .f16] {
       let exact = values(rows * columns, seed: 1)
@@ -56,9 +56,24 @@ import Testing
             table.pointee.linear(
               code, address, rows, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, scratch.address)
           }
-          if type == .f32 { exact.withUnsafeBytes { call($0.baseAddress!) } } else {
-            bits.withUnsafeBytes { call($0.baseAddress!) }
+          func onWeights(_ call: (UnsafeRawPointer) -> Void) {
+            if type == .f32 { exact.withUnsafeBytes { call($0.baseAddress!) } } else { bits.withUnsafeBytes { call($0.baseAddress!) } }
           }
+          onWeights(call)
+          // A token alone is the same bits.
+          var alone = before
+          onWeights { address in
+            for t in 0..<tokens {
+              alone.withUnsafeMutableBufferPointer { alone in
+                x.withUnsafeBufferPointer { x in
+                  table.pointee.linear(
+                    code, address, rows, columns, x.baseAddress! + t * stride, stride, 1, alone.baseAddress! + t * outStride, outStride,
+                    r0, rows, 0.5, bias, 1, scratch.address)
+                }
+              }
+            }
+          }
+          #expect(alone == y)
           for t in 0..<tokens {
             for r in 0..<outStride {
               let index = t * outStride + r
