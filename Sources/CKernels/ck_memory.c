@@ -1,6 +1,7 @@
 #include "ckernels.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 typedef uint64_t line __attribute__((vector_size(64)));
 
@@ -23,6 +24,16 @@ uint64_t ck_read_memory(const void *bytes, size_t count) {
 void ck_prefer_huge_pages(void *bytes, size_t count) {
 #ifdef MADV_HUGEPAGE
   madvise(bytes, count, MADV_HUGEPAGE);
+#else
+  (void)bytes, (void)count;
+#endif
+}
+
+void ck_prefer_small_pages(const void *bytes, size_t count) {
+#ifdef MADV_NOHUGEPAGE
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)bytes;
+  const uintptr_t first = (start + page - 1) / page * page, end = (start + count) / page * page;
+  if (first < end) madvise((void *)first, end - first, MADV_NOHUGEPAGE);
 #else
   (void)bytes, (void)count;
 #endif

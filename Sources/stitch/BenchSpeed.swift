@@ -14,7 +14,7 @@ extension Bench {
     /// That a token of the reply reads: weights, and keys and values on average.
     var weight_bytes_per_token: Int?
     var cache_bytes_per_token: Int?
-    /// What was read by what could have been read in the same round.
+    /// What was read by what could have been read meanwhile.
     var memory_share: Double?
     /// The time of a token with the low-rank updates and biases of an adapter, by that without, in turns.
     var adapter_time: Double?
@@ -80,30 +80,26 @@ extension Bench {
       let network = model.network()
       let round = try InferenceBenchmark.Round(network, prompts: prompts, reply: reply, pool: pool)
       let adapted = loraRank.map { network.withRandomAdapter(rank: $0) }
-      var results: [(speeds: InferenceBenchmark.Round.Result, limit: Double)] = []
+      var results: [InferenceBenchmark.Round.Result] = []
       var adapterTimes: [Double] = []
       for _ in 0..<rounds {
-        let before = memory.bytesPerSecond()
-        let speeds = try round.run()
-        // The machine drifts: both ends of the round.
-        results.append((speeds, (before + memory.bytesPerSecond()) / 2))
+        results.append(try round.run(beside: memory))
         if let adapted {
           adapterTimes.append(
             try InferenceBenchmark.timeRatio(of: adapted, by: network, prompt: prompts[0], reply: reply, pool: pool))
         }
       }
-      limits += results.map(\.limit)
+      limits += results.compactMap(\.memory?.limit)
       let prefills = round.prompts.enumerated().map { index, length in
         Row(
           suite: "infer", case: "prefill", shape: shape.rawValue,
-          tokens_per_second: Self.median(results.map { $0.speeds.prefill[index] }), type: name, prompt: length)
+          tokens_per_second: Self.median(results.map { $0.prefill[index] }), type: name, prompt: length)
       }
-      let bytes = Double(round.weightBytes + round.cacheBytes)
       let decode = Row(
         suite: "infer", case: "decode", shape: shape.rawValue,
-        tokens_per_second: Self.median(results.map(\.speeds.decode)), type: name, prompt: round.prompts[0],
+        tokens_per_second: Self.median(results.map(\.decode)), type: name, prompt: round.prompts[0],
         weight_bytes_per_token: round.weightBytes, cache_bytes_per_token: round.cacheBytes,
-        memory_share: Self.median(results.map { bytes * $0.speeds.decode / $0.limit }),
+        memory_share: Self.median(results.compactMap(\.memory?.share)),
         adapter_time: adapterTimes.isEmpty ? nil : Self.median(adapterTimes))
       return prefills + [decode]
     }

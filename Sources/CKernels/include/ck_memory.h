@@ -12,4 +12,7 @@ uint64_t ck_read_memory(const void *_Nonnull bytes, size_t count);
 /* Asks the system for huge pages behind a mapping, anonymous or of a file, that nobody has touched. It need not follow. */
 void ck_prefer_huge_pages(void *_Nonnull bytes, size_t count);
 
+/* Asks for small ones behind the whole pages of some bytes of such a mapping. */
+void ck_prefer_small_pages(const void *_Nonnull bytes, size_t count);
+
 #endif

@@ -39,7 +39,8 @@ struct ThreadChoice {
   mutating func record(_ time: Double) {
     guard let current = isShared else { return }
     if trialSteps == 0 {
-      usual = usual.map { 0.8 * $0 + 0.2 * time } ?? time
+      // One step that was interrupted must not make the other way look good.
+      usual = usual.map { 0.8 * $0 + 0.2 * min(time, 2 * $0) } ?? time
       stepsToTrial -= 1
       return
     }

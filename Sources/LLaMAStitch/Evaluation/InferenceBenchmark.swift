@@ -50,6 +50,16 @@ public enum InferenceBenchmark {
       /// Tokens per second, by prompt.
       public var prefill: [Double]
       public var decode: Double
+      /// Beside the reply, if asked for.
+      public var memory: MemoryUse?
+    }
+
+    /// What of the memory's speed writing uses.
+    public struct MemoryUse: Sendable {
+      /// Bytes per second that a plain buffer is read with.
+      public var limit: Double
+      /// Bytes per second of weights, keys and values, by that.
+      public var share: Double
     }
 
     /// Lengths, after they were fitted into the context.
@@ -75,14 +85,32 @@ public enum InferenceBenchmark {
       _ = try generate(min(16, first), self.reply)
     }
 
-    public func run() throws -> Result {
+    /// - Parameter memory: to measure, after the first prompt, `MemoryUse` as well.
+    public func run(beside memory: MemoryBandwidth? = nil) throws -> Result {
       var result = Result(prefill: [], decode: 0)
       for (index, prompt) in prompts.enumerated() {
         let made = try generate(prompt, index == 0 ? reply + 1 : 1)
         result.prefill.append(made.prefillSpeed)
-        if index == 0 { result.decode = made.decodeSpeed }
+        if index == 0 {
+          result.decode = made.decodeSpeed
+          result.memory = try memory.map(use)
+        }
       }
       return result
+    }
+
+    /// Tokens and passes over the buffer take turns, as the memory's speed changes within a second; medians of both.
+    private func use(of memory: MemoryBandwidth) throws -> MemoryUse {
+      session.truncate(to: prompts[0])
+      var (limits, shares) = ([Double](), [Double]())
+      for index in 0..<reply {
+        let start = ContinuousClock.now
+        _ = try session.evaluate(tokens[index % tokens.count])
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        limits.append(memory.bytesPerSecond(passes: 1))
+        shares.append(Double(weightBytes + cacheBytes) / seconds / limits[index])
+      }
+      return MemoryUse(limit: median(limits), share: median(shares))
     }
 
     private func generate(_ prompt: Int, _ reply: Int) throws -> GenerationResult {

@@ -10,7 +10,7 @@ public final class MemoryBandwidth {
   /// - Parameter bytes: much more than the caches hold.
   public init(bytes: Int = 1 << 30, pool: ComputePool) {
     let buffer = FloatBuffer(count: bytes / 4)
-    ck_prefer_huge_pages(buffer.base, bytes)
+    buffer.preferHugePages()
     // Pages that were never written are one page of zeros.
     buffer.vector.fill(1)
     self.buffer = buffer

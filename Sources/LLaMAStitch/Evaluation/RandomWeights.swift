@@ -47,23 +47,29 @@ extension LlamaConfiguration {
 extension Network {
   /// The same with a random low-rank update and bias wherever ESTA adds them: on query, key, value and output.
   public func withRandomAdapter(rank: Int) -> Network {
+    let parts = [\Block.query, \.key, \.value, \.output]
+    func count(_ projection: Projection) -> Int { rank * (projection.inputSize + projection.outputSize) + projection.outputSize }
+    // One buffer for all, as an adapter that was read from a file has.
+    let blocks = stages.compactMap { stage in if case .block(let block) = stage { block } else { nil } }
+    let buffer = FloatBuffer(count: blocks.reduce(0) { total, block in parts.reduce(total) { $0 + count(block[keyPath: $1]) } })
+    buffer.preferHugePages()
     var random = SeededGenerator(seed: 3)
-    func values(_ rows: Int, _ columns: Int) -> FloatBuffer {
-      let buffer = FloatBuffer(count: rows * columns)
-      buffer.vector.fillUniformly(within: 0.01, &random)
-      return buffer
+    buffer.vector.fillUniformly(within: 0.01, &random)
+    var used = 0
+    func values(_ rows: Int, _ columns: Int) -> MatrixView {
+      defer { used += rows * columns }
+      return buffer.matrix(offset: used, rows: rows, columns: columns)
     }
     func adapted(_ projection: Projection) -> Projection {
       let (rows, columns) = (projection.outputSize, projection.inputSize)
       return Projection(
         weight: projection.weight, bias: projection.bias,
-        lowRank: LowRank(
-          a: values(rank, columns).matrix(rows: rank, columns: columns), b: values(rows, rank).matrix(rows: rows, columns: rank), scale: 1),
-        extraBias: values(1, rows).vector)
+        lowRank: LowRank(a: values(rank, columns), b: values(rows, rank), scale: 1),
+        extraBias: values(1, rows).row(0))
     }
     let stages = stages.map { stage -> Stage in
       guard case .block(var block) = stage else { return stage }
-      for part in [\Block.query, \.key, \.value, \.output] { block[keyPath: part] = adapted(block[keyPath: part]) }
+      for part in parts { block[keyPath: part] = adapted(block[keyPath: part]) }
       return .block(block)
     }
     return Network(

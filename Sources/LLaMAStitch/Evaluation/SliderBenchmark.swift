@@ -77,8 +77,15 @@ public enum SliderBenchmark {
       moved_by_share: median { $0.moved / (share * $0.full) }, warmed_steps: median { $0.warmed / $0.step })
   }
 
+  /// Until the listener is told of it.
   private static func firstToken(_ session: InferenceSession, _ text: [Int]) throws -> Double {
-    try seconds { _ = try session.generate(prompt: text, options: GenerationOptions(maxTokens: 1)) { _ in .goOn } }
+    let start = ContinuousClock.now
+    var seconds = 0.0
+    _ = try session.generate(prompt: text, options: GenerationOptions(maxTokens: 1)) { event in
+      if case .token = event { seconds = (ContinuousClock.now - start) / .seconds(1) }
+      return .goOn
+    }
+    return seconds
   }
 
   private static func seconds(_ work: () throws -> Void) rethrows -> Double {

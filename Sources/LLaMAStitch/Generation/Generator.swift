@@ -105,7 +105,7 @@ extension InferenceSession {
     var logits: VectorView?
     while done < prompt.count {
       let end = min(prompt.count, done + chunkSize)
-      let rows = try evaluate(Array(prompt[done..<end]), logits: end == prompt.count ? .last : .none)
+      let rows = try read(Array(prompt[done..<end]), logits: end == prompt.count ? .last : .none)
       done = end
       if done == prompt.count {
         logits = rows.row(0)
@@ -139,6 +139,7 @@ extension InferenceSession {
       if options.stopTokens.contains(token) { return .stop }
       result.tokens.append(token)
       if listener(.token(token)) == .stop { return .cancelled }
+      if result.tokens.count == 1 { giveBack() }
       if result.tokens.count == options.maxTokens { break }
       guard speculation != nil else {
         if position == contextLength { return .context }

@@ -171,6 +171,16 @@ public final class InferenceSession: @unchecked Sendable {
   /// - Throws: `InferenceError`; the text is as before then.
   @discardableResult
   public func evaluate(_ tokens: [Int], logits: LogitsSelection = .last) throws(InferenceError) -> MatrixView {
+    defer { giveBack() }
+    return try read(tokens, logits: logits)
+  }
+
+  /// Gives back memory that is not needed any more.
+  func giveBack() { lock.withLock { prefix?.giveBack() } }
+
+  /// `evaluate` without `giveBack`.
+  @discardableResult
+  func read(_ tokens: [Int], logits: LogitsSelection = .last) throws(InferenceError) -> MatrixView {
     lock.lock()
     defer { lock.unlock() }
     if tokens.isEmpty { throw .noTokens }
@@ -210,6 +220,7 @@ public final class InferenceSession: @unchecked Sendable {
     }
     try check(token)
     advance(CollectionOfOne(token), .last)
+    prefix?.giveBack()
     return core.logits.vector(offset: 0, count: network.vocabularySize)
   }
 

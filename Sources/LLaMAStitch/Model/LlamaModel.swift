@@ -40,6 +40,8 @@ public struct LlamaModel: Sendable {
       FloatBuffer(try directory.tensor(name, shape: shapes[name]!).floats()).vector
     }
     embedding = try matrix(LlamaConfiguration.embeddingName)
+    // A token reads one row of it.
+    if !configuration.tiedEmbeddings { embedding.bytes.preferSmallPages() }
     var blocks: [Block] = []
     for index in 0..<configuration.blockCount {
       func name(_ part: String) -> String { LlamaConfiguration.blockTensorName(index, part) }

@@ -106,6 +106,10 @@ public final class PrefixCache: @unchecked Sendable {
   /// Notes that a session that leaves after so many blocks has read everything before `end`.
   func note(_ session: InferenceSession, leavingAfter blocks: Int, hasRead end: Int) {
     streams[blocks]?.note(session, hasRead: end)
+  }
+
+  /// Gives back the streams that all have read. It takes some 0.1 ms, so not while a listener waits for a reply's first token.
+  func giveBack() {
     for stream in streams { stream?.giveBack(computed: computed.last ?? 0) }
   }
 

@@ -83,6 +83,7 @@ public struct Adapter: Sendable {
     // One buffer for all: hundreds of small ones would leave gaps between them.
     let starts = parts.reduce(into: [0]) { $0.append($0.last! + ($1.elementCount + 15) / 16 * 16) }
     let buffer = FloatBuffer(count: starts.last!)
+    buffer.preferHugePages()
     var tensors: [String: MatrixView] = [:]
     for (part, start) in zip(parts, starts) {
       let columns = part.shape.last!

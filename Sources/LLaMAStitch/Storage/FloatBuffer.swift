@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 
 /// A block of `count` floats on the heap, 64-byte aligned, zero at first, freed with its last reference.
@@ -47,6 +48,9 @@ public final class FloatBuffer: @unchecked Sendable {
       UnsafeMutableRawPointer(base).deallocate()
     }
   }
+
+  /// Asks for huge pages, which are read faster, behind a large buffer that nobody has touched and that will be filled.
+  func preferHugePages() { if mappedBytes > 0 { ck_prefer_huge_pages(base, mappedBytes) } }
 
   /// Makes some of the floats zero, as at first. Whole pages of a large buffer go back to the system.
   package func clear(_ range: Range<Int>) {

@@ -71,6 +71,10 @@ public struct ByteView: @unchecked Sendable {
   /// Whether both are the same memory.
   func isSame(as other: ByteView) -> Bool { base == other.base && count == other.count }
 
+  /// Asks for small pages where they are part of a mapped file, of which then only what is touched is resident: for
+  /// bytes that are read here and there.
+  func preferSmallPages() { ck_prefer_small_pages(base, count) }
+
   /// The part `range` of this view.
   public func slice(_ range: Range<Int>) -> ByteView {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "a byte view outside its memory")
