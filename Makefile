@@ -43,7 +43,7 @@ bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idl
 	$(BUILD) --product stitch
 	python3 Benchmarks/bench_ui.py
 
-bench-peers: setup ## compare speed and memory with llama.cpp, PyTorch, transformers and PEFT, and write the tables (an hour)
+bench-peers: setup ## compare speed and memory with llama.cpp, PyTorch, transformers and PEFT, and write the tables (two hours, 27 GB of disk)
 	$(BUILD) --product stitch
 	python3 Benchmarks/bench_peers.py
 

@@ -30,9 +30,12 @@ from tables import file_of
 TYPES = ["bf16", "q8_0", "q4_0"]
 # In the order of the table.
 SHAPES = {
-    "llama": ["1.1B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
+    "llama": ["1.1B", "7B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
     "speculation": ["default", "1B+7B"], "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default"], "startup": ["default"],
 }
+# Rounds, where not ROUNDS_ELSEWHERE: of BF16 more, as memory changes its speed within seconds; of a 7B fewer, as they take minutes.
+ROUNDS = {("1.1B", "bf16"): 9, ("7B", "bf16"): 2, ("7B", "q8_0"): 2, ("7B", "q4_0"): 2}
+ROUNDS_ELSEWHERE = 3
 
 
 def peer_versions(options):
@@ -50,22 +53,21 @@ def parse():
     parser.add_argument("--stitch", type=Path, default=ROOT / ".build/release/stitch", help="the program to measure")
     parser.add_argument("--suite", choices=SHAPES, action="append", help="default: all")
     parser.add_argument("--shape", action="append",
-                        help="a model's shape, a family's, or for start a family's directory; default: those of each suite "
-                             "(7B must be asked for)")
+                        help="a model's shape, a family's, or for start a family's directory; default: those of each suite")
     parser.add_argument("--type", choices=TYPES, action="append", help="weights of llama: default all")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS_ELSEWHERE}; of llama {min(ROUNDS.values())} to {max(ROUNDS.values())}")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
     parser.add_argument("--peer-dtype", choices=["best", "f32", "bf16"], default="best",
                         help="of PyTorch; best: training in both and the faster counts, inference in f32 as ours")
     parser.add_argument("--only", choices=["ours", "theirs"], help="measure one side, for development")
     parser.add_argument("--busy", action="store_true", help="let disturbed rounds count, for development")
     parser.add_argument("--startup-runs", type=int, default=10)
-    parser.add_argument("--remove", action="store_true", help="remove the models made for llama.cpp, GBs, when they are measured")
+    parser.add_argument("--remove", action="store_true", help="remove each model made for llama.cpp when it is measured, as a 7B always is")
     parser.add_argument("--output", type=Path, metavar="FILE",
                         help="for all that was measured; default: a file for each suite and shape in docs/measurements, and the "
                              "tables of the documents")
     options = parser.parse_args()
-    if options.rounds < 1 or options.startup_runs < 1:
+    if options.rounds is not None and options.rounds < 1 or options.startup_runs < 1:
         parser.error("--rounds and --startup-runs start at 1")
     options.peer_dtypes = ["f32", "bf16"] if options.peer_dtype == "best" else [options.peer_dtype]
     options.infer_dtype = "f32" if options.peer_dtype == "best" else options.peer_dtype
@@ -102,6 +104,12 @@ def parts(options, chosen):
                 yield suite, shape, types
 
 
+def with_rounds(options, shape, types):
+    """The options of one part."""
+    rounds = options.rounds or ROUNDS.get((shape, *types), ROUNDS_ELSEWHERE)
+    return argparse.Namespace(**{**vars(options), "rounds": rounds})
+
+
 def rows(options, suite, shape, types):
     if suite == "startup":
         yield suites.startup(options, options.startup_runs)
@@ -123,15 +131,16 @@ def main():
         chosen = [suite for suite in chosen if suite in ("train", "infer", "llama")]
     peers = set_up(options, chosen)
     draft, lost = ROOT / ".build/bench-peers.json", []
-    whole = {"machine": machine(), "rounds": options.rounds, "results": [], "peers": {}}
+    whole = {"machine": machine(), "results": [], "peers": {}}
     for suite, shape, types in parts(options, chosen):
-        part = {"machine": machine(), "rounds": options.rounds, "results": [], "peers": peers[suite]}
+        of_part = with_rounds(options, shape, types)
+        part = {"machine": machine(), "rounds": of_part.rounds, "results": [], "peers": peers[suite]}
         whole["peers"] |= peers[suite]
-        for row in rows(options, suite, shape, types):
+        for row in rows(of_part, suite, shape, types):
             part["results"].append(row)
             whole["results"].append(row)
             write(draft, whole)
-        # Nothing is measured of models larger than the memory.
+        # Nothing is measured of models larger than the memory or the disk.
         if options.output or not part["results"]:
             continue
         file = file_of(suite, Path(shape).name, *types)

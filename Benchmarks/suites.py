@@ -89,13 +89,14 @@ RANK = 16
 STEP_TOKENS = 512
 
 
-# How often either side measures within a round; the median counts.
+# How often either side measures within a round; the median counts. A prompt takes a 7B a minute.
 REPEATS = 3
+READING_REPEATS = {"7B": 1}
 
 
-def llama_bench(options, model, *arguments):
+def llama_bench(options, model, repeats, *arguments):
     """What llama-bench measured, with the median speed of each case."""
-    output = run([options.llama / "llama-bench", "-m", model, "-t", options.threads, "-r", REPEATS, "-o", "json", *arguments])
+    output = run([options.llama / "llama-bench", "-m", model, "-t", options.threads, "-r", repeats, "-o", "json", *arguments])
     return [record | {"speed": median(record["samples_ts"])} for record in json.loads(output)]
 
 
@@ -107,16 +108,22 @@ def llama(options, shape, element_type):
     parameters = {"7B": 6.74e9}.get(shape, 1.1e9)
     bytes_each = parameters * {"f32": 4, "bf16": 2, "f16": 2, "q8_0": 34 / 32, "q4_0": 0.6}[element_type]
     if bytes_each + 3e9 > memory_bytes():
-        progress(f"llama.cpp {shape} {element_type}: left out: the model does not fit this machine's memory")
+        progress(f"llama.cpp {shape} {element_type}: left out: the model does not fit this machine's memory\n")
         return
     work.mkdir(parents=True, exist_ok=True)
+    to_write = sum(bytes_each for file in (ours_file, theirs_file) if not file.exists())
+    if to_write and to_write + 2e9 > shutil.disk_usage(work).free:
+        progress(f"llama.cpp {shape} {element_type}: left out: models of {to_write / 1e9:.0f} GB do not fit {work}\n")
+        return
     if options.only != "ours" and not theirs_file.exists():
         progress(f"llama.cpp {shape} {element_type}: making the model")
         run(bench + ["--write-gguf", theirs_file])
 
-    def infer(*arguments):
+    reading_repeats = READING_REPEATS.get(shape, REPEATS)
+
+    def infer(repeats, *arguments):
         # Reads the whole model before it measures.
-        return json.loads(run(bench + ["--suite", "infer", "--rounds", REPEATS, "--threads", options.threads, "--work", work, "--keep",
+        return json.loads(run(bench + ["--suite", "infer", "--rounds", repeats, "--threads", options.threads, "--work", work, "--keep",
                                        "--json", *arguments]))
 
     def into_cache(model):
@@ -124,18 +131,18 @@ def llama(options, shape, element_type):
         run(["dd", f"if={model}", "of=/dev/null", "bs=4M", "status=none"])
 
     def our_decoding():
-        report = infer("--prompt", PROMPTS[0], "--reply", REPLY)
+        report = infer(REPEATS, "--prompt", PROMPTS[0], "--reply", REPLY)
         record = next(record for record in report["results"] if record["case"] == "decode")
         return {"decode": record["tokens_per_second"], "decode, share of the memory limit": record["memory_share"],
                 "bytes per token": record["weight_bytes_per_token"], "memory limit": report["memory_bytes_per_second"]}
 
     def their_decoding():
         into_cache(theirs_file)
-        records = llama_bench(options, theirs_file, "-p", 0, "-n", REPLY, "-d", PROMPTS[0])
+        records = llama_bench(options, theirs_file, REPEATS, "-p", 0, "-n", REPLY, "-d", PROMPTS[0])
         return {"decode": next(record["speed"] for record in records if record["n_gen"] == REPLY)}
 
     def our_reading():
-        report = infer(*[word for prompt in PROMPTS for word in ("--prompt", prompt)], "--reply", 1)
+        report = infer(reading_repeats, *[word for prompt in PROMPTS for word in ("--prompt", prompt)], "--reply", 1)
         figures = {f"prefill {record['prompt']}": record["tokens_per_second"]
                    for record in report["results"] if record["case"] == "prefill"}
         if any(f"prefill {prompt}" not in figures for prompt in PROMPTS):
@@ -144,7 +151,7 @@ def llama(options, shape, element_type):
 
     def their_reading():
         into_cache(theirs_file)
-        records = llama_bench(options, theirs_file, "-p", ",".join(map(str, PROMPTS)), "-n", 0)
+        records = llama_bench(options, theirs_file, reading_repeats, "-p", ",".join(map(str, PROMPTS)), "-n", 0)
         return {f"prefill {record['n_prompt']}": record["speed"] for record in records}
 
     described = {"suite": "llama.cpp", "shape": shape, "type": element_type}
@@ -159,7 +166,7 @@ def llama(options, shape, element_type):
     rounds = in_rounds(options, f"llama.cpp {shape} {element_type} prefill", sides(options, our_reading, their_reading))
     for prompt in PROMPTS:
         yield result(options, rounds, f"prefill {prompt}", target=2.0 if quantised else 1.0, **described)
-    if options.remove:
+    if options.remove or shape == "7B":
         theirs_file.unlink(missing_ok=True)
         shutil.rmtree(ours_file, ignore_errors=True)
 
@@ -174,9 +181,10 @@ def alone(options, suite, *arguments):
 def slider(options, family):
     """`family`: the default one, or a shape of random ones. The worst move counts."""
     work = options.cache / "bench"
-    chosen = ["--rounds", 3]
+    # The worst of many moves, each a millisecond: the worst of few rounds of each would be chance.
+    chosen = ["--rounds", 15]
     if family != "default":
-        # Minutes each: the rounds of this driver are enough.
+        # Seconds each: the rounds of this driver are enough.
         chosen = ["--shape", family, "--type", "q8_0", "--work", work, "--keep", "--rounds", 1]
 
     def ours():
