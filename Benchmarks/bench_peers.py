@@ -33,8 +33,9 @@ SHAPES = {
     "llama": ["1.1B", "7B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
     "speculation": ["default", "1B+7B"], "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default"], "startup": ["default"],
 }
-# Rounds, where not ROUNDS_ELSEWHERE: of BF16 more, as memory changes its speed within seconds; of a 7B fewer, as they take minutes.
-ROUNDS = {("1.1B", "bf16"): 9, ("7B", "bf16"): 2, ("7B", "q8_0"): 2, ("7B", "q4_0"): 2}
+# Rounds, where not ROUNDS_ELSEWHERE: of BF16 more, as memory changes its speed within seconds; of a 7B fewer, as they take minutes; memory
+# that a step takes is not a matter of luck.
+ROUNDS = {("llama", "1.1B", "bf16"): 9, ("llama", "7B", "bf16"): 2, ("llama", "7B", "q8_0"): 2, ("llama", "7B", "q4_0"): 2, ("step", "1B+2B"): 1}
 ROUNDS_ELSEWHERE = 3
 
 
@@ -55,7 +56,7 @@ def parse():
     parser.add_argument("--shape", action="append",
                         help="a model's shape, a family's, or for start a family's directory; default: those of each suite")
     parser.add_argument("--type", choices=TYPES, action="append", help="weights of llama: default all")
-    parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS_ELSEWHERE}; of llama {min(ROUNDS.values())} to {max(ROUNDS.values())}")
+    parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS_ELSEWHERE}, of some {min(ROUNDS.values())} to {max(ROUNDS.values())}")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
     parser.add_argument("--peer-dtype", choices=["best", "f32", "bf16"], default="best",
                         help="of PyTorch; best: training in both and the faster counts, inference in f32 as ours")
@@ -104,9 +105,9 @@ def parts(options, chosen):
                 yield suite, shape, types
 
 
-def with_rounds(options, shape, types):
+def with_rounds(options, suite, shape, types):
     """The options of one part."""
-    rounds = options.rounds or ROUNDS.get((shape, *types), ROUNDS_ELSEWHERE)
+    rounds = options.rounds or ROUNDS.get((suite, shape, *types), ROUNDS_ELSEWHERE)
     return argparse.Namespace(**{**vars(options), "rounds": rounds})
 
 
@@ -133,7 +134,7 @@ def main():
     draft, lost = ROOT / ".build/bench-peers.json", []
     whole = {"machine": machine(), "results": [], "peers": {}}
     for suite, shape, types in parts(options, chosen):
-        of_part = with_rounds(options, shape, types)
+        of_part = with_rounds(options, suite, shape, types)
         part = {"machine": machine(), "rounds": of_part.rounds, "results": [], "peers": peers[suite]}
         whole["peers"] |= peers[suite]
         for row in rows(of_part, suite, shape, types):
