@@ -33,9 +33,9 @@ SHAPES = {
     "llama": ["1.1B", "7B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
     "speculation": ["default", "1B+7B"], "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default"], "startup": ["default"],
 }
-# Rounds, where not ROUNDS_ELSEWHERE: of BF16 more, as memory changes its speed within seconds; of a 7B fewer, as they take minutes; memory
-# that a step takes is not a matter of luck.
-ROUNDS = {("llama", "1.1B", "bf16"): 9, ("llama", "7B", "bf16"): 2, ("llama", "7B", "q8_0"): 2, ("llama", "7B", "q4_0"): 2, ("step", "1B+2B"): 1}
+# Rounds, where not ROUNDS_ELSEWHERE: of BF16 more, as memory changes its speed within seconds; memory that a step takes is not a
+# matter of luck.
+ROUNDS = {("llama", "1.1B", "bf16"): 9, ("step", "1B+2B"): 1}
 ROUNDS_ELSEWHERE = 3
 
 

@@ -213,6 +213,7 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
       }
     }
     if (k < to) {
+      NAME(foresee)(w, R, T, row_bytes, k * size, (to - k) * size);
       pairs rows[MOST_ROWS];
       UNROLL for (int i = 0; i < R; i++) rows[i] = load_pairs_part(w + i * row_bytes + k * size, to - k);
       UNROLL for (int j = 0; j < T; j++) {
@@ -233,6 +234,7 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
     }
   }
   if (k < to) {
+    NAME(foresee)(w, R, T, row_bytes, k * size, (to - k) * size);
     v16 rows[MOST_ROWS];
     UNROLL for (int i = 0; i < R; i++)
       rows[i] = NAME(load_part)(type, w + i * row_bytes + k * size, to - k);

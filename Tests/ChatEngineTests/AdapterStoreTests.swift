@@ -16,7 +16,7 @@ import Testing
         .matrix(rows: count / columns, columns: columns)
     }
     return Adapter(
-      options: AdapterOptions(rank: 2), step: step, family: family.identity, importance: ["small": 0.5], tensors: tensors)
+      options: AdapterOptions(rank: 2), step: step, family: family, importance: ["small": 0.5], tensors: tensors)
   }
 
   @Test func savesListsAndOpens() throws {

@@ -47,7 +47,7 @@ import Testing
     try expectTheSameBits(try Networks.stitched(), chunks: [1, 3, 16, 33, 90])
   }
 
-  /// Heads of 8 rows: two threads share a panel of sixteen.
+  /// Heads of 8 rows: two threads share a panel of sixteen. With low-rank updates in BF16, too.
   @Test(arguments: [ElementType.q8_0, .q4_0]) func quantisedNetworksGiveTheSameBits(type: ElementType) throws {
     try withScratchDirectory { directory in
       let configuration = RandomModel.configuration(
@@ -56,7 +56,9 @@ import Testing
         to: directory.appending(path: "model"), configuration: configuration,
         weights: RandomModel.weights(configuration, seed: 3), elementType: type)
       let network = try LlamaModel.load(directory: directory.appending(path: "model")).network()
-      try expectTheSameBits(network, context: 64, tokens: 60, chunks: [1, 7, 33])
+      for network in [network, network.withRandomAdapter(rank: 5), network.withRandomAdapter(rank: 16)] {
+        try expectTheSameBits(network, context: 64, tokens: 60, chunks: [1, 7, 33])
+      }
     }
   }
 

@@ -400,6 +400,65 @@ import Testing
     }
   }
 
+  /// Something to train, with random values: B of zero would hide A's gradient.
+  private func trainer(_ family: Family, _ batch: PackedBatch) throws -> FamilyTrainer {
+    let trainer = try FamilyTrainer(
+      family: family, adapter: nil, settings: AdaptationSettings(steps: 1),
+      examples: [TrainingExample(tokens: batch.tokens, predicted: batch.tokens.map { _ in true })],
+      pool: ComputePool(threads: 1))
+    for index in trainer.store.parameters.indices {
+      let value = trainer.store.value(index)
+      value.copy(from: values(value.count, seed: UInt64(index), scale: 0.05))
+    }
+    return trainer
+  }
+
+  /// Inference reads low-rank updates of quantised weights in BF16, those of stitching layers in F32.
+  @Test(arguments: [ElementType.q8_0, .q4_0])
+  func anAdapterIsRoundedWhereItsWeightsAre(type: ElementType) throws {
+    try withScratchDirectory { folder in
+      let quantised = try family(type, in: folder)
+      let same = try widened(quantised, in: folder)
+      let exact = InferenceKernels.available.last { !$0.rounds(.q8_0) && !$0.rounds(.bf16) }!
+      var batch = PackedBatch()
+      batch.append(RandomModel.tokens(1, length: 17, vocabulary: 33_000, seed: 5)[0])
+      for stitch in quantised.stitches {
+        let networks = try [quantised, same].map { family in
+          family.network(stitch.route, adapter: try trainer(family, batch).snapshot())
+        }
+        func factors(_ projection: Projection) -> Int {
+          (projection.lowRank?.rank ?? 0) * (projection.inputSize + projection.outputSize)
+        }
+        func factorBytes(_ projection: Projection) -> Int {
+          projection.byteCount - projection.weight.byteCount
+            - 4 * ((projection.bias?.count ?? 0) + (projection.extraBias?.count ?? 0))
+        }
+        for (network, size) in zip(networks, [2, 4]) {
+          for stage in network.stages {
+            switch stage {
+            case .block(let block):
+              #expect(block.query.lowRank != nil && block.output.lowRank != nil)
+              #expect(block.projections.map(factorBytes) == block.projections.map { size * factors($0) })
+            case .stitch(let layer):
+              #expect(layer.lowRank != nil && factorBytes(layer) == 4 * factors(layer))
+            }
+          }
+        }
+        let logits = try networks.map {
+          try InferenceSession(network: $0, contextLength: nil, chunkSize: 64, pool: .shared, kernels: exact)
+            .evaluate(batch.tokens.map(Int.init), logits: .all).dense.array
+        }
+        let without = try InferenceSession(
+          network: quantised.network(stitch.route, adapter: nil), contextLength: nil, chunkSize: 64, pool: .shared,
+          kernels: exact
+        ).evaluate(batch.tokens.map(Int.init), logits: .all).dense.array
+        let lost = relativeDifference(logits[0], logits[1])
+        #expect(lost > 1e-5 && lost < 0x1p-8, "\(stitch.id): \(lost)")
+        #expect(lost < relativeDifference(logits[1], without) / 20, "\(stitch.id): \(lost)")
+      }
+    }
+  }
+
   @Test func gradientsOverAQuantisedBaseAreThoseOverItsFloats() throws {
     try withScratchDirectory { folder in
       let quantised = try family(.q8_0, in: folder)
@@ -408,15 +467,7 @@ import Testing
       for tokens in RandomModel.tokens(3, length: 15, vocabulary: 33_000, seed: 8) { batch.append(tokens) }
       for stitch in quantised.stitches {
         let found = try families.map { family in
-          let trainer = try FamilyTrainer(
-            family: family, adapter: nil, settings: AdaptationSettings(steps: 1),
-            examples: [TrainingExample(tokens: batch.tokens, predicted: batch.tokens.map { _ in true })],
-            pool: ComputePool(threads: 1))
-          // B of zero would hide A's gradient.
-          for index in trainer.store.parameters.indices {
-            let value = trainer.store.value(index)
-            value.copy(from: values(value.count, seed: UInt64(index), scale: 0.05))
-          }
+          let trainer = try trainer(family, batch)
           return try Trainer(store: trainer.store, pool: ComputePool(threads: 2))
             .gradients(trainer.trainingNetwork(stitch.route), batch)
         }

@@ -68,6 +68,6 @@ struct AdaptedNetworks {
       tensors[parameter.name] = copy.matrix(rows: parameter.count / columns, columns: columns)
     }
     return Adapter(
-      options: layout.options, step: step, family: family.identity, importance: importance, tensors: tensors)
+      options: layout.options, step: step, family: family, importance: importance, tensors: tensors)
   }
 }

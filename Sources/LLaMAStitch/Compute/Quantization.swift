@@ -45,6 +45,25 @@ extension WeightMatrix {
     }
   }
 
+  /// Copies of dense matrices rounded to BF16, to the nearest, one after another in one buffer.
+  static func bfloat16(_ matrices: [MatrixView]) -> [WeightMatrix] {
+    // Each in whole cache lines.
+    func length(_ matrix: MatrixView) -> Int { (matrix.rows * matrix.columns + 31) / 32 * 16 }
+    let buffer = FloatBuffer(count: matrices.reduce(0) { $0 + length($1) })
+    buffer.preferHugePages()
+    var used = 0
+    return matrices.map { matrix in
+      defer { used += length(matrix) }
+      let (floats, start) = (matrix.dense, UnsafeMutableRawPointer(buffer.base + used))
+      for index in 0..<floats.count {
+        start.storeBytes(of: bfloat16Bits(floats.base[index]).littleEndian, toByteOffset: 2 * index, as: UInt16.self)
+      }
+      return WeightMatrix(
+        rows: matrix.rows, columns: matrix.columns, elementType: .bf16,
+        bytes: ByteView(base: start, count: 2 * floats.count, owner: buffer))
+    }
+  }
+
   /// Rows of a quantised matrix that lie block after block, as GGML has them, laid out in panels.
   /// - Parameters:
   ///   - rows: where they lie; all but the last of a matrix, a multiple of `panelRows` at a time.

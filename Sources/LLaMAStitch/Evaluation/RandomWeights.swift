@@ -45,11 +45,11 @@ extension LlamaConfiguration {
 }
 
 extension Network {
-  /// The same with a random low-rank update and bias wherever ESTA adds them: on query, key, value and output.
+  /// The same with a random low-rank update and bias wherever ESTA adds them: on query, key, value and output; laid out as
+  /// an adapter that was read from a file is.
   public func withRandomAdapter(rank: Int) -> Network {
-    let parts = [\Block.query, \.key, \.value, \.output]
+    let parts = AdapterLayout.Target.allCases.map(\.path)
     func count(_ projection: Projection) -> Int { rank * (projection.inputSize + projection.outputSize) + projection.outputSize }
-    // One buffer for all, as an adapter that was read from a file has.
     let blocks = stages.compactMap { stage in if case .block(let block) = stage { block } else { nil } }
     let buffer = FloatBuffer(count: blocks.reduce(0) { total, block in parts.reduce(total) { $0 + count(block[keyPath: $1]) } })
     buffer.preferHugePages()
@@ -60,16 +60,19 @@ extension Network {
       defer { used += rows * columns }
       return buffer.matrix(offset: used, rows: rows, columns: columns)
     }
-    func adapted(_ projection: Projection) -> Projection {
-      let (rows, columns) = (projection.outputSize, projection.inputSize)
-      return Projection(
-        weight: projection.weight, bias: projection.bias,
-        lowRank: LowRank(a: values(rank, columns), b: values(rows, rank), scale: 1),
-        extraBias: values(1, rows).row(0))
+    var projections = blocks.flatMap { block in parts.map { block[keyPath: $0] } }
+    let updates = projections.map { (a: values(rank, $0.inputSize), b: values($0.outputSize, rank), bias: values(1, $0.outputSize)) }
+    let isRounded = projections.contains { $0.weight.elementType.isQuantized }
+    let rounded = WeightMatrix.bfloat16(isRounded ? updates.flatMap { [$0.a, $0.b] } : [])
+    for (index, update) in updates.enumerated() {
+      projections[index].lowRank = LowRank(
+        a: update.a, b: update.b, scale: 1, rounded: isRounded ? (rounded[2 * index], rounded[2 * index + 1]) : nil)
+      projections[index].extraBias = update.bias.row(0)
     }
+    var adapted = projections.makeIterator()
     let stages = stages.map { stage -> Stage in
       guard case .block(var block) = stage else { return stage }
-      for part in parts { block[keyPath: part] = adapted(block[keyPath: part]) }
+      for part in parts { block[keyPath: part] = adapted.next()! }
       return .block(block)
     }
     return Network(

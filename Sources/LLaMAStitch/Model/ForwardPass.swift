@@ -139,7 +139,7 @@ struct ForwardPass {
       guard let a else { return false }
       kernels.linear(
         a, x, tokens: tokens, into: workspace.lowRank.columns(from: index * workspace.rank),
-        rows: team.share(of: a.rows, unit: 4))
+        rows: team.share(of: a.rows, unit: 4), scratch: workspace.products[team.index])
       return true
     }
     let first = slot(0, projections.0.a)
@@ -158,7 +158,7 @@ struct ForwardPass {
     if let b = projection.b {
       kernels.linear(
         b, workspace.lowRank.columns(from: slot * workspace.rank), tokens: tokens, into: y, rows: rows,
-        scale: projection.scale, adding: true)
+        scale: projection.scale, adding: true, scratch: workspace.products[team.index])
     }
   }
 }

@@ -20,8 +20,8 @@ struct LinearPlan {
     case (let bias, let extra):
       self.bias = (bias ?? extra).map { FloatPointer($0) }
     }
-    a = projection.lowRank.map { WeightPointer($0.a) }
-    b = projection.lowRank.map { WeightPointer($0.b) }
+    a = projection.lowRank.map { WeightPointer($0.read.a) }
+    b = projection.lowRank.map { WeightPointer($0.read.b) }
     scale = projection.lowRank?.scale ?? 0
   }
 }
@@ -110,8 +110,8 @@ final class NetworkPlan: @unchecked Sendable {
     widest.hidden = network.embedding.columns
     func note(_ projection: Projection) {
       widest.rank = max(widest.rank, projection.lowRank?.rank ?? 0)
-      let weight = projection.weight
-      if weight.elementType.isQuantized || weight.elementType == .bf16 {
+      for weight in [projection.weight, projection.lowRank?.read.a, projection.lowRank?.read.b].compactMap({ $0 })
+      where weight.elementType.isQuantized || weight.elementType == .bf16 {
         widest.scratchColumns = max(widest.scratchColumns, weight.columns)
       }
     }

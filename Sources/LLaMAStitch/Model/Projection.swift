@@ -6,14 +6,24 @@ public struct LowRank: Sendable {
   public let b: MatrixView
   /// α / rank.
   public let scale: Float
+  /// What inference reads, of A's and B's shapes: themselves, or copies in fewer bytes.
+  let read: (a: WeightMatrix, b: WeightMatrix)
 
-  public init(a: MatrixView, b: MatrixView, scale: Float) {
+  /// - Parameter rounded: A and B in BF16, for inference beside quantised weights, whose error is larger.
+  init(a: MatrixView, b: MatrixView, scale: Float, rounded: (a: WeightMatrix, b: WeightMatrix)?) {
     precondition(a.rows == b.columns, "A and B of different ranks")
     precondition(a.stride == a.columns && b.stride == b.columns, "low-rank factors must be dense")
+    let read = rounded ?? (WeightMatrix(a), WeightMatrix(b))
+    precondition(
+      (read.a.rows, read.a.columns, read.b.rows, read.b.columns) == (a.rows, a.columns, b.rows, b.columns),
+      "rounded factors of another shape")
     self.a = a
     self.b = b
     self.scale = scale
+    self.read = read
   }
+
+  public init(a: MatrixView, b: MatrixView, scale: Float) { self.init(a: a, b: b, scale: scale, rounded: nil) }
 
   public var rank: Int { a.rows }
 }
@@ -59,5 +69,8 @@ public struct Projection: Sendable {
   }
 
   /// Bytes read per token.
-  public var byteCount: Int { weight.byteCount + 4 * (parameterCount - weight.elementCount) }
+  public var byteCount: Int {
+    weight.byteCount + (lowRank.map { $0.read.a.byteCount + $0.read.b.byteCount } ?? 0)
+      + 4 * ((bias?.count ?? 0) + (extraBias?.count ?? 0))
+  }
 }

@@ -11,22 +11,28 @@ public struct Adapter: Sendable {
   /// Importance of each stitch, by id, where it is known.
   public let importance: [String: Double]
   private let tensors: [String: MatrixView]
+  /// The low-rank factors beside quantised weights, in BF16.
+  private let rounded: [String: WeightMatrix]
 
   /// - Parameter tensors: by the names of `AdapterLayout`; vectors as one row.
   public init(
-    options: AdapterOptions, step: Int, family: String, importance: [String: Double],
-    tensors: [String: MatrixView]
+    options: AdapterOptions, step: Int, family: Family, importance: [String: Double], tensors: [String: MatrixView]
   ) {
     self.options = options
     self.step = step
-    self.family = family
+    self.family = family.identity
     self.importance = importance
     self.tensors = tensors
+    let factors = family.quantizedTargets(options).flatMap { [$0 + ".lora_A", $0 + ".lora_B"] }.filter { tensors[$0] != nil }
+    rounded = Dictionary(uniqueKeysWithValues: zip(factors, WeightMatrix.bfloat16(factors.map { tensors[$0]! })))
   }
 
   func lowRank(_ name: String) -> LowRank? {
     guard let a = tensors[name + ".lora_A"], let b = tensors[name + ".lora_B"] else { return nil }
-    return LowRank(a: a, b: b, scale: options.scale)
+    guard let roundedA = rounded[name + ".lora_A"], let roundedB = rounded[name + ".lora_B"] else {
+      return LowRank(a: a, b: b, scale: options.scale)
+    }
+    return LowRank(a: a, b: b, scale: options.scale, rounded: (roundedA, roundedB))
   }
 
   func vector(_ name: String) -> VectorView? { tensors[name]?.row(0) }
@@ -92,7 +98,6 @@ public struct Adapter: Sendable {
       tensors[part.name] = matrix
     }
     return Adapter(
-      options: header.options, step: header.step, family: header.family, importance: header.importance,
-      tensors: tensors)
+      options: header.options, step: header.step, family: family, importance: header.importance, tensors: tensors)
   }
 }

@@ -20,6 +20,16 @@ public struct AdapterLayout: Sendable {
     case value = "v_proj"
     case output = "o_proj"
 
+    /// Where it is in a block.
+    var path: WritableKeyPath<Block, Projection> {
+      switch self {
+      case .query: \.query
+      case .key: \.key
+      case .value: \.value
+      case .output: \.output
+      }
+    }
+
     func inputs(_ c: LlamaConfiguration) -> Int { self == .output ? c.queryWidth : c.hiddenSize }
     func outputs(_ c: LlamaConfiguration) -> Int {
       switch self {

@@ -151,6 +151,17 @@ public struct Family: Sendable {
     return try Adapter.read(FamilyDescription.part(FamilyDescription.adapterName, of: directory), for: self)
   }
 
+  /// Prefixes of the low-rank updates whose weights are quantised.
+  func quantizedTargets(_ options: AdapterOptions) -> [String] {
+    let layout = layout(options)
+    return anchors.enumerated().flatMap { anchor, model in
+      model.blocks.enumerated().flatMap { index, block in
+        AdapterLayout.Target.allCases.filter { block[keyPath: $0.path].weight.elementType.isQuantized }
+          .map { layout.lowRankName(anchor: anchor, block: index, $0) }
+      }
+    }
+  }
+
   /// A route as a runnable network over the shared weights.
   public func network(_ route: Route, adapter: Adapter?) -> Network {
     Self.network(
@@ -168,14 +179,11 @@ public struct Family: Sendable {
     func adapted(_ anchor: Int, _ index: Int) -> Stage {
       var block = anchors[anchor].blocks[index]
       guard let adapter else { return .block(block) }
-      func adapt(_ projection: inout Projection, _ target: AdapterLayout.Target) {
-        projection.lowRank = adapter.lowRank(layout.lowRankName(anchor: anchor, block: index, target))
-        projection.extraBias = adapter.vector(layout.biasName(route, anchor: anchor, block: index, target))
+      for target in AdapterLayout.Target.allCases {
+        block[keyPath: target.path].lowRank = adapter.lowRank(layout.lowRankName(anchor: anchor, block: index, target))
+        block[keyPath: target.path].extraBias = adapter.vector(
+          layout.biasName(route, anchor: anchor, block: index, target))
       }
-      adapt(&block.query, .query)
-      adapt(&block.key, .key)
-      adapt(&block.value, .value)
-      adapt(&block.output, .output)
       return .block(block)
     }
     var stages = layout.blocks(route).map { adapted($0.anchor, $0.block) }

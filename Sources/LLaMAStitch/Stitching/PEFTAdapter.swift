@@ -23,8 +23,7 @@ public struct PEFTAdapter {
       guard case .block(let block) = stage else { preconditionFailure("an anchor has no stitching layer") }
       return (
         index,
-        zip(AdapterLayout.Target.allCases, [block.query, block.key, block.value, block.output])
-          .map { ($0.rawValue, $1) }
+        AdapterLayout.Target.allCases.map { ($0.rawValue, block[keyPath: $0.path]) }
       )
     }
   }
