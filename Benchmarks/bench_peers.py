@@ -31,7 +31,7 @@ TYPES = ["bf16", "q8_0", "q4_0"]
 # In the order of the table.
 SHAPES = {
     "llama": ["1.1B", "7B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
-    "speculation": ["default", "1B+7B"], "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default"], "startup": ["default"],
+    "speculation": ["default", "1B+7B"], "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default", "1B+7B"], "startup": ["default"],
 }
 # Rounds, where not ROUNDS_ELSEWHERE: of BF16 more, as memory changes its speed within seconds; memory that a step takes is not a
 # matter of luck.

@@ -21,8 +21,8 @@ struct Bench: ParsableCommand {
       speculation: how much quicker stitches of a trained family write when its cheapest anchor guesses for them; with \
       --shape of random ones, where chance decides whether a guess is right.
       memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
-      start: from starting this program to the first token of a reply, and opening a family; of a family without a \
-      tokenizer, the latter alone.
+      start: from starting this program to the first token of a reply, and opening a family, with the first token of its \
+      cheapest and dearest stops; of a family without a tokenizer, the latter alone.
       large-family: makes anchors, builds a family of them and takes one ESTA step. 7B+13B (the default) takes 65 GB of \
       disk, for a while, and some ten minutes or more; --keep leaves the family, for start.
 
