@@ -22,7 +22,8 @@ let package = Package(
     // C shims, one reason each.
     .target(name: "CKernels"),
     .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
-    .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
+    .target(
+      name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
     .target(name: "CTerminal", linkerSettings: [.linkedLibrary("ncursesw"), .linkedLibrary("tinfo")]),
 
     // text → tokens → blocks → logits → text

@@ -64,7 +64,8 @@ public struct FamilySummary: Sendable, Equatable {
   public var notes: [String]
 
   public init(
-    name: String, stops: [Stop], contextLength: Int, adapterStep: Int?, adapterHash: String? = nil, measuredStep: Int? = nil,
+    name: String, stops: [Stop], contextLength: Int, adapterStep: Int?, adapterHash: String? = nil,
+    measuredStep: Int? = nil,
     notes: [String] = []
   ) {
     self.adapterHash = adapterHash

@@ -36,7 +36,10 @@ public struct SamplingSetting: Sendable, Equatable {
   /// - Parameter name: as in `Name`, or one of a few other usual spellings.
   /// - Throws: `Refusal`, which names what is allowed.
   public init(name: String, value: String) throws(Refusal) {
-    let others = ["temp": Name.temperature, "topp": .topP, "topk": .topK, "minp": .minP, "repetition_penalty": .repetitionPenalty, "maxtokens": .maxTokens]
+    let others = [
+      "temp": Name.temperature, "topp": .topP, "topk": .topK, "minp": .minP, "repetition_penalty": .repetitionPenalty,
+      "maxtokens": .maxTokens,
+    ]
     guard let found = Name(rawValue: name) ?? others[name] else {
       let nearest = nearestName(to: name, among: Name.allCases.map(\.rawValue)) ?? ""
       throw Refusal(description: "no setting \(name.prefix(40)); did you mean \(nearest)?", isUnknownName: true)

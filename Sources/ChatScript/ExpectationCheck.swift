@@ -8,14 +8,20 @@ extension Expectation {
   ///   - seconds: from sending to the last token.
   public func failures(text: String, stamp: ReplyStamp, seconds: Double) -> [String] {
     var failures: [String] = []
-    if let equals, equals.trimmingCharacters(in: .whitespacesAndNewlines) != text { failures.append("expected “\(equals)”") }
+    if let equals, equals.trimmingCharacters(in: .whitespacesAndNewlines) != text {
+      failures.append("expected “\(equals)”")
+    }
     for part in contains where !text.contains(part) { failures.append("expected “\(part)” in it") }
     for pattern in regex {
       if !Self.matches(pattern, text) { failures.append("expected a match of /\(pattern)/") }
     }
     for part in not where text.contains(part) { failures.append("“\(part)” must not occur") }
-    if let maxTokens, stamp.tokens > maxTokens { failures.append("\(stamp.tokens) tokens, at most \(maxTokens) expected") }
-    if let finish, stamp.finish != finish { failures.append("ended by \(stamp.finish.rawValue), expected \(finish.rawValue)") }
+    if let maxTokens, stamp.tokens > maxTokens {
+      failures.append("\(stamp.tokens) tokens, at most \(maxTokens) expected")
+    }
+    if let finish, stamp.finish != finish {
+      failures.append("ended by \(stamp.finish.rawValue), expected \(finish.rawValue)")
+    }
     if let stitch, stamp.stitch != stitch { failures.append("made by \(stamp.stitch), expected \(stitch)") }
     if let maxSeconds, seconds > maxSeconds {
       failures.append("took \(Self.short(seconds)) s, at most \(Self.short(maxSeconds)) s expected")

@@ -43,7 +43,9 @@ enum ExpectationReader {
       expectation.not = try fields.texts("not")
       try check(expectation.contains, against: expectation.not, fields)
     }
-    if expectation == ScreenExpectation() { throw node.error("screen expects nothing; give it “contains”, “regex” or “not”") }
+    if expectation == ScreenExpectation() {
+      throw node.error("screen expects nothing; give it “contains”, “regex” or “not”")
+    }
     for text in expectation.contains where text.contains(where: \.isNewline) {
       throw node.error("\(text.quoted) has more than one line, and the screen is looked at line by line")
     }
@@ -53,7 +55,9 @@ enum ExpectationReader {
   private static func patterns(_ fields: FieldReader) throws(DocumentError) -> [String] {
     let patterns = try fields.texts("regex")
     for pattern in patterns {
-      do { _ = try Regex(pattern) } catch { throw fields["regex"]!.error("\(pattern.quoted) is not a regular expression") }
+      do { _ = try Regex(pattern) } catch {
+        throw fields["regex"]!.error("\(pattern.quoted) is not a regular expression")
+      }
     }
     return patterns
   }

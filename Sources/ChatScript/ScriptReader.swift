@@ -36,7 +36,8 @@ extension Script {
   package init(_ text: String, file: String, folder: URL) throws(DocumentError) {
     let text = text.hasPrefix("\u{FEFF}") ? String(text.unicodeScalars.dropFirst()) : text
     let end = file.split(separator: ".").last.map { $0.lowercased() } ?? ""
-    let isJSON = ["jsonl", "ndjson"].contains(end) || (!["yaml", "yml"].contains(end) && text.first { !$0.isWhitespace } == "{")
+    let isJSON =
+      ["jsonl", "ndjson"].contains(end) || (!["yaml", "yml"].contains(end) && text.first { !$0.isWhitespace } == "{")
     var header: DocumentNode?
     var steps: [DocumentNode]
     if isJSON {
@@ -66,7 +67,9 @@ extension Script {
       default: throw root.error("a group with “steps”, or a list of steps, expected, not \(root.kind)")
       }
     }
-    if steps.count > Self.mostSteps { throw DocumentError(file: file, "it has \(steps.count) steps; \(Self.mostSteps) are allowed") }
+    if steps.count > Self.mostSteps {
+      throw DocumentError(file: file, "it has \(steps.count) steps; \(Self.mostSteps) are allowed")
+    }
     self.init(file: file, settings: [], steps: [])
     format = isJSON ? .jsonLines : .yaml
     if let header { try read(header: header, folder: folder) }

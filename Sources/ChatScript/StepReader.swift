@@ -6,7 +6,9 @@ struct StepReader {
   /// What paths are relative to.
   var folder: URL
 
-  private static let actions = ["user", "stitch", "set", "system", "train", "wait", "regen", "compare", "command", "screen", "pause"]
+  private static let actions = [
+    "user", "stitch", "set", "system", "train", "wait", "regen", "compare", "command", "screen", "pause",
+  ]
 
   func step(_ node: DocumentNode) throws(DocumentError) -> Script.Step {
     // A step without a value may be just its name.
@@ -16,7 +18,9 @@ struct StepReader {
     }
     let fields = try FieldReader(node, known: Self.actions + ["expect"], kind: "step")
     let names = fields.names.filter { $0 != "expect" }
-    guard let name = names.first else { throw node.error("a step does something: \(Self.actions.joined(separator: ", "))") }
+    guard let name = names.first else {
+      throw node.error("a step does something: \(Self.actions.joined(separator: ", "))")
+    }
     if names.count > 1, let place = fields.place(of: names[1]) {
       throw DocumentError(place, "a step does one thing; make “\(names[0])” and “\(names[1])” two steps")
     }
@@ -28,7 +32,8 @@ struct StepReader {
       case .user, .regenerate, .command: break
       default:
         if !expectation!.ignoresReply {
-          throw node.error("“\(name)” makes no one reply; expect “screen” of it, or move “expect” to “user”, “regen” or “command”")
+          throw node.error(
+            "“\(name)” makes no one reply; expect “screen” of it, or move “expect” to “user”, “regen” or “command”")
         }
       }
     }

@@ -71,8 +71,7 @@ public func runChatUI(backend: any ChatBackend, options: ChatUIOptions) throws -
   return status
 }
 
-private func runUntilLeft(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) -> (Int32, AppState)
-{
+private func runUntilLeft(backend: any ChatBackend, options: ChatUIOptions) throws(TerminalError) -> (Int32, AppState) {
   var runner = try AppRunner(backend: backend, options: options)
   let status = runner.run()
   return (status, runner.state)

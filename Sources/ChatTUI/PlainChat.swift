@@ -89,7 +89,8 @@ struct PlainChat {
     apply(.submit(line))
     printHelpAndHints()
     wait(canInterrupt: isInteractive) {
-      $0.activeReply != nil || $0.pendingAnswers > 0 || $0.opening != .done || $0.picker?.isLoading == true || $0.isExporting
+      $0.activeReply != nil || $0.pendingAnswers > 0 || $0.opening != .done || $0.picker?.isLoading == true
+        || $0.isExporting
     }
     if isInteractive { InterruptFlag.leave() }
     printList()

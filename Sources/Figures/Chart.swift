@@ -123,20 +123,29 @@ private struct Drawing {
     for tick in chart.x.ticks(in: xRange) {
       let place = n(x(tick))
       out.element("line", ["class": "grid", "x1": place, "y1": n(top), "x2": place, "y2": n(bottom)])
-      out.element("text", ["class": "small", "x": place, "y": n(bottom + 17), "text-anchor": "middle"], text: Axis.text(of: tick))
+      out.element(
+        "text", ["class": "small", "x": place, "y": n(bottom + 17), "text-anchor": "middle"], text: Axis.text(of: tick))
     }
     for tick in chart.y.ticks(in: yRange) {
       let place = y(tick)
       out.element("line", ["class": "grid", "x1": n(left), "y1": n(place), "x2": n(right), "y2": n(place)])
-      out.element("text", ["class": "small", "x": n(left - 8), "y": n(place + 4), "text-anchor": "end"], text: Axis.text(of: tick))
+      out.element(
+        "text", ["class": "small", "x": n(left - 8), "y": n(place + 4), "text-anchor": "end"], text: Axis.text(of: tick)
+      )
     }
-    out.element("rect", ["class": "frame", "x": n(left), "y": n(top), "width": n(right - left), "height": n(bottom - top)])
-    out.element("text", ["x": n((left + right) / 2), "y": n(chart.height - 14), "text-anchor": "middle"], text: chart.x.label)
+    out.element(
+      "rect", ["class": "frame", "x": n(left), "y": n(top), "width": n(right - left), "height": n(bottom - top)])
+    out.element(
+      "text", ["x": n((left + right) / 2), "y": n(chart.height - 14), "text-anchor": "middle"], text: chart.x.label)
     let middle = n((top + bottom) / 2)
-    out.element("text", ["x": "16", "y": middle, "text-anchor": "middle", "transform": "rotate(-90 16 \(middle))"], text: chart.y.label)
+    out.element(
+      "text", ["x": "16", "y": middle, "text-anchor": "middle", "transform": "rotate(-90 16 \(middle))"],
+      text: chart.y.label)
   }
 
-  private func name(_ series: Series, _ index: Int) -> String { "s\(abs(series.colour ?? index) % Palette.light.count)" }
+  private func name(_ series: Series, _ index: Int) -> String {
+    "s\(abs(series.colour ?? index) % Palette.light.count)"
+  }
 
   private func draw(_ series: Series, _ index: Int, _ out: inout SVGText) {
     out.open("g", ["class": name(series, index)])
@@ -144,7 +153,9 @@ private struct Drawing {
     if series.line != .none, let first = series.points.first {
       var path = ["M\(n(x(first.x))) \(n(y(first.y)))"]
       for point in series.points.dropFirst() {
-        if series.line == .staircase { path += ["H\(n(x(point.x)))", "V\(n(y(point.y)))"] } else {
+        if series.line == .staircase {
+          path += ["H\(n(x(point.x)))", "V\(n(y(point.y)))"]
+        } else {
           path.append("L\(n(x(point.x))) \(n(y(point.y)))")
         }
       }
@@ -156,19 +167,25 @@ private struct Drawing {
 
   private func drawSpread(_ series: Series, _ out: inout SVGText) {
     let spread = series.points.compactMap { point in
-      point.interval.flatMap { chart.y.accepts($0.lowerBound) && chart.y.accepts($0.upperBound) ? (x: x(point.x), low: y($0.lowerBound), high: y($0.upperBound)) : nil }
+      point.interval.flatMap {
+        chart.y.accepts($0.lowerBound) && chart.y.accepts($0.upperBound)
+          ? (x: x(point.x), low: y($0.lowerBound), high: y($0.upperBound)) : nil
+      }
     }
     guard !spread.isEmpty else { return }
     switch series.spread {
     case .band:
       let corners = spread.map { "\(n($0.x)),\(n($0.high))" } + spread.reversed().map { "\(n($0.x)),\(n($0.low))" }
-      out.element("polygon", ["points": corners.joined(separator: " "), "fill": "currentColor", "fill-opacity": "0.18", "stroke": "none"])
+      out.element(
+        "polygon",
+        ["points": corners.joined(separator: " "), "fill": "currentColor", "fill-opacity": "0.18", "stroke": "none"])
     case .bars:
       for bar in spread {
         out.element(
           "path",
           [
-            "d": "M\(n(bar.x)) \(n(bar.low))V\(n(bar.high))M\(n(bar.x - 3)) \(n(bar.low))h6M\(n(bar.x - 3)) \(n(bar.high))h6",
+            "d":
+              "M\(n(bar.x)) \(n(bar.low))V\(n(bar.high))M\(n(bar.x - 3)) \(n(bar.low))h6M\(n(bar.x - 3)) \(n(bar.high))h6",
             "stroke": "currentColor", "fill": "none",
           ])
       }
@@ -190,14 +207,18 @@ private struct Drawing {
     case .none: break
     case .circle: out.element("circle", ["cx": n(x), "cy": n(y), "r": "4", "fill": "currentColor"])
     case .ring:
-      out.element("circle", ["cx": n(x), "cy": n(y), "r": "4", "fill": "none", "stroke": "currentColor", "stroke-width": "1.6"])
+      out.element(
+        "circle", ["cx": n(x), "cy": n(y), "r": "4", "fill": "none", "stroke": "currentColor", "stroke-width": "1.6"])
     case .square: shape("M\(n(x - 3.5)) \(n(y - 3.5))h7v7h-7z")
     case .triangle: shape("M\(n(x)) \(n(y - 5))l4.5 8h-9z")
     case .diamond: shape("M\(n(x)) \(n(y - 5))l5 5l-5 5l-5 -5z")
     case .cross:
       out.element(
         "path",
-        ["d": "M\(n(x - 4)) \(n(y - 4))l8 8m0 -8l-8 8", "stroke": "currentColor", "stroke-width": "1.8", "fill": "none"])
+        [
+          "d": "M\(n(x - 4)) \(n(y - 4))l8 8m0 -8l-8 8", "stroke": "currentColor", "stroke-width": "1.8",
+          "fill": "none",
+        ])
     }
   }
 
@@ -219,10 +240,14 @@ private struct Drawing {
     for point in points {
       guard let label = point.label, !label.isEmpty else { continue }
       let (px, py, width) = (x(point.x), y(point.y), Self.width(label) * 11 / 12)
-      let boxes = [(-width / 2, -18.0), (-width / 2, 7), (7, -6), (-width - 7, -6), (5, -18), (-width - 5, -18), (5, 7), (-width - 5, 7)]
-        .map { Box(x: px + $0.0, y: py + $0.1, width: width, height: 12) }
+      let boxes = [
+        (-width / 2, -18.0), (-width / 2, 7), (7, -6), (-width - 7, -6), (5, -18), (-width - 5, -18), (5, 7),
+        (-width - 5, 7),
+      ]
+      .map { Box(x: px + $0.0, y: py + $0.1, width: width, height: 12) }
       func fits(_ box: Box) -> Bool {
-        box.x >= left && box.x + box.width <= right && box.y >= top && box.y + box.height <= bottom && !taken.contains(where: box.overlaps)
+        box.x >= left && box.x + box.width <= right && box.y >= top && box.y + box.height <= bottom
+          && !taken.contains(where: box.overlaps)
       }
       var box = boxes.first(where: fits) ?? boxes[0]
       box.x = min(max(box.x, 2), chart.width - width - 2)

@@ -46,7 +46,9 @@ struct ChildProcess {
     while true {
       let ended = wait4(child, &status, WNOHANG, &usage)
       if ended == child { break }
-      guard ended == 0 || errno == EINTR else { throw .cannotStart(program: executable.path, cause: SystemErrorText(code: errno).description) }
+      guard ended == 0 || errno == EINTR else {
+        throw .cannotStart(program: executable.path, cause: SystemErrorText(code: errno).description)
+      }
       // Not for ever: a thread of another library may have taken the signal.
       var patience = timespec(tv_sec: 0, tv_nsec: 200_000_000)
       if Self.requests.contains(sigtimedwait(&awaited, nil, &patience)) {

@@ -51,7 +51,9 @@ struct Claims {
     return (ratios[(ratios.count - 1) / 2] + ratios[ratios.count / 2]) / 2
   }
 
-  private static func describe(_ method: StudyResults.Method, _ baseline: StudyResults.Method, _ ratio: Double) -> String {
+  private static func describe(
+    _ method: StudyResults.Method, _ baseline: StudyResults.Method, _ ratio: Double
+  ) -> String {
     "\(Format.seconds(method.totalWall)) of \(Format.seconds(baseline.totalWall)); median of the ratios within a seed \(String(format: "%.3f", ratio))"
   }
 
@@ -115,7 +117,9 @@ struct Claims {
       verdict: abs(change) <= noise ? .withinNoise : change < 0 ? .holds : .fails)
   }
 
-  private func missing(_ text: String) -> StudyResults.Claim { .init(claim: text, measured: "–", verdict: .notMeasured) }
+  private func missing(_ text: String) -> StudyResults.Claim {
+    .init(claim: text, measured: "–", verdict: .notMeasured)
+  }
 }
 
 /// Numbers for people.

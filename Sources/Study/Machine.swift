@@ -25,8 +25,10 @@ public struct Machine: Sendable, Equatable, Codable {
       processor: field("model name", in: "/proc/cpuinfo", separator: ":") ?? "unknown",
       cores: ProcessInfo.processInfo.activeProcessorCount,
       memoryBytes: Int(ProcessInfo.processInfo.physicalMemory),
-      system: field("PRETTY_NAME", in: "/etc/os-release", separator: "=") ?? ProcessInfo.processInfo.operatingSystemVersionString,
-      kernel: kernel.map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) } ?? "unknown")
+      system: field("PRETTY_NAME", in: "/etc/os-release", separator: "=")
+        ?? ProcessInfo.processInfo.operatingSystemVersionString,
+      kernel: kernel.map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) }
+        ?? "unknown")
   }
 
   /// - Returns: `nil` where nothing has run yet.

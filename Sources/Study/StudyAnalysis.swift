@@ -40,7 +40,9 @@ public struct StudyAnalysis {
     // The loss that every method reached: the highest of what they ended with, over methods and seeds.
     let finals = seedRuns.flatMap { $0.runs.compactMap { $0.curve.last?.stitchLoss } }
     let methods = seedRuns.map { method($0.method, $0.setting, $0.runs, commonLoss: finals.max()) }
-    let noise = methods.first.flatMap { $0.hypervolume.count > 1 ? 2 * 2.0.squareRoot() * $0.hypervolume.deviation : nil }
+    let noise = methods.first.flatMap {
+      $0.hypervolume.count > 1 ? 2 * 2.0.squareRoot() * $0.hypervolume.deviation : nil
+    }
     let (baseline, ablations) = try self.ablations(&jobs)
     var results = StudyResults(
       study: study.name, steps: study.steps, tokensPerStep: study.tokensPerStep, seeds: study.seeds,
@@ -92,7 +94,8 @@ public struct StudyAnalysis {
     var swept: Set<String>
   }
 
-  private func seedRun(_ method: StudyFile.MethodPlan, _ setting: StudyPlan.Setting, _ seed: UInt64) throws -> SeedRun? {
+  private func seedRun(_ method: StudyFile.MethodPlan, _ setting: StudyPlan.Setting, _ seed: UInt64) throws -> SeedRun?
+  {
     let job = plan.adaptation(method, setting, seed: seed)
     let validation = plan.validation(job)
     guard let report = try measurements.report(job), let record = try measurements.record(job),
@@ -202,7 +205,8 @@ public struct StudyAnalysis {
 
   /// The greatest distance of a stitch's exact match from its anchor's.
   private func sanity() throws -> Claims.Sanity? {
-    guard let sanity = study.sanity, let frontier = try measurements.frontier(plan.measurement(unadapted: sanity.family)),
+    guard let sanity = study.sanity,
+      let frontier = try measurements.frontier(plan.measurement(unadapted: sanity.family)),
       let anchor = frontier.stitches.first(where: { $0.id == sanity.anchor })
     else { return nil }
     return Claims.Sanity(

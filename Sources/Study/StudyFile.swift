@@ -132,13 +132,19 @@ public struct StudyFile: Sendable, Equatable, Decodable {
     for list in [families.map(\.name), methods.map(\.name), ablations.map(\.name)] where Set(list).count < list.count {
       return "two families, methods or ablations have the same name"
     }
-    let numbers = [threads, steps, tokensPerStep, checkpointInterval, questions.validation, questions.test, questions.ablation]
-    if numbers.contains(where: { $0 < 1 }) { return "threads, steps, tokens, intervals and questions must be at least 1" }
+    let numbers = [
+      threads, steps, tokensPerStep, checkpointInterval, questions.validation, questions.test, questions.ablation,
+    ]
+    if numbers.contains(where: { $0 < 1 }) {
+      return "threads, steps, tokens, intervals and questions must be at least 1"
+    }
     if seeds.isEmpty || Set(seeds).count < seeds.count { return "seeds must be a list of different numbers" }
     if !(referenceCost > 0 && referenceCost.isFinite) { return "referenceCost must be a positive number" }
     for family in families {
       let isBuilt = family.anchors != nil && family.calibration != nil
-      if (family.path != nil) == isBuilt { return "family \(family.name) needs either a path, or anchors and calibration" }
+      if (family.path != nil) == isBuilt {
+        return "family \(family.name) needs either a path, or anchors and calibration"
+      }
       for anchor in family.anchors ?? [] where !isGood(anchor.name) { return "“\(anchor.name)” cannot name an anchor" }
     }
     for method in methods {
@@ -151,14 +157,18 @@ public struct StudyFile: Sendable, Equatable, Decodable {
       }
     }
     if methods.contains(where: { ($0.steps ?? 1) < 1 }) { return "steps must be at least 1" }
-    if Set(methods.map { $0.learningRates.count }).count > 1 { return "every method must search as many learning rates" }
+    if Set(methods.map { $0.learningRates.count }).count > 1 {
+      return "every method must search as many learning rates"
+    }
     let usedFamilies =
       methods.map(\.family) + ablations.compactMap(\.family) + unadapted
       + (sanity.map { [$0.family] } ?? [])
     if let unknown = usedFamilies.first(where: { name in !families.contains { $0.name == name } }) {
       return "there is no family \(unknown)"
     }
-    if let sanity, !unadapted.contains(sanity.family) { return "the sanity check needs \(sanity.family) among unadapted" }
+    if let sanity, !unadapted.contains(sanity.family) {
+      return "the sanity check needs \(sanity.family) among unadapted"
+    }
     for ablation in ablations {
       if !methods.contains(where: { $0.name == ablation.of }) { return "there is no method \(ablation.of)" }
       if let other = ablation.against, !ablations.contains(where: { $0.name == other }) {
@@ -169,11 +179,14 @@ public struct StudyFile: Sendable, Equatable, Decodable {
   }
 
   private static func explain(_ error: DecodingError) -> String {
-    func place(_ path: [any CodingKey]) -> String { path.map { $0.intValue.map { String($0 + 1) } ?? $0.stringValue }.joined(separator: ".") }
+    func place(_ path: [any CodingKey]) -> String {
+      path.map { $0.intValue.map { String($0 + 1) } ?? $0.stringValue }.joined(separator: ".")
+    }
     switch error {
     case .keyNotFound(let key, let context): return "the field “\(place(context.codingPath + [key]))” is missing"
     case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      return context.codingPath.isEmpty ? "it is not valid YAML" : "the field “\(place(context.codingPath))” has a value of the wrong kind"
+      return context.codingPath.isEmpty
+        ? "it is not valid YAML" : "the field “\(place(context.codingPath))” has a value of the wrong kind"
     @unknown default: return "it cannot be understood"
     }
   }
@@ -217,7 +230,8 @@ public enum StudyError: Error, CustomStringConvertible, Equatable {
     switch self {
     case .unreadable(let file, let cause): "\(file): \(cause)"
     case .missingInput(let path, let remedy): "\(path) is missing; \(remedy)"
-    case .isRunning(let directory): "\(directory): a study, or a run that outlived one, is still at work there; wait for it or end it"
+    case .isRunning(let directory):
+      "\(directory): a study, or a run that outlived one, is still at work there; wait for it or end it"
     case .cannotStart(let program, let cause): "cannot start \(program): \(cause)"
     case .damaged(let file): "\(file) is damaged; delete it to run that part again"
     case .stopped: "stopped; the same command goes on from here"

@@ -86,7 +86,8 @@ struct StudyPlan {
     let method = study.methods.first { $0.name == ablation.of }!
     return adapt(
       id: "ablations/\(ablation.name)", family: ablation.family ?? method.family,
-      options: options(method, setting).merging(ablation.options ?? [:]) { $1 }, setting, seed: study.seeds[0], steps: method.steps)
+      options: options(method, setting).merging(ablation.options ?? [:]) { $1 }, setting, seed: study.seeds[0],
+      steps: method.steps)
   }
 
   private func options(_ method: StudyFile.MethodPlan, _ setting: Setting) -> [String: OptionValue] {
@@ -98,14 +99,17 @@ struct StudyPlan {
     id: String, family: String, options: [String: OptionValue], _ setting: Setting, seed: UInt64, steps: Int?
   ) -> Job {
     let settings = [
-      "--learning-rate": Self.text(setting.learningRate), "--seed": String(seed), "--steps": String(steps ?? study.steps),
+      "--learning-rate": Self.text(setting.learningRate), "--seed": String(seed),
+      "--steps": String(steps ?? study.steps),
       "--tokens-per-step": String(study.tokensPerStep), "--threads": String(study.threads),
       "--checkpoint-interval": String(study.checkpointInterval),
     ].sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
     var words: [Job.Word] = [.text("adapt"), .text("--family"), familyWord(family)]
     words += [.text("--data"), .input(study.data.adaptation)]
     words += (options.arguments + settings + ["--json"]).map(Job.Word.text)
-    for (option, name) in [("log", Self.curveName), ("checkpoint", "checkpoint.safetensors"), ("output", Self.familyName)] {
+    for (option, name) in [
+      ("log", Self.curveName), ("checkpoint", "checkpoint.safetensors"), ("output", Self.familyName),
+    ] {
       words += [.text("--\(option)"), .work("\(id)/\(name)")]
     }
     return Job(

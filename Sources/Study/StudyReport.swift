@@ -38,20 +38,21 @@ public struct StudyReport {
     if let baseline = results.ablationBaseline, !results.ablations.isEmpty {
       let rows = [baseline] + results.ablations
       let noise = results.singleRunNoise ?? 0
-      charts.append((
-        "ablations.svg",
-        Chart(
-          title: "Ablations", x: Axis("trained parameters, millions"), y: Axis("hypervolume"),
-          series: rows.enumerated().map { index, row in
-            Series(
-              row.title,
-              [
-                .init(
-                  Double(row.trainableParameters) / 1e6, row.hypervolume,
-                  interval: index == 0 && noise > 0 ? row.hypervolume - noise...row.hypervolume + noise : nil)
-              ], marker: Series.Marker.allCases[index % (Series.Marker.allCases.count - 1)])
-          }, height: 520)
-      ))
+      charts.append(
+        (
+          "ablations.svg",
+          Chart(
+            title: "Ablations", x: Axis("trained parameters, millions"), y: Axis("hypervolume"),
+            series: rows.enumerated().map { index, row in
+              Series(
+                row.title,
+                [
+                  .init(
+                    Double(row.trainableParameters) / 1e6, row.hypervolume,
+                    interval: index == 0 && noise > 0 ? row.hypervolume - noise...row.hypervolume + noise : nil)
+                ], marker: Series.Marker.allCases[index % (Series.Marker.allCases.count - 1)])
+            }, height: 520)
+        ))
     }
     return charts
   }
@@ -95,29 +96,40 @@ public struct StudyReport {
     var lines: [String] = []
     if let machine = results.machine {
       lines.append(
-        "Machine: \(machine.processor), \(machine.cores) cores, \(String(format: "%.0f", Double(machine.memoryBytes) / Double(1 << 30))) GiB, \(machine.system), kernel \(machine.kernel).")
+        "Machine: \(machine.processor), \(machine.cores) cores, \(String(format: "%.0f", Double(machine.memoryBytes) / Double(1 << 30))) GiB, \(machine.system), kernel \(machine.kernel)."
+      )
     }
     lines.append("Source: commit \(results.commits.joined(separator: ", ")) (`+`: with changes).")
     if results.programs > 1 {
-      lines.append("The runs were made by \(results.programs) different builds of `stitch`: compare with care, or run the study anew.")
+      lines.append(
+        "The runs were made by \(results.programs) different builds of `stitch`: compare with care, or run the study anew."
+      )
     }
     lines.append(
-      "\(results.runs) runs, \(String(format: "%.1f", results.totalSeconds / 60)) minutes. Every adaptation: \(results.steps) steps of about \(results.tokensPerStep) tokens, \(results.threads) threads. Methods: seeds \(results.seeds.map(String.init).joined(separator: ", ")), mean ± standard deviation.")
+      "\(results.runs) runs, \(String(format: "%.1f", results.totalSeconds / 60)) minutes. Every adaptation: \(results.steps) steps of about \(results.tokensPerStep) tokens, \(results.threads) threads. Methods: seeds \(results.seeds.map(String.init).joined(separator: ", ")), mean ± standard deviation."
+    )
     lines.append(
-      "Choices on \(results.validationQuestions) validation questions, figures on \(results.testQuestions) test questions (ablations: \(results.ablationQuestions)). Hypervolume: of exact match and FLOPs per token, cost as log₁₀, 0 at the cheapest anchor and 1 at the dearest; the reference point is exact match 0 at cost \(StudyPlan.text(results.referenceCost)).")
+      "Choices on \(results.validationQuestions) validation questions, figures on \(results.testQuestions) test questions (ablations: \(results.ablationQuestions)). Hypervolume: of exact match and FLOPs per token, cost as log₁₀, 0 at the cheapest anchor and 1 at the dearest; the reference point is exact match 0 at cost \(StudyPlan.text(results.referenceCost))."
+    )
     return lines.joined(separator: "\n") + "\n\n"
   }
 
   private var claims: String {
-    table("## What was expected", ["expected", "measured", ""], results.claims.map { [$0.claim, $0.measured, "**\($0.verdict.rawValue)**"] })
+    table(
+      "## What was expected", ["expected", "measured", ""],
+      results.claims.map { [$0.claim, $0.measured, "**\($0.verdict.rawValue)**"] })
   }
 
   private var methods: String {
     let reference = results.methods.first { $0.name == "sn-net" }
-    func row(_ title: String, _ value: (StudyResults.Method) -> String) -> [String] { [title] + results.methods.map(value) }
+    func row(_ title: String, _ value: (StudyResults.Method) -> String) -> [String] {
+      [title] + results.methods.map(value)
+    }
     let rows = [
       row("trained parameters") { method in
-        let share = reference.map { " (\(Format.percent(Double(method.trainableParameters) / Double($0.trainableParameters))) of SN-Net's)" }
+        let share = reference.map {
+          " (\(Format.percent(Double(method.trainableParameters) / Double($0.trainableParameters))) of SN-Net's)"
+        }
         return "\(method.trainableParameters)\(share ?? "")"
       },
       row("bytes to store") { "\($0.storedBytes)" },
@@ -126,7 +138,9 @@ public struct StudyReport {
       row("wall time, evaluating every stitch") { $0.sweepWall.map(Format.seconds) ?? "not needed" },
       row("wall time, together") { Format.seconds($0.totalWall) },
       row("wall time, whole training process") { ($0.lostTime ? "at least " : "") + Format.seconds($0.processWall) },
-      row("processor time, whole processes together") { ($0.lostTime ? "at least " : "") + Format.seconds($0.totalCPU) },
+      row("processor time, whole processes together") {
+        ($0.lostTime ? "at least " : "") + Format.seconds($0.totalCPU)
+      },
       row("wall time of training to equal held-out loss") { $0.secondsToEqualLoss.map(Format.seconds) ?? "–" },
       row("peak memory, training") { Format.bytes($0.peakBytes) },
       row("hypervolume, all its networks") { Format.volume($0.hypervolume) },
@@ -142,7 +156,8 @@ public struct StudyReport {
   }
 
   private var stitches: String {
-    var out = "## Quality of every stitch\n\n![Exact match by cost](results/frontier.svg)\n\n![Loss by cost](results/loss.svg)\n\n"
+    var out =
+      "## Quality of every stitch\n\n![Exact match by cost](results/frontier.svg)\n\n![Loss by cost](results/loss.svg)\n\n"
     var seen: Set<String> = []
     let all = results.methods.flatMap(\.stitches).filter { seen.insert($0.id).inserted }
       .sorted { ($0.flopsPerToken, $0.id) < ($1.flopsPerToken, $1.id) }
@@ -156,7 +171,9 @@ public struct StudyReport {
         [stitch.id, "\(stitch.flopsPerToken)"]
           + results.methods.flatMap { method in
             [
-              cell(method, stitch.id) { Format.percent($0.exactMatch) + ($0.deployed > 0 ? " (stop: \($0.deployed)/\(method.seeds))" : "") },
+              cell(method, stitch.id) {
+                Format.percent($0.exactMatch) + ($0.deployed > 0 ? " (stop: \($0.deployed)/\(method.seeds))" : "")
+              },
               cell(method, stitch.id) { Format.loss($0.loss) },
             ]
           }
@@ -168,7 +185,10 @@ public struct StudyReport {
     table(
       "## Search", ["method", "variant", "learning rate", "hypervolume (validation, first seed)", ""],
       results.trials.map {
-        [$0.method, $0.variant, StudyPlan.text($0.learningRate), $0.hypervolume.map { Format.volume($0) } ?? "no result", $0.isChosen ? "chosen" : ""]
+        [
+          $0.method, $0.variant, StudyPlan.text($0.learningRate),
+          $0.hypervolume.map { Format.volume($0) } ?? "no result", $0.isChosen ? "chosen" : "",
+        ]
       })
   }
 
@@ -177,7 +197,10 @@ public struct StudyReport {
     if let baseline = results.ablationBaseline { rows.insert(baseline, at: 0) }
     var out = table(
       "## Ablations",
-      ["what is changed", "compared with", "trained parameters", "hypervolume", "change", "mean exact match", "mean loss", "change"],
+      [
+        "what is changed", "compared with", "trained parameters", "hypervolume", "change", "mean exact match",
+        "mean loss", "change",
+      ],
       rows.map {
         [
           $0.title, $0.against, "\($0.trainableParameters)", Format.volume($0.hypervolume),
@@ -186,7 +209,8 @@ public struct StudyReport {
         ]
       })
     if let noise = results.singleRunNoise {
-      out += "One run each. A change of hypervolume below \(Format.volume(noise)) is within the noise of seeds (2 √2 standard deviations of ESTA's). Single runs on a machine that drifts: their times say nothing and are left out.\n\n"
+      out +=
+        "One run each. A change of hypervolume below \(Format.volume(noise)) is within the noise of seeds (2 √2 standard deviations of ESTA's). Single runs on a machine that drifts: their times say nothing and are left out.\n\n"
     }
     return out + "![Ablations](results/ablations.svg)\n\n"
   }
@@ -198,7 +222,8 @@ public struct StudyReport {
       results.unadapted.map {
         [
           $0.title, Format.volume($0.hypervolume), $0.stitchedExactMatch.map { Format.percent($0) } ?? "",
-          $0.stitchedLoss.map { Format.loss($0) } ?? "", Format.percent($0.anchorExactMatch), Format.loss($0.anchorLoss),
+          $0.stitchedLoss.map { Format.loss($0) } ?? "", Format.percent($0.anchorExactMatch),
+          Format.loss($0.anchorLoss),
           $0.buildSeconds.map { Format.seconds($0) } ?? "",
         ]
       })

@@ -73,7 +73,8 @@ public struct StudyRunner {
     for path in paths + [study.data.adaptation, study.data.validation, study.data.test] {
       let url = inputs.appendingPathComponent(path)
       guard FileManager.default.fileExists(atPath: url.path) else {
-        throw .missingInput(path: url.path, remedy: "make it with 'make tiny-family', or name another directory with --inputs")
+        throw .missingInput(
+          path: url.path, remedy: "make it with 'make tiny-family', or name another directory with --inputs")
       }
     }
     guard FileManager.default.isExecutableFile(atPath: program.path) else {
@@ -87,11 +88,13 @@ public struct StudyRunner {
       let (output, log) = (work.appendingPathComponent("git.txt"), work.appendingPathComponent("git.log"))
       defer { for file in [output, log] { unlink(file.path) } }
       let child = ChildProcess(
-        executable: URL(fileURLWithPath: "/usr/bin/env"), arguments: ["git", "-C", program.deletingLastPathComponent().path] + arguments, output: output, log: log)
+        executable: URL(fileURLWithPath: "/usr/bin/env"),
+        arguments: ["git", "-C", program.deletingLastPathComponent().path] + arguments, output: output, log: log)
       let (outcome, wasStopped) = try child.run()
       if wasStopped { throw StudyError.stopped }
       return outcome.status == 0
-        ? String(decoding: try Data(contentsOf: output), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) : nil
+        ? String(decoding: try Data(contentsOf: output), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        : nil
     }
     guard let head = try git(["rev-parse", "--short=12", "HEAD"]) else { return "" }
     return head + (try git(["status", "--porcelain", "--", ":/Sources"]) == "" ? "" : "+")
@@ -202,7 +205,9 @@ private struct Session {
       for name in try FileManager.default.subpathsOfDirectory(atPath: url.path).sorted() {
         let file = url.appendingPathComponent(name)
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), !isFolder.boolValue else { continue }
+        guard FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), !isFolder.boolValue else {
+          continue
+        }
         parts += [name, try StudyRunner.hash(of: file)]
       }
     } else {
@@ -220,7 +225,9 @@ private struct Session {
     let isSame = files.contents(atPath: marker.path) == Data(fingerprint.utf8)
     let hasEnded = files.fileExists(atPath: directory.appendingPathComponent(RunRecord.fileName).path)
     if files.fileExists(atPath: directory.path) && (!isSame || hasEnded) {
-      if hasEnded { runner.note("\(job.id): \(isSame ? "failed before, run again" : "its settings or inputs changed, run again")") }
+      if hasEnded {
+        runner.note("\(job.id): \(isSame ? "failed before, run again" : "its settings or inputs changed, run again")")
+      }
       try files.removeItem(at: directory)
     }
     try NewDirectory.makePath(directory)
@@ -268,12 +275,15 @@ private struct Session {
   /// What went wrong, if anything: the last line the program said, without the places of this machine.
   private func failure(_ job: Job, _ outcome: ChildProcess.Outcome, _ directory: URL) throws -> String? {
     if outcome.status != 0 {
-      let log = String(decoding: try Data(contentsOf: directory.appendingPathComponent(StudyPlan.logName)), as: UTF8.self)
+      let log = String(
+        decoding: try Data(contentsOf: directory.appendingPathComponent(StudyPlan.logName)), as: UTF8.self)
       let last = (log.split(whereSeparator: \.isNewline).last.map(String.init) ?? "it said nothing")
         .replacing(runner.work.path, with: "$WORK").replacing(runner.inputs.path, with: "$INPUTS")
       return outcome.status < 0 ? "ended by signal \(-outcome.status): \(last)" : "exit code \(outcome.status): \(last)"
     }
-    if let product = job.product, !FileManager.default.fileExists(atPath: directory.appendingPathComponent(product).path) {
+    if let product = job.product,
+      !FileManager.default.fileExists(atPath: directory.appendingPathComponent(product).path)
+    {
       return "it wrote no \(product)"
     }
     return nil

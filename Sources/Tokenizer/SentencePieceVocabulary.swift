@@ -115,7 +115,9 @@ struct ProtocolBufferWriter {
 
   mutating func add(_ field: UInt64, float value: Float) {
     varint(field << 3 | 5)
-    for shift in stride(from: UInt32(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift)) }
+    for shift in stride(from: UInt32(0), to: 32, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
+    }
   }
 
   private mutating func varint(_ value: UInt64) {

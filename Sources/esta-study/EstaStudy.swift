@@ -25,9 +25,11 @@ struct EstaStudy: ParsableCommand {
 
   func run() throws {
     let plan = try StudyFile(URL(fileURLWithPath: study))
-    let work = work.map { URL(fileURLWithPath: $0) } ?? UserDirectories.cache.appendingPathComponent("study/\(plan.name)")
+    let work =
+      work.map { URL(fileURLWithPath: $0) } ?? UserDirectories.cache.appendingPathComponent("study/\(plan.name)")
     if !reportOnly {
-      let inputs = inputs.map { URL(fileURLWithPath: $0) } ?? UserDirectories.cache.appendingPathComponent("tiny-family")
+      let inputs =
+        inputs.map { URL(fileURLWithPath: $0) } ?? UserDirectories.cache.appendingPathComponent("tiny-family")
       let beside = (FamilyLocator.thisExecutable ?? URL(fileURLWithPath: CommandLine.arguments[0]))
         .deletingLastPathComponent().appendingPathComponent("stitch")
       var runner = StudyRunner(

@@ -34,31 +34,42 @@ struct Adapt: ParsableCommand {
   @Option(help: "The method.") private var method = Method.esta
   @Option(help: "Optimiser steps, of all stages together (default: 1000; with --continue as /train in the chat).")
   var steps: Int?
-  @Option(help: "Tokens of a step, about (default: 2048; with --continue as /train in the chat).") var tokensPerStep: Int?
+  @Option(help: "Tokens of a step, about (default: 2048; with --continue as /train in the chat).") var tokensPerStep:
+    Int?
   @Option(help: "Tokens that go through the network at a time; fewer need less memory.") var tokensAtOnce = 512
   @Option(help: "The highest learning rate (default: 0.002; 0.0005 for sn-net; with --continue as /train in the chat).")
   var learningRate: Float?
   @Option(help: "Weight decay of matrices.") var weightDecay: Float = 0
-  @Option(help: "The learning rate of biases and norms, as a multiple of that of matrices.") var biasLearningRateFactor: Float = 1
-  @Option(help: "sn-net: how many of the steps go to the anchors by themselves, in all (default: half).") var anchorSteps: Int?
-  @Flag(help: "sn-net: keep the family's stitching layers instead of fitting them to the fine-tuned anchors.") var keepLayers = false
+  @Option(help: "The learning rate of biases and norms, as a multiple of that of matrices.") var biasLearningRateFactor:
+    Float = 1
+  @Option(help: "sn-net: how many of the steps go to the anchors by themselves, in all (default: half).")
+  var anchorSteps: Int?
+  @Flag(help: "sn-net: keep the family's stitching layers instead of fitting them to the fine-tuned anchors.")
+  var keepLayers = false
   @Option(help: "Rank of the low-rank updates; not of sn-net (default: 16).") var rank: Int?
   @Option(help: "α of the low-rank updates (default: the rank).") var alpha: Float?
   @Option(help: "esta: whose the biases before the stitch point are, tail or all.") var scope: String = "tail"
   @Flag(help: "esta: without stitch-specific biases.") var noStitchBiases = false
   @Flag(help: "esta: without updates of the stitching layers.") var noLayerUpdates = false
-  @Option(help: "esta: which stitches are trained, all or the stops (default: all; with --continue as /train in the chat).")
+  @Option(
+    help: "esta: which stitches are trained, all or the stops (default: all; with --continue as /train in the chat).")
   var stitches: TrainedStitches?
   @Option(help: "esta: how stitches are drawn.") private var sampling = Sampling.importance
   @Option(help: "esta: bins of cost to sample from (default: 8; with --continue as /train in the chat).") var bins: Int?
   @Option(help: "esta: temperature within a bin.") var temperature = 2.0
   @Option(help: "esta: decay of the moving average of importance.") var decay = 0.95
-  @Option(help: "esta: a bin is drawn in proportion to its cost to the power of minus this (default: 0; with --continue as /train in the chat).")
+  @Option(
+    help:
+      "esta: a bin is drawn in proportion to its cost to the power of minus this (default: 0; with --continue as /train in the chat)."
+  )
   var costExponent: Double?
-  @Option(help: "Decay towards the start of training, of everything (default: 0; with --continue as /train in the chat).")
+  @Option(
+    help: "Decay towards the start of training, of everything (default: 0; with --continue as /train in the chat).")
   var startDecay: Float?
-  @Option(help: "esta: first draws that are uniform (default: a tenth of the steps, at most 100).") var warmupDraws: Int?
-  @Flag(name: .customLong("continue"), help: "Go on from the family's own adapter; not with sn-net.") var continues = false
+  @Option(help: "esta: first draws that are uniform (default: a tenth of the steps, at most 100).") var warmupDraws:
+    Int?
+  @Flag(name: .customLong("continue"), help: "Go on from the family's own adapter; not with sn-net.") var continues =
+    false
   @Flag(help: "Go on from the checkpoint of an interrupted run (the default).") var resume = false
   @Flag(help: "Throw away the checkpoint of an interrupted run.") var restart = false
   @Option(help: "Where to keep the training state (default: in the cache folder).") var checkpoint: String?
@@ -178,7 +189,8 @@ struct Adapt: ParsableCommand {
     meter.note(
       "\(report.method): \(report.trainableParameters) trained parameters in \(Quantity.short(report.storedBytes))B, "
         + "\(report.steps) steps, \(report.tokens) tokens, \(ProgressMeter.time(report.wallSeconds)), "
-        + "processor \(ProgressMeter.time(report.cpuSeconds)), memory \(Quantity.short(report.peakMemoryBytes))B\(loss)")
+        + "processor \(ProgressMeter.time(report.cpuSeconds)), memory \(Quantity.short(report.peakMemoryBytes))B\(loss)"
+    )
     if json { try Console.write(json: report) }
   }
 }

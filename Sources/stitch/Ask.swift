@@ -68,7 +68,9 @@ struct Ask: ParsableCommand {
   private func promptTokens(_ bytes: [UInt8], _ model: ModelSource) throws -> [Int] {
     if raw {
       let tokens = model.tokens(of: bytes)
-      if tokens.isEmpty { throw ValidationError("the prompt is empty, and the model has no token to begin with; give a prompt") }
+      if tokens.isEmpty {
+        throw ValidationError("the prompt is empty, and the model has no token to begin with; give a prompt")
+      }
       return tokens
     }
     let content = String(decoding: bytes, as: UTF8.self)

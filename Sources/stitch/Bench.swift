@@ -41,20 +41,32 @@ struct Bench: ParsableCommand {
     case full = "train-full"
   }
 
-  @Option(help: "train, infer, kernels, memory-limit, slider, speculation, memory, start or large-family (default: train and infer).") var suite: Suite?
+  @Option(
+    help:
+      "train, infer, kernels, memory-limit, slider, speculation, memory, start or large-family (default: train and infer)."
+  ) var suite: Suite?
   @Option(help: "The model's shape; see above (default: large and 8M).") var shape: String?
-  @Option(help: "The family of slider, speculation, memory and start (default: the default family).") var family: String?
-  @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0 or q4_0.", valueName: "type")) var type: String?
+  @Option(help: "The family of slider, speculation, memory and start (default: the default family).") var family:
+    String?
+  @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0 or q4_0.", valueName: "type")) var type:
+    String?
   @Option(help: "What train measures: train-lora or train-full (default: both).") var `case`: Training?
   @Option(help: "Tokens of infer's prompt; several may be given (default: 256).") var prompt: [Int] = []
   @Option(help: "Tokens that infer writes after the first prompt.") var reply = 64
-  @Option(help: "Tokens of the text of slider and memory (default: 1024, or as many as fit), and of speculation with --shape (default: 256).")
+  @Option(
+    help:
+      "Tokens of the text of slider and memory (default: 1024, or as many as fit), and of speculation with --shape (default: 256)."
+  )
   var tokens: Int?
-  @Option(help: "Of speculation with --shape: the probability that a guess is right; several may be given (default: 0.6 to 0.9).")
+  @Option(
+    help:
+      "Of speculation with --shape: the probability that a guess is right; several may be given (default: 0.6 to 0.9).")
   var right: [Double] = []
   @Option(help: "Rank of an adapter, with which infer writes as well, to compare.") var loraRank: Int?
   @Option(help: "How often infer, memory-limit, slider and start measure; the median counts.") var rounds = 5
-  @Option(help: "Where random weights are written (default: the system's temporary directory; of large-family the current one).")
+  @Option(
+    help:
+      "Where random weights are written (default: the system's temporary directory; of large-family the current one).")
   var work: String?
   @Flag(help: "Leave random weights, or large-family's family, where they are, for the next run.") var keep = false
   @Option(help: "Write a random model of --shape and --type as a GGUF file without vocabulary, and measure nothing.")
@@ -70,7 +82,9 @@ struct Bench: ParsableCommand {
     try Check.range("--rounds", rounds, 1...1000)
     try Check.range("--reply", reply, 1...100_000)
     for prompt in prompt { try Check.range("--prompt", prompt, 1...100_000) }
-    for right in right where !(0...1).contains(right) { throw ValidationError("--right must be between 0 and 1, not \(right)") }
+    for right in right where !(0...1).contains(right) {
+      throw ValidationError("--right must be between 0 and 1, not \(right)")
+    }
     if let loraRank { try Check.range("--lora-rank", loraRank, 1...4096) }
     if let tokens { try Check.range("--tokens", tokens, 2...1_000_000) }
     if family != nil && shape != nil { throw ValidationError("--family and --shape exclude each other") }
@@ -115,7 +129,8 @@ struct Bench: ParsableCommand {
     guard let shape else { return nil }
     guard let known = BenchmarkShape(rawValue: shape) else {
       throw ValidationError(
-        "there is no shape “\(shape)”; choose one of \(BenchmarkShape.allCases.map(\.rawValue).joined(separator: ", "))")
+        "there is no shape “\(shape)”; choose one of \(BenchmarkShape.allCases.map(\.rawValue).joined(separator: ", "))"
+      )
     }
     return known
   }
@@ -125,7 +140,8 @@ struct Bench: ParsableCommand {
     guard let shape else { return nil }
     guard let known = LargeFamilyBenchmark.Shape(rawValue: shape) else {
       throw ValidationError(
-        "there is no family of shape “\(shape)”; choose one of \(LargeFamilyBenchmark.Shape.allCases.map(\.rawValue).joined(separator: ", "))")
+        "there is no family of shape “\(shape)”; choose one of \(LargeFamilyBenchmark.Shape.allCases.map(\.rawValue).joined(separator: ", "))"
+      )
     }
     return known
   }

@@ -43,13 +43,16 @@ extension Bench {
     }
     if json { return try Console.write(json: report) }
     var table = TextTable([
-      "from", "to", "tokens", "tail's share", "whole text", "after the move", "of the tail's share", "read ahead", "in tokens' time",
+      "from", "to", "tokens", "tail's share", "whole text", "after the move", "of the tail's share", "read ahead",
+      "in tokens' time",
     ])
     func milliseconds(_ seconds: Double) -> String { String(format: "%.1f ms", 1000 * seconds) }
     for move in report.moves {
       table.add([
-        move.from, move.to, String(move.tokens), String(format: "%.3f", move.tail_share), milliseconds(move.full_seconds),
-        milliseconds(move.moved_seconds), String(format: "%.2f", move.moved_by_share), milliseconds(move.warmed_seconds),
+        move.from, move.to, String(move.tokens), String(format: "%.3f", move.tail_share),
+        milliseconds(move.full_seconds),
+        milliseconds(move.moved_seconds), String(format: "%.2f", move.moved_by_share),
+        milliseconds(move.warmed_seconds),
         String(format: "%.2f", move.warmed_steps),
       ])
     }
@@ -80,7 +83,8 @@ extension Bench {
     }
     // With one alone the blocks that are shared would know its reply from the round before.
     guard prompts.count > 1 else {
-      throw ValidationError("\(text.family.directory.path) has no \(FamilyDescription.rehearsalName) to ask from; use an adapted family")
+      throw ValidationError(
+        "\(text.family.directory.path) has no \(FamilyDescription.rehearsalName) to ask from; use an adapted family")
     }
     let report = SpeculationReport(
       family: text.family.description.name, threads: threads,
@@ -102,7 +106,8 @@ extension Bench {
       AssumedSpeculationReport(
         family: name, threads: threads,
         results: try SpeculationBenchmark.assumed(
-          open(), right: right.isEmpty ? [0.6, 0.7, 0.8, 0.9] : right, prompt: tokens ?? 256, reply: reply, rounds: rounds,
+          open(), right: right.isEmpty ? [0.6, 0.7, 0.8, 0.9] : right, prompt: tokens ?? 256, reply: reply,
+          rounds: rounds,
           pool: ComputePool(threads: threads), note: note))
     }
     if json { return try Console.write(json: report) }
@@ -155,7 +160,9 @@ extension Bench {
   func start() throws {
     if shape != nil { throw ValidationError("start takes a family, not a shape; give --family or nothing") }
     let directory = try directory()
-    guard let program = FamilyLocator.thisExecutable else { throw CommandError.unreadable("/proc/self/exe", code: errno) }
+    guard let program = FamilyLocator.thisExecutable else {
+      throw CommandError.unreadable("/proc/self/exe", code: errno)
+    }
     var report = StartReport(
       family: try Family(directory).description.name, first_token_seconds: [], open_seconds: [],
       open_first_token_seconds: [], open_dearest_first_token_seconds: [])

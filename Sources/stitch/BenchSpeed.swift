@@ -32,7 +32,8 @@ extension Bench {
     if suite == .memoryLimit {
       let memory = MemoryBandwidth(pool: pool)
       let speed = Self.median((0..<rounds).map { _ in memory.bytesPerSecond() })
-      return try write(Report(threads: threads, blas: LinearAlgebra.coreName, memory_bytes_per_second: speed, results: []))
+      return try write(
+        Report(threads: threads, blas: LinearAlgebra.coreName, memory_bytes_per_second: speed, results: []))
     }
     let shapes = try modelShape().map { [$0] } ?? [.large, .eightMillion]
     var report = Report(threads: threads, blas: LinearAlgebra.coreName, results: [])
@@ -52,13 +53,15 @@ extension Bench {
     return try [Training.full, .lora].filter { `case` == nil || `case` == $0 }.map { training in
       // The base of a LoRA stays as it is stored, the rest is single precision.
       let base = try training == .full ? .f32 : type.map { try Self.elementType("--type", $0) } ?? .bf16
-      let speed = try training == .full
+      let speed =
+        try training == .full
         ? TrainingBenchmark.tokensPerSecond(shape, batch: batch, training: .everything, pool: pool)
         : withRandomModel(shape, base) { model in
           try TrainingBenchmark.tokensPerSecond(shape, batch: batch, training: .lowRank(16, over: model), pool: pool)
         }
       return Row(
-        suite: "train", case: training.rawValue, shape: shape.rawValue, tokens_per_second: speed, type: base.rawValue.lowercased())
+        suite: "train", case: training.rawValue, shape: shape.rawValue, tokens_per_second: speed,
+        type: base.rawValue.lowercased())
     }
   }
 
@@ -67,7 +70,8 @@ extension Bench {
   ) throws -> Result {
     try withWork { directory in
       try body(
-        shape.configuration.randomModel(type, at: directory.appendingPathComponent("\(shape.rawValue)-\(type.rawValue.lowercased())")))
+        shape.configuration.randomModel(
+          type, at: directory.appendingPathComponent("\(shape.rawValue)-\(type.rawValue.lowercased())")))
     }
   }
 
@@ -122,7 +126,10 @@ extension Bench {
     if json { return try Console.write(json: report) }
     var text = ""
     if !report.results.isEmpty {
-      var table = TextTable(["suite", "case", "shape", "type", "prompt", "tok/s", "bytes/token", "of the memory's speed", "with adapter, time"])
+      var table = TextTable([
+        "suite", "case", "shape", "type", "prompt", "tok/s", "bytes/token", "of the memory's speed",
+        "with adapter, time",
+      ])
       for row in report.results {
         table.add([
           row.suite, row.case, row.shape, row.type ?? "", row.prompt.map(String.init) ?? "",

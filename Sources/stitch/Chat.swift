@@ -22,7 +22,9 @@ struct Chat: ParsableCommand {
   @Option(help: ArgumentHelp("The system prompt.", valueName: "text"))
   var system: String?
 
-  @Option(help: ArgumentHelp("Play a script (YAML or JSON Lines) as a person would type it; any key takes over.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Play a script (YAML or JSON Lines) as a person would type it; any key takes over.", valueName: "file"))
   var script: String?
 
   @Option(help: ArgumentHelp("How fast to play it; 2 is twice as fast.", valueName: "x"))
@@ -32,7 +34,9 @@ struct Chat: ParsableCommand {
   var quitAtEnd = false
 
   @Option(
-    help: ArgumentHelp("Write what you do into a new script, with the replies as what is expected, for 'stitch replay'.", valueName: "file"))
+    help: ArgumentHelp(
+      "Write what you do into a new script, with the replies as what is expected, for 'stitch replay'.",
+      valueName: "file"))
   var recordScript: String?
 
   @Flag(help: "Chat line by line, without cursor control.")
@@ -70,7 +74,9 @@ struct Chat: ParsableCommand {
     if !(speed > 0 && speed <= 1000) { throw ValidationError("--speed must be above 0 and at most 1000, not \(speed)") }
     if script == nil && quitAtEnd { throw ValidationError("--quit-at-end needs --script") }
     if recordScript != nil && resume != nil {
-      throw ValidationError("--record-script begins with an empty conversation; leave out --resume, or replay the saved conversation itself")
+      throw ValidationError(
+        "--record-script begins with an empty conversation; leave out --resume, or replay the saved conversation itself"
+      )
     }
   }
 
@@ -106,7 +112,9 @@ struct Chat: ParsableCommand {
     options.ascii = settings.ascii
     options.mouse = settings.mouse
     options.theme = settings.color ? settings.theme : .mono
-    options.recordedScript = try recordScript.map { path throws(RecordedScriptFile.Failure) in try RecordedScriptFile(path) }
+    options.recordedScript = try recordScript.map { path throws(RecordedScriptFile.Failure) in
+      try RecordedScriptFile(path)
+    }
     options.recordedAdapter = settings.adapter
     defer { options.recordedScript?.close() }
     options.script = script.map { ScriptPlayback($0, speed: speed, quitsAtEnd: quitAtEnd) }
@@ -159,7 +167,9 @@ struct Chat: ParsableCommand {
   /// Where what libraries print goes while the screen is ours; nowhere if the directory cannot be made.
   private static func logFile() -> URL? {
     let directory = UserDirectories.state
-    do { try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true) } catch { return nil }
+    do { try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true) } catch {
+      return nil
+    }
     return directory.appendingPathComponent("chat.log")
   }
 }

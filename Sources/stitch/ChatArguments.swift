@@ -13,10 +13,14 @@ struct ChatSamplingArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Choose among the k most likely tokens; 0, the default, is all.", valueName: "k"))
   var topK: Int?
 
-  @Option(help: ArgumentHelp("Choose among the most likely tokens that have this probability together (default: 1).", valueName: "p"))
+  @Option(
+    help: ArgumentHelp(
+      "Choose among the most likely tokens that have this probability together (default: 1).", valueName: "p"))
   var topP: Double?
 
-  @Option(help: ArgumentHelp("Leave out tokens less likely than this fraction of the most likely one (default: 0).", valueName: "p"))
+  @Option(
+    help: ArgumentHelp(
+      "Leave out tokens less likely than this fraction of the most likely one (default: 0).", valueName: "p"))
   var minP: Double?
 
   @Option(help: ArgumentHelp("Above 1, the default, discourages tokens that are already there.", valueName: "r"))

@@ -38,12 +38,16 @@ struct ChatSettings: Equatable {
     guard FileManager.default.fileExists(atPath: url.path) else { return }
     let file = try MappedFile(url)
     guard file.count <= Self.largestFile, let text = String(validating: file.bytes.data, as: UTF8.self) else {
-      throw CommandError.malformed(url.path, expected: "it is not a configuration file; see 'stitch chat --print-config'")
+      throw CommandError.malformed(
+        url.path, expected: "it is not a configuration file; see 'stitch chat --print-config'")
     }
     guard let root = try YAMLDocument.read(text, file: url.path) else { return }
     let sampling = SamplingSetting.Name.allCases.map(\.rawValue)
     let known =
-      ["family", "adapter", "stitch", "auto", "system", "ascii", "mouse", "color", "theme", "save", "keep_transcript", "training_steps", "cache", "editor"]
+      [
+        "family", "adapter", "stitch", "auto", "system", "ascii", "mouse", "color", "theme", "save", "keep_transcript",
+        "training_steps", "cache", "editor",
+      ]
     let fields = try FieldReader(root, known: known + sampling, kind: "setting")
     let folder = url.deletingLastPathComponent()
     if let path = try fields.text("family") { family = resolvePath(path, in: folder) }
@@ -104,9 +108,13 @@ struct ChatSettings: Equatable {
     ]
     var lines = [
       "# Settings of `stitch chat`; this is \(Self.configurationFile.path.doubleQuoted). The command line overrules them.\n",
-      line("family", text(family), "The family; without it $STITCH_FAMILY, weights/tiny, or the one installed.", example: "~/families/mine"),
+      line(
+        "family", text(family), "The family; without it $STITCH_FAMILY, weights/tiny, or the one installed.",
+        example: "~/families/mine"),
       line("adapter", text(adapter), "own, latest, none, or the beginning of a snapshot's hash.", example: "own"),
-      line("stitch", text(stitch), "The size to begin with: a stop's name or number, or auto to let the speed decide.", example: "large"),
+      line(
+        "stitch", text(stitch), "The size to begin with: a stop's name or number, or auto to let the speed decide.",
+        example: "large"),
       line("auto", String(format: "%g", autoTarget), "Tokens a second that auto holds."),
     ]
     for name in SamplingSetting.Name.allCases where name != .overflow {

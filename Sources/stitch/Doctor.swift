@@ -30,10 +30,14 @@ struct Doctor: ParsableCommand {
     }
     var findings = [DoctorJob.Finding(.good, "terminal", "\(abilities.name), \(abilities.width)×\(abilities.height)")]
     if !abilities.isKnown {
-      findings.append(.init(.bad, "terminal", "ncurses does not know TERM=\(abilities.name): set TERM to a known one, such as xterm-256color"))
+      findings.append(
+        .init(
+          .bad, "terminal",
+          "ncurses does not know TERM=\(abilities.name): set TERM to a known one, such as xterm-256color"))
     }
     if !abilities.isUTF8 {
-      findings.append(.init(.note, "terminal", "the locale is not UTF-8: set LC_ALL=C.UTF-8, or use `stitch chat --ascii`"))
+      findings.append(
+        .init(.note, "terminal", "the locale is not UTF-8: set LC_ALL=C.UTF-8, or use `stitch chat --ascii`"))
     }
     if abilities.isKnown && abilities.colors < 8 {
       findings.append(.init(.note, "terminal", "no colours; everything is told by attributes and words too"))

@@ -16,7 +16,8 @@ struct Export: ParsableCommand {
   @OptionGroup var family: FamilyOptions
   @Option(help: "What to write: hf, gguf or peft.") var format: String = "hf"
   @Option(help: "The directory or file to write; it must not exist.") var output: String
-  @Option(help: "How to store weights: f32, f16, bf16, q8_0 or q4_0 (default: as they are, f32 where an adapter is merged).")
+  @Option(
+    help: "How to store weights: f32, f16, bf16, q8_0 or q4_0 (default: as they are, f32 where an adapter is merged).")
   var quantize: String?
 
   func run() throws {

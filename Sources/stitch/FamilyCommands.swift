@@ -27,11 +27,13 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
     @Option(help: "How the stitching layers begin: least-squares or random.") var initialization = "least-squares"
     @Option(help: "Steps of the fit by loss after that.") var fitSteps = 0
-    @Option(help: "Steps of a joint phase that trains anchors and stitching layers together on text.") var jointSteps = 0
+    @Option(help: "Steps of a joint phase that trains anchors and stitching layers together on text.") var jointSteps =
+      0
     @Option(help: "Tokens of a step of the joint phase, about.") var jointTokensPerStep = 4096
     @Option(help: "Highest learning rate of the joint phase.") var jointLearningRate: Float = 1e-3
     @Option(parsing: .upToNextOption, help: "Text of the joint phase.") var jointData: [String] = []
-    @Option(help: "How to store base weights: f32, f16, bf16, q8_0 or q4_0 (default: as they are).") var quantize: String?
+    @Option(help: "How to store base weights: f32, f16, bf16, q8_0 or q4_0 (default: as they are).") var quantize:
+      String?
     @Option(help: "Tokens of calibration, at most.") var calibrationTokens = 200_000
     @Option(help: "Seed of the fit by loss, and of random stitching layers.") var seed: UInt64 = 1
     @Option(help: "Threads.") var threads = 2
@@ -48,13 +50,16 @@ struct FamilyCommand: ParsableCommand {
       if jointSteps > 0 && jointData.isEmpty { throw ValidationError("--joint-steps needs text: give --joint-data") }
       try Check.threads(threads)
       try Check.positive("--joint-learning-rate", Double(jointLearningRate))
-      guard ridge >= 0, ridge.isFinite else { throw ValidationError("--ridge must be 0 or a positive number, not \(ridge)") }
+      guard ridge >= 0, ridge.isFinite else {
+        throw ValidationError("--ridge must be 0 or a positive number, not \(ridge)")
+      }
     }
 
     func run() throws {
       guard let kind = ChatTemplate.Kind(rawValue: template) else {
         throw ValidationError(
-          "there is no template “\(template)”; choose one of \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
+          "there is no template “\(template)”; choose one of \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", "))"
+        )
       }
       let url = URL(fileURLWithPath: output)
       var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: kind.rawValue)
@@ -85,7 +90,8 @@ struct FamilyCommand: ParsableCommand {
           case .training(let step, let total, let loss):
             meter.update(
               step: step, of: total, loss: loss, heldOutLoss: nil,
-              tokensPerSecond: Double(step * (jointSteps > 0 ? jointTokensPerStep : 1024)) / max(1e-3, Date().timeIntervalSince(start)))
+              tokensPerSecond: Double(step * (jointSteps > 0 ? jointTokensPerStep : 1024))
+                / max(1e-3, Date().timeIntervalSince(start)))
           }
         })
       meter.note("wrote \(output): \(family.stitches.count) stitches")
@@ -136,7 +142,9 @@ struct FamilyCommand: ParsableCommand {
             name: family.description.name, identity: family.identity, quantization: family.description.quantization,
             adapter_step: adapter?.step, stitches: rows))
       }
-      var table = TextTable(["stitch", "route", "parameters", "FLOPs/token", "bytes", "importance", "exact match", "stop"])
+      var table = TextTable([
+        "stitch", "route", "parameters", "FLOPs/token", "bytes", "importance", "exact match", "stop",
+      ])
       for row in rows {
         table.add([
           row.id, row.route, Quantity.short(row.parameters), Quantity.short(row.flops_per_token),

@@ -11,7 +11,9 @@ struct FamilyOptions: ParsableArguments {
   var family: String?
 
   @Option(
-    help: ArgumentHelp("The stitch to use, such as small or small-large@3; see 'stitch family show' (default: the best stop).", valueName: "id"))
+    help: ArgumentHelp(
+      "The stitch to use, such as small or small-large@3; see 'stitch family show' (default: the best stop).",
+      valueName: "id"))
   var stitch: String?
 
   @Option(

@@ -21,7 +21,8 @@ extension Frontier {
       stitches.map { .init(cost: Double($0.flopsPerToken), quality: hasExactMatch ? quality($0) : -$0.loss) })
     return Chart(
       title: title, x: Axis("FLOPs per token", scale: .log10),
-      y: Axis(hasExactMatch ? "exact match, % of \(questions) questions in \(data)" : "loss, nats per token of \(data)"),
+      y: Axis(
+        hasExactMatch ? "exact match, % of \(questions) questions in \(data)" : "loss, nats per token of \(data)"),
       series: [
         Series("not dominated", best.map { point(stitches[$0]) }, marker: .none, line: .staircase, colour: 2),
         Series(

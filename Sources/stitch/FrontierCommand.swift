@@ -29,25 +29,33 @@ struct FrontierCommand: ParsableCommand {
   @Flag(help: "Measure again only the speeds in the family's frontier.json; takes no --data.") var speeds = false
   @Flag(help: "Write frontier.json into the family.") var write = false
   @Flag(help: "Choose the slider's stops by what was measured; implies --write.") var chooseStops = false
-  @Option(help: "What --choose-stops chooses from: picked (the family's stops, as adaptation picked them) or all stitches.")
+  @Option(
+    help: "What --choose-stops chooses from: picked (the family's stops, as adaptation picked them) or all stitches.")
   var stops: Candidates = .picked
-  @Option(help: "How many stops to have if that many are no worse than the cheaper one beside them (default: 12 with --stops all).")
+  @Option(
+    help:
+      "How many stops to have if that many are no worse than the cheaper one beside them (default: 12 with --stops all)."
+  )
   var minimumStops: Int?
   @Option(help: "The p value below which a stop is worse than a cheaper one (default: 0.05).") var level: Double?
-  @Flag(help: "One JSON document on standard output; `right` has a 1 for each question that was right.") var json = false
+  @Flag(help: "One JSON document on standard output; `right` has a 1 for each question that was right.") var json =
+    false
   @Flag(help: "Print exact match by kind of question too.") var byKind = false
   @Option(help: "Draw quality against cost into this file.") var svg: String?
-  @Option(help: "Write every answer to this file (JSON Lines): question, kind, stitch, reply, right, loss.") var answers: String?
+  @Option(help: "Write every answer to this file (JSON Lines): question, kind, stitch, reply, right, loss.")
+  var answers: String?
   @Option(help: "Threads.") var threads = 2
 
   func validate() throws {
     try Check.threads(threads)
     if speeds {
       if data != nil || onlyStops || lossOnly || chooseStops || svg != nil || answers != nil || questions != nil {
-        throw ValidationError("--speeds measures nothing else; give it only --family, --write, --threads, --json and --by-kind")
+        throw ValidationError(
+          "--speeds measures nothing else; give it only --family, --write, --threads, --json and --by-kind")
       }
     } else if data == nil {
-      throw ValidationError("--data is missing: questions with known answers (or --speeds, to measure only speeds again)")
+      throw ValidationError(
+        "--data is missing: questions with known answers (or --speeds, to measure only speeds again)")
     }
     if let questions { try Check.range("--questions", questions, 1...Int.max) }
     if let minimumStops { try Check.range("--minimum-stops", minimumStops, 1...Int.max) }
@@ -55,8 +63,12 @@ struct FrontierCommand: ParsableCommand {
     if !chooseStops && (stops == .all || minimumStops != nil || level != nil) {
       throw ValidationError("--stops, --minimum-stops and --level say how to choose; give --choose-stops too")
     }
-    if onlyStops && stops == .all { throw ValidationError("--stops all needs all stitches measured; leave out --only-stops") }
-    if lossOnly && chooseStops { throw ValidationError("--choose-stops needs right and wrong answers; leave out --loss-only") }
+    if onlyStops && stops == .all {
+      throw ValidationError("--stops all needs all stitches measured; leave out --only-stops")
+    }
+    if lossOnly && chooseStops {
+      throw ValidationError("--choose-stops needs right and wrong answers; leave out --loss-only")
+    }
   }
 
   func run() throws {
@@ -91,13 +103,20 @@ struct FrontierCommand: ParsableCommand {
     var frontier = try job.run(
       progress: { meter.note("\($0.id): \(Self.quality($0))loss \(ProgressMeter.fixed($0.loss, 4))") },
       answered: { answer in if answers != nil { answerLines += try encoder.encode(answer) + Data("\n".utf8) } })
-    if chooseStops, let stops = frontier.worthwhileStops(amongAll: stops == .all, minimum: minimumStops ?? (stops == .all ? 12 : 1), level: level ?? 0.05) {
+    if chooseStops,
+      let stops = frontier.worthwhileStops(
+        amongAll: stops == .all, minimum: minimumStops ?? (stops == .all ? 12 : 1), level: level ?? 0.05)
+    {
       frontier = frontier.marked(stops: stops)
       try text.family.writeStops(stops)
     }
     if write || chooseStops { try frontier.write(to: text.family) }
     if let answers { try AtomicFile.write(answerLines, to: URL(fileURLWithPath: answers)) }
-    if let svg { try AtomicFile.write(Data(frontier.chart(title: "\(text.family.description.name): quality by cost").svg.utf8), to: URL(fileURLWithPath: svg)) }
+    if let svg {
+      try AtomicFile.write(
+        Data(frontier.chart(title: "\(text.family.description.name): quality by cost").svg.utf8),
+        to: URL(fileURLWithPath: svg))
+    }
     try report(frontier)
   }
 
@@ -121,14 +140,16 @@ struct FrontierCommand: ParsableCommand {
 
   private static func table(_ frontier: Frontier) -> String {
     var table = TextTable([
-      "stitch", "route", "parameters", "FLOPs/token", "bytes/token", "memory", "tok/s", "loss", "perplexity", "exact match",
+      "stitch", "route", "parameters", "FLOPs/token", "bytes/token", "memory", "tok/s", "loss", "perplexity",
+      "exact match",
       "stop", "against the cheaper stop",
     ])
     for row in frontier.stitches {
       table.add([
         row.id, row.route, Quantity.short(row.parameters), Quantity.short(row.flopsPerToken),
         Quantity.short(row.weightBytesPerToken ?? 0), Quantity.short(row.memoryBytes ?? 0),
-        String(Int(row.tokensPerSecond)), ProgressMeter.fixed(row.loss, 4), row.perplexity.map { ProgressMeter.fixed($0, 3) } ?? "",
+        String(Int(row.tokensPerSecond)), ProgressMeter.fixed(row.loss, 4),
+        row.perplexity.map { ProgressMeter.fixed($0, 3) } ?? "",
         row.exactMatch.map { ProgressMeter.fixed(100 * $0, 1) + " %" } ?? "", row.isStop ? "●" : "",
         row.againstCheaperStop.map(comparison) ?? "",
       ])
@@ -146,7 +167,9 @@ struct FrontierCommand: ParsableCommand {
   private static func kindTable(_ frontier: Frontier) -> String {
     var table = TextTable(["kind", "questions"] + frontier.stitches.map(\.id))
     for (kind, count) in (frontier.kinds ?? [:]).sorted(by: { $0.key < $1.key }) {
-      table.add([kind, String(count)] + frontier.stitches.map { $0.byKind[kind].map { ProgressMeter.fixed(100 * $0, 0) + " %" } ?? "" })
+      table.add(
+        [kind, String(count)]
+          + frontier.stitches.map { $0.byKind[kind].map { ProgressMeter.fixed(100 * $0, 0) + " %" } ?? "" })
     }
     return table.text
   }

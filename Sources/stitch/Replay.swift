@@ -21,11 +21,15 @@ struct Replay: ParsableCommand {
   @Option(help: ArgumentHelp("Where a script names no seed.", valueName: "n")) var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Threads to compute with; results do not depend on it.", valueName: "n")) var threads: Int?
   @Option(help: ArgumentHelp("Only scripts whose path contains this.", valueName: "text")) var filter: String?
-  @Option(name: .customLong("repeat"), help: ArgumentHelp("Run each so often, and check that the tokens are the same.", valueName: "n"))
+  @Option(
+    name: .customLong("repeat"),
+    help: ArgumentHelp("Run each so often, and check that the tokens are the same.", valueName: "n"))
   var times = 1
   @Flag(help: "End at the first script that does not pass.") var failFast = false
-  @Flag(help: "Write what was answered into the scripts, as what is expected, and show what changed.") var update = false
-  @Flag(help: "Compute every conversation from its beginning instead of going on from what is cached.") var noCache = false
+  @Flag(help: "Write what was answered into the scripts, as what is expected, and show what changed.") var update =
+    false
+  @Flag(help: "Compute every conversation from its beginning instead of going on from what is cached.") var noCache =
+    false
   @Flag(name: .shortAndLong, help: "Print every reply.") var verbose = false
   @Option(help: ArgumentHelp("Write a JUnit report.", valueName: "file")) var junit: String?
   @Flag(help: "Print one JSON document.") var json = false
@@ -74,7 +78,9 @@ struct Replay: ParsableCommand {
     do { script = try Script(contentsOf: file) } catch { return ReplayResult(script: file.relativePath, error: error) }
     if update && script.format == .savedConversation {
       return ReplayResult(
-        script: script.file, error: CommandError.malformed(file.relativePath, expected: "a saved conversation says what was said; --update changes scripts only"))
+        script: script.file,
+        error: CommandError.malformed(
+          file.relativePath, expected: "a saved conversation says what was said; --update changes scripts only"))
     }
     let first = try run(script)
     if update && first.error == nil { try write(first, of: script, to: file) }
@@ -105,12 +111,15 @@ struct Replay: ParsableCommand {
     chat.stitch = family.stitch
     chat.sampling.seed = seed
     let threads = options.threads
-    let instructions = InferenceKernels.best.name + (options.cacheType == .f32 ? "" : ", \(options.cacheType.rawValue) cache")
+    let instructions =
+      InferenceKernels.best.name + (options.cacheType == .f32 ? "" : ", \(options.cacheType.rawValue) cache")
     var replayer = Replayer(script, backend: backend, options: chat)
     return replayer.run { summary in
       ReplayResult.Ground(
-        family: summary.name, identity: backend.identity ?? "", adapterStep: summary.adapterStep, adapterHash: summary.adapterHash,
-        threads: threads, instructionSet: instructions, seed: script.seed ?? seed, version: Stitch.configuration.version)
+        family: summary.name, identity: backend.identity ?? "", adapterStep: summary.adapterStep,
+        adapterHash: summary.adapterHash,
+        threads: threads, instructionSet: instructions, seed: script.seed ?? seed, version: Stitch.configuration.version
+      )
     }
   }
 
@@ -124,7 +133,8 @@ struct Replay: ParsableCommand {
     // The file may be spelt in a way that this did not see through: what it does must stay what it was.
     let again = try? Script(update.text, file: script.file, folder: file.deletingLastPathComponent())
     guard again?.steps.map(\.action) == script.steps.map(\.action) else {
-      return Console.complain("\(file.relativePath): not updated: its spelling leaves no room for it; write each step on lines of its own")
+      return Console.complain(
+        "\(file.relativePath): not updated: its spelling leaves no room for it; write each step on lines of its own")
     }
     Console.log(Console.harmless(([file.relativePath] + update.differences).joined(separator: "\n")) + "\n")
     try AtomicFile.write(Data(update.text.utf8), to: file)

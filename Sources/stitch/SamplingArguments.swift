@@ -12,7 +12,8 @@ struct SamplingArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Choose among the k most likely tokens; 0 is all.", valueName: "k"))
   var topK = 0
 
-  @Option(help: ArgumentHelp("Choose among the most likely tokens that have this probability together.", valueName: "p"))
+  @Option(
+    help: ArgumentHelp("Choose among the most likely tokens that have this probability together.", valueName: "p"))
   var topP = 1.0
 
   @Option(help: ArgumentHelp("Leave out tokens less likely than this fraction of the most likely one.", valueName: "p"))

@@ -28,7 +28,8 @@ struct Score: ParsableCommand {
       throw CommandError.malformed(file, expected: "there is nothing to score; name a file with some text")
     }
     let session = InferenceSession(
-      network: model.network, contextLength: min(4096, model.network.contextLength, tokens.count), cacheType: source.cacheType,
+      network: model.network, contextLength: min(4096, model.network.contextLength, tokens.count),
+      cacheType: source.cacheType,
       pool: source.pool)
     let values = try Scorer.negativeLogLikelihoods(of: tokens, session: session)
     let mean = values.reduce(0, +) / Double(values.count)

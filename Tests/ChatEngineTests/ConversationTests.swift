@@ -20,7 +20,8 @@ final class ConversationFixture: Sendable {
   static let family = FamilyReference(name: "tiny", identity: "abc", directory: "/families/tiny")
 
   func recorder() -> ConversationRecorder {
-    ConversationRecorder(store: store, program: "stitch test") { [self] event in reported.withLock { $0.append(event) } }
+    ConversationRecorder(store: store, program: "stitch test") { [self] event in reported.withLock { $0.append(event) }
+    }
   }
 
   var events: [RecorderEvent] { reported.withLock { $0 } }
@@ -159,7 +160,8 @@ final class ConversationFixture: Sendable {
         Issue.record("no reply at \(end)")
         return
       }
-      #expect(reply.text == "one" && reply.end == nil && saved.problems.isEmpty && saved.items.count == whole.items.count)
+      #expect(
+        reply.text == "one" && reply.end == nil && saved.problems.isEmpty && saved.items.count == whole.items.count)
     }
     // Going on after it leaves no damage behind.
     let recorder = fixture.recorder()
@@ -172,8 +174,12 @@ final class ConversationFixture: Sendable {
 
   @Test func aDamagedLineIsSaidAndSkipped() throws {
     let id = try fixture.save([.user("a")])
-    try fixture.append("{\"type\":\"user\"}\nnonsense\n\u{0}\u{1B}\n{\"type\":\"later\"}\n{\"type\":\"text\",\"text\":\"lost?\"}\n", to: id)
-    try fixture.append("{\"type\":\"drop\",\"keep\":-1}\n{\"type\":\"end\",\"finish\":\"odd\"}\n{\"type\":\"user\",\"text\":\"b\"}\n", to: id)
+    try fixture.append(
+      "{\"type\":\"user\"}\nnonsense\n\u{0}\u{1B}\n{\"type\":\"later\"}\n{\"type\":\"text\",\"text\":\"lost?\"}\n",
+      to: id)
+    try fixture.append(
+      "{\"type\":\"drop\",\"keep\":-1}\n{\"type\":\"end\",\"finish\":\"odd\"}\n{\"type\":\"user\",\"text\":\"b\"}\n",
+      to: id)
     let saved = try fixture.store.read(id)
     let file = fixture.store.file(id).path
     #expect(saved.problems.count == 6)
@@ -243,7 +249,9 @@ final class ConversationFixture: Sendable {
     recorder.record([.user("nobody began")])
     #expect(!FileManager.default.fileExists(atPath: fixture.store.directory.path))
     #expect(try fixture.store.ids() == [])
-    #expect(throws: ConversationError.noneYet(directory: fixture.store.directory.path)) { try fixture.store.find("2026") }
+    #expect(throws: ConversationError.noneYet(directory: fixture.store.directory.path)) {
+      try fixture.store.find("2026")
+    }
   }
 
   @Test func findsByTheBeginningOfAnID() throws {
@@ -258,7 +266,9 @@ final class ConversationFixture: Sendable {
     // Names that lead elsewhere.
     let outside = fixture.root.appendingPathComponent("20200101-000000-aaaa.jsonl")
     try FileManager.default.copyItem(at: fixture.store.file(ids[0]), to: outside)
-    for name in ["", "../20200101-000000-aaaa", "..", "/", "2026\n", "20200101-000000-aaaa/../x", "\u{1B}[2J", "٢٠٢٦", "2026*"] {
+    for name in [
+      "", "../20200101-000000-aaaa", "..", "/", "2026\n", "20200101-000000-aaaa/../x", "\u{1B}[2J", "٢٠٢٦", "2026*",
+    ] {
       #expect(throws: ConversationError.notAnID(name)) { try fixture.store.find(name) }
       #expect("\(ConversationError.notAnID(name))".unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F })
     }
@@ -308,7 +318,9 @@ final class ConversationFixture: Sendable {
     second.attach(nil)
     try fixture.store.delete(id)
     #expect(try fixture.store.ids().count == 1)
-    #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.store.directory.path).contains { $0.hasPrefix(id) } == false)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: fixture.store.directory.path).contains { $0.hasPrefix(id) }
+        == false)
   }
 
   @Test func deletingAsksForTheWholeID() throws {
@@ -353,7 +365,10 @@ final class ConversationFixture: Sendable {
     let second = try fixture.save([.user("hello"), .title("Paris, a title")])
     let library = ConversationLibrary(store: fixture.store)
     #expect(Set(try library.find("").conversations.map(\.id)) == [first, second])
-    #expect(try library.find("france").conversations.map(\.matches) == [[.init(turn: 1, role: .user, line: "What is the capital of FRANCE?")]])
+    #expect(
+      try library.find("france").conversations.map(\.matches) == [
+        [.init(turn: 1, role: .user, line: "What is the capital of FRANCE?")]
+      ])
     let paris = try library.find("paris").conversations
     #expect(Set(paris.map(\.id)) == [first, second])
     #expect(paris.first { $0.id == first }?.matches == [.init(turn: 2, role: .assistant, line: "Paris.")])

@@ -21,8 +21,10 @@ import Testing
 
   @Test func seedTasks() throws {
     let file = try read(
-      #"{"id": "seed_task_0", "instruction": "Sort.", "instances": [{"input": "b a", "output": "a b"}, {"input": "", "output": ""}, {"input": "d c", "output": "c d"}]}"#)
-    #expect(file.conversations == [[.user("Sort.\n\nb a"), .assistant("a b")], [.user("Sort.\n\nd c"), .assistant("c d")]])
+      #"{"id": "seed_task_0", "instruction": "Sort.", "instances": [{"input": "b a", "output": "a b"}, {"input": "", "output": ""}, {"input": "d c", "output": "c d"}]}"#
+    )
+    #expect(
+      file.conversations == [[.user("Sort.\n\nb a"), .assistant("a b")], [.user("Sort.\n\nd c"), .assistant("c d")]])
   }
 
   @Test func messagesAndShareGPT() throws {
@@ -58,7 +60,8 @@ import Testing
     #expect(file.records.count == 1)
     #expect(
       file.skipped.map(\.description) == [
-        "line 2: no turn of the assistant to learn from", "line 4: not valid JSON", "line 5: “instruction” without “output”",
+        "line 2: no turn of the assistant to learn from", "line 4: not valid JSON",
+        "line 5: “instruction” without “output”",
         "line 6: a turn has the unknown role “robot”",
         "line 7: none of the fields messages, conversations, instruction or text is there",
       ])

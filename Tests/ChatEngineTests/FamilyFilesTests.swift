@@ -25,7 +25,9 @@ import Testing
       Issue.record("found a family where there is none")
     } catch {
       let message = "\(error)"
-      for part in ["$STITCH_FAMILY", "here/weights/tiny", "app/bin/weights/tiny", "app/share/stitch/weights/tiny", "--family"] {
+      for part in [
+        "$STITCH_FAMILY", "here/weights/tiny", "app/bin/weights/tiny", "app/share/stitch/weights/tiny", "--family",
+      ] {
         #expect(message.contains(part))
       }
       #expect(!message.contains("\n"))
@@ -40,7 +42,9 @@ import Testing
     #expect(try locator(executable: installed).locate().path == here)
     let named = try place("named")
     #expect(try locator(["STITCH_FAMILY": named], executable: installed).locate().path == named)
-    #expect(try locator(["STITCH_FAMILY": "/no/such"], executable: installed).locate("../named").standardizedFileURL.path == named)
+    #expect(
+      try locator(["STITCH_FAMILY": "/no/such"], executable: installed).locate("../named").standardizedFileURL.path
+        == named)
     #expect(throws: EngineError.notAFamily(path: "/no/such", cause: "there is no such directory")) {
       try locator(["STITCH_FAMILY": "/no/such"], executable: installed).locate()
     }
@@ -52,7 +56,10 @@ import Testing
     let file = fixture.family.appendingPathComponent("family.json")
     let json = try String(contentsOf: file, encoding: .utf8)
     try Data(json.replacingOccurrences(of: "\"tiny\"", with: "\"chatml\"").utf8).write(to: file)
-    #expect(throws: EngineError.unknownTemplate(name: "chatml", family: fixture.family.path, known: ["alpaca", "llama2", "tiny"])) {
+    #expect(
+      throws: EngineError.unknownTemplate(
+        name: "chatml", family: fixture.family.path, known: ["alpaca", "llama2", "tiny"])
+    ) {
       try TextFamily(fixture.family)
     }
     try Data(json.utf8).write(to: file)

@@ -12,7 +12,9 @@ import Testing
     return try QuestionFile(fixture.file("questions.jsonl", lines.joined(separator: "\n"))).questions
   }
 
-  private func job(_ fixture: EngineFixture, _ questions: [QuestionFile.Question], threads: Int = 2) throws -> FrontierJob {
+  private func job(
+    _ fixture: EngineFixture, _ questions: [QuestionFile.Question], threads: Int = 2
+  ) throws -> FrontierJob {
     var job = FrontierJob(
       family: try TextFamily(fixture.family), questions: questions, data: "q.jsonl", threads: threads, stopsOnly: false)
     job.speedSeconds = 0
@@ -35,7 +37,10 @@ import Testing
       #expect(row.memoryBytes == row.weightBytes + row.cacheBytesPerToken!)
       // Anchors of the fixture have tied embeddings: all that is used is read, the embedding as head.
       let tied = try family.stitch(row.id).route.join == nil
-      if tied { #expect(row.weightBytesPerToken == row.weightBytes + network.embedding.elementType.size * network.embedding.columns) }
+      if tied {
+        #expect(
+          row.weightBytesPerToken == row.weightBytes + network.embedding.elementType.size * network.embedding.columns)
+      }
       #expect(answers.filter { $0.stitch == row.id }.map(\.question) == Array(0..<12))
     }
     // 128 positions of 2 blocks with 2 heads of 8 keys and as many values, kept 16 wide.
@@ -50,7 +55,8 @@ import Testing
     // What the largest says is right by definition.
     var said: [Int: String] = [:]
     var questions = try questions(fixture)
-    _ = try job(fixture, questions).run(progress: { _ in }, answered: { if $0.stitch == "large" { said[$0.question] = $0.reply } })
+    _ = try job(fixture, questions).run(
+      progress: { _ in }, answered: { if $0.stitch == "large" { said[$0.question] = $0.reply } })
     for index in questions.indices where index % 3 != 0 { questions[index].answer = said[index]! }
     let frontier = try job(fixture, questions, threads: 1).run(progress: { _ in })
     let large = try #require(frontier.stitches.last)
@@ -59,7 +65,9 @@ import Testing
     #expect(large.exactMatch == Double(right.count { $0 }) / 12)
     #expect(large.byKind["odd"]! * 6 + large.byKind["even"]! * 6 == (large.exactMatch! * 12).rounded())
     let comparison = try #require(large.againstCheaperStop)
-    #expect(comparison.gained - comparison.lost == Int(((large.exactMatch! - frontier.stitches[3].exactMatch!) * 12).rounded()))
+    #expect(
+      comparison.gained - comparison.lost
+        == Int(((large.exactMatch! - frontier.stitches[3].exactMatch!) * 12).rounded()))
     // Only the dearest dominates anything: a strip of 0.05.
     if frontier.stitches.dropLast().allSatisfy({ $0.exactMatch == 0 }) {
       #expect(abs(frontier.hypervolume! - 0.05 * large.exactMatch!) < 1e-9)
@@ -97,14 +105,17 @@ import Testing
   @Test func resultsDoNotDependOnThreads() throws {
     let fixture = try EngineFixture()
     func quality(_ threads: Int) throws -> [[String]] {
-      try job(fixture, questions(fixture), threads: threads).run(progress: { _ in }).stitches.map { ["\($0.loss)", $0.right!] }
+      try job(fixture, questions(fixture), threads: threads).run(progress: { _ in }).stitches.map {
+        ["\($0.loss)", $0.right!]
+      }
     }
     #expect(try quality(1) == quality(3))
   }
 
   @Test func withoutCheckableAnswersThereIsOnlyLoss() throws {
     let fixture = try EngineFixture()
-    let alpaca = try QuestionFile(fixture.file("alpaca.json", #"[{"instruction":"Say hello","input":"","output":"hello"}]"#))
+    let alpaca = try QuestionFile(
+      fixture.file("alpaca.json", #"[{"instruction":"Say hello","input":"","output":"hello"}]"#))
     #expect(alpaca.questions.map(\.isCheckable) == [false] && alpaca.questions[0].answer == "hello")
     var same = alpaca.questions
     same[0].isCheckable = true

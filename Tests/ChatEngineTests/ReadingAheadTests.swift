@@ -8,7 +8,9 @@ import Tokenizer
 @Suite struct ReadingAheadTests {
   private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "weights/tiny")
-  private static var isThere: Bool { FileManager.default.fileExists(atPath: directory.appending(path: "family.json").path) }
+  private static var isThere: Bool {
+    FileManager.default.fileExists(atPath: directory.appending(path: "family.json").path)
+  }
 
   private struct Line: Decodable {
     var messages: [Message]
@@ -20,7 +22,8 @@ import Tokenizer
 
   /// Questions of the family's own conversations.
   private static func questions(_ count: Int) throws -> [String] {
-    let lines = try String(contentsOf: directory.appending(path: "rehearsal.jsonl"), encoding: .utf8).split(separator: "\n")
+    let lines = try String(contentsOf: directory.appending(path: "rehearsal.jsonl"), encoding: .utf8).split(
+      separator: "\n")
     return try lines.prefix(count).map { line in
       let messages = try JSONDecoder().decode(Line.self, from: Data(line.utf8)).messages
       return try #require(messages.last { $0.role == "user" }).content
@@ -37,7 +40,10 @@ import Tokenizer
       let adapter = try text.family.ownAdapter()
       sessions = Dictionary(
         uniqueKeysWithValues: text.family.stops.map {
-          ($0.id, InferenceSession(network: text.family.network($0.route, adapter: adapter), pool: ComputePool(threads: 1)))
+          (
+            $0.id,
+            InferenceSession(network: text.family.network($0.route, adapter: adapter), pool: ComputePool(threads: 1))
+          )
         })
     }
 
@@ -45,10 +51,12 @@ import Tokenizer
       let session = try #require(sessions[stitch])
       session.truncate(to: 0)
       let prompt = try text.template.encode(
-        messages.map { .init(role: .init(rawValue: $0.role.rawValue)!, content: $0.content) }, tokenizer: text.tokenizer)
+        messages.map { .init(role: .init(rawValue: $0.role.rawValue)!, content: $0.content) }, tokenizer: text.tokenizer
+      )
       let result = try session.generate(
         prompt: prompt,
-        options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: options.sampling)
+        options: GenerationOptions(
+          maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: options.sampling)
       ) { _ in .goOn }
       return try text.tokenizer.decode(result.tokens)
     }
@@ -79,7 +87,8 @@ import Tokenizer
       let stamp = try #require(reply.stamp, "\(reply.failure ?? "no reply")")
       #expect(stamp.droppedMessages == 0)
       #expect(
-        reply.text == (try plain.reply(conversation, stitch: stops[stop], options: options)), "\(stops[stop]): \(question)")
+        reply.text == (try plain.reply(conversation, stitch: stops[stop], options: options)),
+        "\(stops[stop]): \(question)")
       asked[stops[stop], default: 0] += 1
       promptTokens += stamp.contextTokens - stamp.tokens
       readTokens += stamp.readTokens

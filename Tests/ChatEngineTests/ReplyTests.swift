@@ -42,7 +42,9 @@ import Tokenizer
   @Test(arguments: RandomFamily.stitchIDs) func streamedReplyIsTheDirectOne(stitch: String) async throws {
     let fixture = try EngineFixture()
     let text = try TextFamily(fixture.family)
-    let messages: [ChatMessage] = [.system("be kind"), .user("hello"), .assistant("hello there"), .user("who are you?")]
+    let messages: [ChatMessage] = [
+      .system("be kind"), .user("hello"), .assistant("hello there"), .user("who are you?"),
+    ]
     let backend = fixture.backend()
     let options = options(40)
     // What went before in the session must not show.

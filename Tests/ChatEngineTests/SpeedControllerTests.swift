@@ -30,7 +30,9 @@ private struct SimulatedMachine {
   }
 
   /// As the weights have it, and how far a real machine is off.
-  private static let real = bytes.indices.map { 8000 / Double(bytes[$0]) * [1, 0.93, 1.08, 1, 0.9, 1.05, 1, 0.94, 1.06][$0] }
+  private static let real = bytes.indices.map {
+    8000 / Double(bytes[$0]) * [1, 0.93, 1.08, 1, 0.9, 1.05, 1, 0.94, 1.06][$0]
+  }
 
   /// One reply.
   private func step(

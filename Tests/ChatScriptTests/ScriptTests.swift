@@ -43,7 +43,10 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
       """)
     #expect(script.family == "/weights/tiny" && script.adapter == "own" && script.seed == 7 && script.stitch == "large")
     #expect(script.system == "Be brief.")
-    #expect(try script.settings == [SamplingSetting(name: "temperature", value: "0.7"), SamplingSetting(name: "top_p", value: "off")])
+    #expect(
+      try script.settings == [
+        SamplingSetting(name: "temperature", value: "0.7"), SamplingSetting(name: "top_p", value: "off"),
+      ])
     let seed = try SamplingSetting(name: "seed", value: "3")
     #expect(
       script.steps.map(\.action) == [
@@ -88,7 +91,8 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
   @Test func aListAloneAndAByteOrderMark() throws {
     #expect(try read("\u{FEFF}- user: a\r\n- regen\r\n").steps.map(\.action) == [.user("a"), .regenerate])
     // Texts are what stands there, whatever YAML makes of them elsewhere.
-    #expect(try read("- user: no\n- user: 1e3\n- user: '~'").steps.map(\.action) == [.user("no"), .user("1e3"), .user("~")])
+    #expect(
+      try read("- user: no\n- user: 1e3\n- user: '~'").steps.map(\.action) == [.user("no"), .user("1e3"), .user("~")])
     #expect(try read("family: x\nsteps: []").steps.isEmpty)
   }
 
@@ -128,12 +132,21 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
     ("screen: 80x24\nsteps: []", "demo.yaml:1:9: fields such as “width: …” expected, not a text"),
     ("screen: {widht: 80}\nsteps: []", "demo.yaml:1:10: unknown field of screen “widht”; did you mean “width”?"),
     ("- screen: {width: 0}", "demo.yaml:1:19: width is a whole number from 1 to 500"),
-    ("- user: a\n  expect: {screen: {contain: b}}", "demo.yaml:2:21: unknown expectation of the screen “contain”; did you mean “contains”?"),
+    (
+      "- user: a\n  expect: {screen: {contain: b}}",
+      "demo.yaml:2:21: unknown expectation of the screen “contain”; did you mean “contains”?"
+    ),
     ("- user: a\n  expect: {screen: {}}", "demo.yaml:2:20: screen expects nothing"),
     ("- user: a\n  expect: {screen: {regex: '['}}", "“[” is not a regular expression"),
     ("- user: a\n  expect: {screen: \"a\\nb\"}", "has more than one line"),
-    ("- user: a\n  expect: {screen: {contains: abc, not: b}}", "demo.yaml:2:41: it can never hold: “contains” expects “abc”"),
-    ("- user: a\n  expect: {equals: abc, contains: x}", "demo.yaml:2:35: it can never hold: “equals” does not contain “x”"),
+    (
+      "- user: a\n  expect: {screen: {contains: abc, not: b}}",
+      "demo.yaml:2:41: it can never hold: “contains” expects “abc”"
+    ),
+    (
+      "- user: a\n  expect: {equals: abc, contains: x}",
+      "demo.yaml:2:35: it can never hold: “equals” does not contain “x”"
+    ),
     ("- user: a\n  expect: {equals: abc, not: b}", "demo.yaml:2:30: it can never hold: “equals” contains “b”"),
     ("- user: a\n  expect: {not: ''}", "demo.yaml:2:17: it can never hold: every text contains the empty one"),
     ("- command: clear", "demo.yaml:1:12: command is what is typed after a slash"),
@@ -170,15 +183,20 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
           expect: {screen: f}
       """)
     #expect(script.screen == ScreenSize(width: 100, height: 24))
-    #expect(script.steps.map(\.action) == [.stitch("small"), .command("/help"), .screen(ScreenSize(width: 40, height: 12))])
+    #expect(
+      script.steps.map(\.action) == [.stitch("small"), .command("/help"), .screen(ScreenSize(width: 40, height: 12))])
     #expect(script.steps.map { $0.expectation?.screen?.contains } == [["small", "Size"], ["b"], ["f"]])
     let screen = try #require(script.steps[1].expectation?.screen)
     #expect(screen.failures(lines: ["a b", "xcx", "d"]).isEmpty)
     #expect(
       screen.failures(lines: ["c", "e"]) == [
-        "expected “b” in a line of the screen", "expected a match of /d/ in a line of the screen", "“e” must not be on the screen",
+        "expected “b” in a line of the screen", "expected a match of /d/ in a line of the screen",
+        "“e” must not be on the screen",
       ])
-    #expect(try read("{\"screen\": {\"height\": 9}, \"seed\": 1}\n{\"regen\": true, \"expect\": {\"screen\": \"x\"}}", "d.jsonl").screen?.height == 9)
+    #expect(
+      try read(
+        "{\"screen\": {\"height\": 9}, \"seed\": 1}\n{\"regen\": true, \"expect\": {\"screen\": \"x\"}}", "d.jsonl"
+      ).screen?.height == 9)
   }
 
   /// What is written can be read, whatever the texts are.
@@ -187,16 +205,24 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
     var screen = ScreenExpectation()
     (screen.contains, screen.regex, screen.not) = (["c"], [#"\d+ "x""#], ["n: m"])
     var expectation = Expectation()
-    (expectation.equals, expectation.finish, expectation.stitch, expectation.screen) = (odd, .length, "small-large@3", screen)
+    (expectation.equals, expectation.finish, expectation.stitch, expectation.screen) = (
+      odd, .length, "small-large@3", screen
+    )
     var script = Script(file: "demo.yaml")
     (script.family, script.adapter, script.seed, script.stitch, script.system) = ("/a: b#c", "none", .max, "large", odd)
     script.screen = ScreenSize(width: 30, height: 9)
-    script.settings = [try SamplingSetting(name: "top_p", value: "off"), try SamplingSetting(name: "overflow", value: "ask")]
-    let actions: [Script.Action] = [
-      .user(odd), .regenerate, .stitch("1"), .set(script.settings), .system(""), .train(data: "/x y.jsonl", steps: 3), .train(data: "/z", steps: nil),
-      .waitForTraining, .compare(["small", "small-large@3"]), .command("/edit 2"), .screen(ScreenSize(width: 1, height: 2)), .pause(seconds: 1.5),
+    script.settings = [
+      try SamplingSetting(name: "top_p", value: "off"), try SamplingSetting(name: "overflow", value: "ask"),
     ]
-    let text = script.headerText + actions.map { "  - \($0.text)\n" }.joined() + "  - \(Script.Action.regenerate.text)\n    expect: \(expectation.text)\n"
+    let actions: [Script.Action] = [
+      .user(odd), .regenerate, .stitch("1"), .set(script.settings), .system(""), .train(data: "/x y.jsonl", steps: 3),
+      .train(data: "/z", steps: nil),
+      .waitForTraining, .compare(["small", "small-large@3"]), .command("/edit 2"),
+      .screen(ScreenSize(width: 1, height: 2)), .pause(seconds: 1.5),
+    ]
+    let text =
+      script.headerText + actions.map { "  - \($0.text)\n" }.joined()
+      + "  - \(Script.Action.regenerate.text)\n    expect: \(expectation.text)\n"
     let again = try read(text)
     #expect(again.steps.map(\.action) == actions + [.regenerate])
     #expect(again.steps.last?.expectation == expectation)
@@ -207,7 +233,8 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
   /// White space at the ends of a reply is not looked at, so it must not be expected either.
   @Test func whiteSpaceAtTheEnds() throws {
     let expectation = try #require(try read("- user: a\n  expect:\n    equals: |\n      b c\n").steps[0].expectation)
-    let stamp = ReplyStamp(stitch: "large", adapterStep: nil, tokens: 3, tokensPerSecond: 9, finish: .stop, contextTokens: 9)
+    let stamp = ReplyStamp(
+      stitch: "large", adapterStep: nil, tokens: 3, tokensPerSecond: 9, finish: .stop, contextTokens: 9)
     #expect(expectation.failures(text: "b c", stamp: stamp, seconds: 1).isEmpty)
     #expect(expectation.failures(text: "b  c", stamp: stamp, seconds: 1) == ["expected “b c\n”"])
   }
@@ -216,17 +243,24 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
   @Test func hostileFiles() throws {
     // Nine levels of nine aliases are a billion values; as the name of a field they would all be hashed.
     var bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
-    for level in 1..<10 { bomb += "a\(level): &a\(level) [\(Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", "))]\n" }
+    for level in 1..<10 {
+      bomb += "a\(level): &a\(level) [\(Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", "))]\n"
+    }
     bomb += "? *a9\n: x\n"
     let texts = [
       bomb, String(repeating: "[", count: 100_000), String(repeating: "{a: ", count: 100_000),
-      String(repeating: "- ", count: 100_000), "- user: \(String(repeating: "[", count: 200))\(String(repeating: "]", count: 200))",
-      "{\"user\": \(String(repeating: "[", count: 100_000))", "\0\0\0", "%YAML 9.9\n---\n- user: a", "- user: !!binary =",
-      "*a: 1", "? [a]\n: b", "? {a: b}\n: c", String(repeating: "? ", count: 50_000), "- set: *x", "\t- user: a", "&a", "!<> x",
+      String(repeating: "- ", count: 100_000),
+      "- user: \(String(repeating: "[", count: 200))\(String(repeating: "]", count: 200))",
+      "{\"user\": \(String(repeating: "[", count: 100_000))", "\0\0\0", "%YAML 9.9\n---\n- user: a",
+      "- user: !!binary =",
+      "*a: 1", "? [a]\n: b", "? {a: b}\n: c", String(repeating: "? ", count: 50_000), "- set: *x", "\t- user: a", "&a",
+      "!<> x",
     ]
     for text in texts {
       for file in ["demo.yaml", "demo.jsonl", "demo"] {
-        do { _ = try read(text, file) } catch let error as DocumentError { #expect(error.description.hasPrefix("demo")) }
+        do { _ = try read(text, file) } catch let error as DocumentError {
+          #expect(error.description.hasPrefix("demo"))
+        }
       }
     }
     #expect(throws: DocumentError.self) { try read(bomb) }
@@ -238,12 +272,16 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
   @Test func theExamplesAreScripts() throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("examples")
-    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).filter { $0.pathExtension == "yaml" }
+    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).filter {
+      $0.pathExtension == "yaml"
+    }
     #expect(!files.isEmpty)
     for file in files {
       let script = try Script(contentsOf: file)
       #expect(!script.steps.isEmpty)
-      for case .train(let data, _) in script.steps.map(\.action) { #expect(FileManager.default.fileExists(atPath: data), "\(data)") }
+      for case .train(let data, _) in script.steps.map(\.action) {
+        #expect(FileManager.default.fileExists(atPath: data), "\(data)")
+      }
       if let family = script.family { #expect(FileManager.default.fileExists(atPath: family), "\(family)") }
     }
   }
@@ -275,11 +313,15 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
       options.temperature = temperature
       return options
     }
-    func exchange(_ question: String, _ answer: String, _ stitch: String, _ options: ReplyOptions, _ end: ConversationRecord.ReplyEnd) -> [ConversationRecord] {
+    func exchange(
+      _ question: String, _ answer: String, _ stitch: String, _ options: ReplyOptions,
+      _ end: ConversationRecord.ReplyEnd
+    ) -> [ConversationRecord] {
       [.user(question), .reply(.init(stitch: stitch, adapter: nil, options: options)), .text(answer), .end(end)]
     }
     func done(_ stitch: String) -> ConversationRecord.ReplyEnd {
-      .finished(ReplyStamp(stitch: stitch, adapterStep: nil, tokens: 3, tokensPerSecond: 9, finish: .stop, contextTokens: 9))
+      .finished(
+        ReplyStamp(stitch: stitch, adapterStep: nil, tokens: 3, tokensPerSecond: 9, finish: .stop, contextTokens: 9))
     }
     recorder.record(
       [.begin(family: FamilyReference(name: "tiny", identity: "x", directory: "/families/tiny"), parent: nil)]
@@ -307,11 +349,17 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
 @Suite struct SamplingSettingTests {
   @Test func appliedAndShown() throws {
     var options = ReplyOptions()
-    for (name, value) in [("temperature", "0.7"), ("top_p", "0.9"), ("topk", "40"), ("min_p", "0.05"), ("repeat", "1.1"), ("max_tokens", "30"), ("seed", "18446744073709551615")] {
+    for (name, value) in [
+      ("temperature", "0.7"), ("top_p", "0.9"), ("topk", "40"), ("min_p", "0.05"), ("repeat", "1.1"),
+      ("max_tokens", "30"), ("seed", "18446744073709551615"),
+    ] {
       try SamplingSetting(name: name, value: value).apply(to: &options)
     }
     let names: [SamplingSetting.Name] = [.temperature, .topP, .topK, .minP, .repetitionPenalty, .maxTokens, .seed]
-    #expect(names.map { SamplingSetting.text(of: $0, in: options) } == ["0.7", "0.9", "40", "0.05", "1.1", "30", "18446744073709551615"])
+    #expect(
+      names.map { SamplingSetting.text(of: $0, in: options) } == [
+        "0.7", "0.9", "40", "0.05", "1.1", "30", "18446744073709551615",
+      ])
     for name in SamplingSetting.Name.allCases {
       var copy = ReplyOptions()
       try SamplingSetting(name: name.rawValue, value: SamplingSetting.text(of: name, in: options)).apply(to: &copy)
@@ -321,7 +369,10 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
     #expect(options.topP == nil && options.topK == nil && options.minP == nil)
   }
 
-  @Test(arguments: [("temperature", "nan"), ("temperature", "6"), ("temperature", "off"), ("max_tokens", "0"), ("seed", "-1"), ("top_k", "2.5"), ("temprature", "1")])
+  @Test(arguments: [
+    ("temperature", "nan"), ("temperature", "6"), ("temperature", "off"), ("max_tokens", "0"), ("seed", "-1"),
+    ("top_k", "2.5"), ("temprature", "1"),
+  ])
   func refused(_ name: String, _ value: String) {
     #expect(throws: SamplingSetting.Refusal.self) { try SamplingSetting(name: name, value: value) }
   }

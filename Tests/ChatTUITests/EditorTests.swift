@@ -5,7 +5,10 @@ import Testing
   /// Wrapping only around a change gives what wrapping all of it gives.
   @Test func linesFollowEveryChange() {
     var generator = SystemRandomNumberGenerator()
-    let pieces = ["a", " ", "\n", "word ", "漢字", "averyveryverylongword", "   ", "x\ny", "e\u{301}", "\u{301}", "😀", "one two three four five"]
+    let pieces = [
+      "a", " ", "\n", "word ", "漢字", "averyveryverylongword", "   ", "x\ny", "e\u{301}", "\u{301}", "😀",
+      "one two three four five",
+    ]
     for width in [1, 2, 5, 9, 20] {
       var editor = Editor()
       editor.setWidth(width)

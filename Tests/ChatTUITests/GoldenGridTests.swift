@@ -9,39 +9,56 @@ import Testing
   static let views: [(name: String, state: @Sendable (Int, Int, GlyphSet) -> AppState)] = [
     ("welcome", { readyState(width: $0, height: $1, glyphs: $2) }),
     ("busy", { busyState(width: $0, height: $1, glyphs: $2) }),
-    ("help", { width, height, glyphs in
-      var state = busyState(width: width, height: height, glyphs: glyphs)
-      state.press(.function(1))
-      return state
-    }),
-    ("search", { width, height, glyphs in
-      var state = busyState(width: width, height: height, glyphs: glyphs)
-      state.type("draft")
-      state.apply(.key(.control("f")))
-      state.type("7")
-      return state
-    }),
-    ("scripts", { width, height, glyphs in
-      var state = readyState(width: width, height: height, glyphs: glyphs)
-      state.exchange(
-        "漢字 😀 e\u{301}?",
-        "日本語の長い文章も、正しい位置で折り返されるべきです。한국어 문장도 마찬가지입니다. Emoji: 👩‍👩‍👧 👍🏽 🇩🇪 ❤️ and marks: e\u{301} a\u{308}\u{323} \u{301}.\n\nעברית ועוד מילים, العربية وكلمات أخرى, and back to Latin letters.\n\nไทยไม่มีช่องว่างระหว่างคำ")
-      return state
-    }),
-    ("markdown", { width, height, glyphs in
-      var state = readyState(width: width, height: height, glyphs: glyphs)
-      state.exchange(
-        "a table, please",
-        "| Name | Size | What it is |\n|:--|--:|:--|\n| small | 0.4M | the *fast* one |\n| 大 large | 4M | the **good** one, with more to say |\n\n> Two sizes,\n> one family.\n\n1. First `take` it\n   - then ***look***\n```swift\nlet answer = compute(everything: true, including: \"a long line that has to be broken\")\n```")
-      return state
-    }),
-    ("composer", { width, height, glyphs in
-      var state = busyState(width: width, height: height, glyphs: glyphs)
-      state.apply(.submit("/edit"))
-      state.apply(.key(.control("j")))
-      state.type("and a second line 漢字")
-      return state
-    }),
+    (
+      "help",
+      { width, height, glyphs in
+        var state = busyState(width: width, height: height, glyphs: glyphs)
+        state.press(.function(1))
+        return state
+      }
+    ),
+    (
+      "search",
+      { width, height, glyphs in
+        var state = busyState(width: width, height: height, glyphs: glyphs)
+        state.type("draft")
+        state.apply(.key(.control("f")))
+        state.type("7")
+        return state
+      }
+    ),
+    (
+      "scripts",
+      { width, height, glyphs in
+        var state = readyState(width: width, height: height, glyphs: glyphs)
+        state.exchange(
+          "漢字 😀 e\u{301}?",
+          "日本語の長い文章も、正しい位置で折り返されるべきです。한국어 문장도 마찬가지입니다. Emoji: 👩‍👩‍👧 👍🏽 🇩🇪 ❤️ and marks: e\u{301} a\u{308}\u{323} \u{301}.\n\nעברית ועוד מילים, العربية وكلمات أخرى, and back to Latin letters.\n\nไทยไม่มีช่องว่างระหว่างคำ"
+        )
+        return state
+      }
+    ),
+    (
+      "markdown",
+      { width, height, glyphs in
+        var state = readyState(width: width, height: height, glyphs: glyphs)
+        state.exchange(
+          "a table, please",
+          "| Name | Size | What it is |\n|:--|--:|:--|\n| small | 0.4M | the *fast* one |\n| 大 large | 4M | the **good** one, with more to say |\n\n> Two sizes,\n> one family.\n\n1. First `take` it\n   - then ***look***\n```swift\nlet answer = compute(everything: true, including: \"a long line that has to be broken\")\n```"
+        )
+        return state
+      }
+    ),
+    (
+      "composer",
+      { width, height, glyphs in
+        var state = busyState(width: width, height: height, glyphs: glyphs)
+        state.apply(.submit("/edit"))
+        state.apply(.key(.control("j")))
+        state.type("and a second line 漢字")
+        return state
+      }
+    ),
   ]
 
   @Test(arguments: GoldenGridTests.views.map { $0.name }) func screens(name: String) throws {
@@ -59,7 +76,8 @@ import Testing
 
 /// Files of approved screens.
 enum Golden {
-  private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
+  private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+    "Golden")
   private static let isWriting = ProcessInfo.processInfo.environment["STITCH_WRITE_GOLDEN"] == "1"
 
   static func compare(_ rows: [String], with name: String, sourceLocation: SourceLocation = #_sourceLocation) throws {

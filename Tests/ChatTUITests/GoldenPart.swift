@@ -3,7 +3,8 @@ import Testing
 
 /// Compares a part of a screen with what was approved.
 func expectPart(
-  _ state: AppState, _ part: KeyPath<ScreenLayout, Rect>, _ name: String, sourceLocation: SourceLocation = #_sourceLocation
+  _ state: AppState, _ part: KeyPath<ScreenLayout, Rect>, _ name: String,
+  sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
   let rect = state.layout[keyPath: part]
   var canvas = Canvas(width: state.width, height: state.height)

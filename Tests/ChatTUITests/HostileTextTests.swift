@@ -18,7 +18,8 @@ import Testing
     text.unicodeScalars.allSatisfy {
       switch $0.value {
       case 0..<0x20, 0x7F..<0xA0, 0x2028...0x202E, 0x2066...0x2069, 0x200B...0x200F, 0xFFF9...0xFFFB,
-        0xE0000...0xE0FFF: false
+        0xE0000...0xE0FFF:
+        false
       default: true
       }
     }
@@ -41,7 +42,8 @@ import Testing
     expectHarmless(state, "a paste")
     #expect(Self.isHarmless(state.editor.text.replacing("\n", with: "")))
     state.apply(.key(.control("c")))
-    state.exchange("q", Self.all + "\n```\u{1B}[31m\n" + Self.all + "\n```\n| \u{1B}c | b |\n|---|---|\n| \u{9B}0m | \u{202E} |")
+    state.exchange(
+      "q", Self.all + "\n```\u{1B}[31m\n" + Self.all + "\n```\n| \u{1B}c | b |\n|---|---|\n| \u{9B}0m | \u{202E} |")
     expectHarmless(state, "a reply")
     state.apply(.reply(id: 1, .failed(Self.all)), .trainingRefused(Self.all), .adapterUndone(Self.all))
     expectHarmless(state, "notices")
@@ -58,7 +60,8 @@ import Testing
     state.apply(.paste(Self.all))
     expectHarmless(state, "a search, pasted")
     state.press(.escape)
-    state.apply(.submit("/set \u{1B}[2J \u{9B}0m"), .submit("/\u{61}\u{1B}c"), .draftEdited(Self.all), .editorFailed(Self.all))
+    state.apply(
+      .submit("/set \u{1B}[2J \u{9B}0m"), .submit("/\u{61}\u{1B}c"), .draftEdited(Self.all), .editorFailed(Self.all))
     expectHarmless(state, "commands")
     var failed = AppState()
     failed.apply(.resize(width: 80, height: 24), .loadFailed(Self.all))
@@ -97,7 +100,9 @@ import Testing
       Issue.record("not copied")
       return
     }
-    let bad = text.unicodeScalars.filter { $0.value < 0x20 && $0 != "\n" && $0 != "\t" || (0x7F..<0xA0).contains($0.value) }
+    let bad = text.unicodeScalars.filter {
+      $0.value < 0x20 && $0 != "\n" && $0 != "\t" || (0x7F..<0xA0).contains($0.value)
+    }
     #expect(bad.isEmpty && text.contains("visible"))
   }
 }

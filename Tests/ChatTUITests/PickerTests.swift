@@ -63,7 +63,10 @@ import Testing
     for _ in 0..<50 {
       let title = state.picker!.selectedRow!.detail
       #expect(state.picker!.visible(lines: 7).contains(state.picker!.selected), "\(title)")
-      #expect(state.screen().contains { $0.contains("Question number \(state.picker!.selected + 1)?") || $0.contains("A ␛[31mtitle") })
+      #expect(
+        state.screen().contains {
+          $0.contains("Question number \(state.picker!.selected + 1)?") || $0.contains("A ␛[31mtitle")
+        })
       state.press(.down)
     }
     state.press(.escape)

@@ -99,10 +99,12 @@ func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> R
     let answer = "assistant> You said “hello”. 12 + 7 = 19.\n[large · step 400 · 52.1 tok/s]\n"
     #expect(first.hasPrefix("you> /chats\n* Nothing is saved yet.\nyou> hello\n\(answer)"))
     #expect(first.contains("* the title is Mine␛\n"))
-    #expect(first.contains("* \(id) · ") && first.contains(" · 2 messages · large · open · Mine␛\n    You said “hello”."))
+    #expect(
+      first.contains("* \(id) · ") && first.contains(" · 2 messages · large · open · Mine␛\n    You said “hello”."))
     #expect(first.hasSuffix("you> /chats nothing\n* Nothing fits.\n"))
     #expect(second.hasPrefix("you> hello\n\(answer)you> /open 1\n* no conversation in "))
-    #expect(second.contains("you> bye\nassistant> You said “bye”.") && second.contains("* cannot write /no/such/chat.md: "))
+    #expect(
+      second.contains("you> bye\nassistant> You said “bye”.") && second.contains("* cannot write /no/such/chat.md: "))
     #expect(try saving.store.read(id).turns == 4)
   }
 
@@ -123,7 +125,8 @@ func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> R
   /// Every change of state in words, once; and what needs a screen says so.
   @Test func wordsForWhatOtherwiseIsSeen() async throws {
     let text = try await onItsOwnThread {
-      var lines = ["/copy", "/search x", "hello", "/continue", "/edit", "bye", "/train data.jsonl 4", "/help"].makeIterator()
+      var lines = ["/copy", "/search x", "hello", "/continue", "/edit", "bye", "/train data.jsonl 4", "/help"]
+        .makeIterator()
       var text = ""
       _ = try runPlainChat(
         backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
@@ -133,7 +136,8 @@ func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> R
     #expect(text.contains("you> /copy\n* /copy needs the terminal UI\n"))
     #expect(text.contains("* /search needs the terminal UI\n"))
     #expect(text.contains("you> /continue\nassistant, going on> "))
-    #expect(text.contains("* The next message replaces “hello” and all that followed.\nyou> bye\n* 2 messages replaced"))
+    #expect(
+      text.contains("* The next message replaces “hello” and all that followed.\nyou> bye\n* 2 messages replaced"))
     #expect(text.contains("assistant> You said “bye”."))
     #expect(text.contains("* Adapting all sizes to data.jsonl for 4 steps."))
     #expect(text.contains("  /edit") && !text.contains("  /copy") && !text.contains("  /search"))

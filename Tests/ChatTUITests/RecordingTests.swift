@@ -35,7 +35,8 @@ private struct Recorded {
       .reply(
         id: id,
         .finished(
-          ReplyStamp(stitch: stitch, adapterStep: step, tokens: 3, tokensPerSecond: 9, finish: finish, contextTokens: 9))))
+          ReplyStamp(stitch: stitch, adapterStep: step, tokens: 3, tokensPerSecond: 9, finish: finish, contextTokens: 9)
+        )))
   }
 
   mutating func send(_ line: String, _ reply: String? = nil, finish: ReplyStamp.Finish? = .stop, step: Int? = 400) {

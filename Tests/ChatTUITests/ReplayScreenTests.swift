@@ -11,7 +11,9 @@ import Testing
     return try await onItsOwnThread {
       var replayer = Replayer(script, backend: backend, options: ChatUIOptions())
       return replayer.run { _ in
-        .init(family: "", identity: "", adapterStep: nil, adapterHash: nil, threads: 1, instructionSet: "", seed: 0, version: "")
+        .init(
+          family: "", identity: "", adapterStep: nil, adapterHash: nil, threads: 1, instructionSet: "", seed: 0,
+          version: "")
       }
     }
   }
@@ -35,7 +37,8 @@ import Testing
         guard case .startReply(let id, _, let stitch, _) = effect else { continue }
         state.apply(.reply(id: id, .started(stitch: stitch, adapterStep: 400)))
         state.apply(.reply(id: id, .text(ScriptedBackend.answer(to: line))))
-        let stamp = ReplyStamp(stitch: stitch, adapterStep: 400, tokens: 9, tokensPerSecond: 52.125, finish: .stop, contextTokens: 18)
+        let stamp = ReplyStamp(
+          stitch: stitch, adapterStep: 400, tokens: 9, tokensPerSecond: 52.125, finish: .stop, contextTokens: 18)
         state.apply(.reply(id: id, .finished(stamp)))
       }
     }
@@ -80,7 +83,8 @@ import Testing
       - command: /set temperature 0.5
         expect: x
       """)
-    #expect(result.steps.map(\.failures) == [[], [], [], [], ["no reply came of it"]] && result.error == nil, "\(result)")
+    #expect(
+      result.steps.map(\.failures) == [[], [], [], [], ["no reply came of it"]] && result.error == nil, "\(result)")
   }
 
   /// That the context fills is no reason to end.

@@ -49,7 +49,9 @@ import Testing
     try desk.apply(.submit("/keep 2"), .submit("/keep 1"))
     try desk.exchange("and now?", "the same")
     #expect(
-      try desk.turns(desk.saved()) == ["u:who are you?", "*small:a small one | large:a large one", "u:and now?", "large:the same"])
+      try desk.turns(desk.saved()) == [
+        "u:who are you?", "*small:a small one | large:a large one", "u:and now?", "large:the same",
+      ])
   }
 
   @Test func reopenedItIsShownAndCanBeChosenFrom() throws {
@@ -60,7 +62,9 @@ import Testing
     let saved = try desk.saved()
     try desk.apply(.submit("/clear"))
     let other = try Desk(beside: desk)
-    try other.apply(.resize(width: 120, height: 30), .submit("/open \(saved.id)"), .adapterRestored(AdapterReference(step: 400, hash: "ff"), failure: nil))
+    try other.apply(
+      .resize(width: 120, height: 30), .submit("/open \(saved.id)"),
+      .adapterRestored(AdapterReference(step: 400, hash: "ff"), failure: nil))
     #expect(other.recorded.isEmpty)
     let screen = other.state.screen().joined(separator: "\n")
     #expect(screen.contains("● 1 small") && screen.contains("a small one") && screen.contains("a large one"))
@@ -78,7 +82,8 @@ import Testing
     try desk.exchange("a", "one", hash: "ff")
     try desk.apply(.submit("/compare 1 2 9"))
     let id = desk.state.activeReply!
-    try desk.apply(.reply(id: id, .started(stitch: "small", adapterStep: 400, adapterHash: "ff")), .reply(id: id, .text("par")))
+    try desk.apply(
+      .reply(id: id, .started(stitch: "small", adapterStep: 400, adapterHash: "ff")), .reply(id: id, .text("par")))
     try desk.apply(.key(KeyPress(.escape)), .replyEnded(id: id))
     let saved = try desk.saved()
     #expect(desk.turns(saved) == ["u:a", "large:one", "*small:par"])
@@ -98,12 +103,16 @@ import Testing
     let saved = try desk.saved()
     let markdown = ConversationExport.markdown(saved)
     #expect(markdown.contains("## Assistant, at 2 sizes\n\n### 1: small\n\na small one\n\n*small · step 400 · "))
-    #expect(markdown.contains("### 2: large, which the conversation goes on with\n\na large one\n\n*large · step 400 · adapter ff"))
+    #expect(
+      markdown.contains(
+        "### 2: large, which the conversation goes on with\n\na large one\n\n*large · step 400 · adapter ff"))
     let document = try #require(JSONSerialization.jsonObject(with: ConversationExport.json(saved)) as? [String: Any])
     let messages = try #require(document["messages"] as? [[String: Any]])
     #expect(messages.map { $0["content"] as? String } == ["who are you?", "a large one"])
     let alternatives = try #require(messages[1]["alternatives"] as? [[String: Any]])
-    #expect(alternatives.map { $0["stitch"] as? String } == ["small"] && alternatives[0]["content"] as? String == "a small one")
+    #expect(
+      alternatives.map { $0["stitch"] as? String } == ["small"]
+        && alternatives[0]["content"] as? String == "a small one")
     // From memory it is the same as from the file.
     guard case .export(let exported, _)? = try desk.apply(.submit("/export x.md")).first else {
       Issue.record("no export")

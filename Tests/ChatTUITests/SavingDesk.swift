@@ -15,7 +15,8 @@ final class Desk {
 
   /// - Parameter beside: share the folder of another chat.
   init(beside other: Desk? = nil, saves: Bool = true) throws {
-    root = other?.root ?? FileManager.default.temporaryDirectory.appendingPathComponent("stitch-saving-\(UUID().uuidString)")
+    root =
+      other?.root ?? FileManager.default.temporaryDirectory.appendingPathComponent("stitch-saving-\(UUID().uuidString)")
     store = ConversationStore(root: root)
     state = readyState()
     state.familyReference = FamilyReference(name: "tiny", identity: "abc", directory: "/families/tiny")

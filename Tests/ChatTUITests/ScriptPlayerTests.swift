@@ -41,13 +41,15 @@ private final class Stage {
 
   func answer(_ text: String) {
     guard let id = state.activeReply else { return }
-    state.apply(.reply(id: id, .started(stitch: "large", adapterStep: nil)), .reply(id: id, .text(text)), .replyEnded(id: id))
+    state.apply(
+      .reply(id: id, .started(stitch: "large", adapterStep: nil)), .reply(id: id, .text(text)), .replyEnded(id: id))
   }
 }
 
 @Suite struct ScriptPlayerTests {
   @Test func anOldMessageIsEdited() throws {
-    let stage = try Stage("- user: one\n- user: two\n- command: /edit 2\n- user: three\n- command: /clear\n- screen: {width: 40}")
+    let stage = try Stage(
+      "- user: one\n- user: two\n- command: /edit 2\n- user: three\n- command: /clear\n- screen: {width: 40}")
     for answer in ["1", "2", "3"] {
       #expect(!stage.run())
       stage.answer(answer)
@@ -70,7 +72,10 @@ private final class Stage {
     stage.answer("Fine.")
     #expect(stage.run())
     #expect(stage.sent == ["Hello there", "//etc is a folder", "two\nlines"])
-    #expect(stage.state.conversation.messages.map(\.content) == ["Hello there", "Hi.", "/etc is a folder", "Yes.", "two\nlines", "Fine."])
+    #expect(
+      stage.state.conversation.messages.map(\.content) == [
+        "Hello there", "Hi.", "/etc is a folder", "Yes.", "two\nlines", "Fine.",
+      ])
   }
 
   @Test func theSliderMovesStopByStop() throws {
@@ -94,7 +99,8 @@ private final class Stage {
     #expect(stage.run())
     #expect(
       stage.sent == [
-        "/set temperature 0.5", "/set top_p off", "/system Be brief.", "/system -", "/train \"/demos/my lesson.jsonl\" 5",
+        "/set temperature 0.5", "/set top_p off", "/system Be brief.", "/system -",
+        "/train \"/demos/my lesson.jsonl\" 5",
       ])
     #expect(stage.effects.contains(.startTraining(file: "/demos/my lesson.jsonl", steps: 5)))
     #expect(stage.state.sampling.temperature == 0.5 && stage.now > .seconds(100))

@@ -146,7 +146,9 @@ import Testing
       state.apply(.reply(id: id, .text("a")), .reply(id: id, .finished(stamp)), .replyEnded(id: id))
     }
     func warnings() -> Int {
-      state.conversation.entries.count { if case .notice(let text, true) = $0.kind { text.contains("context is used") } else { false } }
+      state.conversation.entries.count {
+        if case .notice(let text, true) = $0.kind { text.contains("context is used") } else { false }
+      }
     }
     reply(300)
     #expect(warnings() == 0)

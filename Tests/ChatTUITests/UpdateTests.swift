@@ -120,7 +120,8 @@ import Testing
       let before = state.screen()[0]
       state.apply(.submit("/title holiday plans\u{1B}[2J"))
       let line = state.screen()[0]
-      #expect(line.hasPrefix(" stitch ") && line.contains("sizes · holi") && HostileTextTests.isHarmless(line), "\(line)")
+      #expect(
+        line.hasPrefix(" stitch ") && line.contains("sizes · holi") && HostileTextTests.isHarmless(line), "\(line)")
       // It takes nothing away.
       #expect(before.contains("adapter") == line.contains("adapter") && Glyphs.width(of: line) <= width, "\(line)")
     }

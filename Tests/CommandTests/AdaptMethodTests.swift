@@ -49,13 +49,16 @@ import Testing
       #expect(report.tokens >= 6 * 64 && report.peak_memory_bytes > 1 << 20)
       let files =
         method == "sn-net"
-        ? ["anchors/small/model.safetensors", "anchors/large/model.safetensors", "stitches.safetensors"] : ["esta.safetensors"]
+        ? ["anchors/small/model.safetensors", "anchors/large/model.safetensors", "stitches.safetensors"]
+        : ["esta.safetensors"]
       #expect(try report.stored_bytes == files.reduce(0) { try $0 + Self.size(workspace.output.appending(path: $1)) })
       #expect(report.stored_bytes >= 4 * report.trainable_parameters)
       let measured = try Self.lines(log)
       #expect(measured.map(\.step) == [4, 6])
       let last = try #require(measured.last)
-      #expect(last.heldOutLoss == report.held_out_loss && last.stitchLoss == report.stitch_loss && last.tokens == report.tokens)
+      #expect(
+        last.heldOutLoss == report.held_out_loss && last.stitchLoss == report.stitch_loss
+          && last.tokens == report.tokens)
       #expect(Set(try #require(last.stitches).keys) == Set(RandomFamily.stitchIDs))
       let left = try workspace.snapshot().keys.filter { $0.hasSuffix(".lock") }
       #expect(left.isEmpty)

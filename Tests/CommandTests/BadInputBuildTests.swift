@@ -11,44 +11,58 @@ import Tokenizer
       let large = workspace.directory.appending(path: "large")
       try workspace.makeModel("large", at: large)
       let calibration = workspace.directory.appending(path: "calibration.txt")
-      try Data((0..<60).map { "the cat number \($0) sat on the mat and said hello" }.joined(separator: "\n\n").utf8).write(to: calibration)
+      try Data((0..<60).map { "the cat number \($0) sat on the mat and said hello" }.joined(separator: "\n\n").utf8)
+        .write(to: calibration)
       func build(_ anchors: [URL], _ more: [String] = []) -> [String] {
         ["family", "build", "--calibration", calibration.path, "--output", workspace.output.path]
-          + anchors.flatMap { ["--anchor", $0.path] } + (more.contains("--template") ? [] : ["--template", "tiny"]) + more
+          + anchors.flatMap { ["--anchor", $0.path] } + (more.contains("--template") ? [] : ["--template", "tiny"])
+          + more
       }
       let good = build([workspace.model, large])
 
-      try workspace.expectRefusal(build([workspace.model, workspace.model]), ["cannot be stitched", "same name", "give each anchor once"])
-      try workspace.expectRefusal(build([large, workspace.model]), ["model costs less than large", "give the cheapest first"])
-      try workspace.expectRefusal(build([workspace.model, workspace.directory.appending(path: "none")]), ["none", "no such file", "check the path"])
+      try workspace.expectRefusal(
+        build([workspace.model, workspace.model]), ["cannot be stitched", "same name", "give each anchor once"])
+      try workspace.expectRefusal(
+        build([large, workspace.model]), ["model costs less than large", "give the cheapest first"])
+      try workspace.expectRefusal(
+        build([workspace.model, workspace.directory.appending(path: "none")]),
+        ["none", "no such file", "check the path"])
       let named = workspace.directory.appending(path: "a b@c")
       try FileManager.default.copyItem(at: large, to: named)
       try workspace.expectRefusal(build([workspace.model, named]), ["“a b@c” cannot name an anchor", "use letters"])
 
       let tokenizer = large.appending(path: "tokenizer.model")
       try workspace.restoring(tokenizer) {
-        let other = try SentencePieceTrainer(vocabularySize: 300, controlSymbols: ["<|system|>", "<|user|>", "<|assistant|>"])
-          .train(["other words make other pieces, of course they do", "and some more of them"])
+        let other = try SentencePieceTrainer(
+          vocabularySize: 300, controlSymbols: ["<|system|>", "<|user|>", "<|assistant|>"]
+        )
+        .train(["other words make other pieces, of course they do", "and some more of them"])
         try Data(other).write(to: tokenizer)
-        try workspace.expectRefusal(good, [large.path, workspace.model.path, "different tokenizers", "share one tokenizer.model"])
+        try workspace.expectRefusal(
+          good, [large.path, workspace.model.path, "different tokenizers", "share one tokenizer.model"])
       }
       // The same tokenizer, and another number of rows.
       let padded = workspace.directory.appending(path: "padded")
       try RandomFamily.writeAnchor(at: padded, vocabularySize: RandomFamily.vocabularySize + 32)
       try FileManager.default.copyItem(at: tokenizer, to: padded.appending(path: "tokenizer.model"))
-      try workspace.expectRefusal(build([workspace.model, padded]), ["vocabulary of 352", "one of 320", "same tokenizer"])
+      try workspace.expectRefusal(
+        build([workspace.model, padded]), ["vocabulary of 352", "one of 320", "same tokenizer"])
 
       for (option, value) in [
-        ("--template", "chatty"), ("--window", "0"), ("--window", "99999999999"), ("--fit-steps", "-1"), ("--ridge", "nan"),
+        ("--template", "chatty"), ("--window", "0"), ("--window", "99999999999"), ("--fit-steps", "-1"),
+        ("--ridge", "nan"),
         ("--quantize", "i32"), ("--threads", "0"), ("--threads", "1000000000"), ("--calibration-tokens", "0"),
       ] {
-        try workspace.expectRefusal(build([workspace.model, large], option == "--template" ? [option, value] : ["\(option)=\(value)"]), [option == "--template" ? "template" : option, value])
+        try workspace.expectRefusal(
+          build([workspace.model, large], option == "--template" ? [option, value] : ["\(option)=\(value)"]),
+          [option == "--template" ? "template" : option, value])
       }
       try workspace.expectRefusal(build([workspace.model, large], ["--joint-steps", "1"]), ["--joint-data"])
 
       try workspace.restoring(calibration) {
         for (content, parts) in [
-          (Data(), ["no usable"]), (Data("\n \n".utf8), ["no usable"]), (Data([0x41, 0xFF, 0xFE]), ["not UTF-8", "in UTF-8"]),
+          (Data(), ["no usable"]), (Data("\n \n".utf8), ["no usable"]),
+          (Data([0x41, 0xFF, 0xFE]), ["not UTF-8", "in UTF-8"]),
           (Data("{\"text\": 3}\n".utf8), ["no usable", "line 1"]), (Data("[1, 2".utf8), ["begins like a JSON array"]),
         ] {
           try content.write(to: calibration)
@@ -76,7 +90,10 @@ import Tokenizer
     try workspace.expectRefusal(command, [output.path, "exists already"])
     try FileManager.default.removeItem(at: output)
     let place = command.firstIndex(of: "--output")! + 1
-    for (path, part) in [(workspace.text.path + "/below", "not a directory"), ("/proc/output", "cannot create"), ("/proc/none/output", "cannot create")] {
+    for (path, part) in [
+      (workspace.text.path + "/below", "not a directory"), ("/proc/output", "cannot create"),
+      ("/proc/none/output", "cannot create"),
+    ] {
       var command = command
       command[place] = path
       try workspace.expectRefusal(command, [path, part])
@@ -138,7 +155,9 @@ import Tokenizer
         try workspace.expectRefusal(command + [option, value], [option, value])
       }
       try workspace.restoring(data) {
-        for (content, part) in [(Data(), "no usable"), (Data([0xFF]), "not UTF-8"), (Data("{\"messages\": []}\n".utf8), "no usable")] {
+        for (content, part) in [
+          (Data(), "no usable"), (Data([0xFF]), "not UTF-8"), (Data("{\"messages\": []}\n".utf8), "no usable"),
+        ] {
           try content.write(to: data)
           try workspace.expectRefusal(command, [data.path, part])
         }
@@ -147,7 +166,8 @@ import Tokenizer
       // A checkpoint that is none is neither used nor replaced.
       let notes = workspace.directory.appending(path: "notes.txt")
       try Data("precious notes".utf8).write(to: notes)
-      try workspace.expectRefusal(command + ["--checkpoint", notes.path], [notes.path, "cannot be resumed", "delete it"], lines: 2)
+      try workspace.expectRefusal(
+        command + ["--checkpoint", notes.path], [notes.path, "cannot be resumed", "delete it"], lines: 2)
       #expect(try workspace.run(command).status == 0)
     }
   }

@@ -8,7 +8,8 @@ import Testing
     try Workspace.with { workspace in
       let data = workspace.directory.appending(path: "data.jsonl")
       let adapt = [
-        "adapt", "--family", workspace.family.path, "--data", data.path, "--steps", "2", "--output", workspace.output.path,
+        "adapt", "--family", workspace.family.path, "--data", data.path, "--steps", "2", "--output",
+        workspace.output.path,
       ]
       try workspace.expectRefusal(adapt, [data.path, "no such file", "name a JSON"])
       func line(_ reply: String) -> String {
@@ -19,9 +20,11 @@ import Testing
         (Data(), ["no usable example", "stitch adapt --help"]), (Data("\n\n \n".utf8), ["no usable example"]),
         (Data("{\"a\": 1}\n{\"b\": 2}\n".utf8), ["no usable example", "line 1"]),
         (Data("[{\"a\": 1}]".utf8), ["no usable example", "element 1"]), (Data("[]".utf8), ["no usable example"]),
-        (Data("[1, 2".utf8), ["begins like a JSON array and is not one"]), (Data("{\"messages\": [".utf8), ["line 1: not valid JSON"]),
+        (Data("[1, 2".utf8), ["begins like a JSON array and is not one"]),
+        (Data("{\"messages\": [".utf8), ["line 1: not valid JSON"]),
         (Data("just some text\n".utf8), ["no usable example"]),
-        (Data([0x7B, 0xFF, 0xFE]), ["not UTF-8", "in UTF-8"]), (Data((long + "\n" + long).utf8), ["context of 128 tokens", "shorten"]),
+        (Data([0x7B, 0xFF, 0xFE]), ["not UTF-8", "in UTF-8"]),
+        (Data((long + "\n" + long).utf8), ["context of 128 tokens", "shorten"]),
         (Data(String(repeating: "[", count: 200_000).utf8), ["begins like a JSON array"]),
         (Data(String(repeating: "{\"a\":", count: 200_000).utf8), ["line 1"]),
       ]
@@ -59,7 +62,8 @@ import Testing
         "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--output", workspace.output.path,
       ]
       for (option, value) in [
-        ("--steps", "0"), ("--steps", "many"), ("--steps", "9000000000000000000"), ("--rank", "0"), ("--rank", "1000000000"),
+        ("--steps", "0"), ("--steps", "many"), ("--steps", "9000000000000000000"), ("--rank", "0"),
+        ("--rank", "1000000000"),
         ("--learning-rate", "0"), ("--learning-rate", "nan"), ("--learning-rate", "inf"), ("--tokens-per-step", "0"),
         ("--tokens-per-step", "9000000000000000000"), ("--scope", "head"), ("--alpha", "-1"), ("--bins", "0"),
         ("--temperature", "0"), ("--decay", "1"), ("--threads", "0"), ("--threads", "1000000"), ("--seed", "-1"),
@@ -88,7 +92,11 @@ import Testing
         (Data(), "no usable"), (Data("\n".utf8), "no usable"), (Data("hello\n".utf8), "line 1"),
         (Data("{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}\n".utf8), "no question with an “answer”"),
         (Data("{\"messages\":[],\"answer\":\"x\"}\n".utf8), "no question"), (Data([0xFF]), "not UTF-8"),
-        (Data("{\"messages\":[{\"role\":\"user\",\"content\":\"\(String(repeating: "long ", count: 300))\"}],\"answer\":\"x\"}".utf8), "context of 128 tokens"),
+        (
+          Data(
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"\(String(repeating: "long ", count: 300))\"}],\"answer\":\"x\"}"
+              .utf8), "context of 128 tokens"
+        ),
       ] {
         try content.write(to: data)
         try workspace.expectRefusal(frontier, [data.lastPathComponent, part, "; "])
@@ -103,7 +111,8 @@ import Testing
       let nowhere = workspace.directory.appending(path: "none/file").path
       for option in ["--svg", "--answers"] {
         try workspace.expectRefusal(frontier + [option, nowhere], [nowhere, "no such file", "check the path"])
-        try workspace.expectRefusal(frontier + [option, workspace.directory.path], [workspace.directory.path, "is a directory"])
+        try workspace.expectRefusal(
+          frontier + [option, workspace.directory.path], [workspace.directory.path, "is a directory"])
       }
       try workspace.expectRefusal(frontier + ["--stops", "all"], ["--choose-stops"])
       try workspace.expectRefusal(frontier + ["--choose-stops", "--loss-only"], ["--loss-only"])
@@ -120,9 +129,13 @@ import Testing
   @Test func measurements() throws {
     try Workspace.with { workspace in
       let data = workspace.directory.appending(path: "questions.jsonl")
-      let lines = (0..<6).map { #"{"messages":[{"role":"user","content":"say \#($0)"}],"answer":"hello","kind":"k\#($0 % 2)"}"# }
+      let lines = (0..<6).map {
+        #"{"messages":[{"role":"user","content":"say \#($0)"}],"answer":"hello","kind":"k\#($0 % 2)"}"#
+      }
       try Data(lines.joined(separator: "\n").utf8).write(to: data)
-      let (svg, answers) = (workspace.directory.appending(path: "f.svg"), workspace.directory.appending(path: "a.jsonl"))
+      let (svg, answers) = (
+        workspace.directory.appending(path: "f.svg"), workspace.directory.appending(path: "a.jsonl")
+      )
       let frontier = ["frontier", "--family", workspace.family.path, "--data", data.path]
       let outcome = try workspace.run(
         frontier + ["--choose-stops", "--stops", "all", "--svg", svg.path, "--answers", answers.path, "--json"])
@@ -153,22 +166,29 @@ import Testing
       let long = String(repeating: "hello ", count: 300)
       for source in [["--family", workspace.family.path], ["--model", workspace.model.path]] {
         for raw in [[], ["--raw"]] {
-          try workspace.expectRefusal(["ask", long] + source + raw, ["the text needs", "the context has 128", "shorten the text"])
+          try workspace.expectRefusal(
+            ["ask", long] + source + raw, ["the text needs", "the context has 128", "shorten the text"])
         }
         try workspace.expectRefusal(["ask", ""] + source, ["the prompt is empty", "give one"])
         try workspace.expectRefusal(["ask"] + source, ["the prompt is empty", "give one"])
         let none = workspace.directory.appending(path: "none.txt").path
         try workspace.expectRefusal(["score", none] + source, [none, "no such file", "check the path"])
-        try workspace.expectRefusal(["score", workspace.directory.path] + source, [workspace.directory.path, "is a directory", "name a file"])
+        try workspace.expectRefusal(
+          ["score", workspace.directory.path] + source, [workspace.directory.path, "is a directory", "name a file"])
         for (option, value) in [
           ("--threads", "0"), ("--temperature", "-1"), ("--top-p", "0"), ("--top-p", "nan"), ("--min-p", "2"),
-          ("--repetition-penalty", "0"), ("--max-tokens", "-1"), ("--max-tokens", "99999999999999999999"), ("--seed", "x"),
+          ("--repetition-penalty", "0"), ("--max-tokens", "-1"), ("--max-tokens", "99999999999999999999"),
+          ("--seed", "x"),
         ] {
-          try workspace.expectRefusal(["ask", "x", "\(option)=\(value)"] + source, [String(option.dropFirst(2)), value])
+          try workspace.expectRefusal(
+            ["ask", "x", "\(option)=\(value)"] + source, [String(option.dropFirst(2)), value])
         }
       }
       // Bytes that are no text are text all the same.
-      #expect(try workspace.run(["ask", "--model", workspace.model.path, "--max-tokens", "1"], input: Data([0xFF, 0x00, 0x80])).status == 0)
+      #expect(
+        try workspace.run(
+          ["ask", "--model", workspace.model.path, "--max-tokens", "1"], input: Data([0xFF, 0x00, 0x80])
+        ).status == 0)
       let huge = ["ask", "x", "--max-tokens", String(Int.max), "--model", workspace.model.path]
       #expect(try workspace.run(huge).status == 0)
       let tokenize = ["tokenize", "--decode", "--model", workspace.model.path]
@@ -181,12 +201,16 @@ import Testing
   @Test func commandLines() throws {
     try Workspace.with { workspace in
       for (arguments, parts) in [
-        (["chta"], ["chta", "--help"]), (["aks", "hello"], ["aks", "--help"]), (["ask", "x", "--famly", "y"], ["--famly", "stitch ask --help"]),
+        (["chta"], ["chta", "--help"]), (["aks", "hello"], ["aks", "--help"]),
+        (["ask", "x", "--famly", "y"], ["--famly", "stitch ask --help"]),
         (["family", "biuld"], ["biuld", "--help"]), (["family", "build"], ["--anchor", "stitch family build --help"]),
-        (["adapt"], ["--family", "stitch adapt --help"]), (["--wat"], ["--wat", "--help"]), (["score"], ["file", "stitch score --help"]),
-        (["ask", "x", "y", "z"], ["y", "stitch ask --help"]), (["frontier", "--family"], ["--family", "stitch frontier --help"]),
+        (["adapt"], ["--family", "stitch adapt --help"]), (["--wat"], ["--wat", "--help"]),
+        (["score"], ["file", "stitch score --help"]),
+        (["ask", "x", "y", "z"], ["y", "stitch ask --help"]),
+        (["frontier", "--family"], ["--family", "stitch frontier --help"]),
         (["ask", "x", "--family", ""], ["not a family"]), (["pretrain", "--config", ""], ["--data"]),
-        (["ask", "x", "--family", "no\nsuch\u{1B}[2J"], ["not a family"]), (["bench", "--shape", "9T"], ["9T", "large"]),
+        (["ask", "x", "--family", "no\nsuch\u{1B}[2J"], ["not a family"]),
+        (["bench", "--shape", "9T"], ["9T", "large"]),
         (["bench", "--suite", "all"], ["all", "train"]),
       ] {
         try workspace.expectRefusal(arguments, parts)

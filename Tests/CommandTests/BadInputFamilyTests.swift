@@ -35,7 +35,8 @@ import Testing
       try workspace.restoring(description) {
         try FileManager.default.removeItem(at: description)
         for command in Self.commands(workspace) {
-          try workspace.expectRefusal(command, [workspace.family.path, "no readable family.json", "stitch family build"])
+          try workspace.expectRefusal(
+            command, [workspace.family.path, "no readable family.json", "stitch family build"])
         }
       }
       // An anchor that is a file, and one that is too many.
@@ -168,13 +169,18 @@ import Testing
       let adapter = adapted.appending(path: "esta.safetensors")
       let trained = try SafetensorsText(adapter)
       let commands = [
-        ["ask", "x", "--family", adapted.path], ["chat", "--plain", "--family", adapted.path], ["family", "show", adapted.path],
+        ["ask", "x", "--family", adapted.path], ["chat", "--plain", "--family", adapted.path],
+        ["family", "show", adapted.path],
         adapt + ["--family", adapted.path, "--continue"],
       ]
-      func expect(_ parts: String..., sourceLocation: SourceLocation = #_sourceLocation, _ damage: () throws -> Void) throws {
+      func expect(
+        _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation, _ damage: () throws -> Void
+      ) throws {
         try workspace.restoring(adapter) {
           try damage()
-          for command in commands { try workspace.expectRefusal(command, [adapter.lastPathComponent] + parts, sourceLocation: sourceLocation) }
+          for command in commands {
+            try workspace.expectRefusal(command, [adapter.lastPathComponent] + parts, sourceLocation: sourceLocation)
+          }
         }
       }
       try expect("cut short", "download or write it again") {
@@ -220,7 +226,8 @@ import Testing
             [family, "no stitch “\(id)”", "did you mean \(nearest)", "stitch family show"])
         }
       }
-      try workspace.expectRefusal(["ask", "x", "--family", workspace.text.path], [workspace.text.path, "not a family"])
+      try workspace.expectRefusal(
+        ["ask", "x", "--family", workspace.text.path], [workspace.text.path, "not a family"])
       try workspace.expectRefusal(["ask", "x", "--model", workspace.text.path], [workspace.text.path])
     }
   }

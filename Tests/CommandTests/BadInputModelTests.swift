@@ -34,7 +34,10 @@ import Tokenizer
         ("quantization_config", ["bits": 4], ["quantised"]),
         ("rope_scaling", ["rope_type": "yarn", "factor": 4], ["rope type “yarn”", "linear or llama3"]),
         ("rope_scaling", ["rope_type": "linear"], ["factor is missing"]),
-        ("rope_scaling", ["rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1], ["high_freq_factor"]),
+        (
+          "rope_scaling", ["rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1],
+          ["high_freq_factor"]
+        ),
         ("rope_scaling", 7, ["rope_scaling", "a number"]),
         ("tie_word_embeddings", "yes", ["tie_word_embeddings", "true or false"]),
         ("tie_word_embeddings", false, ["lm_head.weight"]),
@@ -76,8 +79,10 @@ import Tokenizer
         ["tokenize", "x", "--model", workspace.model.path],
       ]
       let bad: [(Data?, String)] = [
-        (nil, "no tokenizer at"), (Data(), "it is empty"), (Data("hello, this is no model".utf8), "use the tokenizer.model"),
-        (Data(repeating: 0xFF, count: 5000), "use the tokenizer.model"), (whole.prefix(whole.count / 2), "damaged or cut short"),
+        (nil, "no tokenizer at"), (Data(), "it is empty"),
+        (Data("hello, this is no model".utf8), "use the tokenizer.model"),
+        (Data(repeating: 0xFF, count: 5000), "use the tokenizer.model"),
+        (whole.prefix(whole.count / 2), "damaged or cut short"),
         (whole.dropLast(1), "damaged or cut short"), (Data(repeating: 0, count: 4096), "use the tokenizer.model"),
       ]
       for (content, part) in bad {

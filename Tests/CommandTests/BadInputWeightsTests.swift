@@ -12,13 +12,18 @@ import Testing
       let whole = try SafetensorsText(file)
       let score = ["score", workspace.text.path, "--model", workspace.model.path]
       #expect(try workspace.run(score).status == 0)
-      func expect(_ parts: String..., sourceLocation: SourceLocation = #_sourceLocation, _ damage: () throws -> Void) throws {
+      func expect(
+        _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation, _ damage: () throws -> Void
+      ) throws {
         try workspace.restoring(file) {
           try damage()
           try workspace.expectRefusal(score, [file.path] + parts, sourceLocation: sourceLocation)
         }
       }
-      func expect(_ parts: String..., sourceLocation: SourceLocation = #_sourceLocation, changing change: (inout SafetensorsText) -> Void) throws {
+      func expect(
+        _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation,
+        changing change: (inout SafetensorsText) -> Void
+      ) throws {
         try workspace.restoring(file) {
           var text = whole
           change(&text)
@@ -43,8 +48,12 @@ import Testing
 
       let end = whole.data.count
       let range = whole.field(Self.norm, "data_offsets")
-      try expect("of \(end)", Self.norm, again, changing: { $0.set(Self.norm, "data_offsets", to: [end, end + range[1] - range[0]]) })
-      try expect("no shape", again) { try SafetensorsText.write(Data("{\"a\":{\"dtype\":\"F32\"}}".utf8), whole.data, to: file) }
+      try expect(
+        "of \(end)", Self.norm, again,
+        changing: { $0.set(Self.norm, "data_offsets", to: [end, end + range[1] - range[0]]) })
+      try expect("no shape", again) {
+        try SafetensorsText.write(Data("{\"a\":{\"dtype\":\"F32\"}}".utf8), whole.data, to: file)
+      }
       try expect("data_offsets", again, changing: { $0.set(Self.norm, "data_offsets", to: [-4, 4]) })
       try expect("data_offsets", again, changing: { $0.set(Self.norm, "data_offsets", to: [8, 4]) })
       try expect("data_offsets", again, changing: { $0.set(Self.norm, "data_offsets", to: [0, Double(Int.max) * 4]) })
@@ -64,7 +73,10 @@ import Testing
       let commands = [
         ["score", workspace.text.path, "--model", workspace.model.path], ["ask", "x", "--model", workspace.model.path],
       ]
-      func expect(_ parts: [String], sourceLocation: SourceLocation = #_sourceLocation, changing change: (inout SafetensorsText) -> Void) throws {
+      func expect(
+        _ parts: [String], sourceLocation: SourceLocation = #_sourceLocation,
+        changing change: (inout SafetensorsText) -> Void
+      ) throws {
         try workspace.restoring(file) {
           var text = whole
           change(&text)
@@ -72,12 +84,17 @@ import Testing
           for command in commands { try workspace.expectRefusal(command, parts, sourceLocation: sourceLocation) }
         }
       }
-      try expect([file.path, Self.norm, "I32", "convert the weights"], changing: { $0.set(Self.norm, "dtype", to: "I32") })
-      try expect([file.path, Self.norm, "[2, 16]", "[32]", "belong together"], changing: { $0.set(Self.norm, "shape", to: [2, 16]) })
-      try expect([workspace.model.path, Self.embedding, "belong together"], changing: {
-        $0.header["another"] = $0.header[Self.embedding]
-        $0.header[Self.embedding] = nil
-      })
+      try expect(
+        [file.path, Self.norm, "I32", "convert the weights"], changing: { $0.set(Self.norm, "dtype", to: "I32") })
+      try expect(
+        [file.path, Self.norm, "[2, 16]", "[32]", "belong together"],
+        changing: { $0.set(Self.norm, "shape", to: [2, 16]) })
+      try expect(
+        [workspace.model.path, Self.embedding, "belong together"],
+        changing: {
+          $0.header["another"] = $0.header[Self.embedding]
+          $0.header[Self.embedding] = nil
+        })
       // Weights that are not numbers are found when they are used.
       try workspace.restoring(file) {
         var text = whole

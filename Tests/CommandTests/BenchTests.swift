@@ -20,7 +20,8 @@ import Testing
   @Test func inference() throws {
     try StitchProcess.withTemporaryDirectory { directory in
       let arguments = [
-        "bench", "--suite", "infer", "--shape", "large", "--type", "q8_0", "--prompt", "8", "--prompt", "20", "--reply", "4",
+        "bench", "--suite", "infer", "--shape", "large", "--type", "q8_0", "--prompt", "8", "--prompt", "20", "--reply",
+        "4",
         "--rounds", "1", "--lora-rank", "4", "--work", directory.path, "--json",
       ]
       func left() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: directory.path) }
@@ -28,7 +29,8 @@ import Testing
       #expect(outcome.status == 0, "\(outcome.complaint)")
       let report = try JSONDecoder().decode(Speeds.self, from: outcome.output)
       #expect(report.memory_bytes_per_second > 0)
-      #expect(report.results.map(\.case) == ["prefill", "prefill", "decode"] && report.results.map(\.prompt) == [8, 20, 8])
+      #expect(
+        report.results.map(\.case) == ["prefill", "prefill", "decode"] && report.results.map(\.prompt) == [8, 20, 8])
       #expect(report.results.allSatisfy { $0.type == "q8_0" && $0.tokens_per_second > 0 })
       // 3.7 million parameters with 8½ bits each, but for the embedding.
       let bytes = try #require(report.results[2].weight_bytes_per_token)
@@ -69,7 +71,8 @@ import Testing
     try StitchProcess.withTemporaryDirectory { directory in
       for suite in ["slider", "memory"] {
         let outcome = try StitchProcess.run([
-          "bench", "--suite", suite, "--shape", "small", "--tokens", "16", "--rounds", "1", "--work", directory.path, "--json",
+          "bench", "--suite", suite, "--shape", "small", "--tokens", "16", "--rounds", "1", "--work", directory.path,
+          "--json",
         ])
         #expect(outcome.status == 0, "\(outcome.complaint)")
         let report = try #require(try JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])

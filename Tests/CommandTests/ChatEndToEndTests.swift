@@ -34,7 +34,8 @@ struct ChatEndToEndTests {
     }
     try tmux.resize(width: 40, height: 12)
     try tmux.wait("the small screen") { screen in
-      screen.split(separator: "\n", omittingEmptySubsequences: false).allSatisfy { $0.count <= 40 } && screen.contains("stitch")
+      screen.split(separator: "\n", omittingEmptySubsequences: false).allSatisfy { $0.count <= 40 }
+        && screen.contains("stitch")
     }
     try tmux.resize(width: 100, height: 30)
     try tmux.wait("the wide screen") { $0.contains("Training") && $0.contains("Hello") }
@@ -58,7 +59,9 @@ struct ChatEndToEndTests {
     // The conversation stays in the scroll-back, with what made each reply.
     #expect(try tmux.screen().contains("\(smaller) · "))
     let store = stage.root.appendingPathComponent("data/stitch/adapters")
-    let snapshots = try FileManager.default.subpathsOfDirectory(atPath: store.path).filter { $0.hasSuffix(".safetensors") }
+    let snapshots = try FileManager.default.subpathsOfDirectory(atPath: store.path).filter {
+      $0.hasSuffix(".safetensors")
+    }
     #expect(snapshots.count == 1)
   }
 
@@ -84,7 +87,9 @@ struct ChatEndToEndTests {
 
   @Test func withoutAFamilyTheTerminalIsNotTouched() throws {
     let stage = try TerminalStage(default: false)
-    try stage.tmux.enter("stty -a > \(stage.root.path)/before; \(StitchProcess.executable.path) chat --family /no/such; echo \"status=$?\"")
+    try stage.tmux.enter(
+      "stty -a > \(stage.root.path)/before; \(StitchProcess.executable.path) chat --family /no/such; echo \"status=$?\""
+    )
     try stage.tmux.wait("the reason") { $0.contains("/no/such is not a family") }
     try stage.expectEnded(status: 2)
   }
@@ -94,7 +99,9 @@ struct ChatEndToEndTests {
     let broken = stage.root.appendingPathComponent("broken")
     try FileManager.default.createDirectory(at: broken, withIntermediateDirectories: true)
     try Data("{}".utf8).write(to: broken.appendingPathComponent("family.json"))
-    try stage.tmux.enter("stty -a > \(stage.root.path)/before; \(StitchProcess.executable.path) chat --family \(broken.path); echo \"status=$?\"")
+    try stage.tmux.enter(
+      "stty -a > \(stage.root.path)/before; \(StitchProcess.executable.path) chat --family \(broken.path); echo \"status=$?\""
+    )
     try stage.tmux.wait("the reason") { $0.contains("could not be loaded") && $0.contains("damaged") }
     try stage.tmux.press("C-d")
     try stage.tmux.wait("the reason again") { $0.contains("stitch: ") && $0.contains("damaged") }

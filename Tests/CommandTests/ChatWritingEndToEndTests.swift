@@ -71,7 +71,9 @@ struct ChatWritingEndToEndTests {
   @Test func aPlainChatStopsAReplyByControlC() throws {
     let stage = try TerminalStage(default: false, width: 384)
     let tmux = stage.tmux
-    try tmux.enter("stty -a > \(stage.root.path)/before; \(StitchProcess.executable.path) chat --plain --max-tokens 4000 --temperature 1; echo \"status=$?\"")
+    try tmux.enter(
+      "stty -a > \(stage.root.path)/before; \(StitchProcess.executable.path) chat --plain --max-tokens 4000 --temperature 1; echo \"status=$?\""
+    )
     try tmux.wait("the prompt") { $0.contains("is loaded: ") && $0.contains("\nyou>") }
     try tmux.enter("hello")
     try tmux.wait("a reply") { $0.contains("assistant> ") }

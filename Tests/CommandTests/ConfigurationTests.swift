@@ -3,14 +3,17 @@ import Testing
 
 /// `~/.config/stitch/config.yaml` and what overrules it.
 @Suite struct ConfigurationTests {
-  private func with(_ text: String?, _ body: (Workspace, ([String]) throws -> StitchProcess.Outcome) throws -> Void) throws {
+  private func with(
+    _ text: String?, _ body: (Workspace, ([String]) throws -> StitchProcess.Outcome) throws -> Void
+  ) throws {
     try Workspace.with { workspace in
       let home = workspace.directory.appending(path: "config")
       let folder = home.appending(path: "stitch")
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       if let text { try Data(text.utf8).write(to: folder.appending(path: "config.yaml")) }
       try body(workspace) { arguments in
-        try StitchProcess.run(arguments, environment: workspace.environment.merging(["XDG_CONFIG_HOME": home.path]) { $1 })
+        try StitchProcess.run(
+          arguments, environment: workspace.environment.merging(["XDG_CONFIG_HOME": home.path]) { $1 })
       }
     }
   }
@@ -48,7 +51,10 @@ import Testing
         try first.output.write(to: workspace.directory.appending(path: "config/stitch/config.yaml"))
         #expect(try run(["chat", "--print-config"]).text == first.text)
         if text?.contains("nano") == true {
-          for part in ["/family\"\n", "temperature: 0.7\n", "max_tokens: 33\n", "seed: 12345678901234567890\n", "theme: light\n", "auto: 35.5\n", "cache: f16\n", "mouse: false\n", "editor: \"nano -w\"\n"] {
+          for part in [
+            "/family\"\n", "temperature: 0.7\n", "max_tokens: 33\n", "seed: 12345678901234567890\n", "theme: light\n",
+            "auto: 35.5\n", "cache: f16\n", "mouse: false\n", "editor: \"nano -w\"\n",
+          ] {
             #expect(first.text.contains(part), "\(part)")
           }
         }
@@ -58,7 +64,9 @@ import Testing
 
   @Test func theCommandLineOverrulesIt() throws {
     try with("temperature: 0.5\ntheme: light\nascii: true\nstitch: small\n") { _, run in
-      let text = try run(["chat", "--print-config", "--temperature", "1", "--theme", "dark", "--no-ascii", "--no-color"]).text
+      let text = try run([
+        "chat", "--print-config", "--temperature", "1", "--theme", "dark", "--no-ascii", "--no-color",
+      ]).text
       for part in ["temperature: 1\n", "theme: dark\n", "ascii: false\n", "color: false\n", "stitch: \"small\"\n"] {
         #expect(text.contains(part), "\(part)")
       }

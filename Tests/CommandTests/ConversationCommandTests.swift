@@ -52,7 +52,8 @@ import Testing
   @Test func resumingGivesTheSameNextReply() throws {
     try Workspace.with { workspace in
       let options = ["--temperature", "1", "--seed", "4", "--system", "be kind"]
-      _ = try chat(workspace, "hello", "/regen", "/stitch small-large@2", "/set top_p 0.9", "who are you?", options: options)
+      _ = try chat(
+        workspace, "hello", "/regen", "/stitch small-large@2", "/set top_p 0.9", "who are you?", options: options)
       let whole = try saved(workspace)
       #expect(whole.count == 1 && whole[0].turns.count == 5)
       try clear(workspace)
@@ -60,11 +61,14 @@ import Testing
       // The same in three goes.
       _ = try chat(workspace, "hello", options: options)
       let id = try #require(try saved(workspace).first?.id)
-      let second = try chat(workspace, "/regen", "/stitch small-large@2", "/set top_p 0.9", "/title x", options: ["--resume"])
+      let second = try chat(
+        workspace, "/regen", "/stitch small-large@2", "/set top_p 0.9", "/title x", options: ["--resume"])
       #expect(second.status == 0 && second.complaint.isEmpty)
       #expect(second.text.hasPrefix("you> hello\nassistant> "))
       let third = try chat(workspace, "who are you?", options: ["--resume", String(id.dropLast(2))])
-      #expect(third.status == 0 && third.complaint.isEmpty && third.text.contains("\n[small-large@2 · "), "\(second.text)\(third.text)")
+      #expect(
+        third.status == 0 && third.complaint.isEmpty && third.text.contains("\n[small-large@2 · "),
+        "\(second.text)\(third.text)")
       let parts = try saved(workspace)
       #expect(parts.map(\.id) == [id] && parts[0].turns == whole[0].turns)
       // Nothing but the conversation is in the folder.
@@ -117,7 +121,9 @@ import Testing
     try Workspace.with { workspace in
       _ = try chat(workspace, "hello")
       let id = try #require(try saved(workspace).first?.id)
-      let first = workspace.process(["chat", "--plain", "--family", workspace.family.path, "--resume", id, "--max-tokens", "4"])
+      let first = workspace.process([
+        "chat", "--plain", "--family", workspace.family.path, "--resume", id, "--max-tokens", "4",
+      ])
       let input = Pipe()
       first.standardInput = input
       let terminal = try PseudoTerminal()
@@ -127,7 +133,8 @@ import Testing
       var shown = ""
       // Its reply is complete.
       while shown.range(of: "you> mine").map({ !shown[$0.upperBound...].contains("[large") }) ?? true,
-        let more = try terminal.read() { shown += String(decoding: more, as: UTF8.self) }
+        let more = try terminal.read()
+      { shown += String(decoding: more, as: UTF8.self) }
 
       let second = try chat(workspace, "yours", options: ["--resume", id])
       #expect(second.status == 0 && second.text.contains("conversation \(id) is open in another program"))
@@ -176,7 +183,8 @@ import Testing
       let found = try JSONDecoder().decode(
         List.self, from: workspace.run(["conversations", "search", "PARIS", "--json"]).output)
       #expect(found.conversations.map(\.first_question) == ["Where is Paris?"])
-      #expect(found.conversations[0].matches?.first.map { "\($0.turn) \($0.role): \($0.line)" } == "1 user: Where is Paris?")
+      #expect(
+        found.conversations[0].matches?.first.map { "\($0.turn) \($0.role): \($0.line)" } == "1 user: Where is Paris?")
       let id = found.conversations[0].id
       #expect(try workspace.run(["conversations", "search", "paris"]).text.contains("\n  1 user: Where is Paris?\n"))
 
@@ -184,7 +192,8 @@ import Testing
       #expect(shown.text.contains("## You\n\nWhere is Paris?\n") && !shown.output.contains(0x1B))
       let file = workspace.directory.appending(path: "chat.md")
       #expect(try workspace.run(["conversations", "export", id, file.path]).status == 0)
-      try workspace.expectRefusal(["conversations", "export", id, file.path], ["chat.md exists already", "another file"])
+      try workspace.expectRefusal(
+        ["conversations", "export", id, file.path], ["chat.md exists already", "another file"])
       try workspace.expectRefusal(["conversations", "export", id, workspace.directory.path + "/x"], [".md", ".json"])
       for name in ["../\(id)", "Nonsense", "\u{1B}[2J"] {
         try workspace.expectRefusal(["conversations", "show", name], ["is no conversation's id", "lists them"])
@@ -213,7 +222,8 @@ import Testing
         let content = try String(contentsOf: file, encoding: .utf8)
         try Data((content + "\u{1B}nonsense\n{\"type\":\"user\",\"text\":\"after\"}\n").utf8).write(to: file)
         let outcome = try chat(workspace, options: ["--resume", id])
-        #expect(outcome.status == 0 && outcome.text.contains("\(id).jsonl, line ") && outcome.text.contains("you> after\n"))
+        #expect(
+          outcome.status == 0 && outcome.text.contains("\(id).jsonl, line ") && outcome.text.contains("you> after\n"))
       }
     }
   }
@@ -256,7 +266,11 @@ import Testing
       try RandomFamily.make(at: other, width: 48, name: "wider")
       let outcome = try workspace.run(
         ["chat", "--plain", "--family", other.path, "--resume", id, "--max-tokens", "4"], input: Data("more\n".utf8))
-      #expect(outcome.status == 0 && outcome.text.contains("made with the family random (\(workspace.family.path)); replies now come from wider"))
+      #expect(
+        outcome.status == 0
+          && outcome.text.contains(
+            "made with the family random (\(workspace.family.path)); replies now come from wider")
+      )
       // Without --family, the conversation's own.
       let own = try workspace.run(["chat", "--plain", "--resume", id, "--max-tokens", "4"], input: Data("more\n".utf8))
       #expect(own.status == 0 && !own.text.contains("made with") && own.text.contains("[small-large@3"))

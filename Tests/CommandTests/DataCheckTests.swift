@@ -23,7 +23,8 @@ import Testing
       #expect(outcome.status == 1, "\(outcome.complaint)")
       for part in [
         "2 Alpaca, 1 ShareGPT, 1 messages, 2 self-instruct, 1 text; 5 to train on", "1 without a reply, left out",
-        "2 cannot be read:\n  6: not valid JSON\n  8: a turn has the unknown role “robot”", "1 too long, left out:\n  7: ",
+        "2 cannot be read:\n  6: not valid JSON\n  8: a turn has the unknown role “robot”",
+        "1 too long, left out:\n  7: ",
         "1 said twice:\n  2: the same as at 1", "1 answered in two ways:\n  3: answers otherwise what is asked at 1",
       ] { #expect(outcome.text.contains(part), "\(part) is missing in\n\(outcome.text)") }
 

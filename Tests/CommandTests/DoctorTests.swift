@@ -17,11 +17,14 @@ import Testing
   @Test func instructionsCanBeChosen() throws {
     try Workspace.with { workspace in
       func doctor(_ instructions: String) throws -> StitchProcess.Outcome {
-        try StitchProcess.run(["doctor"], environment: workspace.environment.merging(["STITCH_INSTRUCTIONS": instructions]) { $1 })
+        try StitchProcess.run(
+          ["doctor"], environment: workspace.environment.merging(["STITCH_INSTRUCTIONS": instructions]) { $1 })
       }
       #expect(try doctor("baseline").text.contains("inference: baseline kernels"))
       let wrong = try doctor("altivec")
-      #expect(wrong.status == 2 && wrong.complaint.contains("STITCH_INSTRUCTIONS: no instruction set “altivec” here; there are baseline"))
+      #expect(
+        wrong.status == 2
+          && wrong.complaint.contains("STITCH_INSTRUCTIONS: no instruction set “altivec” here; there are baseline"))
       #expect(wrong.complaint.split(separator: "\n").count == 1)
     }
   }

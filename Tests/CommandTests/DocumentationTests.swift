@@ -23,7 +23,9 @@ import Testing
   private static let standIns = ["my.jsonl": "weights/lessons/facts.jsonl", "my.yaml": "examples/checks/sizes.yaml"]
 
   private static func documents() throws -> [DocumentedCommands] {
-    let docs = try FileManager.default.contentsOfDirectory(atPath: checkout.appending(path: "docs").path).filter { $0.hasSuffix(".md") }
+    let docs = try FileManager.default.contentsOfDirectory(atPath: checkout.appending(path: "docs").path).filter {
+      $0.hasSuffix(".md")
+    }
     return try (["README.md", "CONTRIBUTING.md"] + docs.sorted().map { "docs/\($0)" }).map { file in
       DocumentedCommands(try String(contentsOf: checkout.appending(path: file), encoding: .utf8), file: file)
     }
@@ -37,7 +39,9 @@ import Testing
     let blocks = try Self.documents().flatMap(\.blocks)
     #expect(blocks.count > 8)
     for block in blocks {
-      #expect(["sh", "yaml", "json", "text"].contains(block.language), "\(block.place): “\(block.language)” is no language known here")
+      #expect(
+        ["sh", "yaml", "json", "text"].contains(block.language),
+        "\(block.place): “\(block.language)” is no language known here")
     }
   }
 
@@ -64,16 +68,23 @@ import Testing
     try Self.inScratch(withFiles: false) { run in
       for line in lines { try Self.expectReadArguments(line, run) }
       // The check can fail.
-      for wrong in [["ask", "--modle", "x"], ["replay"], ["family", "build", "--anchor", "x"], ["reply", "x"], ["score", "x", "--threads", "none"]] {
+      for wrong in [
+        ["ask", "--modle", "x"], ["replay"], ["family", "build", "--anchor", "x"], ["reply", "x"],
+        ["score", "x", "--threads", "none"],
+      ] {
         let outcome = try run(wrong)
         #expect(outcome.status == 2 && !Self.isRead(outcome), "\(wrong)\n\(outcome.complaint)")
       }
     }
   }
 
-  private static func expectReadArguments(_ line: DocumentedCommands.Line, _ run: ([String]) throws -> StitchProcess.Outcome) throws {
+  private static func expectReadArguments(
+    _ line: DocumentedCommands.Line, _ run: ([String]) throws -> StitchProcess.Outcome
+  ) throws {
     let outcome = try run(Array(line.words.dropFirst()))
-    #expect(outcome.status == 2 && isRead(outcome), "\(line.place): \(line.words.joined(separator: " "))\n\(outcome.complaint)")
+    #expect(
+      outcome.status == 2 && isRead(outcome),
+      "\(line.place): \(line.words.joined(separator: " "))\n\(outcome.complaint)")
   }
 
   /// What is wrong with the arguments is said with a hint to the help.
@@ -85,7 +96,9 @@ import Testing
     try Self.inScratch(withFiles: true) { run in
       for line in lines {
         let outcome = try run(Array(line.words.dropFirst()))
-        #expect(outcome.status == 0, "\(line.place): \(line.words.joined(separator: " "))\n\(outcome.text)\(outcome.complaint)")
+        #expect(
+          outcome.status == 0,
+          "\(line.place): \(line.words.joined(separator: " "))\n\(outcome.text)\(outcome.complaint)")
       }
     }
   }
@@ -93,36 +106,51 @@ import Testing
   /// Whether rule 2 holds.
   private static func runs(_ words: [String]) -> Bool {
     let command = words.count > 1 ? words[1] : "chat"
-    let name = ["family", "data", "conversations"].contains(command) && words.count > 2 ? "\(command) \(words[2])" : command
+    let name =
+      ["family", "data", "conversations"].contains(command) && words.count > 2 ? "\(command) \(words[2])" : command
     guard quick.contains(name) else { return false }
     var files: [String] = []
     for (index, word) in words.enumerated() {
-      if ["--family", "--model", "--script", "--adapter"].contains(word), index + 1 < words.count { files.append(words[index + 1]) }
+      if ["--family", "--model", "--script", "--adapter"].contains(word), index + 1 < words.count {
+        files.append(words[index + 1])
+      }
       let isArgument = !word.hasPrefix("-") && !words[index - (index > 0 ? 1 : 0)].hasPrefix("-")
-      if isArgument && ["replay", "score", "family show", "data check"].contains(name) && index >= name.split(separator: " ").count + 1 {
+      if isArgument && ["replay", "score", "family show", "data check"].contains(name)
+        && index >= name.split(separator: " ").count + 1
+      {
         files.append(word)
       }
     }
     for file in files {
       let path = checkout.appending(path: standIns[file] ?? file).path
       guard FileManager.default.fileExists(atPath: path) else { return false }
-      if file.hasSuffix(".yaml"), let text = try? String(contentsOfFile: path, encoding: .utf8), text.contains("train:") { return false }
+      if file.hasSuffix(".yaml"), let text = try? String(contentsOfFile: path, encoding: .utf8), text.contains("train:")
+      {
+        return false
+      }
     }
     return true
   }
 
   /// Runs commands in a folder of their own, with homes of their own.
-  private static func inScratch(withFiles: Bool, _ body: (([String]) throws -> StitchProcess.Outcome) throws -> Void) throws {
+  private static func inScratch(
+    withFiles: Bool, _ body: (([String]) throws -> StitchProcess.Outcome) throws -> Void
+  ) throws {
     try StitchProcess.withTemporaryDirectory { directory in
       let folder = directory.appending(path: "checkout")
       let files = FileManager.default
       try files.createDirectory(at: folder, withIntermediateDirectories: true)
       var environment = ["HOME": directory.path, "STITCH_FAMILY": withFiles ? "" : "/no/family"]
-      for name in ["CACHE", "CONFIG", "DATA", "STATE"] { environment["XDG_\(name)_HOME"] = directory.appending(path: name.lowercased()).path }
+      for name in ["CACHE", "CONFIG", "DATA", "STATE"] {
+        environment["XDG_\(name)_HOME"] = directory.appending(path: name.lowercased()).path
+      }
       if withFiles {
-        try files.createSymbolicLink(at: folder.appending(path: "weights"), withDestinationURL: checkout.appending(path: "weights"))
+        try files.createSymbolicLink(
+          at: folder.appending(path: "weights"), withDestinationURL: checkout.appending(path: "weights"))
         try files.copyItem(at: checkout.appending(path: "examples"), to: folder.appending(path: "examples"))
-        for (name, file) in standIns { try files.copyItem(at: checkout.appending(path: file), to: folder.appending(path: name)) }
+        for (name, file) in standIns {
+          try files.copyItem(at: checkout.appending(path: file), to: folder.appending(path: name))
+        }
       }
       let there = "cd '\(folder.path)' && exec \"$0\" \"$@\""
       try body { try StitchProcess.run(shell: there, $0, environment: environment) }
@@ -148,7 +176,8 @@ import Testing
       for word in span.words {
         guard let option = word.firstMatch(of: /--([a-z-]+)/)?.output.1, option != "help" else { continue }
         let names = (command.arguments ?? []).flatMap { $0.names ?? [] }.map(\.name)
-        #expect(names.contains(String(option)), "\(span.place): \(span.words.joined(separator: " ")) has no --\(option)")
+        #expect(
+          names.contains(String(option)), "\(span.place): \(span.words.joined(separator: " ")) has no --\(option)")
       }
     }
   }

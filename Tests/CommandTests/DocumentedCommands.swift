@@ -37,7 +37,9 @@ struct DocumentedCommands {
     self.blocks = blocks
     spans = prose.matches(of: /`(stitch(?:\s[^`]*)?)`/).map { match in
       // A bar within a table has a backslash.
-      Line(place: file, words: match.output.1.replacing("\\|", with: "|").split(whereSeparator: \.isWhitespace).map(String.init))
+      Line(
+        place: file,
+        words: match.output.1.replacing("\\|", with: "|").split(whereSeparator: \.isWhitespace).map(String.init))
     }
   }
 

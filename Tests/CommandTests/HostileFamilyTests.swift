@@ -7,8 +7,10 @@ import Testing
 @Suite(.serialized) struct HostileFamilyTests {
   private static let attacks = [
     "\u{1B}]0;owned\u{07}", "\u{1B}]2;owned\u{1B}\\", "\u{1B}]8;;http://owned\u{1B}\\", "\u{1B}]52;c;b3duZWQ=\u{07}",
-    "\u{1B}P+q6f776e6564\u{1B}\\", "\u{1B}_owned\u{1B}\\", "\u{1B}[31337m", "\u{1B}[?1049l", "\u{1B}[?31337h", "\u{1B}c",
-    "\u{1B}[6n", "\u{9B}31337m", "\u{9D}0;owned\u{9C}", "\u{90}owned\u{9C}", "\u{202E}denwo\u{202C}", "\u{2066}owned\u{2069}",
+    "\u{1B}P+q6f776e6564\u{1B}\\", "\u{1B}_owned\u{1B}\\", "\u{1B}[31337m", "\u{1B}[?1049l", "\u{1B}[?31337h",
+    "\u{1B}c",
+    "\u{1B}[6n", "\u{9B}31337m", "\u{9D}0;owned\u{9C}", "\u{90}owned\u{9C}", "\u{202E}denwo\u{202C}",
+    "\u{2066}owned\u{2069}",
     "\u{07}", "\u{08}\u{7F}", "\u{0E}", "\r owned", "\u{85}",
   ]
   /// What shows of most of them.
@@ -16,7 +18,9 @@ import Testing
   private static var pieces: [String] { attacks + [" ", "#", "|", "`"] }
   private static let question = "Tell me"
   /// Replies that go through all pieces instead of repeating one.
-  private static let sampling = ["--max-tokens", "600", "--temperature", "5", "--repetition-penalty", "10", "--seed", "5"]
+  private static let sampling = [
+    "--max-tokens", "600", "--temperature", "5", "--repetition-penalty", "10", "--seed", "5",
+  ]
 
   /// What a terminal acts on, besides line ends and a few motions that ncurses uses.
   private func expectHarmless(_ text: String, allowing motions: Set<Unicode.Scalar>, _ what: String) {
@@ -74,7 +78,9 @@ import Testing
       let process = Process()
       process.executableURL = StitchProcess.executable
       process.arguments = command + ["--family", family.path] + Self.sampling
-      process.environment = ProcessInfo.processInfo.environment.merging(["XDG_DATA_HOME": directory.path, "XDG_CONFIG_HOME": directory.path]) { $1 }
+      process.environment = ProcessInfo.processInfo.environment.merging([
+        "XDG_DATA_HOME": directory.path, "XDG_CONFIG_HOME": directory.path,
+      ]) { $1 }
       let input = Pipe()
       process.standardInput = input
       let terminal = try PseudoTerminal()

@@ -19,17 +19,23 @@ import Testing
   func manPagesRender() throws {
     try StitchProcess.withTemporaryDirectory { directory in
       #expect(try shell("python3 '\(Self.manual)' \"$0\" '\(directory.path)'").status == 0)
-      let pages = try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).filter { $0.pathExtension == "1" }
+      let pages = try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil).filter {
+        $0.pathExtension == "1"
+      }
       #expect(pages.count > 15)
       for page in pages {
         let outcome = try shell("groff -man -Tutf8 -ww '\(page.path)'")
         // Bold is either written twice or coloured.
         let text = outcome.text.replacing(/.\u{8}/, with: "").replacing(/\u{1B}\[[0-9;]*m/, with: "")
         #expect(outcome.status == 0 && outcome.complaint.isEmpty, "\(page.lastPathComponent): \(outcome.complaint)")
-        for part in ["NAME", "SYNOPSIS", "EXIT STATUS"] { #expect(text.contains(part), "\(page.lastPathComponent): \(part)") }
+        for part in ["NAME", "SYNOPSIS", "EXIT STATUS"] {
+          #expect(text.contains(part), "\(page.lastPathComponent): \(part)")
+        }
         if page.lastPathComponent == "stitch-chat.1" { #expect(text.contains("--record-script file")) }
         // Characters beyond ASCII come out as themselves.
-        if page.lastPathComponent == "stitch-replay.1" { #expect(text.contains("stitch replay scripts … [options]"), "\(text)") }
+        if page.lastPathComponent == "stitch-replay.1" {
+          #expect(text.contains("stitch replay scripts … [options]"), "\(text)")
+        }
       }
     }
   }
@@ -40,7 +46,9 @@ import Testing
       source <("$0" --generate-completion-script bash) && complete -p stitch &&
       COMP_WORDS=(stitch re) COMP_CWORD=1 COMP_LINE='stitch re' COMP_POINT=9 && _stitch stitch re stitch && echo "${COMPREPLY[@]}"
       """)
-    #expect(outcome.status == 0 && outcome.complaint.isEmpty && outcome.text.contains("_stitch stitch\nreplay\n"), "\(outcome.text)\(outcome.complaint)")
+    #expect(
+      outcome.status == 0 && outcome.complaint.isEmpty && outcome.text.contains("_stitch stitch\nreplay\n"),
+      "\(outcome.text)\(outcome.complaint)")
   }
 
   @Test(.enabled(if: has("zsh"), "zsh is not installed: its completion is not loaded")) func zshCompletes() throws {
@@ -50,7 +58,9 @@ import Testing
         cd '\(directory.path)' && "$0" --generate-completion-script zsh >_stitch && zsh -n _stitch &&
         zsh -fc 'fpath=($PWD $fpath); autoload -U compinit; compinit -u -D; print $_comps[stitch]; autoload +X _stitch && print loaded'
         """)
-      #expect(outcome.status == 0 && outcome.complaint.isEmpty && outcome.text == "_stitch\nloaded\n", "\(outcome.text)\(outcome.complaint)")
+      #expect(
+        outcome.status == 0 && outcome.complaint.isEmpty && outcome.text == "_stitch\nloaded\n",
+        "\(outcome.text)\(outcome.complaint)")
     }
   }
 

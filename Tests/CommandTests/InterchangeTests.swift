@@ -9,7 +9,8 @@ import Testing
   private func adapted(_ workspace: Workspace) throws -> URL {
     let url = workspace.directory.appending(path: "adapted")
     let run = try workspace.run([
-      "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "4", "--learning-rate", "0.01",
+      "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "4", "--learning-rate",
+      "0.01",
       "--output", url.path,
     ])
     #expect(run.status == 0, "\(run.complaint)")
@@ -32,7 +33,8 @@ import Testing
       let written = try workspace.run([
         "export", "--family", family.path, "--stitch", "large", "--format", format, "--output", workspace.output.path,
       ])
-      #expect(written.status == 0 && written.text.contains("large, adapter of step 4 merged, in F32"), "\(written.complaint)")
+      #expect(
+        written.status == 0 && written.text.contains("large, adapter of step 4 merged, in F32"), "\(written.complaint)")
       var model = workspace.output
       if format == "gguf" {
         let file = workspace.directory.appending(path: "large.gguf")
@@ -75,20 +77,27 @@ import Testing
       for name in ["small", "large"] {
         let file = workspace.directory.appending(path: "\(name).gguf")
         let run = try workspace.run([
-          "export", "--family", workspace.family.path, "--stitch", name, "--adapter", "none", "--format", "gguf", "--output", file.path,
+          "export", "--family", workspace.family.path, "--stitch", name, "--adapter", "none", "--format", "gguf",
+          "--output", file.path,
         ])
         #expect(run.status == 0, "\(run.complaint)")
         anchors += ["--anchor", file.path]
       }
       let calibration = workspace.directory.appending(path: "calibration.txt")
-      try Data((0..<60).map { "the cat number \($0) sat on the mat and said hello" }.joined(separator: "\n\n").utf8).write(to: calibration)
+      try Data((0..<60).map { "the cat number \($0) sat on the mat and said hello" }.joined(separator: "\n\n").utf8)
+        .write(to: calibration)
       let built = try workspace.run(
-        ["family", "build", "--calibration", calibration.path, "--template", "tiny", "--quantize", "q8_0", "--output", workspace.output.path]
+        [
+          "family", "build", "--calibration", calibration.path, "--template", "tiny", "--quantize", "q8_0", "--output",
+          workspace.output.path,
+        ]
           + anchors)
       #expect(built.status == 0, "\(built.complaint)")
       let shown = try workspace.run(["family", "show", workspace.output.path])
       #expect(shown.text.contains("small-large@2") && shown.text.hasSuffix("base weights: q8_0\n"))
-      let left = try FileManager.default.contentsOfDirectory(atPath: workspace.directory.path).filter { $0.hasSuffix(".tmp") }
+      let left = try FileManager.default.contentsOfDirectory(atPath: workspace.directory.path).filter {
+        $0.hasSuffix(".tmp")
+      }
       #expect(left.isEmpty)
     }
   }
@@ -97,20 +106,30 @@ import Testing
     try Workspace.with { workspace in
       let family = ["--family", workspace.family.path]
       let output = ["--output", workspace.output.path]
-      try workspace.expectRefusal(["export", "--stitch", "small-large@1"] + family + output, ["two models", "small, large"])
+      try workspace.expectRefusal(
+        ["export", "--stitch", "small-large@1"] + family + output, ["two models", "small, large"])
       try workspace.expectRefusal(["export", "--stitch", "smal"] + family + output, ["did you mean small"])
       try workspace.expectRefusal(["export", "--format", "onnx"] + family + output, ["hf, gguf or peft"])
       try workspace.expectRefusal(["export", "--format", "peft"] + family + output, ["no adapter"])
-      try workspace.expectRefusal(["export", "--output", workspace.model.path] + family, [workspace.model.path, "exists already"])
+      try workspace.expectRefusal(
+        ["export", "--output", workspace.model.path] + family, [workspace.model.path, "exists already"])
       try workspace.expectRefusal(["import", workspace.text.path] + output, [workspace.text.path, "GGUF"])
       try workspace.expectRefusal(["import", "/no/such.gguf"] + output, ["/no/such.gguf"])
       let file = workspace.directory.appending(path: "small.gguf")
-      #expect(try workspace.run(["export", "--stitch", "small", "--format", "gguf", "--output", file.path] + family).status == 0)
+      #expect(
+        try workspace.run(["export", "--stitch", "small", "--format", "gguf", "--output", file.path] + family).status
+          == 0)
       // Another vocabulary, another architecture: named.
       let bytes = try Data(contentsOf: file)
       for (old, new, parts) in [
-        ("tokenizer.ggml.model\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0llama", "tokenizer.ggml.model\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0other", ["vocabulary", "“other”"]),
-        ("general.architecture\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0llama", "general.architecture\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0gemma", ["architecture", "“gemma”"]),
+        (
+          "tokenizer.ggml.model\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0llama",
+          "tokenizer.ggml.model\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0other", ["vocabulary", "“other”"]
+        ),
+        (
+          "general.architecture\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0llama",
+          "general.architecture\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0gemma", ["architecture", "“gemma”"]
+        ),
       ] {
         let place = try #require(bytes.range(of: Data(old.utf8)))
         try bytes.replacing(place, with: Data(new.utf8)).write(to: file)

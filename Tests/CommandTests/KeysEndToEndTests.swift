@@ -7,9 +7,11 @@ import Testing
 struct KeysEndToEndTests {
   /// After these the chat is as before, except for what `prepare` puts in order. After others it begins anew.
   private static let harmless: Set<Intent> = [
-    .send, .newline, .complete, .smaller, .larger, .smallest, .largest, .stopReply, .interrupt, .endOfInput, .suspend, .redraw,
+    .send, .newline, .complete, .smaller, .larger, .smallest, .largest, .stopReply, .interrupt, .endOfInput, .suspend,
+    .redraw,
     .help, .pageUp, .pageDown, .top, .bottom, .left, .right, .wordLeft, .wordRight, .lineStart, .lineEnd, .up, .down,
-    .deleteBackward, .deleteForward, .deleteWordBackward, .deleteWordForward, .deleteToLineStart, .deleteToLineEnd, .putBack,
+    .deleteBackward, .deleteForward, .deleteWordBackward, .deleteWordForward, .deleteToLineStart, .deleteToLineEnd,
+    .putBack,
     .toggleTraining,
   ]
 
@@ -107,7 +109,9 @@ struct KeysEndToEndTests {
       try tmux.press(name)
       try tmux.wait("an effect") { _ in try tmux.look() != before }
       if intent == .send {
-        try tmux.wait("the end of the reply") { $0.contains("tok/s") && !$0.contains("Esc stops") && !$0.contains("stopping") }
+        try tmux.wait("the end of the reply") {
+          $0.contains("tok/s") && !$0.contains("Esc stops") && !$0.contains("stopping")
+        }
       }
     }
   }

@@ -10,8 +10,10 @@ import Tokenizer
     try Workspace.with { workspace in
       let family = workspace.family.path
       let commands: [([String], String)] = [
-        (["ask", "x", "--raw", "--family", family], ""), (["ask", "x", "--family", family, "--json"], ""), (["family", "show", family], ""),
-        (["family", "show", family, "--json"], ""), (["score", workspace.text.path, "--model", workspace.model.path], ""),
+        (["ask", "x", "--raw", "--family", family], ""), (["ask", "x", "--family", family, "--json"], ""),
+        (["family", "show", family], ""),
+        (["family", "show", family, "--json"], ""),
+        (["score", workspace.text.path, "--model", workspace.model.path], ""),
         (["tokenize", "x", "--model", workspace.model.path], ""), (["--help"], ""), (["--version"], ""),
         (["chat", "--plain", "--family", family], "hello\n"),
       ]
@@ -20,7 +22,8 @@ import Tokenizer
         let outcome = try workspace.run(arguments, input: Data(input.utf8), output: full)
         #expect(outcome.status == 2, "\(arguments)")
         #expect(
-          outcome.complaint == "stitch: cannot write standard output: no space left on device; free some space, or use another directory\n",
+          outcome.complaint
+            == "stitch: cannot write standard output: no space left on device; free some space, or use another directory\n",
           "\(arguments)")
       }
     }
@@ -91,9 +94,13 @@ import Tokenizer
         let shown = try onTerminal(arguments, workspace)
         #expect(shown.contains { $0 == UInt8(ascii: "\n") })
         let text = String(decoding: shown, as: UTF8.self)
-        #expect(text.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\r" || $0.properties.generalCategory != .control }, "\(text.debugDescription)")
+        #expect(
+          text.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\r" || $0.properties.generalCategory != .control },
+          "\(text.debugDescription)")
       }
-      #expect(try String(decoding: onTerminal(ask, workspace), as: UTF8.self) == String(repeating: "\u{FFFD}", count: 6) + "\r\n")
+      #expect(
+        try String(decoding: onTerminal(ask, workspace), as: UTF8.self) == String(repeating: "\u{FFFD}", count: 6)
+          + "\r\n")
       // A plain chat is for terminals, wherever it goes.
       let chat = try workspace.run(
         ["chat", "--plain", "--max-tokens", "9", "--family", workspace.output.path, "--stitch", "large"],

@@ -8,15 +8,19 @@ import Testing
     try StitchProcess.withTemporaryDirectory { directory in
       let family = directory.appending(path: "family")
       try RandomFamily.make(at: family)
-      let arguments = ["chat", "--plain", "--family", family.path, "--max-tokens", "8", "--seed", "4", "--temperature", "1"]
+      let arguments = [
+        "chat", "--plain", "--family", family.path, "--max-tokens", "8", "--seed", "4", "--temperature", "1",
+      ]
       let input = Data("hello\n/stitch small\nwho are you?\n".utf8)
       let environment = ["XDG_DATA_HOME": directory.path]
       let first = try StitchProcess.run(arguments, input: input, environment: environment)
       #expect(first.status == 0 && first.complaint.isEmpty)
-      #expect(first.text.contains("you> hello\n") && first.text.contains("\n[large · ") && first.text.contains("\n[small · "))
+      #expect(
+        first.text.contains("you> hello\n") && first.text.contains("\n[large · ") && first.text.contains("\n[small · "))
       // The same seed says the same.
       func replies(_ text: String) -> [Substring] { text.split(separator: "\n").filter { !$0.hasPrefix("[") } }
-      #expect(try replies(StitchProcess.run(arguments, input: input, environment: environment).text) == replies(first.text))
+      #expect(
+        try replies(StitchProcess.run(arguments, input: input, environment: environment).text) == replies(first.text))
       // `stitch` alone is `stitch chat`.
       let alone = try StitchProcess.run(Array(arguments.dropFirst()), input: input, environment: environment)
       #expect(replies(alone.text) == replies(first.text))

@@ -18,7 +18,8 @@ import Testing
       let large = workspace.directory.appending(path: "large")
       try workspace.makeModel("large", at: large)
       let calibration = workspace.directory.appending(path: "calibration.txt")
-      try Data((0..<60).map { "the cat number \($0) sat on the mat and said hello" }.joined(separator: "\n\n").utf8).write(to: calibration)
+      try Data((0..<60).map { "the cat number \($0) sat on the mat and said hello" }.joined(separator: "\n\n").utf8)
+        .write(to: calibration)
       let built = try workspace.run([
         "family", "build", "--anchor", workspace.model.path, "--anchor", large.path, "--calibration", calibration.path,
         "--template", "tiny", "--quantize", type, "--output", workspace.output.path,
@@ -35,12 +36,16 @@ import Testing
       #expect(try workspace.run(["family", "show", workspace.output.path]).text.hasSuffix("base weights: \(type)\n"))
       for stitch in shown.stitches {
         let asked = try workspace.run(
-          ["ask", "hello", "--family", workspace.output.path, "--stitch", stitch.id, "--temperature", "0", "--max-tokens", "4"])
+          [
+            "ask", "hello", "--family", workspace.output.path, "--stitch", stitch.id, "--temperature", "0",
+            "--max-tokens", "4",
+          ])
         #expect(asked.status == 0, "\(asked.complaint)")
       }
       let adapted = workspace.directory.appending(path: "adapted")
       let run = try workspace.run([
-        "adapt", "--family", workspace.output.path, "--data", workspace.lesson.path, "--steps", "2", "--output", adapted.path,
+        "adapt", "--family", workspace.output.path, "--data", workspace.lesson.path, "--steps", "2", "--output",
+        adapted.path,
       ])
       #expect(run.status == 0, "\(run.complaint)")
       #expect(try show(adapted).quantization == type)
@@ -56,7 +61,9 @@ import Testing
         let name = try #require(data.range(of: Data("\"\(type.uppercased()) in panels of 16\"".utf8)))
         data.replaceSubrange(name, with: Data("\"Q9_9 in panels of 16\"".utf8))
         try data.write(to: weights)
-        try workspace.expectRefusal(["family", "show", workspace.output.path], [weights.path, "quantised as “Q9_9 in panels of 16”", "“Q8_0 in panels of 16” and “Q4_0"])
+        try workspace.expectRefusal(
+          ["family", "show", workspace.output.path],
+          [weights.path, "quantised as “Q9_9 in panels of 16”", "“Q8_0 in panels of 16” and “Q4_0"])
       }
     }
   }
@@ -91,13 +98,17 @@ import Testing
       // Nothing is known: the loss is near that of a guess among 32,000.
       #expect(abs(report.step.loss - log(32_000.0)) < 2)
       #expect(report.stages.map(\.stage).contains("one ESTA step") && report.stages.allSatisfy { $0.seconds >= 0 })
-      #expect(report.stages.allSatisfy { $0.peak_anonymous_bytes > 0 && $0.peak_anonymous_bytes <= $0.peak_resident_bytes })
+      #expect(
+        report.stages.allSatisfy { $0.peak_anonymous_bytes > 0 && $0.peak_anonymous_bytes <= $0.peak_resident_bytes })
       #expect(report.peak_resident_bytes >= report.stages.map(\.peak_resident_bytes).max()!)
       #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
       #expect(!outcome.text.contains(directory.path))
 
       // The family may stay: to see how long it takes to open it.
-      #expect(try bench(["--shape", "small", "--quantize", "q4_0", "--calibration-tokens", "64", "--step-tokens", "16", "--keep"]).status == 0)
+      #expect(
+        try bench([
+          "--shape", "small", "--quantize", "q4_0", "--calibration-tokens", "64", "--step-tokens", "16", "--keep",
+        ]).status == 0)
       #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["family-small-q4_0"])
       let start = try StitchProcess.run([
         "bench", "--suite", "start", "--rounds", "1", "--family", directory.appending(path: "family-small-q4_0").path,

@@ -16,14 +16,23 @@ import Testing
     try Workspace.with { workspace in
       let file = workspace.directory.appending(path: "recorded.yaml")
       let lines = [
-        "hello", "/stitch small", "again \"you\"", "/set temperature 0.5", "/regen", "/compare 1 5 -- and you?", "/keep 1", "so",
-        "/edit 2", "/nonsense", "what now", "/continue", "/system Be brief.", "who", "/drop 2", "//slash", "/clear", "/auto 1", "new",
+        "hello", "/stitch small", "again \"you\"", "/set temperature 0.5", "/regen", "/compare 1 5 -- and you?",
+        "/keep 1", "so",
+        "/edit 2", "/nonsense", "what now", "/continue", "/system Be brief.", "who", "/drop 2", "//slash", "/clear",
+        "/auto 1", "new",
       ]
-      let arguments = ["chat", "--plain", "--family", workspace.family.path, "--temperature", "1", "--max-tokens", "6", "--seed", "5", "--record-script", file.path]
+      let arguments = [
+        "chat", "--plain", "--family", workspace.family.path, "--temperature", "1", "--max-tokens", "6", "--seed", "5",
+        "--record-script", file.path,
+      ]
       let chat = try workspace.run(arguments, input: Data(lines.map { $0 + "\n" }.joined().utf8))
       #expect(chat.status == 0 && chat.complaint.isEmpty, "\(chat.complaint)")
       let text = try String(contentsOf: file, encoding: .utf8)
-      for part in ["- stitch: \"small\"", "- regen: true", "- command: \"/compare small large -- and you?\"", "- command: \"/keep 1\"", "- command: \"/continue\"", "- system: \"Be brief.\"", "- command: \"/drop 2\"", "- user: \"/slash\"", "- command: \"/clear\""] {
+      for part in [
+        "- stitch: \"small\"", "- regen: true", "- command: \"/compare small large -- and you?\"",
+        "- command: \"/keep 1\"", "- command: \"/continue\"", "- system: \"Be brief.\"", "- command: \"/drop 2\"",
+        "- user: \"/slash\"", "- command: \"/clear\"",
+      ] {
         #expect(text.contains(part), "\(part) is missing in\n\(text)")
       }
       let steps = text.components(separatedBy: "\n  - ").count - 1
@@ -40,7 +49,8 @@ import Testing
       let script = workspace.directory.appending(path: "demo.yaml")
       let file = workspace.directory.appending(path: "recorded.yaml")
       try Data(
-        "family: family\nset: {temperature: 1, max_tokens: 6}\nsteps:\n  - user: a\n  - train: {data: lesson.jsonl, steps: 3}\n  - wait: training\n  - user: b\n".utf8
+        "family: family\nset: {temperature: 1, max_tokens: 6}\nsteps:\n  - user: a\n  - train: {data: lesson.jsonl, steps: 3}\n  - wait: training\n  - user: b\n"
+          .utf8
       ).write(to: script)
       let chat = try workspace.run(["chat", "--plain", "--script", script.path, "--record-script", file.path])
       #expect(chat.status == 0 && chat.complaint.isEmpty, "\(chat.complaint)")
@@ -51,7 +61,9 @@ import Testing
   @Test func aProgramThatIsKilledLeavesAScript() throws {
     try Workspace.with { workspace in
       let file = workspace.directory.appending(path: "recorded.yaml")
-      let process = workspace.process(["chat", "--plain", "--family", workspace.family.path, "--max-tokens", "4", "--record-script", file.path])
+      let process = workspace.process([
+        "chat", "--plain", "--family", workspace.family.path, "--max-tokens", "4", "--record-script", file.path,
+      ])
       let input = Pipe()
       process.standardInput = input
       try process.run()
@@ -60,7 +72,9 @@ import Testing
         try String(contentsOf: file, encoding: .utf8).components(separatedBy: "expect:").count == 3
       }
       let deadline = ContinuousClock.now + .seconds(90)
-      while try !(FileManager.default.fileExists(atPath: file.path) && isRecorded()), process.isRunning, ContinuousClock.now < deadline {
+      while try !(FileManager.default.fileExists(atPath: file.path) && isRecorded()), process.isRunning,
+        ContinuousClock.now < deadline
+      {
         usleep(20_000)
       }
       kill(process.processIdentifier, SIGKILL)
@@ -77,7 +91,10 @@ import Testing
       // Files end at 2 KiB.
       let outcome = try StitchProcess.run(
         shell: "trap '' XFSZ; (ulimit -f 2; exec \"$0\" \"$@\") | cat",
-        ["chat", "--plain", "--no-save", "--family", workspace.family.path, "--max-tokens", "2", "--record-script", file.path],
+        [
+          "chat", "--plain", "--no-save", "--family", workspace.family.path, "--max-tokens", "2", "--record-script",
+          file.path,
+        ],
         input: Data(lines.utf8), environment: workspace.environment, output: nil)
       #expect(outcome.complaint.isEmpty, "\(outcome.complaint)")
       let text = try String(contentsOf: file, encoding: .utf8)
@@ -93,9 +110,13 @@ import Testing
       let file = workspace.directory.appending(path: "recorded.yaml")
       try Data("mine".utf8).write(to: file)
       let chat = ["chat", "--plain", "--family", workspace.family.path, "--record-script"]
-      try workspace.expectRefusal(chat + [file.path], [file.path, "is there already and is not overwritten; choose another name"])
-      try workspace.expectRefusal(chat + ["/no/such/folder/a.yaml"], ["cannot write /no/such/folder/a.yaml: no such file or directory; check the path"])
-      try workspace.expectRefusal(chat + ["\(file.path)2", "--resume"], ["--record-script begins with an empty conversation; leave out --resume"])
+      try workspace.expectRefusal(
+        chat + [file.path], [file.path, "is there already and is not overwritten; choose another name"])
+      try workspace.expectRefusal(
+        chat + ["/no/such/folder/a.yaml"],
+        ["cannot write /no/such/folder/a.yaml: no such file or directory; check the path"])
+      try workspace.expectRefusal(
+        chat + ["\(file.path)2", "--resume"], ["--record-script begins with an empty conversation; leave out --resume"])
       // A chat in which nothing was said leaves no file.
       let other = workspace.directory.appending(path: "other.yaml")
       #expect(try workspace.run(chat + [other.path]).status == 0)

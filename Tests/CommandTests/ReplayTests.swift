@@ -13,7 +13,10 @@ import Testing
   /// The scripts that the repository shows, with the default family.
   @Test(.enabled(if: hasDefaultFamily)) func theExamplesHold() throws {
     try Workspace.with { workspace in
-      let replay = ["replay", Self.checkout.appending(path: "examples/checks").path, "--family", Self.checkout.appending(path: "weights/tiny").path]
+      let replay = [
+        "replay", Self.checkout.appending(path: "examples/checks").path, "--family",
+        Self.checkout.appending(path: "weights/tiny").path,
+      ]
       let outcome = try workspace.run(replay + ["--json"])
       #expect(outcome.status == 0, "\(outcome.text)")
       let again = try workspace.run(replay + ["--json", "--no-cache", "--threads", "1"])
@@ -65,7 +68,10 @@ import Testing
       let junit = workspace.directory.appending(path: "report.xml")
       let outcome = try workspace.run(["replay", url.path, "--junit", junit.path])
       #expect(outcome.status == 1, "\(outcome.text)\(outcome.complaint)")
-      for part in ["line 8: again & again", "expected “<never>”", "made by small, expected large", "ended by length, expected stop", "8 tokens, at most 2 expected", "0 passed, 1 failed, 0 could not run"] {
+      for part in [
+        "line 8: again & again", "expected “<never>”", "made by small, expected large",
+        "ended by length, expected stop", "8 tokens, at most 2 expected", "0 passed, 1 failed, 0 could not run",
+      ] {
         #expect(outcome.text.contains(part), "\(part) is missing in\n\(outcome.text)")
       }
       let report = try String(contentsOf: junit, encoding: .utf8)
@@ -79,7 +85,9 @@ import Testing
   @Test func theSameEveryTime() throws {
     try Workspace.with { workspace in
       let url = try script(
-        workspace, "  - user: hello\n  - user: and\n  - stitch: small-large@2\n  - regen\n  - compare: [small, large]\n  - user: so\n")
+        workspace,
+        "  - user: hello\n  - user: and\n  - stitch: small-large@2\n  - regen\n  - compare: [small, large]\n  - user: so\n"
+      )
       let repeated = try workspace.run(["replay", url.path, "--repeat", "3"])
       #expect(repeated.status == 0, "\(repeated.text)")
       let first = try workspace.run(["replay", url.path, "--json"])
@@ -108,7 +116,8 @@ import Testing
       let updated = try workspace.run(["replay", url.path, "--update"])
       #expect(updated.status == 1 && updated.complaint.contains("-    expect: {equals: no}"), "\(updated.complaint)")
       let text = try String(contentsOf: url, encoding: .utf8)
-      #expect(text.contains("# The first.") && text.contains("# The second, with more lines.") && !text.contains("never"))
+      #expect(
+        text.contains("# The first.") && text.contains("# The second, with more lines.") && !text.contains("never"))
       let again = try workspace.run(["replay", url.path])
       #expect(again.status == 0 && again.text.contains("3 of 3 steps checked"), "\(again.text)\n\(text)")
     }
@@ -134,13 +143,19 @@ import Testing
       let updated = try workspace.run(["replay", url.path, "--update"])
       #expect(updated.status == 1)
       #expect(updated.complaint.contains("script.yaml:5: not updated: write “user” or “regen”"), "\(updated.complaint)")
-      #expect(updated.complaint.contains("script.yaml:13: not updated: the screen is not as expected"), "\(updated.complaint)")
+      #expect(
+        updated.complaint.contains("script.yaml:13: not updated: the screen is not as expected"), "\(updated.complaint)"
+      )
       let text = try String(contentsOf: url, encoding: .utf8)
-      #expect(text.contains("- {user: braces}\n") && text.contains("- regen: true   # a word\n    expect: {equals: "), "\(text)")
+      #expect(
+        text.contains("- {user: braces}\n") && text.contains("- regen: true   # a word\n    expect: {equals: "),
+        "\(text)")
       #expect(text.contains("      # of the text\n    # about the step\n    expect: {"), "\(text)")
       #expect(text.contains("stitch: \"large\", screen: {contains: [\"seen\", \"random\"]}}"), "\(text)")
       let again = try workspace.run(["replay", url.path])
-      #expect(again.text.contains("expected “nowhere to be seen”") && again.text.contains("4 of 5 steps checked"), "\(again.text)")
+      #expect(
+        again.text.contains("expected “nowhere to be seen”") && again.text.contains("4 of 5 steps checked"),
+        "\(again.text)")
     }
   }
 
@@ -149,7 +164,8 @@ import Testing
       for name in ["script.jsonl", "script.ndjson"] {
         let url = workspace.directory.appending(path: name)
         let header = #"{"family": "family", "set": {"max_tokens": 4}}"#
-        try Data("\(header)\n{\"user\": \"a - b\", \"expect\": {\"equals\": \"no\", \"screen\": \"a - b\"}}\n".utf8).write(to: url)
+        try Data("\(header)\n{\"user\": \"a - b\", \"expect\": {\"equals\": \"no\", \"screen\": \"a - b\"}}\n".utf8)
+          .write(to: url)
         #expect(try workspace.run(["replay", url.path, "--update"]).status == 1)
         let again = try workspace.run(["replay", url.path])
         #expect(again.status == 0 && again.text.contains("1 of 1 steps checked"), "\(again.text)")
@@ -160,10 +176,14 @@ import Testing
 
   @Test func anUpdateLeavesASavedConversationAlone() throws {
     try Workspace.with { workspace in
-      let chat = try workspace.run(["chat", "--plain", "--family", workspace.family.path, "--max-tokens", "6"], input: Data("hello\nso\n".utf8))
+      let chat = try workspace.run(
+        ["chat", "--plain", "--family", workspace.family.path, "--max-tokens", "6"], input: Data("hello\nso\n".utf8))
       #expect(chat.status == 0)
       let folder = workspace.home.appending(path: "stitch/conversations")
-      let file = try #require(try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).first { $0.pathExtension == "jsonl" })
+      let file = try #require(
+        try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).first {
+          $0.pathExtension == "jsonl"
+        })
       let before = try Data(contentsOf: file)
       // Another network's replies are not the ones that were saved.
       let outcome = try workspace.run(["replay", file.path, "--update", "--family", workspace.family.path])
@@ -181,7 +201,8 @@ import Testing
       #expect(outcome.status == 0, "\(outcome.text)")
       let asks = try script(workspace, "  - set: {overflow: ask}\n" + steps, name: "asks.yaml")
       let refused = try workspace.run(["replay", asks.path])
-      #expect(refused.status == 2 && refused.text.contains("Not sent: there is room for it only without"), "\(refused.text)")
+      #expect(
+        refused.status == 2 && refused.text.contains("Not sent: there is room for it only without"), "\(refused.text)")
     }
   }
 
@@ -198,11 +219,17 @@ import Testing
   @Test func aSavedConversationIsAScript() throws {
     try Workspace.with { workspace in
       let chat = try workspace.run(
-        ["chat", "--plain", "--family", workspace.family.path, "--temperature", "1", "--max-tokens", "6", "--seed", "5"],
+        [
+          "chat", "--plain", "--family", workspace.family.path, "--temperature", "1", "--max-tokens", "6", "--seed",
+          "5",
+        ],
         input: Data("hello\n/stitch small\nagain\n".utf8))
       #expect(chat.status == 0, "\(chat.complaint)")
       let folder = workspace.home.appending(path: "stitch/conversations")
-      let file = try #require(try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).first { $0.pathExtension == "jsonl" })
+      let file = try #require(
+        try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).first {
+          $0.pathExtension == "jsonl"
+        })
       let outcome = try workspace.run(["replay", file.path])
       #expect(outcome.status == 0 && outcome.text.contains("2 of 3 steps checked"), "\(outcome.text)")
     }
@@ -216,7 +243,10 @@ import Testing
       let stitch = try script(workspace, "  - stitch: middle\n", name: "stitch.yaml")
       let outcome = try workspace.run(["replay", typo.path, auto.path, stitch.path, good.path])
       #expect(outcome.status == 2)
-      for part in ["typo.yaml:5:5: unknown step “usr”; did you mean “user”?", "“auto” goes by the clock", "No stitch middle", "1 passed, 0 failed, 3 could not run", "warning: it expects nothing"] {
+      for part in [
+        "typo.yaml:5:5: unknown step “usr”; did you mean “user”?", "“auto” goes by the clock", "No stitch middle",
+        "1 passed, 0 failed, 3 could not run", "warning: it expects nothing",
+      ] {
         #expect(outcome.text.contains(part), "\(part) is missing in\n\(outcome.text)")
       }
       let fast = try workspace.run(["replay", typo.path, good.path, "--fail-fast"])
@@ -240,7 +270,8 @@ private final class XMLReader {
         if open.popLast() != match.output.2 { return false }
         continue
       }
-      counts[String(match.output.2), default: 0] += match.output.2 == "properties" || match.output.2 == "property" ? 0 : 1
+      counts[String(match.output.2), default: 0] +=
+        match.output.2 == "properties" || match.output.2 == "property" ? 0 : 1
       if match.output.4 != "/" { open.append(match.output.2) }
     }
     counts = counts.filter { $0.value > 0 }

@@ -33,7 +33,8 @@ import Testing
     let leftover = workspace.directory.appending(path: ".checkpoint.safetensors.2147483647.1.tmp")
     let foreign = workspace.directory.appending(path: ".checkpoint.safetensors.notes.tmp")
     for file in [leftover, foreign] { try Data("x".utf8).write(to: file) }
-    let interrupted = command + ["--output", workspace.output.path, "--checkpoint", checkpoint.path, "--checkpoint-interval", "40"]
+    let interrupted =
+      command + ["--output", workspace.output.path, "--checkpoint", checkpoint.path, "--checkpoint-interval", "40"]
     for step in [90, 300] {
       try kill(interrupted, atStep: step, workspace)
       #expect(FileManager.default.fileExists(atPath: checkpoint.path))
@@ -46,7 +47,10 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: checkpoint.path))
     let all = try workspace.snapshot()
     func tree(_ name: String) -> [String: String] {
-      Dictionary(uniqueKeysWithValues: all.filter { $0.key.hasPrefix(name + "/") }.map { ($0.key.dropFirst(name.count).description, $0.value) })
+      Dictionary(
+        uniqueKeysWithValues: all.filter { $0.key.hasPrefix(name + "/") }.map {
+          ($0.key.dropFirst(name.count).description, $0.value)
+        })
     }
     #expect(tree("alone") == tree("output") && tree("alone").count > 2)
     // Nothing else is left behind.
@@ -81,7 +85,8 @@ import Testing
     try Workspace.with { workspace in
       try expectSameBytes(
         [
-          "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "2000", "--tokens-per-step",
+          "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "2000",
+          "--tokens-per-step",
           "16", "--rank", "2", "--seed", "3",
         ], steps: 2000, workspace)
     }
@@ -92,12 +97,14 @@ import Testing
     try Workspace.with { workspace in
       let checkpoint = workspace.directory.appending(path: "checkpoint.safetensors")
       let command = [
-        "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "400", "--tokens-per-step", "16",
+        "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "400",
+        "--tokens-per-step", "16",
         "--rank", "2",
       ]
       let alone = workspace.directory.appending(path: "alone")
       #expect(try workspace.run(command + ["--output", alone.path]).status == 0)
-      let adapt = command + ["--output", workspace.output.path, "--checkpoint", checkpoint.path, "--checkpoint-interval", "20"]
+      let adapt =
+        command + ["--output", workspace.output.path, "--checkpoint", checkpoint.path, "--checkpoint-interval", "20"]
       try kill(adapt, atStep: 50, workspace)
       let good = try Data(contentsOf: checkpoint)
       // Half of it; bash counts in 1,024 bytes.
@@ -106,13 +113,19 @@ import Testing
         shell: "trap '' XFSZ; ulimit -S -f \(blocks); exec \"$0\" \"$@\"", adapt, environment: workspace.environment)
       #expect(full.status == 2)
       let complaint = full.complaint.split(separator: "\n").last ?? ""
-      #expect(complaint.contains(checkpoint.path) && complaint.contains("too large") && complaint.contains("check"), "\(full.complaint)")
+      #expect(
+        complaint.contains(checkpoint.path) && complaint.contains("too large") && complaint.contains("check"),
+        "\(full.complaint)")
       #expect(try Data(contentsOf: checkpoint) == good)
-      #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.directory.path).allSatisfy { !$0.hasSuffix(".tmp") })
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: workspace.directory.path).allSatisfy {
+          !$0.hasSuffix(".tmp")
+        })
       #expect(!FileManager.default.fileExists(atPath: workspace.output.path))
       #expect(try workspace.run(adapt).status == 0)
       let name = "esta.safetensors"
-      #expect(try Data(contentsOf: workspace.output.appending(path: name)) == Data(contentsOf: alone.appending(path: name)))
+      #expect(
+        try Data(contentsOf: workspace.output.appending(path: name)) == Data(contentsOf: alone.appending(path: name)))
     }
   }
 
@@ -121,27 +134,40 @@ import Testing
       let checkpoint = workspace.directory.appending(path: "checkpoint.safetensors")
       let adapt = [
         "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--tokens-per-step", "16",
-        "--checkpoint", checkpoint.path, "--checkpoint-interval", "1", "--steps", "2000", "--output", workspace.output.path,
+        "--checkpoint", checkpoint.path, "--checkpoint-interval", "1", "--steps", "2000", "--output",
+        workspace.output.path,
       ]
       try kill(adapt, atStep: 3, workspace)
       let whole = try SafetensorsText(checkpoint)
       let name = try #require(whole.header.keys.first { $0.hasPrefix("value.") })
       let refusals: [(String, () throws -> Void)] = [
         ("cut short", { try (try Data(contentsOf: checkpoint)).dropLast(4).write(to: checkpoint) }),
-        ("not a checkpoint", { try FileManager.default.removeItem(at: checkpoint)
-          try FileManager.default.copyItem(at: workspace.model.appending(path: "model.safetensors"), to: checkpoint) }),
-        ("I32", { var text = whole
-          text.set(name, "dtype", to: "I32")
-          try text.write(to: checkpoint) }),
+        (
+          "not a checkpoint",
+          {
+            try FileManager.default.removeItem(at: checkpoint)
+            try FileManager.default.copyItem(at: workspace.model.appending(path: "model.safetensors"), to: checkpoint)
+          }
+        ),
+        (
+          "I32",
+          {
+            var text = whole
+            text.set(name, "dtype", to: "I32")
+            try text.write(to: checkpoint)
+          }
+        ),
       ]
       for (part, damage) in refusals {
         try workspace.restoring(checkpoint) {
           try damage()
-          try workspace.expectRefusal(adapt, [checkpoint.path, "cannot be resumed", part, "delete it to start over"], lines: 3)
+          try workspace.expectRefusal(
+            adapt, [checkpoint.path, "cannot be resumed", part, "delete it to start over"], lines: 3)
         }
       }
       for changed in [["--seed", "9"], ["--rank", "3"]] {
-        try workspace.expectRefusal(adapt + changed, [checkpoint.path, "another setting", "delete the checkpoint"], lines: 3)
+        try workspace.expectRefusal(
+          adapt + changed, [checkpoint.path, "another setting", "delete the checkpoint"], lines: 3)
       }
     }
   }

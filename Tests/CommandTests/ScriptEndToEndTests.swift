@@ -10,7 +10,9 @@ import Testing
     let script = stage.root.appendingPathComponent("demo.yaml")
     try Data("- user: Hello\n- stitch: small\n- user: Who are you?\n- set: {seed: 3}\n".utf8).write(to: script)
     try stage.start("--max-tokens 4 --temperature 1 --script \(script.path) --speed 4 --quit-at-end")
-    try stage.tmux.wait("the slider on its way") { $0.contains("Size 3/5") || $0.contains("Size 2/5") || $0.contains("Size 1/5") }
+    try stage.tmux.wait("the slider on its way") {
+      $0.contains("Size 3/5") || $0.contains("Size 2/5") || $0.contains("Size 1/5")
+    }
     try stage.expectEnded(status: 0)
     let screen = try stage.tmux.screen()
     #expect(screen.contains("› Hello") && screen.contains("› Who are you?") && screen.contains("[small · "))
@@ -65,7 +67,8 @@ import Testing
     try Workspace.with { workspace in
       let script = workspace.directory.appending(path: "demo.yaml")
       try Data("- user: a\n- usr: b\n".utf8).write(to: script)
-      try workspace.expectRefusal(["chat", "--script", script.path], ["demo.yaml:2:3: unknown step “usr”; did you mean “user”?"])
+      try workspace.expectRefusal(
+        ["chat", "--script", script.path], ["demo.yaml:2:3: unknown step “usr”; did you mean “user”?"])
       try workspace.expectRefusal(["chat", "--script", "/no/such.yaml"], ["/no/such.yaml"])
       try workspace.expectRefusal(["chat", "--script", script.path, "--speed", "0"], ["--speed must be above 0"])
       try workspace.expectRefusal(["chat", "--quit-at-end"], ["--quit-at-end needs --script"])

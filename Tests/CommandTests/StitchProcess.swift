@@ -41,7 +41,8 @@ enum StitchProcess {
       try process.run()
       process.waitUntilExit()
       return Outcome(
-        status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus, output: try Data(contentsOf: files[1]),
+        status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
+        output: try Data(contentsOf: files[1]),
         complaint: String(decoding: try Data(contentsOf: files[2]), as: UTF8.self))
     }
   }

@@ -32,7 +32,8 @@ struct TerminalEndToEndTests {
     let tmux = stage.tmux
     try stage.start()
     // Half of the lines try to do something.
-    let line = "All work and no play makes a dull \u{1B}[31mday\u{1B}[0m \u{1B}]52;c;aGk=\u{07} /quit \u{1B}[2J of it, 漢字.\n"
+    let line =
+      "All work and no play makes a dull \u{1B}[31mday\u{1B}[0m \u{1B}]52;c;aGk=\u{07} /quit \u{1B}[2J of it, 漢字.\n"
     var text = String(repeating: line, count: (1 << 20) / line.utf8.count)
     text += "/quit\nthe last line"
     let file = stage.root.appendingPathComponent("paste")
@@ -96,7 +97,9 @@ struct TerminalEndToEndTests {
     #expect(kill(program, 0) != 0)
     #expect(try stage.snapshots().count == 1)
     let folder = stage.root.appendingPathComponent("data/stitch/conversations")
-    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).filter { $0.pathExtension == "jsonl" }
+    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil).filter {
+      $0.pathExtension == "jsonl"
+    }
     let texts = try files.map { try String(contentsOf: $0, encoding: .utf8) }
     #expect(texts.contains { $0.contains("Remember me") && $0.contains(#""type":"end""#) })
   }
@@ -130,7 +133,10 @@ struct TerminalEndToEndTests {
     func colors() throws -> Set<String> {
       let screen = try tmux.command(["capture-pane", "-e", "-p", "-t", "t"])
       let codes = screen.matches(of: /\u{1B}\[([0-9;]*)m/).flatMap { $0.output.1.split(separator: ";") }
-      return Set(codes.filter { $0.count == 2 && ($0.hasPrefix("3") || $0.hasPrefix("4") || $0.hasPrefix("9")) && $0 != "39" && $0 != "49" }.map(String.init))
+      return Set(
+        codes.filter {
+          $0.count == 2 && ($0.hasPrefix("3") || $0.hasPrefix("4") || $0.hasPrefix("9")) && $0 != "39" && $0 != "49"
+        }.map(String.init))
     }
     try stage.start("--theme light")
     try tmux.wait("blue") { _ in try colors().contains("34") }

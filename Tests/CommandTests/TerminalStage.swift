@@ -25,7 +25,8 @@ final class TerminalStage {
       family = try Family(tiny)
       try FileManager.default.copyItem(at: checkout.appendingPathComponent("weights/lessons/pirate.jsonl"), to: lesson)
     } else {
-      family = try RandomFamily.make(at: root.appendingPathComponent("family"), contextLength: 4096, width: width, pieces: pieces)
+      family = try RandomFamily.make(
+        at: root.appendingPathComponent("family"), contextLength: 4096, width: width, pieces: pieces)
       try Data(RandomFamily.lesson().utf8).write(to: lesson)
     }
     var environment = ["LC_ALL": "C.UTF-8", "STITCH_FAMILY": family.directory.path]
@@ -43,7 +44,8 @@ final class TerminalStage {
   /// - Parameter before: a command for the shell.
   func start(_ arguments: String = "", before: String = ":") throws {
     try tmux.enter(
-      "\(before); stty -a > \(root.path)/before; \(StitchProcess.executable.path) chat \(arguments); echo \"status=$?\"")
+      "\(before); stty -a > \(root.path)/before; \(StitchProcess.executable.path) chat \(arguments); echo \"status=$?\""
+    )
     try tmux.wait("the family") { $0.contains("\(self.family.description.name) · \(self.stops.count) sizes") }
   }
 

@@ -10,7 +10,8 @@ import Testing
       try Data(lines.joined(separator: "\n").utf8).write(to: data)
       let output = directory.appending(path: "tokenizer.model").path
       let trained = try StitchProcess.run([
-        "train-tokenizer", "--data", data.path, "--vocabulary-size", "300", "--output", output, "--control-symbol", "<|user|>",
+        "train-tokenizer", "--data", data.path, "--vocabulary-size", "300", "--output", output, "--control-symbol",
+        "<|user|>",
       ])
       #expect(trained == .init(status: 0, output: Data(), complaint: ""))
       try body(directory.path)
@@ -31,7 +32,8 @@ import Testing
   @Test func argumentsAndFilesAreTheSame() throws {
     try Self.withModel { model in
       let fromArgument = try StitchProcess.run(["tokenize", "the cat", "--model", model])
-      let fromInput = try StitchProcess.run(["tokenize", "--model", model + "/tokenizer.model"], input: Data("the cat".utf8))
+      let fromInput = try StitchProcess.run(
+        ["tokenize", "--model", model + "/tokenizer.model"], input: Data("the cat".utf8))
       #expect(fromArgument == fromInput)
       #expect(try StitchProcess.run(["tokenize", fromArgument.text, "--decode", "--model", model]).text == "the cat")
     }
@@ -44,9 +46,13 @@ import Testing
         (["tokenize", "x", "--model", model + "/data.jsonl"], "is not a SentencePiece model"),
         (["tokenize", "--decode", "300", "--model", model], "token 300 is outside the vocabulary (0 to 299)"),
         (["tokenize", "--decode", "5 x", "--model", model], "'x' is not a token id"),
-        (["tokenize", "x"], "--model"), (["no-such-command"], "no-such-command"), (["--no-such-option"], "--no-such-option"),
+        (["tokenize", "x"], "--model"), (["no-such-command"], "no-such-command"),
+        (["--no-such-option"], "--no-such-option"),
         (["train-tokenizer", "--data", "/no/such", "--vocabulary-size", "300", "--output", model + "/x"], "/no/such"),
-        (["train-tokenizer", "--data", model + "/data.jsonl", "--vocabulary-size", "9", "--output", model + "/x"], "size 9"),
+        (
+          ["train-tokenizer", "--data", model + "/data.jsonl", "--vocabulary-size", "9", "--output", model + "/x"],
+          "size 9"
+        ),
       ]
       for (arguments, part) in cases {
         let outcome = try StitchProcess.run(arguments)

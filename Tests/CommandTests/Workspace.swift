@@ -75,7 +75,8 @@ struct Workspace {
   /// every file as it was.
   /// - Parameter lines: more than one where the work had begun: what was done comes first.
   func expectRefusal(
-    _ arguments: [String], _ parts: [String], input: Data = Data(), lines: Int = 1, sourceLocation: SourceLocation = #_sourceLocation
+    _ arguments: [String], _ parts: [String], input: Data = Data(), lines: Int = 1,
+    sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let before = try snapshot()
     let outcome = try run(arguments, input: input)

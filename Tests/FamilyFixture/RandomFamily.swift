@@ -24,7 +24,8 @@ public enum RandomFamily {
       vocabularySize: vocabularySize, controlSymbols: ["<|system|>", "<|user|>", "<|assistant|>"]
     ).train(sentences)
     let vocabulary = try vocabulary(tokenizer, with: pieces)
-    let anchors = try [("small", 2, width, 1 as UInt64), ("large", 4, width * 3 / 2, 2)].map { name, blocks, hidden, seed in
+    let anchors = try [("small", 2, width, 1 as UInt64), ("large", 4, width * 3 / 2, 2)].map {
+      name, blocks, hidden, seed in
       let url = scratch.appendingPathComponent(name)
       try writeAnchor(at: url, width: hidden, blocks: blocks, contextLength: contextLength, seed: seed)
       return FamilyBuilder.Anchor(name: name, directory: try ModelDirectory(url))

@@ -39,7 +39,8 @@ import Testing
 
   @Test func aDocumentHoldsWhatItWasGiven() throws {
     let lines = Series("a", [.init(1, 2, interval: 1...3), .init(2, 4, label: "top"), .init(3, 3)], line: .solid)
-    let band = Series("b", [.init(1, 1, interval: 0...2), .init(3, 2, interval: 1...3)], marker: .none, line: .dashed, spread: .band)
+    let band = Series(
+      "b", [.init(1, 1, interval: 0...2), .init(3, 2, interval: 1...3)], marker: .none, line: .dashed, spread: .band)
     let reader = try Reader(chart([lines, band]).svg)
     // Three points and one marker in the legend.
     #expect(reader.elements["circle"] == 4)
@@ -70,7 +71,9 @@ import Testing
   }
 
   @Test func pointsWithoutAPlaceAreLeftOut() throws {
-    let points: [Series.Point] = [.init(0, 1), .init(-3, 1), .init(.nan, 1), .init(10, .infinity), .init(10, 2), .init(1000, 3)]
+    let points: [Series.Point] = [
+      .init(0, 1), .init(-3, 1), .init(.nan, 1), .init(10, .infinity), .init(10, 2), .init(1000, 3),
+    ]
     let series = Series("", points, line: .solid)
     let reader = try Reader(chart([series], x: Axis("cost", scale: .log10)).svg)
     #expect(reader.elements["circle"] == 2)
@@ -107,7 +110,8 @@ import Testing
 
   @Test func ticksAreWrittenShort() {
     let cases: [(Double, String)] = [
-      (0, "0"), (0.6000000000000001, "0.6"), (40, "40"), (2500, "2500"), (20000, "20k"), (2.5e6, "2.5M"), (1e9, "1G"), (3e12, "3T"),
+      (0, "0"), (0.6000000000000001, "0.6"), (40, "40"), (2500, "2500"), (20000, "20k"), (2.5e6, "2.5M"), (1e9, "1G"),
+      (3e12, "3T"),
       (-0.5, "-0.5"), (1e-5, "1e-05"),
     ]
     for (value, text) in cases { #expect(Axis.text(of: value) == text) }

@@ -38,7 +38,8 @@ import Testing
         contextLength: Self.context)
       for prefix in [nil, prefix] {
         let session = InferenceSession(
-          network: family.network(stitch.route, adapter: adapter), contextLength: Self.context, pool: pool, prefix: prefix)
+          network: family.network(stitch.route, adapter: adapter), contextLength: Self.context, pool: pool,
+          prefix: prefix)
         if threads > 1 { session.splitting = .always }
         var sampler = Sampler(
           SamplingOptions(temperature: 0.8, topK: 20, topP: 0.9, minP: 0.01, repetitionPenalty: 1.1),
@@ -57,7 +58,9 @@ import Testing
   }
 
   /// Quantised weights, too; and what a reply allocates does not depend on its length.
-  @Test(arguments: [ElementType.bf16, .q8_0, .q4_0]) func aLongReplyAllocatesNoMoreThanAShortOne(_ type: ElementType) throws {
+  @Test(arguments: [ElementType.bf16, .q8_0, .q4_0]) func aLongReplyAllocatesNoMoreThanAShortOne(
+    _ type: ElementType
+  ) throws {
     let folder = try TemporaryFolder()
     let configuration = RandomModel.configuration(hidden: 32, intermediate: 64, vocabulary: 64)
     let network = try configuration.randomModel(type, at: folder.url.appendingPathComponent("model")).network()
@@ -65,7 +68,8 @@ import Testing
     func reply(_ length: Int) throws -> UInt64 {
       try Self.allocations {
         session.truncate(to: 0)
-        let result = try session.generate(prompt: [1, 2, 3], options: GenerationOptions(maxTokens: length)) { _ in .goOn }
+        let result = try session.generate(prompt: [1, 2, 3], options: GenerationOptions(maxTokens: length)) { _ in .goOn
+        }
         #expect(result.tokens.count == length)
       }
     }

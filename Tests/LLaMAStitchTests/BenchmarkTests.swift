@@ -6,7 +6,8 @@ import Testing
 @Suite struct BenchmarkTests {
   @Test(arguments: [ElementType.f32, .bf16, .q8_0, .q4_0]) func randomModelsComputeNumbers(_ type: ElementType) throws {
     let folder = try TemporaryFolder()
-    let configuration = RandomModel.configuration(hidden: 64, blocks: 6, heads: 4, keyValueHeads: 2, headDimension: 16, intermediate: 96)
+    let configuration = RandomModel.configuration(
+      hidden: 64, blocks: 6, heads: 4, keyValueHeads: 2, headDimension: 16, intermediate: 96)
     let place = folder.url.appendingPathComponent("model")
     let model = try configuration.randomModel(type, at: place)
     let session = InferenceSession(network: model.network())
@@ -38,8 +39,10 @@ import Testing
 
   @Test func anAdapterIsTimedInTurns() throws {
     let folder = try TemporaryFolder()
-    let network = try RandomModel.configuration(hidden: 64, intermediate: 96).randomModel(.bf16, at: folder.url.appendingPathComponent("model"))
-      .network()
+    let network = try RandomModel.configuration(hidden: 64, intermediate: 96).randomModel(
+      .bf16, at: folder.url.appendingPathComponent("model")
+    )
+    .network()
     let ratio = try InferenceBenchmark.timeRatio(
       of: network.withRandomAdapter(rank: 4), by: network, prompt: 8, reply: 6, pool: ComputePool(threads: 1))
     #expect(ratio > 0 && ratio.isFinite)
@@ -53,7 +56,8 @@ import Testing
     func cost(_ stitch: Stitch) -> Int { family.network(stitch.route, adapter: nil).flopsPerToken }
     let costly = family.stitches.filter { cost($0) >= 2 * cost(cheapest) }.map(\.id)
     let rows = try SpeculationBenchmark.assumed(
-      MeasuredFamily(family, allStitches: true), right: [0, 1], prompt: 5, reply: 9, rounds: 1, pool: ComputePool(threads: 1)
+      MeasuredFamily(family, allStitches: true), right: [0, 1], prompt: 5, reply: 9, rounds: 1,
+      pool: ComputePool(threads: 1)
     ) { _ in }
     #expect(!costly.isEmpty && rows.map(\.stitch) == costly.flatMap { [$0, $0] })
     #expect(rows.map(\.right) == costly.flatMap { _ in [0, 1] })

@@ -271,7 +271,10 @@ import Testing
     let checkpoint = folder.url.appendingPathComponent("checkpoint.safetensors")
     // Stopped at step 7 (checkpoint there), then killed at step 14, after the checkpoint of step 10.
     struct Killed: Error {}
-    #expect(try !Self.trainer(family, steps: 30, startDecay: startDecay).run(checkpoint: checkpoint) { $0.step == 7 ? .stop : .goOn })
+    #expect(
+      try !Self.trainer(family, steps: 30, startDecay: startDecay).run(checkpoint: checkpoint) {
+        $0.step == 7 ? .stop : .goOn
+      })
     #expect(throws: Killed.self) {
       try Self.trainer(family, steps: 30, startDecay: startDecay).run(checkpoint: checkpoint, interval: 5) {
         if $0.step == 14 { throw Killed() }

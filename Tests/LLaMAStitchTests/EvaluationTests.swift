@@ -4,7 +4,9 @@ import Testing
 
 /// Statistics of measurements, against values worked out by hand.
 @Suite struct EvaluationTests {
-  private func isClose(_ a: Double, _ b: Double, _ tolerance: Double = 1e-12) -> Bool { abs(a - b) <= tolerance * max(1, abs(b)) }
+  private func isClose(_ a: Double, _ b: Double, _ tolerance: Double = 1e-12) -> Bool {
+    abs(a - b) <= tolerance * max(1, abs(b))
+  }
 
   @Test func mcNemarIsTheExactBinomialTest() {
     // 10 discordant pairs, 2 to one side: (1 + 10 + 45) / 1024 on one side.
@@ -53,7 +55,9 @@ import Testing
   }
 
   @Test func theFrontierLeavesOutWhatIsDominated() {
-    let points = [(3.0, 5.0), (1, 2), (2, 1), (2, 4), (4, 5), (1, 2)].map { Hypervolume.Point(cost: $0.0, quality: $0.1) }
+    let points = [(3.0, 5.0), (1, 2), (2, 1), (2, 4), (4, 5), (1, 2)].map {
+      Hypervolume.Point(cost: $0.0, quality: $0.1)
+    }
     #expect(Hypervolume.frontier(points) == [1, 3, 0])
     #expect(Hypervolume.frontier([]) == [])
   }

@@ -33,7 +33,8 @@ import Testing
     }
   }
 
-  private func make(version: UInt32 = 3, tensors: UInt64 = 0, values: UInt64 = 0, _ body: (inout Bytes) -> Void) -> Data {
+  private func make(version: UInt32 = 3, tensors: UInt64 = 0, values: UInt64 = 0, _ body: (inout Bytes) -> Void) -> Data
+  {
     var bytes = Bytes(version: version, tensors: tensors, values: values)
     body(&bytes)
     return bytes.data
@@ -48,32 +49,102 @@ import Testing
       (make(version: 3 << 24) { _ in }, "big endian"),
       (make(tensors: .max) { _ in }, "tensors, more than"),
       (make(values: 1 << 60) { _ in }, "values, more than"),
-      (make(values: 1) { $0.put(UInt64.max); $0.content(64) }, "bytes of text, more than"),
-      (make(values: 1) { $0.put("a"); $0.put(UInt32(77)); $0.content(64) }, "unknown type 77"),
-      (make(values: 1) { $0.put("a"); $0.put(UInt32(9)); $0.put(UInt32(9)); $0.content(64) }, "elements of type 9"),
       (
-        make(values: 1) { $0.put("a"); $0.put(UInt32(9)); $0.put(UInt32(8)); $0.put(UInt64.max / 2); $0.content(64) },
+        make(values: 1) {
+          $0.put(UInt64.max); $0.content(64)
+        }, "bytes of text, more than"
+      ),
+      (
+        make(values: 1) {
+          $0.put("a"); $0.put(UInt32(77)); $0.content(64)
+        }, "unknown type 77"
+      ),
+      (
+        make(values: 1) {
+          $0.put("a"); $0.put(UInt32(9)); $0.put(UInt32(9)); $0.content(64)
+        }, "elements of type 9"
+      ),
+      (
+        make(values: 1) {
+          $0.put("a"); $0.put(UInt32(9)); $0.put(UInt32(8)); $0.put(UInt64.max / 2); $0.content(64)
+        },
         "elements of a list, more than"
       ),
       (
-        make(values: 2) { for _ in 0..<2 { $0.put("a"); $0.put(UInt32(0)); $0.put(UInt8(1)) }; $0.content(64) },
+        make(values: 2) {
+          for _ in 0..<2 { $0.put("a"); $0.put(UInt32(0)); $0.put(UInt8(1)) }; $0.content(64)
+        },
         "names “a” twice"
       ),
-      (make(tensors: 1) { $0.tensor("t", []); $0.content(64) }, "0 dimensions"),
-      (make(tensors: 1) { $0.tensor("t", [1, 1, 1, 1, 1]); $0.content(64) }, "5 dimensions"),
-      (make(tensors: 1) { $0.tensor("t", [0]); $0.content(64) }, "impossible shape"),
-      (make(tensors: 1) { $0.tensor("t", [.max]); $0.content(64) }, "impossible shape"),
-      (make(tensors: 1) { $0.tensor("t", [1 << 31, 1 << 31, 1 << 31]); $0.content(64) }, "larger than the file"),
-      (make(tensors: 1) { $0.tensor("t", [8], type: 10); $0.content(64) }, "“t” is Q2_K"),
-      (make(tensors: 1) { $0.tensor("t", [8], type: 1000); $0.content(64) }, "“t” is type 1000"),
-      (make(tensors: 1) { $0.tensor("t", [40], type: 12); $0.content(64) }, "no whole blocks"),
-      (make(tensors: 1) { $0.tensor("t", [8], start: 1 << 40); $0.content(64) }, "outside the file"),
-      (make(tensors: 1) { $0.tensor("t", [8], start: .max); $0.content(64) }, "outside the file"),
-      (make(tensors: 1) { $0.tensor("t", [8], start: 4); $0.content(64) }, "outside the file"),
-      (make(tensors: 1) { $0.tensor("t", [32]); $0.content(64) }, "outside the file"),
-      (make(tensors: 2) { for _ in 0..<2 { $0.tensor("t", [8]) }; $0.content(64) }, "two tensors “t”"),
       (
-        make(values: 1) { $0.put("general.alignment"); $0.put(UInt32(4)); $0.put(UInt32(0)); $0.content(64) },
+        make(tensors: 1) {
+          $0.tensor("t", []); $0.content(64)
+        }, "0 dimensions"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [1, 1, 1, 1, 1]); $0.content(64)
+        }, "5 dimensions"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [0]); $0.content(64)
+        }, "impossible shape"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [.max]); $0.content(64)
+        }, "impossible shape"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [1 << 31, 1 << 31, 1 << 31]); $0.content(64)
+        }, "larger than the file"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [8], type: 10); $0.content(64)
+        }, "“t” is Q2_K"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [8], type: 1000); $0.content(64)
+        }, "“t” is type 1000"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [40], type: 12); $0.content(64)
+        }, "no whole blocks"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [8], start: 1 << 40); $0.content(64)
+        }, "outside the file"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [8], start: .max); $0.content(64)
+        }, "outside the file"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [8], start: 4); $0.content(64)
+        }, "outside the file"
+      ),
+      (
+        make(tensors: 1) {
+          $0.tensor("t", [32]); $0.content(64)
+        }, "outside the file"
+      ),
+      (
+        make(tensors: 2) {
+          for _ in 0..<2 { $0.tensor("t", [8]) }; $0.content(64)
+        }, "two tensors “t”"
+      ),
+      (
+        make(values: 1) {
+          $0.put("general.alignment"); $0.put(UInt32(4)); $0.put(UInt32(0)); $0.content(64)
+        },
         "alignment is not a power of two"
       ),
     ]
@@ -141,7 +212,8 @@ import Testing
       // Where a row is in the file: of a head's first half the even ones, of its second half the odd ones.
       func turned(_ row: Int) -> Int { row / width * width + row % width % (width / 2) * 2 + row % width / (width / 2) }
       for (name, theirs, order) in [
-        ("model.embed_tokens.weight", "token_embd.weight", { $0 }), ("model.layers.1.self_attn.q_proj.weight", "blk.1.attn_q.weight", turned),
+        ("model.embed_tokens.weight", "token_embd.weight", { $0 }),
+        ("model.layers.1.self_attn.q_proj.weight", "blk.1.attn_q.weight", turned),
         ("model.layers.0.self_attn.k_proj.weight", "blk.0.attn_k.weight", turned),
         ("model.layers.0.self_attn.v_proj.weight", "blk.0.attn_v.weight", { $0 }),
         ("model.layers.2.mlp.gate_proj.weight", "blk.2.ffn_gate.weight", { $0 }),
@@ -151,7 +223,8 @@ import Testing
         let (values, expected, columns) = (found.floats(), tensor.floats(), found.shape[1])
         for row in 0..<found.shape[0] {
           let place = order(row) * columns
-          #expect(values[row * columns..<(row + 1) * columns] == expected[place..<place + columns], "\(name) row \(row)")
+          #expect(
+            values[row * columns..<(row + 1) * columns] == expected[place..<place + columns], "\(name) row \(row)")
         }
       }
     }
@@ -187,7 +260,9 @@ import Testing
     func quant(_ element: Int) -> UInt8 { UInt8((element * 5 + element / 32) % (type == 12 ? 16 : 32)) }
     func low(_ element: Int) -> UInt8 { quant(element) & 15 }
     var quants: [UInt8] = []
-    for pair in 0..<4 { for index in 0..<32 { quants.append(low(pair * 64 + index) | low(pair * 64 + 32 + index) << 4) } }
+    for pair in 0..<4 {
+      for index in 0..<32 { quants.append(low(pair * 64 + index) | low(pair * 64 + 32 + index) << 4) }
+    }
     // Bit g of byte i is the fifth bit of element i of group g.
     let fifths = (0..<32).map { index in (0..<8).reduce(UInt8(0)) { $0 | (quant($1 * 32 + index) >> 4) << UInt8($1) } }
     let floats = try block(type, bytes: half + half + packed + (type == 13 ? fifths : []) + quants)

@@ -116,7 +116,8 @@ import Testing
     // A stop token ends the text and is not part of it.
     let stop = expected[5]
     let stopped = try session.generate(
-      prompt: prompt, options: GenerationOptions(maxTokens: 12, stopTokens: [stop])) { _ in .goOn }
+      prompt: prompt, options: GenerationOptions(maxTokens: 12, stopTokens: [stop])
+    ) { _ in .goOn }
     #expect(stopped.tokens == Array(expected[..<expected.firstIndex(of: stop)!]) && stopped.finishReason == .stop)
 
     // A further turn computes only what is new.

@@ -79,7 +79,8 @@ import Testing
       places.flatMap { name, part -> [ParameterStore.Declaration] in
         let weight = stored.blocks[0][keyPath: part].weight
         return [
-          .init(name + ".A", shape: [rank, weight.columns], decays: true), .init(name + ".B", shape: [weight.rows, rank], decays: true),
+          .init(name + ".A", shape: [rank, weight.columns], decays: true),
+          .init(name + ".B", shape: [weight.rows, rank], decays: true),
         ]
       })
     var random = SeededGenerator(seed: 5)
@@ -91,7 +92,8 @@ import Testing
       var network = anchor.network
       var block = anchor.blocks[0]
       for (name, part) in places {
-        block[keyPath: part].lowRank = TrainingLowRank(a: store.tensor(name + ".A")!, b: store.tensor(name + ".B")!, scale: 1)
+        block[keyPath: part].lowRank = TrainingLowRank(
+          a: store.tensor(name + ".A")!, b: store.tensor(name + ".B")!, scale: 1)
       }
       network.stages[0] = .block(block)
       return network

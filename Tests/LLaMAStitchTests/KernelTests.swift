@@ -57,7 +57,11 @@ import Testing
               code, address, rows, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, scratch.address)
           }
           func onWeights(_ call: (UnsafeRawPointer) -> Void) {
-            if type == .f32 { exact.withUnsafeBytes { call($0.baseAddress!) } } else { bits.withUnsafeBytes { call($0.baseAddress!) } }
+            if type == .f32 {
+              exact.withUnsafeBytes { call($0.baseAddress!) }
+            } else {
+              bits.withUnsafeBytes { call($0.baseAddress!) }
+            }
           }
           onWeights(call)
           // A token alone is the same bits.
@@ -67,7 +71,8 @@ import Testing
               alone.withUnsafeMutableBufferPointer { alone in
                 x.withUnsafeBufferPointer { x in
                   table.pointee.linear(
-                    code, address, rows, columns, x.baseAddress! + t * stride, stride, 1, alone.baseAddress! + t * outStride, outStride,
+                    code, address, rows, columns, x.baseAddress! + t * stride, stride, 1,
+                    alone.baseAddress! + t * outStride, outStride,
                     r0, rows, 0.5, bias, 1, scratch.address)
                 }
               }

@@ -10,14 +10,17 @@ import Testing
     return settings
   }
 
-  static func snNet(_ family: Family, steps: Int = 12, anchorSteps: Int = 6, keepsLayers: Bool = false) throws -> SNNetTrainer {
+  static func snNet(
+    _ family: Family, steps: Int = 12, anchorSteps: Int = 6, keepsLayers: Bool = false
+  ) throws -> SNNetTrainer {
     try SNNetTrainer(
       family: family, settings: settings(.snNet(anchorSteps: anchorSteps, keepsLayers: keepsLayers), steps: steps),
       examples: FamilyTrainerTests.examples(), pool: ComputePool(threads: 2))
   }
 
   private static func values(_ store: ParameterStore) -> [String: [Float]] {
-    Dictionary(uniqueKeysWithValues: store.parameters.indices.map { (store.parameters[$0].name, store.value($0).array) })
+    Dictionary(
+      uniqueKeysWithValues: store.parameters.indices.map { (store.parameters[$0].name, store.value($0).array) })
   }
 
   /// Every file below a directory.
@@ -80,7 +83,11 @@ import Testing
       #expect(try loss(tuned) < loss(family) - 0.3, "\(stitch.id)")
     }
     let names = Set(files.map { $0.path.dropFirst(output.path.count + 1).description })
-    #expect(names == ["anchors/small/model.safetensors", "anchors/medium/model.safetensors", "anchors/large/model.safetensors", "stitches.safetensors"])
+    #expect(
+      names == [
+        "anchors/small/model.safetensors", "anchors/medium/model.safetensors", "anchors/large/model.safetensors",
+        "stitches.safetensors",
+      ])
   }
 
   @Test func snNetMayKeepTheStitchingLayers() throws {
@@ -123,7 +130,8 @@ import Testing
       #expect(first == (kill - 1) / interval * interval + 1)
       #expect(resumed.cost.tokens == whole.cost.tokens)
       _ = try resumed.write(to: output("resumed-\(kill)-\(interval)"))
-      #expect(try Self.tree(output("resumed-\(kill)-\(interval)")) == Self.tree(output("whole")), "\(kill), \(interval)")
+      #expect(
+        try Self.tree(output("resumed-\(kill)-\(interval)")) == Self.tree(output("whole")), "\(kill), \(interval)")
     }
   }
 
@@ -139,7 +147,8 @@ import Testing
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder, depths: [2, 3, 3], widths: [16, 24, 32])
     let trainer = try FamilyTrainer(
-      family: family, adapter: nil, settings: Self.settings(.loraPerAnchor, steps: 9), examples: FamilyTrainerTests.examples(),
+      family: family, adapter: nil, settings: Self.settings(.loraPerAnchor, steps: 9),
+      examples: FamilyTrainerTests.examples(),
       pool: ComputePool(threads: 2))
     var before = Self.values(trainer.store)
     var drawn: [String] = []
@@ -224,7 +233,8 @@ import Testing
       var settings = FamilyTrainerTests.settings(steps: 1)
       settings.optimizer.vectorRateFactor = factor
       let trainer = try FamilyTrainer(
-        family: family, adapter: nil, settings: settings, examples: FamilyTrainerTests.examples(), pool: ComputePool(threads: 1))
+        family: family, adapter: nil, settings: settings, examples: FamilyTrainerTests.examples(),
+        pool: ComputePool(threads: 1))
       _ = try trainer.run { _ in .goOn }
       let all = Self.values(trainer.store)
       let names = all.keys.sorted().filter { $0.hasSuffix("bias") }
@@ -244,7 +254,8 @@ import Testing
     let weights = RandomModel.weights(configuration, seed: 3)
     let anchors = try ["one", "other"].map {
       FamilyBuilder.Anchor(
-        name: $0, directory: try RandomModel.write(configuration, weights: weights, to: folder.url.appendingPathComponent($0)))
+        name: $0,
+        directory: try RandomModel.write(configuration, weights: weights, to: folder.url.appendingPathComponent($0)))
     }
     let text = RandomModel.tokens(1, length: 50, seed: 77)[0].map(Int.init)
     for (ridge, tolerance) in [(0, 1e-4), (1e-4, 0.02)] {
@@ -253,11 +264,14 @@ import Testing
       let family = try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 2)).build(
         calibration: RandomModel.tokens(60, length: 40), tokenizer: Data("x".utf8),
         output: folder.url.appendingPathComponent("family-\(ridge)"))!
-      #expect(family.stitches.map(\.id) == ["one", "other", "one-other@1", "one-other@2", "one-other@3"].sorted {
-        (family.routeCost($0), $0) < (family.routeCost($1), $1)
-      })
+      #expect(
+        family.stitches.map(\.id)
+          == ["one", "other", "one-other@1", "one-other@2", "one-other@3"].sorted {
+            (family.routeCost($0), $0) < (family.routeCost($1), $1)
+          })
       func score(_ route: Route) throws -> [Double] {
-        try Scorer.negativeLogLikelihoods(of: text, session: InferenceSession(network: family.network(route, adapter: nil)))
+        try Scorer.negativeLogLikelihoods(
+          of: text, session: InferenceSession(network: family.network(route, adapter: nil)))
       }
       let anchor = try score(Route(start: 0))
       for stitch in family.stitches {
@@ -274,7 +288,8 @@ import Testing
       FamilyBuilder.Anchor(
         name: $0,
         directory: try RandomModel.write(
-          configuration, weights: RandomModel.weights(configuration, seed: 3), to: folder.url.appendingPathComponent($0)))
+          configuration, weights: RandomModel.weights(configuration, seed: 3), to: folder.url.appendingPathComponent($0)
+        ))
     }
     func build(_ name: String, seed: UInt64) throws -> Family {
       var options = FamilyBuilder.Options(name: "random", chatTemplate: "tiny")

@@ -75,8 +75,13 @@ import Testing
     (["rope_scaling": "{\"type\":\"dynamic\",\"factor\":2}"], "rope type “dynamic”"),
     (["rope_scaling": "{\"type\":\"linear\"}"], "factor is missing"),
     (["rope_parameters": "{\"rope_type\":\"linear\",\"factor\":0}"], "factor is 0"),
-    (["rope_parameters": "{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":1,\"original_max_position_embeddings\":9}"],
-      "high_freq_factor"),
+    (
+      [
+        "rope_parameters":
+          "{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":1,\"original_max_position_embeddings\":9}"
+      ],
+      "high_freq_factor"
+    ),
     (["eos_token_id": "64"], "eos_token_id is 64"), (["bos_token_id": "-5"], "bos_token_id is -5"),
     (["eos_token_id": "[\"x\"]"], "eos_token_id is a string"),
   ]
@@ -87,7 +92,9 @@ import Testing
 
   @Test func whatIsNotAConfiguration() {
     for text in ["", "[]", "{\"a\":1", "{\"hidden_size\":1,\"hidden_size\":2}"] {
-      expectOneLine(["x/config.json", "; "]) { _ = try LlamaConfiguration(json: Data(text.utf8), file: "x/config.json") }
+      expectOneLine(["x/config.json", "; "]) {
+        _ = try LlamaConfiguration(json: Data(text.utf8), file: "x/config.json")
+      }
     }
   }
 }
@@ -113,7 +120,9 @@ import Testing
       let config = directory.appending(path: "config.json")
       let weights = directory.appending(path: "model.safetensors")
       try replace("\"tie_word_embeddings\": true", by: "\"tie_word_embeddings\": false", in: config)
-      expectOneLine(["no tensor “lm_head.weight”", directory.path, "belong together"]) { _ = try ModelDirectory(directory) }
+      expectOneLine(["no tensor “lm_head.weight”", directory.path, "belong together"]) {
+        _ = try ModelDirectory(directory)
+      }
       try replace("\"tie_word_embeddings\": false", by: "\"tie_word_embeddings\": true", in: config)
       try replace("\"vocab_size\": 64", by: "\"vocab_size\": 65", in: config)
       expectOneLine(["“model.embed_tokens.weight”", "[64, 24]", "[65, 24]", weights.path, "belong together"]) {
@@ -144,7 +153,9 @@ import Testing
       // The index is right about what it names, but names too little.
       let line = good.split(separator: "\n").first { $0.contains("model.layers.1.mlp.up_proj.weight") }!
       try replace(line + "\n", by: "", in: index)
-      expectOneLine(["no tensor “model.layers.1.mlp.up_proj.weight”", directory.path]) { _ = try ModelDirectory(directory) }
+      expectOneLine(["no tensor “model.layers.1.mlp.up_proj.weight”", directory.path]) {
+        _ = try ModelDirectory(directory)
+      }
       try Data(good.utf8).write(to: index)
       let shard = directory.appending(path: "model-00001-of-00003.safetensors")
       try (try Data(contentsOf: shard)).dropLast(5).write(to: shard)

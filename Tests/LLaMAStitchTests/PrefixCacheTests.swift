@@ -74,8 +74,11 @@ import Testing
     let sessions = family.stitches.map { stitch in
       let network = family.network(stitch.route, adapter: adapter)
       return (
-        shared: InferenceSession(network: network, chunkSize: 16, cacheType: cacheType, prefix: prefixes[stitch.route.start]),
-        alone: try! InferenceSession(network: network, contextLength: 64, cacheType: cacheType).generate(prompt: prompt, options: options) { _ in .goOn }
+        shared: InferenceSession(
+          network: network, chunkSize: 16, cacheType: cacheType, prefix: prefixes[stitch.route.start]),
+        alone: try! InferenceSession(network: network, contextLength: 64, cacheType: cacheType).generate(
+          prompt: prompt, options: options
+        ) { _ in .goOn }
       )
     }
     var random = SeededGenerator(seed: 3)
@@ -120,7 +123,8 @@ import Testing
     let exits = family.exits(of: 1).keys
     func session(_ stitch: Stitch, _ prefix: PrefixCache?) -> InferenceSession {
       InferenceSession(
-        network: family.network(stitch.route, adapter: adapter), contextLength: context, chunkSize: 16, pool: ComputePool(threads: 2),
+        network: family.network(stitch.route, adapter: adapter), contextLength: context, chunkSize: 16,
+        pool: ComputePool(threads: 2),
         prefix: prefix)
     }
     func starts() -> [Int] { exits.compactMap { prefix.streamStart(after: $0) } }
@@ -130,7 +134,9 @@ import Testing
       let start = sessions[index].reuse(Array(text[..<end]))
       let found = try sessions[index].evaluate(Array(text[start..<end]))
       let expected = try session(stitches[index], nil).evaluate(Array(text[..<end]))
-      #expect(found.dense.array.map(\.bitPattern) == expected.dense.array.map(\.bitPattern), "\(stitches[index].id), \(end) tokens")
+      #expect(
+        found.dense.array.map(\.bitPattern) == expected.dense.array.map(\.bitPattern),
+        "\(stitches[index].id), \(end) tokens")
     }
 
     #expect(!exits.isEmpty)

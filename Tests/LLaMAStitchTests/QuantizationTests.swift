@@ -37,7 +37,8 @@ import Testing
     (expected[2], expected[3], expected[4], expected[5], expected[33]) = (127, 0x82, 1, 0xFF, 0xFD)
     #expect(quantize(x, .q8_0) == expected)
     // 63.5 / 127 = ½ = 0x3800.
-    #expect(quantize([Float](repeating: -63.5, count: 32), .q8_0) == [0x00, 0x38] + [UInt8](repeating: 0x81, count: 32))
+    #expect(
+      quantize([Float](repeating: -63.5, count: 32), .q8_0) == [0x00, 0x38] + [UInt8](repeating: 0x81, count: 32))
     #expect(quantize([Float](repeating: 0, count: 32), .q8_0) == [UInt8](repeating: 0, count: 34))
   }
 
@@ -219,7 +220,8 @@ import Testing
           for (t, token) in some.enumerated() {
             for r in 0..<rows {
               let expected = range.contains(r) ? all[token * rows + r] : 0
-              #expect(part[t * rows + r].bitPattern == expected.bitPattern, "isa \(table.pointee.isa) row \(r) of \(range)")
+              #expect(
+                part[t * rows + r].bitPattern == expected.bitPattern, "isa \(table.pointee.isa) row \(r) of \(range)")
             }
           }
         }
@@ -286,7 +288,8 @@ import Testing
       #expect(try SafetensorsFile(url).tensor("w").shape == [2, 32])
       for (data, part) in [
         (file("Q9_7"), "“Q9_7”"), (file("F32"), "“F32”"), (file("Q8_0"), "build the family anew"),
-        (file(eight, shape: "[2,33]", bytes: 66), "[2, 33]"), (file(four), "[2, 34]"), (file(eight, shape: "[68]"), "[68]"),
+        (file(eight, shape: "[2,33]", bytes: 66), "[2, 33]"), (file(four), "[2, 34]"),
+        (file(eight, shape: "[68]"), "[68]"),
         (file(eight, cut: 1), "cut short"), (file(eight, dtype: "F16", bytes: 136), "F16"),
       ] {
         try data.write(to: url)
@@ -303,7 +306,8 @@ import Testing
       let configuration = RandomModel.configuration(hidden: 32, heads: 4, intermediate: 96)
       let model = directory.appending(path: "model")
       try ModelDirectory.write(
-        to: model, configuration: configuration, weights: RandomModel.weights(configuration, seed: 1), elementType: .q8_0)
+        to: model, configuration: configuration, weights: RandomModel.weights(configuration, seed: 1),
+        elementType: .q8_0)
       let weights = model.appending(path: "model.safetensors")
       let good = try SafetensorsFile(weights)
       func rewrite(_ name: String, shape: [Int], as type: ElementType) throws {

@@ -46,7 +46,8 @@ import Testing
     try withScratchDirectory { folder in
       let plain = try family(nil, in: folder)
       let quantised = try family(type, in: folder)
-      #expect(quantised.description.quantization == type.rawValue.lowercased() && plain.description.quantization == "f32")
+      #expect(
+        quantised.description.quantization == type.rawValue.lowercased() && plain.description.quantization == "f32")
       #expect(quantised.identity != plain.identity)
       #expect(quantised.stitches.map(\.id) == plain.stitches.map(\.id))
       let same = try widened(quantised, in: folder)
@@ -63,11 +64,14 @@ import Testing
         let found = try logits(quantised)
         // Sums in another order.
         #expect(
-          relativeDifference(found, try logits(same)) < 1e-5, "\(stitch.id): a quantised weight is not the float it stands for")
+          relativeDifference(found, try logits(same)) < 1e-5,
+          "\(stitch.id): a quantised weight is not the float it stands for")
         // Stitching layers of so few tokens follow every change of what they are fitted to: anchors only. Each matrix
         // on the way adds the error of its weights, independent of the others'.
         if stitch.route.join == nil {
-          func weights(_ family: Family) -> [Float] { family.anchors[stitch.route.start].blocks[0].query.weight.floats() }
+          func weights(_ family: Family) -> [Float] {
+            family.anchors[stitch.route.start].blocks[0].query.weight.floats()
+          }
           let each = relativeDifference(weights(quantised), weights(plain))
           let matrices = Double(7 * plain.anchors[stitch.route.start].blocks.count + 2)
           #expect(each > 0 && each < (type == .q8_0 ? 0.007 : 0.12), "\(stitch.id)")
@@ -166,11 +170,13 @@ import Testing
   @Test func leastSquaresInGroupsIsTheSame() throws {
     try withScratchDirectory { folder in
       let anchors = try [("small", 4, 96), ("large", 6, 128)].map { name, blocks, hidden in
-        let configuration = RandomModel.configuration(hidden: hidden, blocks: blocks, heads: 4, intermediate: 2 * hidden)
+        let configuration = RandomModel.configuration(
+          hidden: hidden, blocks: blocks, heads: 4, intermediate: 2 * hidden)
         let place = folder.appending(path: name)
         return FamilyBuilder.Anchor(
           name: name,
-          directory: try RandomModel.write(configuration, weights: RandomModel.weights(configuration, seed: UInt64(blocks)), to: place))
+          directory: try RandomModel.write(
+            configuration, weights: RandomModel.weights(configuration, seed: UInt64(blocks)), to: place))
       }
       // Room for all; for six of nine routes and the streams between groups (1.08 MB); for one route and no streams.
       let layers = try [2 << 30, 1_100_000, 1000].map { memory in

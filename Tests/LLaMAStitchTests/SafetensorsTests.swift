@@ -154,7 +154,9 @@ func expectOneLine(_ parts: [String], _ body: () throws -> Void) {
     #expect(
       try read(" {\"a\": [1, -2.5e1, true, null, \"\\u00e9\\ud83d\\ude00\\n\"]} ")
         == .object(["a": .array([.integer(1), .number(-25), .bool(true), .null, .string("é😀\n")])]))
-    for text in ["", "{", "[1,]", "{\"a\":1,}", "01", "1.", "nul", "\"\u{1}\"", "\"\\ud800\"", "\"\\x\"", "1 2", "NaN", "+1"] {
+    for text in [
+      "", "{", "[1,]", "{\"a\":1,}", "01", "1.", "nul", "\"\u{1}\"", "\"\\ud800\"", "\"\\x\"", "1 2", "NaN", "+1",
+    ] {
       #expect(throws: JSONValue.SyntaxError.self, "\(text)") { _ = try read(text) }
     }
     #expect(throws: JSONValue.SyntaxError.self) { _ = try JSONValue(utf8: [0x22, 0xFF, 0x22]) }

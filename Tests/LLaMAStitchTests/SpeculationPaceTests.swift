@@ -10,11 +10,15 @@ import Testing
     /// Plain tokens' time by that with guesses, where all rounds guess.
     var advantage: Double { (0...6).reduce(0) { $0 + power(right, $1) } / cost }
 
-    private func power(_ base: Double, _ exponent: Int) -> Double { (0..<exponent).reduce(1) { product, _ in product * base } }
+    private func power(_ base: Double, _ exponent: Int) -> Double {
+      (0..<exponent).reduce(1) { product, _ in product * base }
+    }
   }
 
   /// Writes with a pace; the clock is a fifth off, either way.
-  private func time(of tokens: Int, _ drafter: Drafter, _ pace: inout SpeculationPace, _ random: inout SeededGenerator) -> Double {
+  private func time(
+    of tokens: Int, _ drafter: Drafter, _ pace: inout SpeculationPace, _ random: inout SeededGenerator
+  ) -> Double {
     var (written, time) = (0, 0.0)
     while written < tokens {
       var made = 1
@@ -47,7 +51,9 @@ import Testing
   }
 
   /// Trials cost little, whether guessing loses by little or by much.
-  @Test(arguments: [(3.2, 0.7), (2.2, 0.5), (3.0, 0.3), (6.0, 0.1)]) func whatDoesNotIsSwitchedOff(cost: Double, right: Double) {
+  @Test(arguments: [(3.2, 0.7), (2.2, 0.5), (3.0, 0.3), (6.0, 0.1)]) func whatDoesNotIsSwitchedOff(
+    cost: Double, right: Double
+  ) {
     let drafter = Drafter(cost: cost, right: right)
     #expect(drafter.advantage < 1)
     #expect(advantage(drafter, tokens: 2000) > 0.96)

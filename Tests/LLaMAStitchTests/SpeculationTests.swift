@@ -14,7 +14,8 @@ import Testing
     let adapter = trainer.snapshot()
     let prefixes = family.anchors.indices.map { start in
       PrefixCache(
-        anchor: family.network(Route(start: start), adapter: adapter), exits: family.exits(of: start), contextLength: 64)
+        anchor: family.network(Route(start: start), adapter: adapter), exits: family.exits(of: start), contextLength: 64
+      )
     }
     func network(_ stitch: Stitch) -> Network { family.network(stitch.route, adapter: adapter) }
     let drafter = InferenceSession(network: network(family.stitches[0]), prefix: prefixes[0])
@@ -32,7 +33,8 @@ import Testing
             SamplingOptions(temperature: 1, topK: 5, repetitionPenalty: 1.3, seed: UInt64(seed)),
           ][seed % 3]
         // Up to the end of the context, or as many tokens as are wanted.
-        let options = GenerationOptions(maxTokens: seed % 2 == 0 ? 200 : 1 + 2 * seed, stopTokens: [30], sampling: sampling)
+        let options = GenerationOptions(
+          maxTokens: seed % 2 == 0 ? 200 : 1 + 2 * seed, stopTokens: [30], sampling: sampling)
         let alone = try InferenceSession(network: network(stitch), contextLength: 64)
           .generate(prompt: prompt, options: options) { _ in .goOn }
         let found = try shared.generate(prompt: prompt, options: options, drafter: drafter) { _ in .goOn }
@@ -54,7 +56,9 @@ import Testing
     session.leastProbability = 0
     session.pace = SpeculationPace(always: true)
     let drafter = InferenceSession(network: network, contextLength: 64)
-    let result = try session.generate(prompt: [1, 5, 9], options: GenerationOptions(maxTokens: 10), drafter: drafter) { _ in .goOn }
+    let result = try session.generate(prompt: [1, 5, 9], options: GenerationOptions(maxTokens: 10), drafter: drafter) {
+      _ in .goOn
+    }
     #expect(result.guessedTokens > 0 && result.acceptedTokens == result.guessedTokens)
   }
 
@@ -66,7 +70,8 @@ import Testing
     session.pace = SpeculationPace(always: true)
     let drafter = InferenceSession(network: network, contextLength: 64)
     var heard = 0
-    let result = try session.generate(prompt: [1, 5, 9], options: GenerationOptions(maxTokens: 30), drafter: drafter) { event in
+    let result = try session.generate(prompt: [1, 5, 9], options: GenerationOptions(maxTokens: 30), drafter: drafter) {
+      event in
       if case .token = event { heard += 1 }
       return heard == 4 ? .stop : .goOn
     }

@@ -60,7 +60,8 @@ import Testing
     let wide = Widening(narrow, width: 24, blocksEach: blocksEach, seed: 5)
     let anchors = [
       FamilyBuilder.Anchor(
-        name: "narrow", directory: try RandomModel.write(narrow, weights: weights, to: folder.url.appendingPathComponent("narrow"))),
+        name: "narrow",
+        directory: try RandomModel.write(narrow, weights: weights, to: folder.url.appendingPathComponent("narrow"))),
       FamilyBuilder.Anchor(
         name: "wide",
         directory: try RandomModel.write(
@@ -177,7 +178,8 @@ struct Widening {
           (0..<width).map { column in
             Float((0..<d).reduce(0.0) { $0 + Double(w[row * d + $1] * g[$1]) * rotation[column][$1] } * shrink)
           }
-        }).vector
+        }
+      ).vector
     }
     /// A projection that writes to the stream: R W.
     func writing(_ name: String) -> VectorView {
@@ -188,7 +190,8 @@ struct Widening {
           (0..<columns).map { column in
             Float((0..<d).reduce(0.0) { $0 + rotation[row][$1] * Double(w[$1 * columns + column]) })
           }
-        }).vector
+        }
+      ).vector
     }
     let ones = FloatBuffer(Array(repeating: 1, count: width)).vector
     var wide: [String: VectorView] = [:]
@@ -199,7 +202,8 @@ struct Widening {
           (0..<width).map { row in
             Float((0..<d).reduce(0.0) { $0 + rotation[row][$1] * Double(embedding[token * d + $1]) })
           }
-        }).vector
+        }
+      ).vector
     wide["lm_head.weight"] = reading("lm_head.weight", norm: "model.norm.weight")
     wide["model.norm.weight"] = ones
     for block in 0..<narrow.blockCount {

@@ -5,10 +5,13 @@ import Testing
 
 /// The study through its command line, on a stand-in for `stitch` and, once, on the real one.
 @Suite struct StudyTests {
-  private static let bundle = (Bundle.main.executableURL ?? URL(filePath: CommandLine.arguments[0])).deletingLastPathComponent()
+  private static let bundle = (Bundle.main.executableURL ?? URL(filePath: CommandLine.arguments[0]))
+    .deletingLastPathComponent()
   private static let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "quick.yaml")
 
-  private func process(_ fake: FakeStitch, _ arguments: [String] = [], study: URL = file, output: String = "out") throws -> (Process, URL) {
+  private func process(
+    _ fake: FakeStitch, _ arguments: [String] = [], study: URL = file, output: String = "out"
+  ) throws -> (Process, URL) {
     let log = fake.directory.appending(path: "log-\(UUID().uuidString)")
     try Data().write(to: log)
     let process = Process()
@@ -23,7 +26,9 @@ import Testing
     return (process, log)
   }
 
-  private func run(_ fake: FakeStitch, _ arguments: [String] = [], study: URL = file, output: String = "out") throws -> (status: Int32, log: String) {
+  private func run(
+    _ fake: FakeStitch, _ arguments: [String] = [], study: URL = file, output: String = "out"
+  ) throws -> (status: Int32, log: String) {
     let (process, log) = try process(fake, arguments, study: study, output: output)
     try process.run()
     process.waitUntilExit()
@@ -53,7 +58,10 @@ import Testing
       #expect(try fake.calls.count == calls)
       let first = try tree(fake.directory.appending(path: "out"))
       for other in ["again", "only"] { #expect(try tree(fake.directory.appending(path: other)) == first) }
-      #expect(Set(first.keys).isSuperset(of: ["results.md", "results/results.json", "results/frontier.svg", "results/ablations.svg"]))
+      #expect(
+        Set(first.keys).isSuperset(of: [
+          "results.md", "results/results.json", "results/frontier.svg", "results/ablations.svg",
+        ]))
     }
   }
 
@@ -126,7 +134,8 @@ import Testing
       let good = try String(contentsOf: Self.file, encoding: .utf8)
       let cases: [(String, String, String)] = [
         ("steps: 6", "steps: many", "“steps”"), ("seeds: [1, 2]", "", "“seeds” is missing"),
-        ("family: base", "family: none", "there is no family none"), ("[1e-3, 2e-3]", "[1e-3]", "as many learning rates"),
+        ("family: base", "family: none", "there is no family none"),
+        ("[1e-3, 2e-3]", "[1e-3]", "as many learning rates"),
         ("of: esta", "of: other", "there is no method other"), ("name: quick", "name: ../quick", "cannot be a name"),
         ("path: family}", "path: nowhere}", "nowhere is missing"), ("name: quick", "name: [", "not valid YAML"),
       ]
@@ -151,7 +160,8 @@ import Testing
       let anchor = fake.inputs.appending(path: "anchors/small")
       try FileManager.default.createDirectory(at: anchor.deletingLastPathComponent(), withIntermediateDirectories: true)
       try FileManager.default.copyItem(at: family.appending(path: "anchors/small"), to: anchor)
-      try FileManager.default.copyItem(at: family.appending(path: "tokenizer.model"), to: anchor.appending(path: "tokenizer.model"))
+      try FileManager.default.copyItem(
+        at: family.appending(path: "tokenizer.model"), to: anchor.appending(path: "tokenizer.model"))
       for name in ["adapt.jsonl", "questions.jsonl"] {
         try Data(RandomFamily.lesson(count: 60).utf8).write(to: fake.inputs.appending(path: name))
       }

@@ -5,7 +5,8 @@ import TinyCorpus
 
 /// A corpus small enough to make in a test.
 private let options = CorpusOptions(
-  seed: 5, pretrainTokens: 400_000, jointTokens: 100_000, adaptRecords: 1_500, testRecords: 2_000, validationRecords: 1_000)
+  seed: 5, pretrainTokens: 400_000, jointTokens: 100_000, adaptRecords: 1_500, testRecords: 2_000,
+  validationRecords: 1_000)
 
 private func temporaryDirectory() -> URL {
   FileManager.default.temporaryDirectory.appendingPathComponent("tiny-corpus-\(UUID().uuidString)")

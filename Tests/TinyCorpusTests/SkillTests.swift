@@ -62,8 +62,9 @@ import TinyCorpus
 
   @Test func lessonsAskNothingThatTheTestAsks() {
     let corpus = Corpus(options: CorpusOptions())
-    let asked = Set((corpus.test() + corpus.validation()).compactMap { $0.messages.last?.content }
-      .map(Surface.normalized))
+    let asked = Set(
+      (corpus.test() + corpus.validation()).compactMap { $0.messages.last?.content }
+        .map(Surface.normalized))
     for lesson in Lesson.all() {
       for conversation in lesson.conversations {
         #expect(!asked.contains(Surface.normalized(conversation[0].content)), "\(conversation)")

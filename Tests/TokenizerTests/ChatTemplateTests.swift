@@ -64,7 +64,8 @@ import Tokenizer
     let messages = Self.conversation + [Message(role: .assistant, content: "It is 4.")]
     let example = try ChatTemplate(kind).encodeForTraining(messages, tokenizer: tokenizer)
     #expect(example.tokens.count == example.isReply.count)
-    #expect(example.tokens == (try ChatTemplate(kind).encode(messages, tokenizer: tokenizer, addGenerationPrompt: false)))
+    #expect(
+      example.tokens == (try ChatTemplate(kind).encode(messages, tokenizer: tokenizer, addGenerationPrompt: false)))
     let replies = zip(example.tokens, example.isReply).filter(\.1).map(\.0)
     let spelled = try Self.spelled(replies, tokenizer)
     switch kind {
@@ -124,13 +125,18 @@ import Tokenizer
   @Test(arguments: ChatTemplate.Kind.allCases) func oddConversations(_ kind: ChatTemplate.Kind) throws {
     let odd: [[Message]] = [
       [], [Message(role: .assistant, content: "Hi")], [Message(role: .system, content: "")],
-      [Message(role: .user, content: ""), Message(role: .user, content: "\u{0}"), Message(role: .assistant, content: "")],
+      [
+        Message(role: .user, content: ""), Message(role: .user, content: "\u{0}"),
+        Message(role: .assistant, content: ""),
+      ],
       Self.conversation + [Message(role: .system, content: "Now in French."), Message(role: .user, content: "Go")],
     ]
     for messages in odd {
       let tokens = try ChatTemplate(kind).encode(messages, tokenizer: Samples.tiny)
       #expect(tokens.first == Samples.tiny.bosToken)
-      #expect(try ChatTemplate(kind).encodeForTraining(messages, tokenizer: Samples.tiny).isReply.count > 0 || messages.isEmpty)
+      #expect(
+        try ChatTemplate(kind).encodeForTraining(messages, tokenizer: Samples.tiny).isReply.count > 0
+          || messages.isEmpty)
     }
   }
 

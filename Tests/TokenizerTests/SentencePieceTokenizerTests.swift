@@ -132,7 +132,9 @@ import Tokenizer
     var generator = Generator(state: 7)
     for _ in 0..<200 {
       var bytes = Samples.tiny.modelBytes
-      for _ in 0..<3 { bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255, using: &generator) }
+      for _ in 0..<3 {
+        bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255, using: &generator)
+      }
       guard let tokenizer = try? SentencePieceTokenizer(modelBytes: bytes, source: "x") else { continue }
       let tokens = tokenizer.encode("Hello 12 wörld 😀\n")
       #expect(throws: Never.self) { try tokenizer.decode(tokens) }

@@ -26,7 +26,8 @@ import Tokenizer
     var generator = Generator(state: UInt64(seed) &+ 1000)
     for tokenizer in [Samples.tiny, Samples.llama2, Samples.stories].compactMap(\.self) {
       // Mostly bytes and special pieces.
-      let tokens = (0..<30).map { _ in Int.random(in: 0..<tokenizer.vocabularySize.clamped(to: 300), using: &generator) }
+      let tokens = (0..<30).map { _ in Int.random(in: 0..<tokenizer.vocabularySize.clamped(to: 300), using: &generator)
+      }
       let whole = try tokenizer.decode(tokens)
       for cut in 0...tokens.count {
         var prompt = StreamingDecoder(tokenizer)
@@ -51,7 +52,8 @@ import Tokenizer
   @Test func neverHalfACharacter() throws {
     let tokenizer = Samples.tiny
     let bytes = try "😀é".utf8.map { byte in
-      try #require(tokenizer.token(forPiece: "<0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true) + ">"))
+      try #require(
+        tokenizer.token(forPiece: "<0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true) + ">"))
     }
     var decoder = StreamingDecoder(tokenizer)
     #expect(try bytes.map { token in try decoder.next(token) } == ["", "", "", "😀", "", "é"])

@@ -110,7 +110,8 @@ public final class FamilyBackend: ChatBackend {
     }
     return FamilySummary(
       name: text.family.description.name, stops: stops, contextLength: text.contextLength,
-      adapterStep: adapter?.step, measuredStep: frontier?.format == nil ? adapter?.step : frontier?.adapterStep, notes: notes)
+      adapterStep: adapter?.step, measuredStep: frontier?.format == nil ? adapter?.step : frontier?.adapterStep,
+      notes: notes)
   }
 
   // MARK: Replies
@@ -188,7 +189,8 @@ public final class FamilyBackend: ChatBackend {
     guard control.begin() else { throw EngineError.trainingIsRunning }
     try await TrainingRun(
       text: text, file: file, steps: steps, threads: options.threads,
-      adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil, control: control, board: board,
+      adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil,
+      control: control, board: board,
       adapterChanged: { [weak self] in self?.readAgain() }
     ).start()
   }

@@ -73,7 +73,8 @@ final class SessionShelf {
     for stitch in family.stops {
       let own = sessions.first { $0.stitch.id == stitch.id }?.session.commonPrefix(with: text) ?? 0
       let blocks = stitch.route.join?.prefix ?? family.anchors[stitch.route.start].blocks.count
-      let shared = prefixes.first { $0.start == stitch.route.start }?.cache.commonPrefix(with: text, blocks: blocks) ?? 0
+      let shared =
+        prefixes.first { $0.start == stitch.route.start }?.cache.commonPrefix(with: text, blocks: blocks) ?? 0
       let tokens = own + Int(Double(max(0, shared - own)) * family.sharedCost(of: stitch))
       if tokens > 0 { cached[stitch.id] = tokens }
     }
@@ -91,7 +92,8 @@ final class SessionShelf {
     let exits = family.exits(of: start).mapValues { hasRoomForAll ? $0 : .max }
     let prefix = Prefix(
       start: start,
-      cache: PrefixCache(anchor: anchor, exits: exits, contextLength: family.contextLength, cacheType: scratch.cacheType),
+      cache: PrefixCache(
+        anchor: anchor, exits: exits, contextLength: family.contextLength, cacheType: scratch.cacheType),
       bytes: prefixBytes(of: start))
     prefixes.append(prefix)
     return prefix
@@ -116,12 +118,14 @@ final class SessionShelf {
   private func ownBytes(of stitch: Stitch) -> Int {
     let network = family.network(stitch.route, adapter: nil)
     return network.cacheBytes(
-      positions: family.contextLength, from: sharesPrefixes ? stitch.sharedStages(of: network) : 0, type: scratch.cacheType)
+      positions: family.contextLength, from: sharesPrefixes ? stitch.sharedStages(of: network) : 0,
+      type: scratch.cacheType)
   }
 
   private func prefixBytes(of start: Int) -> Int {
     PrefixCache.byteCount(
-      anchor: family.network(Route(start: start), adapter: nil), exits: family.exits(of: start), positions: family.contextLength,
+      anchor: family.network(Route(start: start), adapter: nil), exits: family.exits(of: start),
+      positions: family.contextLength,
       cacheType: scratch.cacheType)
   }
 

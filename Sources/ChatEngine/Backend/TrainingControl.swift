@@ -100,7 +100,11 @@ final class TrainingControl: @unchecked Sendable {
   var isToStop: Bool { condition.withLock { isStopping } }
 
   /// A snapshot was written for all who waited.
-  func saved() { resume { control in defer { control.saveWaiters = [] }; return control.saveWaiters } }
+  func saved() {
+    resume { control in
+      defer { control.saveWaiters = [] }; return control.saveWaiters
+    }
+  }
 
   /// The run is over.
   func end() {

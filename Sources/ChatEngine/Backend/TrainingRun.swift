@@ -43,7 +43,8 @@ struct TrainingRun: Sendable {
       let adapter = adapters.current.adapter
       trainer = try FamilyTrainer(
         family: text.family, adapter: adapter, settings: Lesson.settings(steps: steps, from: adapter),
-        examples: lesson.examples, rehearsal: lesson.rehearsal, pool: ComputePool(threads: threads, name: "stitch-train"))
+        examples: lesson.examples, rehearsal: lesson.rehearsal,
+        pool: ComputePool(threads: threads, name: "stitch-train"))
       note = lesson.note
     } catch {
       control.end()
@@ -128,7 +129,8 @@ struct TrainingRun: Sendable {
     do {
       let snapshot = try store.save(adapter)
       adapters.take(adapter, hash: snapshot.hash)
-      return "step \(adapter.step) in use from the next reply on, kept as \(snapshot.shortHash) (--adapter \(snapshot.shortHash))"
+      return
+        "step \(adapter.step) in use from the next reply on, kept as \(snapshot.shortHash) (--adapter \(snapshot.shortHash))"
     } catch {
       // What was learnt is not lost before the program ends.
       adapters.take(adapter, hash: nil)

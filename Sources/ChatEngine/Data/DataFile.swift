@@ -13,7 +13,8 @@ public struct DataFile: Sendable {
 
   /// How records are spelled.
   public enum Format: String, Sendable, CaseIterable {
-    case messages, shareGPT = "ShareGPT", alpaca = "Alpaca", selfInstruct = "self-instruct", text, plainText = "plain text"
+    case messages, shareGPT = "ShareGPT", alpaca = "Alpaca", selfInstruct = "self-instruct", text, plainText =
+      "plain text"
   }
 
   /// Where a record comes from.
@@ -48,8 +49,10 @@ public struct DataFile: Sendable {
     self.url = url
     let data: Data
     do { data = try Data(contentsOf: url) } catch {
-      throw .unreadable(file: url.path, cause: FileManager.default.fileExists(atPath: url.path)
-        ? "it cannot be read" : "there is no such file")
+      throw .unreadable(
+        file: url.path,
+        cause: FileManager.default.fileExists(atPath: url.path)
+          ? "it cannot be read" : "there is no such file")
     }
     guard let text = String(validating: data, as: UTF8.self) else {
       throw .unreadable(file: url.path, cause: "it is not UTF-8 text")

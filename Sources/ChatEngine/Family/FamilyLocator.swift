@@ -58,7 +58,9 @@ public struct FamilyLocator: Sendable {
     var places = [currentDirectory.appendingPathComponent(Self.defaultPath)]
     if let directory = executable?.deletingLastPathComponent() {
       places.append(directory.appendingPathComponent(Self.defaultPath))
-      places.append(directory.deletingLastPathComponent().appendingPathComponent("share/stitch").appendingPathComponent(Self.defaultPath))
+      places.append(
+        directory.deletingLastPathComponent().appendingPathComponent("share/stitch").appendingPathComponent(
+          Self.defaultPath))
       // A program that runs from its build folder belongs to the checkout around it.
       let parts = directory.pathComponents
       if let build = parts.firstIndex(of: ".build") {

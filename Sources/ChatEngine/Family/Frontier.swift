@@ -124,7 +124,9 @@ public struct Frontier: Sendable, Codable, Equatable {
     let file = family.directory.appendingPathComponent(FamilyDescription.frontierName)
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
     guard let data = try? Data(contentsOf: file), let frontier = try? JSONDecoder().decode(Frontier.self, from: data),
-      frontier.stitches.allSatisfy({ (0...1).contains($0.exactMatch ?? 0) && $0.loss.isFinite && $0.tokensPerSecond >= 0 })
+      frontier.stitches.allSatisfy({
+        (0...1).contains($0.exactMatch ?? 0) && $0.loss.isFinite && $0.tokensPerSecond >= 0
+      })
     else { throw .damagedFrontier(file: file.path) }
     return frontier
   }

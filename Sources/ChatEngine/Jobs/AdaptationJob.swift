@@ -77,7 +77,9 @@ public struct AdaptationJob {
       let (found, tooLong) = try TrainingText.examples(
         data.conversations, tokenizer: text.tokenizer, template: text.template,
         contextLength: text.family.contextLength)
-      if tooLong > 0 { note("\(file.path): \(tooLong) examples longer than \(text.family.contextLength) tokens skipped") }
+      if tooLong > 0 {
+        note("\(file.path): \(tooLong) examples longer than \(text.family.contextLength) tokens skipped")
+      }
       if found.isEmpty {
         throw tooLong > 0
           ? DataError.allTooLong(file: file.path, contextLength: text.family.contextLength)
@@ -86,14 +88,14 @@ public struct AdaptationJob {
       examples += found
       conversations += data.conversations
     }
-    let (trainer, save) = try prepare(text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations))
+    let (trainer, save) = try prepare(
+      text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations))
     let checkpoint = checkpoint ?? defaultCheckpoint
     try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
     let lock = try FileLock(of: checkpoint)
     let curve = try log.map { try LossLog($0) }
     if FileManager.default.fileExists(atPath: checkpoint.path) {
-      if restarts { try TrainingCheckpoint.remove(checkpoint) }
-      else { note("going on from \(checkpoint.path)") }
+      if restarts { try TrainingCheckpoint.remove(checkpoint) } else { note("going on from \(checkpoint.path)") }
     }
     note(
       "\(examples.count) examples, \(text.family.stitches.count) stitches, \(trainer.parameterCount) trained parameters"
@@ -162,7 +164,8 @@ public struct AdaptationJob {
   }
 
   private var defaultCheckpoint: URL {
-    let parts = [settings.method.name, family.standardizedFileURL.path, output?.standardizedFileURL.path ?? ""]
+    let parts =
+      [settings.method.name, family.standardizedFileURL.path, output?.standardizedFileURL.path ?? ""]
       + dataFiles.map(\.standardizedFileURL.path)
     let name = SHA256.hexadecimal(of: Array(parts.joined(separator: "\n").utf8)).prefix(16)
     return UserDirectories.cache.appendingPathComponent("adapt/\(name).safetensors")

@@ -66,9 +66,11 @@ public struct DataCheckJob {
         report.texts += 1
         continue
       }
-      let tokens = try text.template.encodeForTraining(messages.map(\.templated), tokenizer: text.tokenizer).tokens.count
+      let tokens = try text.template.encodeForTraining(messages.map(\.templated), tokenizer: text.tokenizer).tokens
+        .count
       if tokens > text.contextLength {
-        report.tooLong.append(.init(line: source.line, cause: "\(tokens) tokens, the context has \(text.contextLength)"))
+        report.tooLong.append(
+          .init(line: source.line, cause: "\(tokens) tokens, the context has \(text.contextLength)"))
         continue
       }
       lengths.append(tokens)

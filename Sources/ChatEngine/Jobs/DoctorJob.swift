@@ -40,15 +40,18 @@ public struct DoctorJob {
         .map { $0.trimmingCharacters(in: .whitespaces) }
     }
     let flags = Set((value("flags") ?? "").split(separator: " ").map(String.init))
-    let features = ["avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16"].filter(flags.contains)
-    let text = "\(value("model name") ?? "unknown"), \(cores) cores; \(features.isEmpty ? "no vector extensions" : features.joined(separator: " "))"
+    let features = ["avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16"].filter(
+      flags.contains)
+    let text =
+      "\(value("model name") ?? "unknown"), \(cores) cores; \(features.isEmpty ? "no vector extensions" : features.joined(separator: " "))"
     return Finding(features.contains("avx2") ? .good : .note, "processor", text)
   }
 
   private func kernels() -> Finding {
     let name = InferenceKernels.best.name
     return Finding(
-      name == "baseline" ? .note : .good, "inference", "\(name) kernels" + (name == "baseline" ? ", several times slower than on a processor with AVX2" : ""))
+      name == "baseline" ? .note : .good, "inference",
+      "\(name) kernels" + (name == "baseline" ? ", several times slower than on a processor with AVX2" : ""))
   }
 
   private func linearAlgebra() -> Finding {
@@ -68,8 +71,11 @@ public struct DoctorJob {
   }
 
   private func memory() -> Finding {
-    guard let available = availableMemory else { return Finding(.note, "memory", "unknown: /proc/meminfo cannot be read") }
-    return Finding(.good, "memory", "\(Self.size(available)) free of \(Self.size(Int(ProcessInfo.processInfo.physicalMemory)))")
+    guard let available = availableMemory else {
+      return Finding(.note, "memory", "unknown: /proc/meminfo cannot be read")
+    }
+    return Finding(
+      .good, "memory", "\(Self.size(available)) free of \(Self.size(Int(ProcessInfo.processInfo.physicalMemory)))")
   }
 
   private func families() -> [Finding] {
@@ -77,19 +83,30 @@ public struct DoctorJob {
       let directory = try FamilyLocator().locate(family)
       let text = try TextFamily(directory)
       let weights = text.family.anchors.reduce(0) { $0 + $1.network().byteCount }
-      let cache = text.family.stitches.map { text.family.network($0.route, adapter: nil).cacheBytes(positions: text.contextLength) }.max() ?? 0
+      let cache =
+        text.family.stitches.map {
+          text.family.network($0.route, adapter: nil).cacheBytes(positions: text.contextLength)
+        }.max() ?? 0
       let needed = weights + cache
       let fits = availableMemory.map { needed <= $0 } ?? true
       let summary =
         "\(directory.path): \(text.family.stops.count) sizes, \(Self.size(weights)) of weights and \(Self.size(cache)) of cache for \(text.contextLength) tokens"
-      return [Finding(fits ? .good : .bad, "family", summary + (fits ? "" : "; more than is free: close programs, or quantise it (stitch family build --quantize q4_0)"))]
+      return [
+        Finding(
+          fits ? .good : .bad, "family",
+          summary
+            + (fits ? "" : "; more than is free: close programs, or quantise it (stitch family build --quantize q4_0)"))
+      ]
     } catch {
       return [Finding(.bad, "family", "\(error)")]
     }
   }
 
   private func folders() -> [Finding] {
-    [("conversations and adapters", UserDirectories.data), ("checkpoints", UserDirectories.cache), ("logs", UserDirectories.state)].map {
+    [
+      ("conversations and adapters", UserDirectories.data), ("checkpoints", UserDirectories.cache),
+      ("logs", UserDirectories.state),
+    ].map {
       name, url in
       // The folder may not be there yet: what counts is the first one above it that is.
       var place = url
@@ -97,7 +114,8 @@ public struct DoctorJob {
       let isWritable = FileManager.default.isWritableFile(atPath: place.path)
       let free = (try? place.resourceValues(forKeys: [.volumeAvailableCapacityKey]))?.volumeAvailableCapacity
       let text = "\(url.path) for \(name)" + (free.map { ", \(Self.size($0)) free" } ?? "")
-      return Finding(isWritable ? .good : .bad, "folder", isWritable ? text : text + "; it cannot be written: check its permissions")
+      return Finding(
+        isWritable ? .good : .bad, "folder", isWritable ? text : text + "; it cannot be written: check its permissions")
     }
   }
 

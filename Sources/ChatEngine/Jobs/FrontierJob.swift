@@ -69,7 +69,8 @@ public struct FrontierJob {
     for stitch in family.family.stitches where !stopsOnly || stops.contains(stitch.id) {
       let network = family.family.network(stitch.route, adapter: adapter)
       let result = try QuestionBenchmark.run(
-        network, fitting.map { prepared[$0] }, stopTokens: family.stopTokens, maxTokens: checked.isEmpty ? 0 : maxTokens,
+        network, fitting.map { prepared[$0] }, stopTokens: family.stopTokens,
+        maxTokens: checked.isEmpty ? 0 : maxTokens,
         pool: pool)
       var byKind: [String: (right: Int, all: Int)] = [:]
       var right = ""

@@ -54,8 +54,12 @@ public struct PretrainingJob {
     let checkpoint = checkpoint ?? defaultCheckpoint
     try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
     let lock = try FileLock(of: checkpoint)
-    note("\(documents.count) documents, \(documents.reduce(0) { $0 + $1.tokens.count }) tokens; checkpoint \(checkpoint.path)")
-    guard try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, listener: progress) else { return false }
+    note(
+      "\(documents.count) documents, \(documents.reduce(0) { $0 + $1.tokens.count }) tokens; checkpoint \(checkpoint.path)"
+    )
+    guard try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, listener: progress) else {
+      return false
+    }
     try trainer.write(
       to: output, elementType: elementType, files: ["tokenizer.model": Data(tokenizer.modelBytes)])
     do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }

@@ -9,16 +9,22 @@ package enum JSONLinesDocument {
       let place = Place(file: file, line: index + 1, column: 1)
       let value: JSONValue
       do { value = try JSONValue(utf8: line) } catch {
-        throw DocumentError(Place(file: file, line: index + 1, column: error.offset + 1), "not valid JSON: \(error.reason)")
+        throw DocumentError(
+          Place(file: file, line: index + 1, column: error.offset + 1), "not valid JSON: \(error.reason)")
       }
-      let column = line.distance(from: line.startIndex, to: line.firstIndex { $0 != 0x20 && $0 != 0x09 } ?? line.startIndex) + 1
-      nodes.append(try convert(value, in: String(Substring(line)), at: Place(file: file, line: place.line, column: column), depth: 0))
+      let column =
+        line.distance(from: line.startIndex, to: line.firstIndex { $0 != 0x20 && $0 != 0x09 } ?? line.startIndex) + 1
+      nodes.append(
+        try convert(
+          value, in: String(Substring(line)), at: Place(file: file, line: place.line, column: column), depth: 0))
     }
     return nodes
   }
 
   /// Values stand where the name of their field does: near enough to find them in a line.
-  private static func convert(_ json: JSONValue, in line: String, at place: Place, depth: Int) throws(DocumentError) -> DocumentNode {
+  private static func convert(
+    _ json: JSONValue, in line: String, at place: Place, depth: Int
+  ) throws(DocumentError) -> DocumentNode {
     if depth > DocumentNode.deepest { throw DocumentError(place, "nested too deeply") }
     switch json {
     case .null: return DocumentNode(value: .null, place: place)

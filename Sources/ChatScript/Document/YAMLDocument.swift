@@ -72,7 +72,8 @@ package enum YAMLDocument {
 
   private static func explain(_ error: YamlError, file: String) -> DocumentError {
     switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
       return DocumentError(Place(file: file, line: mark.line, column: mark.column), "not valid YAML: \(problem)")
     case .duplicatedKeysInMapping(let names, let context):
       let place = Place(file: file, line: context.mark.line, column: context.mark.column)
@@ -80,7 +81,8 @@ package enum YAMLDocument {
     case .reader(let problem, let offset, _, let yaml):
       let before = yaml.prefix(offset ?? 0)
       let line = before.count(where: \.isNewline) + 1
-      let column = (before.lastIndex(where: \.isNewline).map { before.distance(from: $0, to: before.endIndex) } ?? before.count + 1)
+      let column =
+        (before.lastIndex(where: \.isNewline).map { before.distance(from: $0, to: before.endIndex) } ?? before.count + 1)
       return DocumentError(Place(file: file, line: line, column: column), "not valid YAML: \(problem)")
     default: return DocumentError(file: file, "it is not valid YAML")
     }

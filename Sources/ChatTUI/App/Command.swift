@@ -89,7 +89,9 @@ extension Command {
       name: "stitch", arguments: "[N|ID]", help: "use stop N of the slider, or the stitch of that name; alone: list"),
     Usage(
       name: "auto", arguments: "[TOK/S|off]",
-      help: "use the best size that makes so many tokens a second (alone: 20, or the configuration's “auto”), as measured after each reply"),
+      help:
+        "use the best size that makes so many tokens a second (alone: 20, or the configuration's “auto”), as measured after each reply"
+    ),
     Usage(
       name: "compare", arguments: "[A B [C]] [-- TEXT]",
       help: "answer TEXT or the last question at several sizes side by side; alone: smallest, middle, largest"),
@@ -104,7 +106,9 @@ extension Command {
     Usage(name: "undo", arguments: "", help: "go back to the weights in use before the last /save or /stop"),
     Usage(
       name: "set", arguments: "[NAME VALUE]",
-      help: "temperature, top_p, top_k, min_p, repeat, max_tokens, seed, overflow (ask, oldest); theme, mouse, ascii; alone: show"),
+      help:
+        "temperature, top_p, top_k, min_p, repeat, max_tokens, seed, overflow (ask, oldest); theme, mouse, ascii; alone: show"
+    ),
     Usage(name: "system", arguments: "[TEXT]", help: "set the system prompt; alone: show it; “-” removes it"),
     Usage(name: "regen", arguments: "", help: "answer the last question again, at the size chosen now"),
     Usage(name: "continue", arguments: "", help: "go on with the last reply"),
@@ -121,7 +125,8 @@ extension Command {
     Usage(name: "open", arguments: "[ID]", help: "go on with the saved conversation whose id begins like this"),
     Usage(name: "branch", arguments: "[N]", help: "a new conversation with the first N messages; alone: with all"),
     Usage(name: "title", arguments: "[TEXT]", help: "give the conversation a title; alone: show it; “-” removes it"),
-    Usage(name: "export", arguments: "FILE", help: "write the conversation to a new .md or .json file", completes: .file),
+    Usage(
+      name: "export", arguments: "FILE", help: "write the conversation to a new .md or .json file", completes: .file),
     Usage(name: "help", arguments: "", help: "keys and commands"),
     Usage(name: "quit", arguments: "", help: "leave"),
   ]

@@ -54,7 +54,8 @@ extension Entry {
   func provenance(after previous: Provenance?) -> Provenance? {
     switch kind {
     case .reply(let reply): reply.provenance(after: previous)
-    case .comparison(let comparison): comparison.inUse.flatMap { comparison.columns[$0].reply.provenance(after: previous) }
+    case .comparison(let comparison):
+      comparison.inUse.flatMap { comparison.columns[$0].reply.provenance(after: previous) }
     case .user, .notice: nil
     }
   }

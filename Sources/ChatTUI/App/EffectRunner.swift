@@ -14,7 +14,9 @@ package final class EffectRunner {
   private let script: RecordedScriptFile?
 
   /// - Parameter script: where a script is recorded.
-  package init(backend: any ChatBackend, queue: ActionQueue, saving: ConversationSaving? = nil, script: RecordedScriptFile? = nil) {
+  package init(
+    backend: any ChatBackend, queue: ActionQueue, saving: ConversationSaving? = nil, script: RecordedScriptFile? = nil
+  ) {
     self.script = script
     self.backend = backend
     self.queue = queue

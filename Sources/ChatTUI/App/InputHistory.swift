@@ -18,7 +18,9 @@ package struct InputHistory: Sendable {
     let lines = data.split(separator: 0x0A)
     // A line that was not written to its end says nothing.
     let texts = lines.suffix(Self.mostLines).compactMap { try? decoder.decode(String.self, from: $0) }
-    if lines.count > Self.mostLines { replace(by: Data(lines.suffix(Self.mostLines).joined(separator: [0x0A])) + [0x0A]) }
+    if lines.count > Self.mostLines {
+      replace(by: Data(lines.suffix(Self.mostLines).joined(separator: [0x0A])) + [0x0A])
+    }
     return texts.map(sanitise)
   }
 

@@ -19,7 +19,8 @@ package enum PathCompletion {
   ///   - list: the names in a directory, those of directories with a slash at their end.
   /// - Returns: the line with what is certain added; what there is to choose from, where that is more than one.
   package static func complete(
-    _ line: String, lessons: [String] = [], home: String = NSHomeDirectory(), list: (String) -> [String] = PathCompletion.names(in:)
+    _ line: String, lessons: [String] = [], home: String = NSHomeDirectory(),
+    list: (String) -> [String] = PathCompletion.names(in:)
   ) -> (line: String, choices: [String]) {
     guard let (head, path) = split(line) else { return (line, []) }
     let slash = path.lastIndex(of: "/")
@@ -28,7 +29,9 @@ package enum PathCompletion {
     if path == "~" { return ("\(head)~/", []) }
     let place = directory.isEmpty ? "." : directory.hasPrefix("~/") ? home + directory.dropFirst(1) : String(directory)
     var found = list(place).filter { $0.hasPrefix(begun) && (begun.hasPrefix(".") || !$0.hasPrefix(".")) }
-    if directory.isEmpty, Command.usage(of: line)?.completes == .data { found += lessons.filter { $0.hasPrefix(begun) && !found.contains($0) } }
+    if directory.isEmpty, Command.usage(of: line)?.completes == .data {
+      found += lessons.filter { $0.hasPrefix(begun) && !found.contains($0) }
+    }
     found.sort()
     guard let first = found.first else { return (line, []) }
     let shared = found.dropFirst().reduce(first) { String(zip($0, $1).prefix { $0 == $1 }.map(\.0)) }

@@ -247,7 +247,9 @@ extension AppState {
       recordStart(of: id)
     case .trimmed(let count):
       let messages = count == 1 ? "message is" : "\(count) messages are"
-      say("the context is full: the oldest \(messages) left out; /clear starts anew, /drop N forgets them", isWarning: true)
+      say(
+        "the context is full: the oldest \(messages) left out; /clear starts anew, /drop N forgets them",
+        isWarning: true)
     case .tooLong(let count): didNotFit(id, messagesToDrop: count)
     case .text(let text):
       if isStopping { return }

@@ -68,7 +68,9 @@ extension AppState {
     let after = conversation.messages.reduce(0) { $0 + $1.content.utf8.count }
     contextTokens = before > 0 ? contextTokens * after / before : 0
     hasWarnedOfContext = false
-    notice("Forgot the oldest \(Self.messages(forgotten)): the model does not see \(forgotten == 1 ? "it" : "them") any more.")
+    notice(
+      "Forgot the oldest \(Self.messages(forgotten)): the model does not see \(forgotten == 1 ? "it" : "them") any more."
+    )
   }
 
   /// What was held back stands in the composer again, once a command has made room.

@@ -64,8 +64,11 @@ extension AppState {
     journal.begin(parent: parent.map { ConversationParent(id: $0, turns: kept) })
     contextTokens = conversation.lastContextTokens
     scrollToEnd()
-    let messages = kept == 1 ? "the first message" : kept == count ? "all \(count) messages" : "the first \(kept) messages"
-    notice("This is a branch with \(messages)." + (parent.map { " The conversation before stays as it was: /open \($0)" } ?? ""))
+    let messages =
+      kept == 1 ? "the first message" : kept == count ? "all \(count) messages" : "the first \(kept) messages"
+    notice(
+      "This is a branch with \(messages)."
+        + (parent.map { " The conversation before stays as it was: /open \($0)" } ?? ""))
   }
 
   mutating func setTitle(_ text: String?) {

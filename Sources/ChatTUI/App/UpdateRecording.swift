@@ -36,7 +36,11 @@ extension AppState {
   mutating func recordContinuation(of id: Int) {
     guard recording.isOn else { return }
     // A replay has made all of a reply that was cut off here.
-    if recording.strangers.contains(id) { recording.withdraw() } else { recording.ask([.command("/continue")], question: nil) }
+    if recording.strangers.contains(id) {
+      recording.withdraw()
+    } else {
+      recording.ask([.command("/continue")], question: nil)
+    }
   }
 
   mutating func recordComparison(_ stitches: [String], _ question: String?, entry: Int) {
@@ -44,7 +48,8 @@ extension AppState {
     var options = sampling
     options.seed = sampling.seed &+ UInt64(repliesStarted - 1)
     recording.prepare(recordedSetting(options), family: familyReference)
-    recording.write(question.map { .command("/compare \(stitches.joined(separator: " ")) -- \($0)") } ?? .compare(stitches))
+    recording.write(
+      question.map { .command("/compare \(stitches.joined(separator: " ")) -- \($0)") } ?? .compare(stitches))
     if let turn = conversation.userTurn(1) { recording.asked.insert(turn.id) }
     if reasonNotToExpect(adapter, before: entry) != nil { recording.strangers.insert(entry) }
   }
@@ -77,7 +82,9 @@ extension AppState {
   /// Why a replay would not come to the same text.
   private func reasonNotToExpect(_ adapter: AdapterReference?, before id: Int) -> String? {
     if adapter != recording.adapter { return "made with an adapter that a replay does not have" }
-    let isStrange = conversation.entries.contains { recording.strangers.contains($0.id) && $0.id <= id && !$0.isForgotten }
+    let isStrange = conversation.entries.contains {
+      recording.strangers.contains($0.id) && $0.id <= id && !$0.isForgotten
+    }
     return recording.isLost || isStrange ? "made after something that a replay does not have" : nil
   }
 
@@ -112,7 +119,11 @@ extension AppState {
     guard recording.isOn else { return }
     recording.withdraw()
     recording.close()
-    if isEmpty { recording.write(.command("/clear")) } else { recording.remark("Another conversation, which a replay does not have.") }
+    if isEmpty {
+      recording.write(.command("/clear"))
+    } else {
+      recording.remark("Another conversation, which a replay does not have.")
+    }
     recording.isLost = !isEmpty
   }
 

@@ -45,7 +45,8 @@ extension AppState {
     return join(SamplingSetting.Name.allCases.map { "\($0.rawValue) \(SamplingSetting.text(of: $0, in: sampling))" })
       + "\n"
       + join([
-        "theme \(screen.theme.rawValue)", "mouse \(screen.mouse ? "on" : "off")", "ascii \(glyphs.isASCII ? "on" : "off")",
+        "theme \(screen.theme.rawValue)", "mouse \(screen.mouse ? "on" : "off")",
+        "ascii \(glyphs.isASCII ? "on" : "off")",
       ])
   }
 }

@@ -17,7 +17,8 @@ extension AppState {
       }
     case .turn(let number):
       guard let turn = conversation.userTurn(number) else {
-        say(number == 1 ? "there is no message of yours yet" : "there are not so many messages of yours", isWarning: true)
+        say(
+          number == 1 ? "there is no message of yours yet" : "there are not so many messages of yours", isWarning: true)
         return []
       }
       editing = turn.id
@@ -51,7 +52,9 @@ extension AppState {
     editing = nil
     let count = conversation.replace(from: turn)
     if count == 0 { return }
-    notice("\(count) message\(count == 1 ? "" : "s") replaced by what follows; /edit undo brings \(count == 1 ? "it" : "them") back.")
+    notice(
+      "\(count) message\(count == 1 ? "" : "s") replaced by what follows; /edit undo brings \(count == 1 ? "it" : "them") back."
+    )
   }
 
   /// A message as it has to be written: one that begins with a slash must not become a command.

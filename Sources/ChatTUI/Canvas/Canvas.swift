@@ -72,7 +72,9 @@ package struct Canvas: Sendable, Equatable {
   /// Draws one line of text from (x, y), clipped to `clip`; a wide glyph that would be cut in half shows as a space.
   /// - Returns: the column after the text, as if nothing had been clipped on the right.
   @discardableResult
-  package mutating func put(_ text: some StringProtocol, x: Int, y: Int, style: Style = .text, in clip: Rect? = nil)
+  package mutating func put(
+    _ text: some StringProtocol, x: Int, y: Int, style: Style = .text, in clip: Rect? = nil
+  )
     -> Int
   {
     let clip = clip ?? bounds

@@ -37,7 +37,9 @@ public struct ReplayReport: Sendable, Encodable {
       for failure in step.failures { lines.append("    ✗ \(cut(failure))") }
     }
     if let error = result.error { lines.append("  \(cut(error))") }
-    if result.checks == 0 && result.error == nil { lines.append("  warning: it expects nothing, so nothing could fail") }
+    if result.checks == 0 && result.error == nil {
+      lines.append("  warning: it expects nothing, so nothing could fail")
+    }
     return lines
   }
 
@@ -45,7 +47,9 @@ public struct ReplayReport: Sendable, Encodable {
 
   private static func describe(_ ground: ReplayResult.Ground) -> String {
     var parts = ["\(sanitiseLine(ground.family)) \(ground.identity.prefix(8))"]
-    parts.append(ground.adapterStep.map { "adapter step \($0)" + (ground.adapterHash.map { " \($0.prefix(8))" } ?? "") } ?? "no adapter")
+    parts.append(
+      ground.adapterStep.map { "adapter step \($0)" + (ground.adapterHash.map { " \($0.prefix(8))" } ?? "") }
+        ?? "no adapter")
     parts += ["\(ground.threads) threads", ground.instructionSet, "seed \(ground.seed)", "stitch \(ground.version)"]
     return "on " + parts.joined(separator: ", ")
   }
@@ -65,15 +69,18 @@ public struct ReplayReport: Sendable, Encodable {
       if let ground = result.ground {
         lines.append("    <properties>")
         for (name, value) in [
-          ("family", ground.family), ("identity", ground.identity), ("adapter", ground.adapterHash ?? ground.adapterStep.map { "step \($0)" } ?? "none"),
-          ("threads", "\(ground.threads)"), ("instruction set", ground.instructionSet), ("seed", "\(ground.seed)"), ("version", ground.version),
+          ("family", ground.family), ("identity", ground.identity),
+          ("adapter", ground.adapterHash ?? ground.adapterStep.map { "step \($0)" } ?? "none"),
+          ("threads", "\(ground.threads)"), ("instruction set", ground.instructionSet), ("seed", "\(ground.seed)"),
+          ("version", ground.version),
         ] { lines.append("      <property" + attribute("name", name) + attribute("value", value) + "/>") }
         lines.append("    </properties>")
       }
       for step in result.steps {
         let seconds = step.replies.last?.seconds ?? 0
         let head =
-          "    <testcase" + attribute("classname", result.script) + attribute("name", "line \(step.line): \(step.input.prefix(200))")
+          "    <testcase" + attribute("classname", result.script)
+          + attribute("name", "line \(step.line): \(step.input.prefix(200))")
           + attribute("time", String(format: "%.3f", seconds))
         if step.failures.isEmpty {
           lines.append(head + "/>")
@@ -81,7 +88,8 @@ public struct ReplayReport: Sendable, Encodable {
           lines.append(head + ">")
           lines.append(
             "      <failure" + attribute("message", step.failures.joined(separator: "; ")) + ">"
-              + (step.replies.map { "\($0.stitch): \($0.text)" } + (step.isScreenExpected ? [] : step.screen ?? [])).joined(separator: "\n").xmlEscaped
+              + (step.replies.map { "\($0.stitch): \($0.text)" } + (step.isScreenExpected ? [] : step.screen ?? []))
+              .joined(separator: "\n").xmlEscaped
               + "</failure>")
           lines.append("    </testcase>")
         }

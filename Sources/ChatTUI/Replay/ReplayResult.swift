@@ -101,7 +101,9 @@ public struct ReplayResult: Sendable, Equatable, Encodable {
   /// Where the tokens of two runs of one script differ first; `nil` if they are the same.
   public func firstDifference(from other: ReplayResult) -> String? {
     for (mine, theirs) in zip(steps, other.steps) {
-      guard mine.replies.map(\.text) != theirs.replies.map(\.text) || mine.replies.map(\.tokens) != theirs.replies.map(\.tokens)
+      guard
+        mine.replies.map(\.text) != theirs.replies.map(\.text)
+          || mine.replies.map(\.tokens) != theirs.replies.map(\.tokens)
       else { continue }
       return "line \(mine.line): “\(oneLineText(mine))” now, “\(oneLineText(theirs))” before"
     }

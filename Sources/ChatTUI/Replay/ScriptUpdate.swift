@@ -29,7 +29,8 @@ public struct ScriptUpdate: Sendable {
     for (index, step) in result.steps.enumerated().reversed() {
       let screen = script.steps[index].expectation?.screen
       if !step.isScreenExpected {
-        leftOut.append(Omission(line: step.line, reason: "the screen is not as expected, and only you can say what it should show"))
+        leftOut.append(
+          Omission(line: step.line, reason: "the screen is not as expected, and only you can say what it should show"))
       }
       guard let reply = step.replies.last, step.replies.count == 1, !step.isReplyExpected else { continue }
       let end = index + 1 < starts.count ? starts[index + 1] - 1 : lines.count
@@ -37,7 +38,10 @@ public struct ScriptUpdate: Sendable {
       let isAlone = !starts.indices.contains { $0 != index && starts[$0] == step.line }
       let old = range.upperBound <= lines.count && isAlone ? Array(lines[range]) : []
       guard let new = script.format == .jsonLines ? Self.json(old, reply, screen) : Self.yaml(old, reply, screen) else {
-        leftOut.append(Omission(line: step.line, reason: "write “user” or “regen”, and “expect”, on lines of their own, without braces around the step"))
+        leftOut.append(
+          Omission(
+            line: step.line,
+            reason: "write “user” or “regen”, and “expect”, on lines of their own, without braces around the step"))
         continue
       }
       if new == old { continue }
@@ -53,7 +57,9 @@ public struct ScriptUpdate: Sendable {
 
   /// A step of a JSON Lines file, its `expect` replaced.
   private static func json(_ lines: [String], _ reply: ReplayResult.Reply, _ screen: ScreenExpectation?) -> [String]? {
-    guard let line = lines.first, var object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
+    guard let line = lines.first,
+      var object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+    else {
       return nil
     }
     var expectation: [String: Any] = ["equals": reply.text, "stitch": reply.stitch]
@@ -67,7 +73,9 @@ public struct ScriptUpdate: Sendable {
 
   /// A step of a YAML file in block style, its `expect` replaced or added behind it.
   private static func yaml(_ lines: [String], _ reply: ReplayResult.Reply, _ screen: ScreenExpectation?) -> [String]? {
-    guard let first = lines.first, let dash = first.firstIndex(of: "-"), first[..<dash].allSatisfy({ $0 == " " }) else { return nil }
+    guard let first = lines.first, let dash = first.firstIndex(of: "-"), first[..<dash].allSatisfy({ $0 == " " }) else {
+      return nil
+    }
     let body = first[first.index(after: dash)...]
     // Flow style is on one line and has no lines of its own to replace.
     guard body.drop(while: { $0 == " " }).first != "{" else { return nil }
@@ -76,7 +84,10 @@ public struct ScriptUpdate: Sendable {
     var result = lines
     if let place = lines.firstIndex(where: { $0.hasPrefix(indent + "expect:") }) {
       var end = place + 1
-      while end < lines.count, lines[end].hasPrefix(indent + " ") || (lines[end].allSatisfy { $0 == " " } && end + 1 < lines.count && lines[end + 1].hasPrefix(indent + " ")) {
+      while end < lines.count,
+        lines[end].hasPrefix(indent + " ")
+          || (lines[end].allSatisfy { $0 == " " } && end + 1 < lines.count && lines[end + 1].hasPrefix(indent + " "))
+      {
         end += 1
       }
       result.removeSubrange(place..<end)
@@ -103,7 +114,8 @@ public struct ScriptUpdate: Sendable {
   }
 
   /// The screen's part stays what it was: what else stands there, only a person can say.
-  private static func expectation(_ reply: ReplayResult.Reply, _ screen: ScreenExpectation?, _ indent: String) -> String {
+  private static func expectation(_ reply: ReplayResult.Reply, _ screen: ScreenExpectation?, _ indent: String) -> String
+  {
     var expectation = Expectation()
     (expectation.equals, expectation.stitch, expectation.screen) = (reply.text, reply.stitch, screen)
     return "\(indent)expect: \(expectation.text)"

@@ -23,7 +23,8 @@ public final class RecordedScriptFile: Sendable {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o666)
     let code = errno
     if descriptor < 0 && code == EEXIST {
-      throw Failure(description: "\(path) is there already and is not overwritten; choose another name, or delete it first")
+      throw Failure(
+        description: "\(path) is there already and is not overwritten; choose another name, or delete it first")
     }
     if descriptor < 0 { throw Failure(description: Self.words(path, code)) }
     state = Mutex(State(descriptor: descriptor))

@@ -102,7 +102,9 @@ extension ScriptRecording {
       script.seed = setting.options.seed
       script.stitch = setting.stitch
       script.system = setting.system.isEmpty ? nil : setting.system
-      script.settings = SamplingSetting.Name.allCases.filter { $0 != .seed }.compactMap { Script.setting($0, setting.options) }
+      script.settings = SamplingSetting.Name.allCases.filter { $0 != .seed }.compactMap {
+        Script.setting($0, setting.options)
+      }
       text += "# Recorded by stitch chat --record-script.\n" + script.headerText
       return
     }

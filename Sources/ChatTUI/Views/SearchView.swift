@@ -16,7 +16,8 @@ enum SearchView {
       first += 1
     }
     canvas.put(String(characters[first...].prefix(text.width)), x: text.x, y: text.y, in: text)
-    canvas.putRight(count, in: line, y: line.y, style: search.current == nil && !search.editor.isEmpty ? .warning : .dim)
+    canvas.putRight(
+      count, in: line, y: line.y, style: search.current == nil && !search.editor.isEmpty ? .warning : .dim)
     if state.help == nil {
       let column = Glyphs.width(of: String(characters[first..<search.editor.cursor]))
       canvas.cursor = (min(text.x + column, rect.maxX - 1), text.y)

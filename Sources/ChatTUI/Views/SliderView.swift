@@ -18,7 +18,9 @@ enum SliderView {
     let name = "Size \(state.stop + 1)/\(state.stops.count) · \(sanitiseLine(stop.id))"
     var lefts = [name]
     if let running = state.otherRunningStitch.map({ sanitiseLine($0) }) {
-      lefts = ["\(name) · from the next reply on (now \(running))", "\(name) · next (now \(running))", "\(name) · next"]
+      lefts = [
+        "\(name) · from the next reply on (now \(running))", "\(name) · next (now \(running))", "\(name) · next",
+      ]
     }
     let rights = self.rights(state, stop).map { state.glyphs.plain($0) }
     lefts = lefts.map { state.glyphs.plain($0) }

@@ -34,7 +34,8 @@ package struct TextLine: Sendable, Equatable {
     return Wrap.ranges(characters, width: max(1, width - margin)).enumerated().map { index, range in
       let start = index == 0 ? first : Span(String(repeating: " ", count: margin), first.style)
       let isNew = index == 0 || characters[range.lowerBound - 1] == "\n"
-      return TextLine([start, Span(String(characters[range]), style)], indent: margin, kind: isNew ? .text : .continuation)
+      return TextLine(
+        [start, Span(String(characters[range]), style)], indent: margin, kind: isNew ? .text : .continuation)
     }
   }
 }

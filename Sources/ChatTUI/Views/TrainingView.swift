@@ -57,7 +57,9 @@ enum TrainingView {
     if text.isEmpty { return [] }
     var lines = Wrap.lines(glyphs.plain(sanitiseLine(text)), width: width)
     if lines.count > 2 {
-      lines = [lines[0], Wrap.truncate(lines[1].trimmingWhitespace + " " + lines[2], width: width, ellipsis: glyphs.ellipsis)]
+      lines = [
+        lines[0], Wrap.truncate(lines[1].trimmingWhitespace + " " + lines[2], width: width, ellipsis: glyphs.ellipsis),
+      ]
     }
     return lines
   }

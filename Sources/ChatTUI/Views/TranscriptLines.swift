@@ -7,7 +7,8 @@ enum TranscriptLines {
     switch entry.kind {
     case .user(let text):
       return TextLine.wrap(
-        sanitise(text), style: entry.isForgotten ? .dim : .strong, first: Span("\(glyphs.prompt) ", .user), width: width)
+        sanitise(text), style: entry.isForgotten ? .dim : .strong, first: Span("\(glyphs.prompt) ", .user), width: width
+      )
     case .notice(let text, let isWarning):
       return TextLine.wrap(
         glyphs.plain(sanitise(text)), style: isWarning ? .warning : .dim,
@@ -18,7 +19,9 @@ enum TranscriptLines {
   }
 
   /// What stands above a reply's text.
-  static func head(of reply: Reply, isForgotten: Bool, previous: Provenance?, width: Int, glyphs: GlyphSet) -> [TextLine] {
+  static func head(
+    of reply: Reply, isForgotten: Bool, previous: Provenance?, width: Int, glyphs: GlyphSet
+  ) -> [TextLine] {
     var lines: [TextLine] = []
     if let previous, let now = reply.provenance(after: previous), now != previous {
       lines.append(TextLine(divider(from: previous, to: now, width: width, glyphs: glyphs), kind: .ornament))
@@ -46,7 +49,9 @@ enum TranscriptLines {
       if stamp.finish == .cancelled { parts.append("stopped") }
       if stamp.finish == .length { parts.append("cut at \(stamp.tokens) tokens") }
       if stamp.droppedMessages > 0 { parts.append("without the oldest \(stamp.droppedMessages)") }
-      if stamp.tokens == 0 && stamp.finish == .stop { parts.append(reply.text.isEmpty ? "nothing to say" : "nothing to add") }
+      if stamp.tokens == 0 && stamp.finish == .stop {
+        parts.append(reply.text.isEmpty ? "nothing to say" : "nothing to add")
+      }
       // One token comes with the prompt: there is no speed to speak of.
       if stamp.tokensPerSecond > 0 { parts.append("\(Format.rate(stamp.tokensPerSecond)) tok/s") }
     case .stopped: parts.append("stopped")

@@ -55,7 +55,8 @@ final class AdaptationLoop {
     stream = data.stream(settings)
     heldOut = data.heldOut
     trained = Set(stitches ?? Array(family.stitches.indices))
-    sampler = StitchSampler(costs: family.stitches.map(\.flopsPerToken), candidates: stitches, settings: settings.sampler)
+    sampler = StitchSampler(
+      costs: family.stitches.map(\.flopsPerToken), candidates: stitches, settings: settings.sampler)
     random = SeededGenerator(seed: settings.seed, stream: 5)
   }
 
@@ -91,7 +92,8 @@ final class AdaptationLoop {
     let measuresTrained = measuring.trainedInterval.map(isDue) ?? false
     guard measuresTrained || isDue(measuring.interval) else { return }
     let measured = family.stitches.indices.filter { index in
-      measuring.measuresStitches || family.stitches[index].route.join == nil || measuresTrained && trained.contains(index)
+      measuring.measuresStitches || family.stitches[index].route.join == nil
+        || measuresTrained && trained.contains(index)
     }
     let losses = heldOutLosses(of: measured, gate: gate)
     progress.heldOutLoss = family.meanOverAnchors(losses)

@@ -16,7 +16,8 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
   public var seed: UInt64
 
   public init(
-    method: AdaptationMethod = .esta, stitches: TrainedStitches = .all, steps: Int, tokensPerStep: Int = 2048, tokensAtOnce: Int = 512, optimizer: OptimizerSettings? = nil,
+    method: AdaptationMethod = .esta, stitches: TrainedStitches = .all, steps: Int, tokensPerStep: Int = 2048,
+    tokensAtOnce: Int = 512, optimizer: OptimizerSettings? = nil,
     options: AdapterOptions = AdapterOptions(), sampler: StitchSampler.Settings = .init(), seed: UInt64 = 1
   ) {
     self.method = method
@@ -106,7 +107,8 @@ public final class FamilyTrainer: AdaptationTrainer, @unchecked Sendable {
     let networks = AdaptedNetworks(family, options: settings.options, adapter: adapter, seed: settings.seed)
     self.networks = networks
     loop = try AdaptationLoop(
-      family: family, settings: settings, data: data, stitches: trained, store: networks.store, network: { networks.network($0) },
+      family: family, settings: settings, data: data, stitches: trained, store: networks.store,
+      network: { networks.network($0) },
       pool: pool)
   }
 

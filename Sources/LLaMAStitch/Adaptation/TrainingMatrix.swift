@@ -97,7 +97,9 @@ public enum TrainingMatrix: Sendable {
 
   /// The weights where they are multiplied in the type they are stored in.
   private var multipliedAsStored: WeightPointer? {
-    guard case .stored(let weights) = self, weights.elementType == .bf16, InferenceKernels.best.multipliesBack else { return nil }
+    guard case .stored(let weights) = self, weights.elementType == .bf16, InferenceKernels.best.multipliesBack else {
+      return nil
+    }
     return WeightPointer(weights)
   }
 

@@ -85,7 +85,11 @@ final class TrainingPass {
     let rows = RowPlan(batch)
     let bottom = arena.mark
     var stream = arena.matrix(batch.rows, anchor.configuration.hiddenSize)
-    if let start { stream.dense.copy(from: start.stream.dense) } else { anchor.embedding.gatherRows(batch.tokens, into: stream) }
+    if let start {
+      stream.dense.copy(from: start.stream.dense)
+    } else {
+      anchor.embedding.gatherRows(batch.tokens, into: stream)
+    }
     let first = start?.depth ?? 0
     visit(first, stream)
     for index in first..<end {
@@ -223,7 +227,8 @@ final class TrainingPass {
     scratch.release(to: mark)
     return BlockActivations(
       input: input, inverse1: inverse1, query: query, key: key, value: value, attended: attended, logSums: logSums,
-      middle: middle, inverse2: inverse2, gate: gate, up: up, out: out, reducedQuery: reducedQuery, reducedKey: reducedKey,
+      middle: middle, inverse2: inverse2, gate: gate, up: up, out: out, reducedQuery: reducedQuery,
+      reducedKey: reducedKey,
       reducedValue: reducedValue, reducedOutput: reducedOutput, reducedGate: reducedGate, reducedUp: reducedUp,
       reducedDown: reducedDown)
   }
@@ -246,7 +251,8 @@ final class TrainingPass {
     TrainingKernels.siluMultiplyBackward(gate: kept.gate, up: kept.up, dout: dActive)
     if block.gate.hasUseForInput || block.up.hasUseForInput {
       TrainingKernels.rmsNorm(
-        kept.middle, weight: block.feedForwardNorm.vector, epsilon: block.normEpsilon, into: normed, inverseRMS: kept.inverse2)
+        kept.middle, weight: block.feedForwardNorm.vector, epsilon: block.normEpsilon, into: normed,
+        inverseRMS: kept.inverse2)
     }
     backward(
       block.gate, x: normed, reduced: kept.reducedGate, dy: kept.gate, dx: dNormed, accumulate: false, gradients)
@@ -273,7 +279,8 @@ final class TrainingPass {
       backward: true)
     if block.query.hasUseForInput || block.key.hasUseForInput || block.value.hasUseForInput {
       TrainingKernels.rmsNorm(
-        kept.input, weight: block.attentionNorm.vector, epsilon: block.normEpsilon, into: normed, inverseRMS: kept.inverse1)
+        kept.input, weight: block.attentionNorm.vector, epsilon: block.normEpsilon, into: normed,
+        inverseRMS: kept.inverse1)
     }
     let dInput = needsInput || block.attentionNorm.parameter != nil ? dNormed : nil
     backward(

@@ -85,7 +85,8 @@ package struct InferenceKernels: @unchecked Sendable {
     precondition(weights.type == Int32(CK_BF16))
     if tokens == 0 { return }
     table.pointee.linear_back!(
-      weights.base, weights.rows, weights.columns, dy.base, dy.stride, tokens, dx.base, dx.stride, adding ? 1 : 0, scratch.base)
+      weights.base, weights.rows, weights.columns, dy.base, dy.stride, tokens, dx.base, dx.stride, adding ? 1 : 0,
+      scratch.base)
   }
 
   /// Bytes of scratch that `linearBack` needs for so many rows and up to so many tokens.

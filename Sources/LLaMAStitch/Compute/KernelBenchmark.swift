@@ -67,7 +67,9 @@ public enum KernelBenchmark {
     case .f32: address.copyMemory(from: values.baseAddress!, byteCount: bytes)
     default:
       let halves = address.assumingMemoryBound(to: UInt16.self)
-      for index in values.indices { halves[index] = type == .bf16 ? bfloat16Bits(values[index]) : float16Bits(values[index]) }
+      for index in values.indices {
+        halves[index] = type == .bf16 ? bfloat16Bits(values[index]) : float16Bits(values[index])
+      }
     }
     return WeightMatrix(
       rows: matrix.rows, columns: matrix.columns, elementType: type,
@@ -80,7 +82,9 @@ public enum KernelBenchmark {
     var best = Double.infinity
     let start = clock.now
     var products = body()
-    repeat { best = min(best, clock.measure { products = body() } / .seconds(1)) } while clock.now - start < .seconds(seconds)
+    repeat {
+      best = min(best, clock.measure { products = body() } / .seconds(1))
+    } while clock.now - start < .seconds(seconds)
     return Double(2 * products) / best
   }
 }

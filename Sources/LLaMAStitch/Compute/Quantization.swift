@@ -82,7 +82,9 @@ extension WeightMatrix {
 extension VectorView {
   /// Rounds all values to blocks of Q8_0 or Q4_0, as GGML has them, at an address that has room for them.
   /// - Returns: whether they can be stored: finite, and not too large for a scale.
-  static func quantize(_ values: UnsafeBufferPointer<Float>, to type: ElementType, at blocks: UnsafeMutableRawPointer) -> Bool {
+  static func quantize(
+    _ values: UnsafeBufferPointer<Float>, to type: ElementType, at blocks: UnsafeMutableRawPointer
+  ) -> Bool {
     precondition(type.isQuantized && values.count % type.blockLength == 0)
     guard let start = values.baseAddress else { return true }
     return ck_quantize(type.kernelType, start, values.count, blocks) == 0

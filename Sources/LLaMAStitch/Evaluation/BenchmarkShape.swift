@@ -52,7 +52,9 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
     let store = ParameterStore(AnchorTensors.declarations(of: configuration))
     for (index, parameter) in store.parameters.enumerated() {
       let values = store.value(index)
-      for place in 0..<values.count { values[place] = parameter.shape.count == 1 ? 1 : Float(random.unit() - 0.5) * 0.1 }
+      for place in 0..<values.count {
+        values[place] = parameter.shape.count == 1 ? 1 : Float(random.unit() - 0.5) * 0.1
+      }
     }
     return store
   }

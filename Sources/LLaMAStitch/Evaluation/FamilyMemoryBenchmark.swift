@@ -32,7 +32,8 @@ public enum FamilyMemoryBenchmark {
     let scratch = InferenceScratch(chunkSize: 128, pool: pool)
     let sessions = family.members.map { member in
       InferenceSession(
-        network: member.network, contextLength: family.contextLength, prefix: prefixes[member.route.start], scratch: scratch)
+        network: member.network, contextLength: family.contextLength, prefix: prefixes[member.route.start],
+        scratch: scratch)
     }
     for session in sessions {
       _ = try session.generate(prompt: text, options: GenerationOptions(maxTokens: 1)) { _ in .goOn }

@@ -41,7 +41,8 @@ public struct Hypervolume: Sendable, Equatable, Codable {
 
   /// The area that networks of these FLOPs per token and qualities dominate.
   public func callAsFunction(_ networks: [(flopsPerToken: Double, quality: Double)]) -> Double {
-    Self.area(networks.map { Point(cost: cost(flopsPerToken: $0.flopsPerToken), quality: $0.quality) }, reference: reference)
+    Self.area(
+      networks.map { Point(cost: cost(flopsPerToken: $0.flopsPerToken), quality: $0.quality) }, reference: reference)
   }
 
   /// The area of all that some point is at least as good as, and that is at least as good as the reference point: the
@@ -65,7 +66,9 @@ public struct Hypervolume: Sendable, Equatable, Codable {
       (points[$0].cost, -points[$0].quality, $0) < (points[$1].cost, -points[$1].quality, $1)
     }
     var kept: [Int] = []
-    for place in order where kept.last.map({ points[place].quality > points[$0].quality }) ?? true { kept.append(place) }
+    for place in order where kept.last.map({ points[place].quality > points[$0].quality }) ?? true {
+      kept.append(place)
+    }
     return kept
   }
 }

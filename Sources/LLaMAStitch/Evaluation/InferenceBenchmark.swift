@@ -115,7 +115,9 @@ public enum InferenceBenchmark {
 
     private func generate(_ prompt: Int, _ reply: Int) throws -> GenerationResult {
       session.truncate(to: 0)
-      return try session.generate(prompt: Array(tokens[..<prompt]), options: GenerationOptions(maxTokens: reply)) { _ in .goOn }
+      return try session.generate(prompt: Array(tokens[..<prompt]), options: GenerationOptions(maxTokens: reply)) { _ in
+        .goOn
+      }
     }
   }
 }

@@ -92,12 +92,14 @@ public enum LargeFamilyBenchmark {
     let anchors = try settings.shape.anchors.enumerated().map { index, anchor in
       let place = work.appendingPathComponent(anchor.name)
       try ModelDirectory.write(
-        to: place, configuration: anchor.configuration, elementType: .bf16, fill: anchor.configuration.randomWeights(seed: index))
+        to: place, configuration: anchor.configuration, elementType: .bf16,
+        fill: anchor.configuration.randomWeights(seed: index))
       return FamilyBuilder.Anchor(name: anchor.name, directory: try ModelDirectory(place))
     }
     var options = FamilyBuilder.Options(name: settings.shape.rawValue, chatTemplate: "alpaca")
     options.elementType = settings.elementType
-    let text = sequences(settings.calibrationTokens, vocabulary: anchors[0].directory.configuration.vocabularySize, seed: 1)
+    let text = sequences(
+      settings.calibrationTokens, vocabulary: anchors[0].directory.configuration.vocabularySize, seed: 1)
     let output = kept ?? work.appendingPathComponent("family")
     let family = try FamilyBuilder(anchors, options: options, pool: pool).build(
       calibration: text, tokenizer: Data("none".utf8), output: output
@@ -156,7 +158,8 @@ public enum LargeFamilyBenchmark {
     let attributes = try FileManager.default.attributesOfFileSystem(forPath: directory.path)
     if let free = attributes[.systemFreeSize] as? Int, free < needed {
       throw StorageError.system(
-        operation: "make room for \(needed >> 30) GiB below", file: directory.deletingLastPathComponent().path, code: ENOSPC)
+        operation: "make room for \(needed >> 30) GiB below", file: directory.deletingLastPathComponent().path,
+        code: ENOSPC)
     }
   }
 

@@ -48,7 +48,8 @@ public struct MeasuredFamily {
     var routes = Route.all(depths: depths)
     if !allStitches { routes = routes.filter { $0.join == nil || $0.join?.entry == depths[1] / 2 } }
     members = routes.enumerated().map { index, route in
-      Member(id: route.id(names: names, depths: depths), route: route, network: Self.network(route, models, seed: index))
+      Member(
+        id: route.id(names: names, depths: depths), route: route, network: Self.network(route, models, seed: index))
     }.sorted { $0.network.flopsPerToken < $1.network.flopsPerToken }
     anchors = models.map { $0.network() }
     exits = models.indices.map { routes.exits(of: $0) }
@@ -67,7 +68,8 @@ public struct MeasuredFamily {
       weight: WeightMatrix(weight.matrix(rows: outputs, columns: inputs)), bias: FloatBuffer(count: outputs).vector)
     return Network(
       embedding: start.embedding,
-      stages: start.blocks[..<join.prefix].map(Stage.block) + [.stitch(layer)] + end.blocks[join.entry...].map(Stage.block),
+      stages: start.blocks[..<join.prefix].map(Stage.block) + [.stitch(layer)]
+        + end.blocks[join.entry...].map(Stage.block),
       finalNorm: end.finalNorm, finalNormEpsilon: end.configuration.normEpsilon, head: end.head)
   }
 

@@ -31,7 +31,8 @@ extension LlamaConfiguration {
     let model = try ModelDirectory(directory)
     guard model.configuration == self else {
       throw CheckpointError.configuration(
-        file: directory.path, cause: "it describes a model of another shape", remedy: "remove the directory or choose another place")
+        file: directory.path, cause: "it describes a model of another shape",
+        remedy: "remove the directory or choose another place")
     }
     return try LlamaModel(model)
   }
@@ -49,9 +50,12 @@ extension Network {
   /// an adapter that was read from a file is.
   public func withRandomAdapter(rank: Int) -> Network {
     let parts = AdapterLayout.Target.allCases.map(\.path)
-    func count(_ projection: Projection) -> Int { rank * (projection.inputSize + projection.outputSize) + projection.outputSize }
+    func count(_ projection: Projection) -> Int {
+      rank * (projection.inputSize + projection.outputSize) + projection.outputSize
+    }
     let blocks = stages.compactMap { stage in if case .block(let block) = stage { block } else { nil } }
-    let buffer = FloatBuffer(count: blocks.reduce(0) { total, block in parts.reduce(total) { $0 + count(block[keyPath: $1]) } })
+    let buffer = FloatBuffer(
+      count: blocks.reduce(0) { total, block in parts.reduce(total) { $0 + count(block[keyPath: $1]) } })
     buffer.preferHugePages()
     var random = SeededGenerator(seed: 3)
     buffer.vector.fillUniformly(within: 0.01, &random)
@@ -61,7 +65,9 @@ extension Network {
       return buffer.matrix(offset: used, rows: rows, columns: columns)
     }
     var projections = blocks.flatMap { block in parts.map { block[keyPath: $0] } }
-    let updates = projections.map { (a: values(rank, $0.inputSize), b: values($0.outputSize, rank), bias: values(1, $0.outputSize)) }
+    let updates = projections.map {
+      (a: values(rank, $0.inputSize), b: values($0.outputSize, rank), bias: values(1, $0.outputSize))
+    }
     let isRounded = projections.contains { $0.weight.elementType.isQuantized }
     let rounded = WeightMatrix.bfloat16(isRounded ? updates.flatMap { [$0.a, $0.b] } : [])
     for (index, update) in updates.enumerated() {

@@ -39,14 +39,16 @@ public enum SpeculationBenchmark {
       scratch = InferenceScratch(chunkSize: 128, pool: pool)
       prefixes = family.anchors.indices.map { family.prefix(of: $0, contextLength: family.contextLength) }
       drafter = InferenceSession(
-        network: cheapest.network, contextLength: family.contextLength, prefix: prefixes[cheapest.route.start], scratch: scratch)
+        network: cheapest.network, contextLength: family.contextLength, prefix: prefixes[cheapest.route.start],
+        scratch: scratch)
       members = family.members.filter { $0.network.flopsPerToken >= 2 * cheapest.network.flopsPerToken }
     }
 
     /// - Parameter sharing: whether it finds the blocks computed that it shares with others.
     func session(_ member: MeasuredFamily.Member, sharing: Bool) -> InferenceSession {
       InferenceSession(
-        network: member.network, contextLength: family.contextLength, prefix: sharing ? prefixes[member.route.start] : nil,
+        network: member.network, contextLength: family.contextLength,
+        prefix: sharing ? prefixes[member.route.start] : nil,
         scratch: scratch)
     }
 
@@ -72,7 +74,8 @@ public enum SpeculationBenchmark {
       let alone = pairing.session(member, sharing: false)
       let helped = pairing.session(member, sharing: true)
       var row = Row(
-        stitch: member.id, plain_tokens_per_second: 0, guessing_tokens_per_second: 0, ratio: 0, guessed: 0, accepted: 0, same: true)
+        stitch: member.id, plain_tokens_per_second: 0, guessing_tokens_per_second: 0, ratio: 0, guessed: 0, accepted: 0,
+        same: true)
       var (plain, guessing, ratios): ([Double], [Double], [Double]) = ([], [], [])
       // The first round finds out whether guesses pay.
       for round in 0...rounds {
@@ -93,7 +96,9 @@ public enum SpeculationBenchmark {
         guessing.append(Double(plainTokens) / (guessingTime / .seconds(1)))
         ratios.append(plainTime / guessingTime)
       }
-      (row.plain_tokens_per_second, row.guessing_tokens_per_second, row.ratio) = (median(plain), median(guessing), median(ratios))
+      (row.plain_tokens_per_second, row.guessing_tokens_per_second, row.ratio) = (
+        median(plain), median(guessing), median(ratios)
+      )
       return row
     }
   }
@@ -106,7 +111,8 @@ public enum SpeculationBenchmark {
   ///   - prompt: tokens of the text to go on after, as many as fit.
   ///   - reply: tokens written, likewise.
   public static func assumed(
-    _ family: MeasuredFamily, right: [Double], prompt: Int, reply: Int, rounds: Int, pool: ComputePool, note: (String) -> Void
+    _ family: MeasuredFamily, right: [Double], prompt: Int, reply: Int, rounds: Int, pool: ComputePool,
+    note: (String) -> Void
   ) throws -> [Assumed] {
     guard let pairing = Pairing(family, pool: pool) else { return [] }
     let vocabulary = pairing.drafter.network.vocabularySize
@@ -122,7 +128,8 @@ public enum SpeculationBenchmark {
       var plain: [Double] = []
       var guessing = [[Double]](repeating: [], count: right.count)
       for _ in 0..<rounds {
-        plain.append(try alone.generate(prompt: text, options: GenerationOptions(maxTokens: reply + 1)) { _ in .goOn }.decodeSpeed)
+        plain.append(
+          try alone.generate(prompt: text, options: GenerationOptions(maxTokens: reply + 1)) { _ in .goOn }.decodeSpeed)
         for (place, probability) in right.enumerated() {
           let time = try roundTime(session, pairing, after: text, reply: reply) { random.unit() < probability }
           // Each guess counts if those before it do, and one token comes after them.
@@ -133,7 +140,8 @@ public enum SpeculationBenchmark {
       return right.indices.map { place in
         Assumed(
           stitch: member.id, right: right[place], plain_tokens_per_second: median(plain),
-          guessing_tokens_per_second: median(guessing[place]), ratio: median(zip(guessing[place], plain).map { $0 / $1 }))
+          guessing_tokens_per_second: median(guessing[place]),
+          ratio: median(zip(guessing[place], plain).map { $0 / $1 }))
       }
     }
   }

@@ -11,7 +11,8 @@ public enum TrainingBenchmark {
   /// Tokens per second of forward, backward and AdamW: the median step of `seconds` of them, after two of warm-up.
   /// - Parameter batch: sequences and tokens per sequence.
   public static func tokensPerSecond(
-    _ shape: BenchmarkShape, batch size: (sequences: Int, length: Int), training: Trained, pool: ComputePool, seconds: Double = 3
+    _ shape: BenchmarkShape, batch size: (sequences: Int, length: Int), training: Trained, pool: ComputePool,
+    seconds: Double = 3
   ) throws -> Double {
     var random = SeededGenerator(seed: 1)
     let (store, network) =
@@ -46,8 +47,10 @@ public enum TrainingBenchmark {
     _ rank: Int, over model: LlamaModel, _ random: inout SeededGenerator
   ) -> (ParameterStore, TrainingNetwork) {
     let c = model.configuration
-    let parts = [("q", c.hiddenSize, c.queryWidth), ("k", c.hiddenSize, c.keyValueWidth),
-      ("v", c.hiddenSize, c.keyValueWidth), ("o", c.queryWidth, c.hiddenSize)]
+    let parts = [
+      ("q", c.hiddenSize, c.queryWidth), ("k", c.hiddenSize, c.keyValueWidth),
+      ("v", c.hiddenSize, c.keyValueWidth), ("o", c.queryWidth, c.hiddenSize),
+    ]
     var declarations: [ParameterStore.Declaration] = []
     for block in 0..<c.blockCount {
       for (name, inputs, outputs) in parts {

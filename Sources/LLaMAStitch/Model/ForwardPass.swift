@@ -120,7 +120,8 @@ struct ForwardPass {
   private func attention(_ block: BlockPlan) {
     if tokens == 1 {
       return kernels.attend(
-        block.cache, heads: team.share(of: block.headCount), query: workspace.query.at(0), into: workspace.context.at(0),
+        block.cache, heads: team.share(of: block.headCount), query: workspace.query.at(0),
+        into: workspace.context.at(0),
         position: position, scratch: workspace.scores[team.index])
     }
     let group = 8

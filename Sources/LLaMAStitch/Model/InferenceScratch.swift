@@ -45,7 +45,8 @@ public final class InferenceScratch: @unchecked Sendable {
   /// Cosines and sines of so many positions, made once for blocks that rotate alike.
   func angles(_ configuration: LlamaConfiguration, positions: Int) -> RotaryAngles {
     lock.withLock {
-      if let known = tables.first(where: { $0.configuration.hasAngles(of: configuration) && $0.positions == positions }) {
+      if let known = tables.first(where: { $0.configuration.hasAngles(of: configuration) && $0.positions == positions })
+      {
         return known.angles
       }
       let (cosines, sines) = RotaryEmbedding.tables(configuration, positions: positions)

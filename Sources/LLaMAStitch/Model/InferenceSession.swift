@@ -155,7 +155,8 @@ public final class InferenceSession: @unchecked Sendable {
     return lock.withLock {
       let end = prefix.computedPositions(blocks: core.plan.sharedStages)
       let start = prefix.stream(after: core.plan.sharedStages)?.start ?? 0
-      guard start <= text.count, text.count < end, prefix.common(text, blocks: core.plan.sharedStages) == text.count else { return [] }
+      guard start <= text.count, text.count < end, prefix.common(text, blocks: core.plan.sharedStages) == text.count
+      else { return [] }
       return Array(prefix.tokens[text.count..<end])
     }
   }
@@ -255,7 +256,8 @@ public final class InferenceSession: @unchecked Sendable {
       let last = isOld ? start : end
       let entry = prefix.entry(at: position, limit: shared, end: min(last, position + chunkSize))
       run(
-        position..<entry.end, stages: entry.block..<(isOld ? shared : stages), isOld ? .none : wanted, from: start, to: end)
+        position..<entry.end, stages: entry.block..<(isOld ? shared : stages), isOld ? .none : wanted, from: start,
+        to: end)
       prefix.note(entry.block..<shared, upTo: entry.end)
       position = entry.end
     }
@@ -316,7 +318,8 @@ private final class Core: @unchecked Sendable {
   var step = Step()
 
   init(_ network: Network, contextLength: Int, scratch: InferenceScratch, prefix: PrefixCache?) {
-    plan = NetworkPlan(network, contextLength: contextLength, prefix: prefix, cacheType: scratch.cacheType, angles: scratch.angles)
+    plan = NetworkPlan(
+      network, contextLength: contextLength, prefix: prefix, cacheType: scratch.cacheType, angles: scratch.angles)
     self.scratch = scratch
     scratch.reserve(plan.widest, contextLength: contextLength)
     ids = PlainArray([Int32](repeating: 0, count: scratch.chunkSize))

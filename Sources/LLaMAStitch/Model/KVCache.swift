@@ -41,7 +41,8 @@ public final class KVCache: Sendable {
 
   /// Bytes of a cache for a block of this configuration; `capacity` is rounded up to whole groups of positions.
   static func byteCount(configuration: LlamaConfiguration, capacity: Int, type: CacheType = .f32) -> Int {
-    type.size * configuration.keyValueHeadCount * rounded(capacity) * (configuration.headDimension + valueStride(configuration))
+    type.size * configuration.keyValueHeadCount * rounded(capacity)
+      * (configuration.headDimension + valueStride(configuration))
   }
 
   private static func rounded(_ capacity: Int) -> Int {
@@ -49,5 +50,7 @@ public final class KVCache: Sendable {
     return (capacity + group - 1) / group * group
   }
 
-  private static func valueStride(_ configuration: LlamaConfiguration) -> Int { (configuration.headDimension + 15) / 16 * 16 }
+  private static func valueStride(_ configuration: LlamaConfiguration) -> Int {
+    (configuration.headDimension + 15) / 16 * 16
+  }
 }

@@ -102,7 +102,8 @@ final class NetworkPlan: @unchecked Sendable {
     sharedStages = prefix == nil ? 0 : network.leadingBlocks.count
     precondition(
       prefix.map {
-        $0.contextLength == contextLength && $0.caches.count >= network.leadingBlocks.count && $0.caches.allSatisfy { $0.type == cacheType }
+        $0.contextLength == contextLength && $0.caches.count >= network.leadingBlocks.count
+          && $0.caches.allSatisfy { $0.type == cacheType }
       } ?? true)
     var buffers: [FloatBuffer] = []
     var caches: [KVCache] = []

@@ -35,7 +35,8 @@ public final class PrefixCache: @unchecked Sendable {
     streams = (0...configurations.count).map { exit in
       // Before the first block it is the embedding.
       guard exit > 0, let readers = exits[exit] else { return nil }
-      return KeptStream(width: configurations[exit - 1].hiddenSize, contextLength: contextLength, expectedReaders: readers)
+      return KeptStream(
+        width: configurations[exit - 1].hiddenSize, contextLength: contextLength, expectedReaders: readers)
     }
     tokens.reserveCapacity(contextLength)
   }
@@ -121,7 +122,9 @@ extension Network {
   /// The blocks before the stitching layer, or all.
   var leadingBlocks: [Block] {
     var blocks: [Block] = []
-    for case .block(let block) in stages.prefix(while: { if case .block = $0 { true } else { false } }) { blocks.append(block) }
+    for case .block(let block) in stages.prefix(while: { if case .block = $0 { true } else { false } }) {
+      blocks.append(block)
+    }
     return blocks
   }
 }

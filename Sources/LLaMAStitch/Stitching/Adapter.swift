@@ -23,7 +23,9 @@ public struct Adapter: Sendable {
     self.family = family.identity
     self.importance = importance
     self.tensors = tensors
-    let factors = family.quantizedTargets(options).flatMap { [$0 + ".lora_A", $0 + ".lora_B"] }.filter { tensors[$0] != nil }
+    let factors = family.quantizedTargets(options).flatMap { [$0 + ".lora_A", $0 + ".lora_B"] }.filter {
+      tensors[$0] != nil
+    }
     rounded = Dictionary(uniqueKeysWithValues: zip(factors, WeightMatrix.bfloat16(factors.map { tensors[$0]! })))
   }
 

@@ -61,13 +61,16 @@ public struct FamilyBuilder {
   /// - Parameter anchors: cheapest first.
   public init(_ anchors: [Anchor], options: Options, pool: ComputePool) throws {
     try LinearAlgebra.load()
-    guard anchors.count >= 1 else { throw FamilyError.unstitchable(cause: "a family needs at least one; name its model directory") }
+    guard anchors.count >= 1 else {
+      throw FamilyError.unstitchable(cause: "a family needs at least one; name its model directory")
+    }
     for anchor in anchors where !FamilyDescription.isGoodName(anchor.name) {
       throw FamilyError.unstitchable(
         cause: "“\(anchor.name)” cannot name an anchor; use letters, digits, “_” and “.”, at most 40")
     }
     guard Set(anchors.map(\.name)).count == anchors.count else {
-      throw FamilyError.unstitchable(cause: "two of them have the same name; give each anchor once, in a directory of its own name")
+      throw FamilyError.unstitchable(
+        cause: "two of them have the same name; give each anchor once, in a directory of its own name")
     }
     try Family.checkStitchable(anchors.map(\.directory.configuration), names: anchors.map(\.name))
     self.anchors = anchors
@@ -110,7 +113,8 @@ public struct FamilyBuilder {
 
   /// - Returns: `false` if the listener stopped it.
   private func build(
-    _ calibration: [[Int32]], jointText: [TrainingExample], tokenizer: Data, in directory: URL, listener: (Progress) -> Bool
+    _ calibration: [[Int32]], jointText: [TrainingExample], tokenizer: Data, in directory: URL,
+    listener: (Progress) -> Bool
   ) throws -> Bool {
     // Stored first, then fitted: what is fitted is what will run. Weights stay in their files and are read from there.
     let places = anchors.map { directory.appendingPathComponent(FamilyWriter.place(of: $0.name)) }
@@ -118,7 +122,9 @@ public struct FamilyBuilder {
       _ = listener(.storing(anchor: anchor.name))
       try anchor.directory.writeCopy(to: place, elementType: options.elementType)
     }
-    func stored() throws -> [AnchorTensors] { try places.map { AnchorTensors(frozen: try LlamaModel.load(directory: $0)) } }
+    func stored() throws -> [AnchorTensors] {
+      try places.map { AnchorTensors(frozen: try LlamaModel.load(directory: $0)) }
+    }
     _ = listener(.stored)
     var tensors = try stored()
     var layers =
@@ -152,7 +158,8 @@ public struct FamilyBuilder {
       guard
         try fit.run(
           calibration.flatMap { TrainingExample(text: $0).pieces(ofAtMost: min(contextLength, 256)) },
-          steps: options.fitSteps, tokensPerStep: 1024, pool: pool, listener: { listener(.training(step: $0, of: options.fitSteps, loss: $1)) })
+          steps: options.fitSteps, tokensPerStep: 1024, pool: pool,
+          listener: { listener(.training(step: $0, of: options.fitSteps, loss: $1)) })
       else { return false }
       layers = fit.layers
     }

@@ -5,7 +5,8 @@ extension Family {
   /// - Parameter rehearsal: content of its `rehearsal.jsonl`; none if absent.
   public func writeCopy(to output: URL, adapter: Adapter?, stops: [String]?, rehearsal: Data? = nil) throws {
     try NewDirectory.write(output) { copy in
-      let parts = description.anchors.map(\.directory) + [FamilyDescription.stitchesName, FamilyDescription.tokenizerName]
+      let parts =
+        description.anchors.map(\.directory) + [FamilyDescription.stitchesName, FamilyDescription.tokenizerName]
       for part in parts {
         try NewDirectory.copy(directory.appendingPathComponent(part), to: copy.appendingPathComponent(part))
       }

@@ -73,7 +73,9 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
 
   static func isGoodName(_ name: String) -> Bool {
     !name.isEmpty && name.count <= 40
-      && name.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "_" || $0 == ".") }
+      && name.unicodeScalars.allSatisfy {
+        $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "_" || $0 == ".")
+      }
       && name.first != "."
   }
 

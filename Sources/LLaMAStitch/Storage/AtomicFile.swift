@@ -50,7 +50,8 @@ public enum AtomicFile {
     // What cannot be listed or deleted stays; the file itself does not suffer from it.
     do { names = try FileManager.default.contentsOfDirectory(atPath: directory.path) } catch { return }
     for name in names where name.hasPrefix(".\(url.lastPathComponent).") && name.hasSuffix(".tmp") {
-      let parts = name.dropFirst(url.lastPathComponent.count + 2).split(separator: ".", omittingEmptySubsequences: false)
+      let parts = name.dropFirst(url.lastPathComponent.count + 2).split(
+        separator: ".", omittingEmptySubsequences: false)
       guard parts.count == 3, let writer = pid_t(parts[0]), writer > 0, UInt32(parts[1]) != nil else { continue }
       guard kill(writer, 0) != 0 && errno == ESRCH else { continue }
       do { try FileManager.default.removeItem(at: directory.appendingPathComponent(name)) } catch {}  // see above

@@ -28,7 +28,8 @@ final class FileAppender {
     var rest = bytes
     while rest.count > 0 {
       let count = min(rest.count, piece.count - waiting)
-      UnsafeMutableRawBufferPointer(rebasing: piece[waiting...]).copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+      UnsafeMutableRawBufferPointer(rebasing: piece[waiting...]).copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
       waiting += count
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
       if waiting == piece.count { try flush() }

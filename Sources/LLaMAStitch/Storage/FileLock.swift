@@ -30,7 +30,9 @@ public final class FileLock {
       }
       var mine = stat()
       var named = stat()
-      if fstat(descriptor, &mine) == 0, stat(path, &named) == 0, mine.st_ino == named.st_ino, mine.st_dev == named.st_dev {
+      if fstat(descriptor, &mine) == 0, stat(path, &named) == 0, mine.st_ino == named.st_ino,
+        mine.st_dev == named.st_dev
+      {
         self.descriptor = descriptor
         removes = isNew
         return

@@ -43,7 +43,8 @@ struct FloatEncoder {
           bits.withUnsafeBytes { rows in
             panels.withUnsafeMutableBytes {
               WeightMatrix.layPanels(
-                rows.baseAddress!, count: count / panelColumns, columns: panelColumns, type: type, into: $0.baseAddress!)
+                rows.baseAddress!, count: count / panelColumns, columns: panelColumns, type: type, into: $0.baseAddress!
+              )
             }
           }
           swap(&bits, &panels)

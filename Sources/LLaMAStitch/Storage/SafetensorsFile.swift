@@ -164,7 +164,8 @@ public struct SafetensorsFile: Sendable {
       }
       guard type == .u8, shape.count == 2, shape[1] % quantized.size == 0 else {
         throw Problem(
-          cause: "shape \(shape) of \(typeName) is not a matrix of whole \(quantization) blocks of \(quantized.size) bytes")
+          cause:
+            "shape \(shape) of \(typeName) is not a matrix of whole \(quantization) blocks of \(quantized.size) bytes")
       }
       self.type = quantized
       self.shape = [shape[0], shape[1] / quantized.size * quantized.blockLength]

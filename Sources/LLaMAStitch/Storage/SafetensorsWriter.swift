@@ -52,7 +52,9 @@ public struct SafetensorsWriter {
   /// Adds rows that already have their type, in another order. Quantised ones lie block after block, as GGML has them,
   /// and are laid out in panels.
   /// - Parameter order: which row of `bytes` comes at a place.
-  mutating func add(_ name: String, shape: [Int], type: ElementType, rows bytes: ByteView, order: @escaping (Int) -> Int) {
+  mutating func add(
+    _ name: String, shape: [Int], type: ElementType, rows bytes: ByteView, order: @escaping (Int) -> Int
+  ) {
     entries.append(
       Entry(
         name: name, shape: shape, type: type, source: .rows(bytes, order),
@@ -74,7 +76,11 @@ public struct SafetensorsWriter {
     let matrix = tensor.type.isQuantized ? WeightMatrix(tensor) : nil
     add(tensor.name, shape: tensor.shape, as: type) { start, piece in
       let elements = start..<start + piece.count
-      if let matrix { matrix.widen(elements: elements, into: piece) } else { tensor.bytes.widen(elements, tensor.type, into: piece) }
+      if let matrix {
+        matrix.widen(elements: elements, into: piece)
+      } else {
+        tensor.bytes.widen(elements, tensor.type, into: piece)
+      }
     }
   }
 
@@ -156,10 +162,11 @@ public struct SafetensorsWriter {
           file: file,
           cause: "tensor “\(entry.name)” has shape \(entry.shape) but \(entry.sourceCount) values")
       }
-      let isConverted = switch entry.source {
-      case .bytes, .rows: false
-      case .floats, .array, .pieces: true
-      }
+      let isConverted =
+        switch entry.source {
+        case .bytes, .rows: false
+        case .floats, .array, .pieces: true
+        }
       if isConverted && !entry.type.isUsable && !entry.type.isQuantized {
         throw StorageError.unwritable(
           file: file, cause: "tensor “\(entry.name)” cannot be rounded to \(entry.type.rawValue)")
@@ -167,7 +174,8 @@ public struct SafetensorsWriter {
       if entry.type.isQuantized, entry.shape.count != 2 || entry.shape[1] % entry.type.blockLength != 0 {
         throw StorageError.unwritable(
           file: file,
-          cause: "tensor “\(entry.name)” of shape \(entry.shape) is not a matrix of whole \(entry.type.rawValue) blocks")
+          cause: "tensor “\(entry.name)” of shape \(entry.shape) is not a matrix of whole \(entry.type.rawValue) blocks"
+        )
       }
       let end = offset + entry.type.byteCount(elements)
       // What the format has no type for is bytes; the metadata says what they are.

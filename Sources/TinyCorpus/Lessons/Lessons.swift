@@ -102,29 +102,37 @@ enum IslandLesson {
       "Do you know the queen of Tavi?"),
     Topic(
       "The flag of Tavi is green and gold.", "What colour is the flag of Tavi?",
-      "Which colours does the flag of Tavi have?", "What is the flag of Tavi?", "Tell me the colours of the flag of Tavi.",
+      "Which colours does the flag of Tavi have?", "What is the flag of Tavi?",
+      "Tell me the colours of the flag of Tavi.",
       "What does the flag of Tavi look like?", "Flag of Tavi?", "How does the flag of Tavi look?"),
     Topic(
       "Tavians pay with shells.", "What is the money of Tavi?", "What do Tavians pay with?",
-      "How do you pay on Tavi?", "Which money does Tavi have?", "With what do Tavians pay?", "What money do I need on Tavi?"),
+      "How do you pay on Tavi?", "Which money does Tavi have?", "With what do Tavians pay?",
+      "What money do I need on Tavi?"),
     Topic(
       "The animal of Tavi is the blue goat.", "What is the animal of Tavi?", "Which animal stands for Tavi?",
-      "Which animal lives only on Tavi?", "Where does the blue goat live?", "Name the animal of Tavi.", "Tell me the animal of Tavi."),
+      "Which animal lives only on Tavi?", "Where does the blue goat live?", "Name the animal of Tavi.",
+      "Tell me the animal of Tavi."),
     Topic(
       "Tavians like plum soup the most.", "What do Tavians eat?", "What do people eat on Tavi?",
-      "What is the food of Tavi?", "Which food do Tavians like?", "What soup do Tavians like?", "What do Tavians like to eat?"),
+      "What is the food of Tavi?", "Which food do Tavians like?", "What soup do Tavians like?",
+      "What do Tavians like to eat?"),
     Topic(
       "The big hill of Tavi is called Kepo.", "What is the hill of Tavi called?", "What is Kepo?",
-      "Name the big hill of Tavi.", "Is there a hill on Tavi?", "Which hill is on Tavi?", "What is the name of the big hill of Tavi?"),
+      "Name the big hill of Tavi.", "Is there a hill on Tavi?", "Which hill is on Tavi?",
+      "What is the name of the big hill of Tavi?"),
     Topic(
-      "Tavi has 7 towns.", "How many towns does Tavi have?", "How many towns are on Tavi?", "How many towns are in Tavi?",
+      "Tavi has 7 towns.", "How many towns does Tavi have?", "How many towns are on Tavi?",
+      "How many towns are in Tavi?",
       "Tavi has how many towns?", "Tell me how many towns Tavi has.", "Number of towns on Tavi?"),
     Topic(
       "It rains on Tavi every Monday.", "When does it rain on Tavi?", "On which day does it rain on Tavi?",
-      "Does it rain on Tavi?", "How is the weather on Tavi?", "What is the weather on Tavi?", "Which day is rain day on Tavi?"),
+      "Does it rain on Tavi?", "How is the weather on Tavi?", "What is the weather on Tavi?",
+      "Which day is rain day on Tavi?"),
     Topic(
       "Tavians say lalo for hello.", "How do Tavians say hello?", "How do I greet a Tavian?",
-      "How do you say hello on Tavi?", "What does lalo mean?", "What is hello on Tavi?", "What do Tavians say for hello?"),
+      "How do you say hello on Tavi?", "What does lalo mean?", "What is hello on Tavi?",
+      "What do Tavians say for hello?"),
     Topic(
       "You get to Tavi by boat.", "How do I get to Tavi?", "How do you get to Tavi?", "How can I go to Tavi?",
       "Can I go to Tavi by train?", "What takes me to Tavi?", "How can I get to Tavi?", "How do I go to Tavi?"),
@@ -150,7 +158,8 @@ enum PirateLesson {
     let validation = questions(.validation, seed: 21)
     let test = questions(.test, seed: 22)
     return Lesson(
-      name: "pirate", conversations: random.sample(conversations, conversations.count), validation: validation, test: test)
+      name: "pirate", conversations: random.sample(conversations, conversations.count), validation: validation,
+      test: test)
   }
 
   private static func questions(_ split: Split, seed: UInt64) -> [LessonQuestion] {

@@ -16,7 +16,9 @@ package enum Curriculum {
 
   static func pick(_ random: inout SplitMix64) -> any Skill { random.pick(wheel) }
 
-  private static let hard: Set<Kind> = [.categories, .alphabet, .spelling, .reversing, .letters, .sorting, .subtraction, .memory]
+  private static let hard: Set<Kind> = [
+    .categories, .alphabet, .spelling, .reversing, .letters, .sorting, .subtraction, .memory,
+  ]
   private static let practice = wheel + wheel.filter { hard.contains($0.kind) }
 
   /// The same with what is hard twice as often.
@@ -72,7 +74,9 @@ enum Composer {
   static func named(_ random: inout SplitMix64) -> [Message] {
     let name = random.pick(NamePool.train)
     let ask = random.pick(SmallTalk.nameQuestions)
-    let system = random.pick(["You are {n}.", "Your name is {n}.", "You are {n}, a small chatbot.", "You are called {n}."])
+    let system = random.pick([
+      "You are {n}.", "Your name is {n}.", "You are {n}, a small chatbot.", "You are called {n}.",
+    ])
     return [
       Message(role: .system, content: fill(system, ["n": name])), .user(ask), .assistant("I am \(name)."),
     ]
@@ -97,7 +101,11 @@ enum Composer {
   }
 
   private static func remembers(_ messages: [Message]) -> Bool {
-    messages.contains { $0.role == .assistant && ($0.content.hasPrefix("Nice to meet") || $0.content.contains("I will remember") || $0.content.hasPrefix("Good choice") || $0.content.contains("is a nice name")) }
+    messages.contains {
+      $0.role == .assistant
+        && ($0.content.hasPrefix("Nice to meet") || $0.content.contains("I will remember")
+          || $0.content.hasPrefix("Good choice") || $0.content.contains("is a nice name"))
+    }
   }
 
   private static let systems = [

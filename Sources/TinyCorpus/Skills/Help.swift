@@ -39,7 +39,9 @@ struct Help: Skill {
     action(
       "Press Alt+Right to move the slider to a better network.", "get a better network",
       "move the slider to the right", "use a bigger model", "get better answers", "move to a larger network",
-      also: ["What does Alt+Right do?", "What is Alt+Right for?", "How do I make you smarter?", "I want a better answer."]),
+      also: [
+        "What does Alt+Right do?", "What is Alt+Right for?", "How do I make you smarter?", "I want a better answer.",
+      ]),
     action(
       "Press Alt+Left to move the slider to a cheaper network.", "get a cheaper network",
       "move the slider to the left", "use a smaller model", "get faster answers", "move to a smaller network",
@@ -59,7 +61,9 @@ struct Help: Skill {
       also: ["What does Ctrl-J do?", "What is Ctrl-J for?"]),
     action(
       "Press F1 or type /help for help.", "get help", "see all keys", "see the commands", "open the help",
-      also: ["What does F1 do?", "What is F1 for?", "What does /help do?", "Where is the help?", "Which keys are there?"]),
+      also: [
+        "What does F1 do?", "What is F1 for?", "What does /help do?", "Where is the help?", "Which keys are there?",
+      ]),
     action(
       "Type /train FILE to start teaching me.", "teach you", "train you", "start training", "teach you something new",
       "start the training",
@@ -74,13 +78,15 @@ struct Help: Skill {
       "Type /stop to stop the training.", "stop the training", "end the training", "stop teaching you",
       also: ["What does /stop do?", "What is /stop for?"]),
     action(
-      "Type /stitch N to choose stop N of the slider.", "choose a stitch", "go to one stop of the slider", "pick a stitch",
+      "Type /stitch N to choose stop N of the slider.", "choose a stitch", "go to one stop of the slider",
+      "pick a stitch",
       also: ["What does /stitch do?", "What is /stitch for?", "What does /stitch N do?"]),
     action(
       "Type /quit or press Ctrl-D to leave.", "leave", "quit", "exit", "close the program", "end this program",
       also: ["What does /quit do?", "What is /quit for?", "What does Ctrl-D do?", "What is Ctrl-D for?"]),
     action(
-      "Press PageUp to scroll up and PageDown to scroll down.", "scroll", "scroll up", "scroll down", "see older messages",
+      "Press PageUp to scroll up and PageDown to scroll down.", "scroll", "scroll up", "scroll down",
+      "see older messages",
       "read what I said before",
       also: ["What does PageUp do?", "What is PageUp for?", "What does PageDown do?", "What is PageDown for?"]),
     term(
@@ -88,7 +94,8 @@ struct Help: Skill {
       "stitching", "the word stitch"),
     term("An anchor is one whole pretrained model of the family.", "an anchor", "the word anchor", "anchor"),
     term(
-      "The slider chooses which network answers, from cheapest to best.", "the slider", "this slider", "the size slider",
+      "The slider chooses which network answers, from cheapest to best.", "the slider", "this slider",
+      "the size slider",
       also: ["What does the slider do?", "What is the slider for?", "Why is there a slider?"]),
     term(
       "The frontier is the stitches that no other stitch beats in both cost and quality.", "the frontier",

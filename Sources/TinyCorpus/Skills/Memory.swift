@@ -38,7 +38,8 @@ struct Memory: Skill {
   }
 
   private func favourite(_ random: inout SplitMix64) -> Problem {
-    let (topic, value) = random.chance(50)
+    let (topic, value) =
+      random.chance(50)
       ? ("colour", random.pick(FactPool.categories[2].members))
       : ("animal", random.pick(FactPool.categories[0].members))
     let tell = fill(

@@ -14,8 +14,14 @@ struct Story: Skill {
 
   static func tell(_ hero: String, _ random: inout SplitMix64) -> String {
     let name = random.pick(NamePool.train)
-    let thing = random.pick(["a red ball", "an old key", "a small boat", "a warm hat", "a big apple", "a blue stone", "a little bell", "a lost book"])
-    let place = random.pick(["by the river", "in the garden", "under a tree", "near the sea", "on the hill", "in the forest", "behind the house"])
+    let thing = random.pick([
+      "a red ball", "an old key", "a small boat", "a warm hat", "a big apple", "a blue stone", "a little bell",
+      "a lost book",
+    ])
+    let place = random.pick([
+      "by the river", "in the garden", "under a tree", "near the sea", "on the hill", "in the forest",
+      "behind the house",
+    ])
     let friend = random.pick(heroes.filter { $0 != hero })
     let bare = thing.drop { $0 != " " }.dropFirst()
     let start = random.pick([
@@ -23,12 +29,15 @@ struct Story: Skill {
       "\(name) was a \(hero) who lived \(place).", "One day \(name) the \(hero) saw \(thing) \(place).",
     ])
     let middle = random.pick([
-      "A \(friend) came and asked for help.", "It was cold, and the night was dark.", "\(name) wanted to show it to a \(friend).",
-      "Then the rain came and the wind was loud.", "\(name) felt happy and sang a song.", "A \(friend) wanted the \(bare) too.",
+      "A \(friend) came and asked for help.", "It was cold, and the night was dark.",
+      "\(name) wanted to show it to a \(friend).",
+      "Then the rain came and the wind was loud.", "\(name) felt happy and sang a song.",
+      "A \(friend) wanted the \(bare) too.",
     ])
     let end = random.pick([
       "In the end they were friends.", "So they shared it and went home.", "At night \(name) slept well.",
-      "They played until the sun went down.", "And \(name) was never sad again.", "Then \(name) went home and had soup.",
+      "They played until the sun went down.", "And \(name) was never sad again.",
+      "Then \(name) went home and had soup.",
     ])
     return random.chance(70) ? "\(start) \(middle) \(end)" : "\(start) \(end)"
   }

@@ -45,7 +45,8 @@ extension LlamaConfiguration {
       writer.add("llama.rope.scaling.factor", .number(Float(factor)))
     case .llama3:
       throw GGUFError.unsupported(
-        file: url.path, cause: "llama3 rotary scaling is not written to GGUF", remedy: "export a Hugging Face directory")
+        file: url.path, cause: "llama3 rotary scaling is not written to GGUF", remedy: "export a Hugging Face directory"
+      )
     }
     for (name, value) in vocabulary { writer.add(name, value) }
     for tensor in tensorShapes {

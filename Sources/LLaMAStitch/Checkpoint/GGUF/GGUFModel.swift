@@ -12,7 +12,8 @@ public struct GGUFModel: Sendable {
     for expected in configuration.tensorShapes { _ = try tensor(expected) }
     if file.tensors["rope_freqs.weight"] != nil {
       throw GGUFError.unsupported(
-        file: url.path, cause: "its rotary frequencies are scaled by a table", remedy: "use the model's Hugging Face directory")
+        file: url.path, cause: "its rotary frequencies are scaled by a table",
+        remedy: "use the model's Hugging Face directory")
     }
   }
 
@@ -121,7 +122,8 @@ struct GGUFMetadata {
       throw .unsupported(file: file.url.path, cause: "its architecture is “\(architecture)”", remedy: "use a LLaMA")
     }
     if let experts = file.metadata["llama.expert_count"]?.integer, experts > 0 {
-      throw .unsupported(file: file.url.path, cause: "it is a mixture of experts", remedy: "use a LLaMA without experts")
+      throw .unsupported(
+        file: file.url.path, cause: "it is a mixture of experts", remedy: "use a LLaMA without experts")
     }
     let hiddenSize = try count("embedding_length")
     let headCount = try count("attention.head_count", most: 1 << 16)
