@@ -7,6 +7,9 @@ let swiftSettings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
 let package = Package(
   name: "stitch",
   products: [
@@ -21,77 +24,99 @@ let package = Package(
   targets: [
     // C shims, one reason each.
     .target(name: "CKernels"),
+    .target(name: "CMemory"),
     .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     .target(
       name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
     .target(name: "CTerminal", linkerSettings: [.linkedLibrary("ncursesw"), .linkedLibrary("tinfo")]),
+    .target(name: "CTextWidth"),
+
+    // What knows nothing of models.
+    .target(name: "Support", dependencies: ["CMemory"], swiftSettings: swiftSettings),
+    .target(name: "Figures", dependencies: ["Support"], swiftSettings: swiftSettings),
 
     // text → tokens → blocks → logits → text
-    .target(name: "Tokenizer", dependencies: ["CSentencePiece"], swiftSettings: swiftSettings),
-    .target(name: "LLaMAStitch", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: swiftSettings),
-    .target(name: "ChatEngine", dependencies: ["Tokenizer", "LLaMAStitch"], swiftSettings: swiftSettings),
+    .target(name: "Tokenizer", dependencies: ["CSentencePiece", "Support"], swiftSettings: swiftSettings),
     .target(
-      name: "ChatScript",
-      dependencies: ["ChatEngine", "LLaMAStitch", .product(name: "Yams", package: "Yams")],
+      name: "LLaMAStitch", dependencies: ["CKernels", "CMemory", "COpenBLAS", "Support"], swiftSettings: swiftSettings),
+
+    // Chatting with a family, what is kept of it, and work without a chat.
+    .target(name: "ChatEngine", dependencies: ["Tokenizer", "LLaMAStitch", "Support"], swiftSettings: swiftSettings),
+    .target(name: "Conversations", dependencies: ["ChatEngine", "Support"], swiftSettings: swiftSettings),
+    .target(
+      name: "Workflows", dependencies: ["ChatEngine", "EngineBenchmarks", "Tokenizer", "LLaMAStitch", "Support"],
+      swiftSettings: swiftSettings),
+
+    // The user interface: what happens, then how it shows, then a real terminal.
+    .target(
+      name: "ChatScript", dependencies: ["ChatEngine", "Conversations", "Support", yams], swiftSettings: swiftSettings),
+    .target(
+      name: "ChatTUI", dependencies: ["ChatEngine", "Conversations", "ChatScript", "Support", "CTextWidth"],
       swiftSettings: swiftSettings),
     .target(
-      name: "ChatTUI", dependencies: ["ChatEngine", "ChatScript", "Figures", "CTerminal"], swiftSettings: swiftSettings),
+      name: "ChatReplay", dependencies: ["ChatTUI", "ChatScript", "ChatEngine", "Conversations", "Support"],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "ChatTerminal", dependencies: ["ChatTUI", "ChatScript", "ChatEngine", "CTerminal"],
+      swiftSettings: swiftSettings),
+
+    // The command line.
     .executableTarget(
       name: "stitch",
       dependencies: [
-        "Tokenizer", "LLaMAStitch", "ChatEngine", "ChatScript", "ChatTUI", "Figures",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Yams", package: "Yams"),
+        "Support", "Tokenizer", "LLaMAStitch", "ChatEngine", "Conversations", "Workflows", "ChatScript", "ChatTUI",
+        "ChatReplay", "ChatTerminal", "EngineBenchmarks", "Figures", argumentParser, yams,
       ],
       swiftSettings: swiftSettings),
 
-    // Charts as SVG.
-    .target(name: "Figures", swiftSettings: swiftSettings),
-
-    // The corpus of the default family.
-    .target(name: "TinyCorpus", swiftSettings: swiftSettings),
-    .executableTarget(
-      name: "tiny-corpus",
-      dependencies: [
-        "TinyCorpus", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      swiftSettings: swiftSettings),
-
-    // ESTA measured against what it replaces.
+    // Tools: benchmarks of the engine, the study behind the results, the corpus of the default family.
     .target(
-      name: "Study",
-      dependencies: ["LLaMAStitch", "Figures", .product(name: "Yams", package: "Yams")],
+      name: "EngineBenchmarks", dependencies: ["LLaMAStitch", "CKernels", "CMemory", "Support"],
+      path: "Tools/EngineBenchmarks", swiftSettings: swiftSettings),
+    .target(
+      name: "Study", dependencies: ["LLaMAStitch", "Figures", "Support", yams], path: "Tools/Study",
       swiftSettings: swiftSettings),
     .executableTarget(
-      name: "esta-study",
-      dependencies: ["Study", "ChatEngine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      name: "esta-study", dependencies: ["Study", "ChatEngine", "Support", argumentParser], path: "Tools/esta-study",
+      swiftSettings: swiftSettings),
+    .target(name: "TinyCorpus", dependencies: ["Support"], path: "Tools/TinyCorpus", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "tiny-corpus", dependencies: ["TinyCorpus", "Support", argumentParser], path: "Tools/tiny-corpus",
       swiftSettings: swiftSettings),
 
-    // Random families for tests.
+    // Tests, one folder a target; random families for them, and a count of allocations.
     .target(
-      name: "FamilyFixture", dependencies: ["LLaMAStitch", "Tokenizer"], path: "Tests/FamilyFixture",
+      name: "FamilyFixture", dependencies: ["LLaMAStitch", "Tokenizer", "Support"], path: "Tests/FamilyFixture",
       swiftSettings: swiftSettings),
-    .testTarget(
-      name: "TokenizerTests", dependencies: ["Tokenizer"], resources: [.copy("Fixtures")],
-      swiftSettings: swiftSettings),
-    // Counts allocations of the test program.
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
+    .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "LLaMAStitchTests", dependencies: ["LLaMAStitch", "CKernels", "AllocationCount"],
+      name: "TokenizerTests", dependencies: ["Tokenizer", "Support"], resources: [.copy("Fixtures")],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LLaMAStitchTests",
+      dependencies: ["LLaMAStitch", "EngineBenchmarks", "CKernels", "AllocationCount", "Support"],
       resources: [.copy("Fixtures")], swiftSettings: swiftSettings),
     .testTarget(
-      name: "ChatEngineTests", dependencies: ["ChatEngine", "LLaMAStitch", "Tokenizer", "FamilyFixture"],
+      name: "ChatEngineTests",
+      dependencies: [
+        "ChatEngine", "Conversations", "Workflows", "LLaMAStitch", "Tokenizer", "FamilyFixture", "Support",
+      ],
       swiftSettings: swiftSettings),
-    .testTarget(name: "ChatScriptTests", dependencies: ["ChatScript", "ChatEngine"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "ChatTUITests", dependencies: ["ChatTUI", "ChatScript"], exclude: ["Golden"], swiftSettings: swiftSettings),
+      name: "ChatScriptTests", dependencies: ["ChatScript", "ChatEngine", "Conversations"], swiftSettings: swiftSettings
+    ),
     .testTarget(
-      name: "CommandTests", dependencies: ["ChatTUI", "LLaMAStitch", "Tokenizer", "FamilyFixture"],
+      name: "ChatTUITests",
+      dependencies: ["ChatTUI", "ChatReplay", "ChatTerminal", "ChatScript", "Conversations", "ChatEngine", "Support"],
+      exclude: ["Golden"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "CommandTests", dependencies: ["ChatTUI", "LLaMAStitch", "Tokenizer", "FamilyFixture", "Support"],
       swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "StudyTests", dependencies: ["FamilyFixture", "LLaMAStitch"], exclude: ["quick.yaml"],
+      name: "StudyTests", dependencies: ["FamilyFixture", "LLaMAStitch", "Support"], exclude: ["quick.yaml"],
       swiftSettings: swiftSettings),
-    .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus"], swiftSettings: swiftSettings),
+    .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus", "Support"], swiftSettings: swiftSettings),
   ]
 )

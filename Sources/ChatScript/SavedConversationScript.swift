@@ -1,6 +1,8 @@
 import ChatEngine
+import Conversations
 import Foundation
 import LLaMAStitch
+import Support
 
 /// A saved conversation is a script: it asks the same questions at the same sizes, with the same sampling and seeds,
 /// and expects the same replies.

@@ -1,6 +1,8 @@
 import ChatEngine
+import Conversations
 import Foundation
 import LLaMAStitch
+import Support
 
 extension Script {
   /// Larger files are no scripts.
@@ -12,7 +14,7 @@ extension Script {
   /// YAML: a group with `steps` and, if wanted, `family`, `adapter`, `seed`, `stitch`, `system`, `screen` and `set`; or just the
   /// list of steps. JSON Lines: a step a line; the first line may be the header. Paths in it are relative to its folder.
   /// The file of a saved conversation is a script too.
-  /// - Throws: `DocumentError` for what is wrong in it, with its place; `StorageError` if it cannot be read.
+  /// - Throws: `DocumentError` for what is wrong in it, with its place; `FileError` if it cannot be read.
   public init(contentsOf url: URL, name: String? = nil) throws {
     let name = name ?? url.relativePath
     let file = try MappedFile(url)

@@ -25,10 +25,10 @@ public func runPlainChat(
     return readLine()
   },
   output: @escaping (String) -> Void,
-  isInteractive: Bool? = nil
+  isInteractive: Bool
 ) throws -> Int32 {
   var chat = PlainChat(backend: backend, options: options, output: output)
-  return try chat.run(input: input, isInteractive: isInteractive ?? Terminal.inputIsTerminal)
+  return try chat.run(input: input, isInteractive: isInteractive)
 }
 
 /// Drives the same state as the terminal UI and prints what is new in it.

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// Builds the text of an SVG document.
 struct SVGText {

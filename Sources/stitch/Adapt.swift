@@ -2,6 +2,7 @@ import ArgumentParser
 import ChatEngine
 import Foundation
 import LLaMAStitch
+import Workflows
 
 extension TrainedStitches: ExpressibleByArgument {}
 

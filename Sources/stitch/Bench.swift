@@ -1,4 +1,5 @@
 import ArgumentParser
+import EngineBenchmarks
 import Foundation
 import LLaMAStitch
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChatEngine
+import EngineBenchmarks
 import Foundation
 import LLaMAStitch
 import Tokenizer

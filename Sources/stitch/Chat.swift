@@ -2,7 +2,10 @@ import ArgumentParser
 import ChatEngine
 import ChatScript
 import ChatTUI
+import ChatTerminal
+import Conversations
 import Foundation
+import Support
 
 /// `stitch chat`: the terminal UI, or a chat line by line where there is no terminal.
 struct Chat: ParsableCommand {
@@ -121,7 +124,8 @@ struct Chat: ParsableCommand {
     if let editor = settings.editor { setenv("VISUAL", editor, 1) }
     let status: Int32
     if isPlain {
-      status = try runPlainChat(backend: backend, options: options, output: Console.writeOrEnd)
+      status = try runPlainChat(
+        backend: backend, options: options, output: Console.writeOrEnd, isInteractive: Terminal.inputIsTerminal)
     } else {
       options.logFile = Self.logFile()
       if !noHistory { options.historyFile = UserDirectories.state.appendingPathComponent("history.jsonl") }

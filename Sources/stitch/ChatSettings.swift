@@ -3,6 +3,7 @@ import ChatScript
 import ChatTUI
 import Foundation
 import LLaMAStitch
+import Support
 
 /// What a chat runs with: built in, then the configuration file, then a script's header, then the command line.
 struct ChatSettings: Equatable {

@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 
 /// Why a command could not run, beyond what the libraries report. Every description is one line.
 enum CommandError: Error, CustomStringConvertible {

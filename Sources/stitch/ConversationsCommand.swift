@@ -1,6 +1,7 @@
 import ArgumentParser
 import ChatEngine
 import ChatTUI
+import Conversations
 import Foundation
 
 /// `stitch conversations`: what `stitch chat` saved.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ChatEngine
 import Foundation
+import Workflows
 
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,9 @@
 import ArgumentParser
 import ChatEngine
 import ChatTUI
+import ChatTerminal
 import Foundation
+import Workflows
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@ import ChatEngine
 import Foundation
 import LLaMAStitch
 import Tokenizer
+import Workflows
 
 struct FamilyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -3,6 +3,8 @@ import ChatEngine
 import Figures
 import Foundation
 import LLaMAStitch
+import Support
+import Workflows
 
 struct FrontierCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

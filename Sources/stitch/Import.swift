@@ -2,6 +2,7 @@ import ArgumentParser
 import ChatEngine
 import Foundation
 import LLaMAStitch
+import Workflows
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(

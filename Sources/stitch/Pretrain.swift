@@ -2,6 +2,8 @@ import ArgumentParser
 import ChatEngine
 import Foundation
 import LLaMAStitch
+import Support
+import Workflows
 import Yams
 
 struct Pretrain: ParsableCommand {

@@ -1,9 +1,11 @@
 import ArgumentParser
 import ChatEngine
+import ChatReplay
 import ChatScript
 import ChatTUI
 import Foundation
 import LLaMAStitch
+import Support
 
 struct Replay: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LLaMAStitch
+import Support
 
 /// `stitch score`: how well a model predicts a text.
 struct Score: ParsableCommand {

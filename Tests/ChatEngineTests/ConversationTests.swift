@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 import Foundation
 import Synchronization
 import Testing

@@ -3,6 +3,7 @@ import FamilyFixture
 import Foundation
 import LLaMAStitch
 import Testing
+import Workflows
 
 @Suite struct FrontierTests {
   private func questions(_ fixture: EngineFixture, count: Int = 12) throws -> [QuestionFile.Question] {

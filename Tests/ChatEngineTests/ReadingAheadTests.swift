@@ -1,6 +1,7 @@
 import ChatEngine
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 import Tokenizer
 

@@ -2,6 +2,7 @@ import ChatEngine
 import Foundation
 import LLaMAStitch
 import Testing
+import Workflows
 
 @Suite struct RehearsalTests {
   @Test func anAdaptedFamilyKeepsASampleOfWhatItLearned() throws {

@@ -1,5 +1,6 @@
 import ChatEngine
 import ChatScript
+import Conversations
 import Foundation
 import Testing
 

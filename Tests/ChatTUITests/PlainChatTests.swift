@@ -1,5 +1,6 @@
 import ChatEngine
 import ChatTUI
+import Conversations
 import Foundation
 import Testing
 

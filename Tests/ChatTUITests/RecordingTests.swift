@@ -1,6 +1,7 @@
 import ChatEngine
 import ChatScript
 import ChatTUI
+import Conversations
 import Foundation
 import Testing
 

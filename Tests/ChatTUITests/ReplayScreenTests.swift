@@ -1,4 +1,5 @@
 import ChatEngine
+import ChatReplay
 import ChatScript
 import ChatTUI
 import Foundation

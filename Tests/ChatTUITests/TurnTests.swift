@@ -1,5 +1,6 @@
 import ChatEngine
 import ChatTUI
+import ChatTerminal
 import Testing
 
 @Suite struct CopyTests {

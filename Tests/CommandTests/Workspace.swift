@@ -1,6 +1,7 @@
 import FamilyFixture
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// A directory with a family, a model and data to damage, and the check that a command refuses what is wrong with them.

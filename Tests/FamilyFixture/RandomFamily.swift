@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Tokenizer
 
 /// A family of two small anchors with random weights, made anew for a test: it says nonsense, quickly.

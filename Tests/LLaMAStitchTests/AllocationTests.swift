@@ -1,4 +1,5 @@
 import AllocationCount
+import EngineBenchmarks
 import Foundation
 import LLaMAStitch
 import Testing

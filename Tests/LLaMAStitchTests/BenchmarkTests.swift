@@ -1,3 +1,4 @@
+import EngineBenchmarks
 import Foundation
 import LLaMAStitch
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// Losses and gradients against PyTorch with transformers' own layers, in double precision (make_gradients.py).

@@ -1,6 +1,7 @@
 import CKernels
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// Every kernel of every instruction set against Double, on awkward shapes.

@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// The methods that ESTA is measured against, and its ablations.
@@ -316,7 +317,7 @@ import Testing
     let lockFile = file.path + ".lock"
     do {
       let lock = try FileLock(of: file)
-      #expect(throws: StorageError.inUse(file: file.path)) { _ = try FileLock(of: file) }
+      #expect(throws: FileError.inUse(file: file.path)) { _ = try FileLock(of: file) }
       withExtendedLifetime(lock) {}
     }
     #expect(!FileManager.default.fileExists(atPath: lockFile))

@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// Stitches that start in one anchor share what its blocks compute, and compute the same bits as alone.

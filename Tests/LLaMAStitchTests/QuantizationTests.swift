@@ -1,6 +1,7 @@
 import CKernels
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// Q8_0 and Q4_0: the blocks, the kernels that read them, and files.

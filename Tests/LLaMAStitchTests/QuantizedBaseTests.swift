@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// Families whose base weights are stored in Q8_0 or Q4_0: built, adapted and trained.

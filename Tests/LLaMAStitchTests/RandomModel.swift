@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 
 /// Small models with random weights, and directories for them that go away with the test.
 enum RandomModel {

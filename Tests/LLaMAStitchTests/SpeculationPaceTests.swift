@@ -1,4 +1,5 @@
 import LLaMAStitch
+import Support
 import Testing
 
 @Suite struct SpeculationPaceTests {

@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// Networks of random weights, with everything ESTA adds.
@@ -68,9 +69,9 @@ enum Networks {
 
 /// The forward pass written plainly, in Double, one text at once.
 struct PlainForward {
-  typealias Rows = [[Double]]
+  typealias UnsafeRows = [[Double]]
 
-  static func apply(_ p: Projection, _ x: Rows) -> Rows {
+  static func apply(_ p: Projection, _ x: UnsafeRows) -> UnsafeRows {
     let weights = p.weight.floats()
     return x.map { row in
       let low = p.lowRank.map { lowRank in
@@ -88,7 +89,7 @@ struct PlainForward {
     }
   }
 
-  static func norm(_ x: Rows, _ weight: VectorView, _ epsilon: Float) -> Rows {
+  static func norm(_ x: UnsafeRows, _ weight: VectorView, _ epsilon: Float) -> UnsafeRows {
     x.map { row in
       let scale = 1 / (row.reduce(0) { $0 + $1 * $1 } / Double(row.count) + Double(epsilon)).squareRoot()
       return row.indices.map { row[$0] * scale * Double(weight[$0]) }
@@ -104,11 +105,11 @@ struct PlainForward {
     }
   }
 
-  static func block(_ block: Block, _ x: Rows) -> Rows {
+  static func block(_ block: Block, _ x: UnsafeRows) -> UnsafeRows {
     let c = block.configuration
     let frequencies = RotaryEmbedding.inverseFrequencies(c)
     let normed = norm(x, block.attentionNorm, c.normEpsilon)
-    func heads(_ rows: Rows, rotate: Bool) -> [Rows] {
+    func heads(_ rows: UnsafeRows, rotate: Bool) -> [UnsafeRows] {
       rows.enumerated().map { position, row in
         stride(from: 0, to: row.count, by: c.headDimension).map {
           let head = Array(row[$0..<$0 + c.headDimension])
@@ -119,7 +120,7 @@ struct PlainForward {
     let q = heads(apply(block.query, normed), rotate: true)
     let k = heads(apply(block.key, normed), rotate: true)
     let v = heads(apply(block.value, normed), rotate: false)
-    let context: Rows = q.indices.map { t in
+    let context: UnsafeRows = q.indices.map { t in
       (0..<c.headCount).flatMap { head -> [Double] in
         let source = head * c.keyValueHeadCount / c.headCount
         let scores = (0...t).map { j in
@@ -141,10 +142,10 @@ struct PlainForward {
     return zip(attended, apply(block.down, activated)).map { zip($0, $1).map(+) }
   }
 
-  static func logits(_ network: Network, _ tokens: [Int]) -> Rows {
+  static func logits(_ network: Network, _ tokens: [Int]) -> UnsafeRows {
     let table = network.embedding.floats()
     let width = network.embedding.columns
-    var x: Rows = tokens.map { token in table[token * width..<(token + 1) * width].map(Double.init) }
+    var x: UnsafeRows = tokens.map { token in table[token * width..<(token + 1) * width].map(Double.init) }
     for stage in network.stages {
       switch stage {
       case .block(let block): x = self.block(block, x)

@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 @Suite struct RouteTests {

@@ -1,23 +1,23 @@
 import Foundation
+import Support
 import Testing
-
 import TinyCorpus
 
 @Suite struct SkillTests {
   @Test func splitMixMatchesItsPublishedSequence() {
-    var random = SplitMix64(seed: 1_234_567)
+    var random = SeededGenerator(seed: 1_234_567)
     #expect(random.next() == 6_457_827_717_110_365_317)
     #expect(random.next() == 3_203_168_211_198_807_973)
   }
 
   @Test func rangesAreCovered() {
-    var random = SplitMix64(seed: 3)
+    var random = SeededGenerator(seed: 3)
     let drawn = Set((0..<1_000).map { _ in random.int(-2...4) })
     #expect(drawn == Set(-2...4))
   }
 
   @Test func heldOutPhrasingsAreNotAmongTheSeenOnes() {
-    var random = SplitMix64(seed: 8)
+    var random = SeededGenerator(seed: 8)
     for (skill, _) in Curriculum.skills {
       for _ in 0..<300 {
         let problem = skill.draw(&random)
@@ -30,7 +30,7 @@ import TinyCorpus
   }
 
   @Test func noPhrasingLeavesASlotOpen() {
-    var random = SplitMix64(seed: 9)
+    var random = SeededGenerator(seed: 9)
     for (skill, _) in Curriculum.skills {
       for _ in 0..<200 {
         let problem = skill.draw(&random)
@@ -50,7 +50,7 @@ import TinyCorpus
   }
 
   @Test func repliesAreShortASCIIInOneLine() {
-    var random = SplitMix64(seed: 10)
+    var random = SeededGenerator(seed: 10)
     for (skill, _) in Curriculum.skills where skill.kind != .story {
       for _ in 0..<300 {
         let exchange = skill.exchange(.train, otherManner: 30, &random)

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "ck_inference.h"
-#include "ck_memory.h"
 #include "ck_quantization.h"
 #include "ck_threads.h"
 #include "ck_training.h"

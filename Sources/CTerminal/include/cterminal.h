@@ -4,8 +4,8 @@
    refuses under strict concurrency; (2) a signal handler must be C and async-signal-safe; (3) one place has to own
    everything that changes the terminal, so that everything can be put back.
 
-   There is one terminal in a process. All functions are for the thread that called ct_open, except ct_wake and
-   ct_scalar_width, which are for any thread. Nothing is kept of what a caller passes in. Functions that can fail
+   There is one terminal in a process. All functions are for the thread that called ct_open, except ct_wake,
+   which is for any thread. Nothing is kept of what a caller passes in. Functions that can fail
    return 0 on success and -1 on failure; ct_error() then says why. */
 #ifndef CTERMINAL_H
 #define CTERMINAL_H
@@ -102,10 +102,6 @@ void ct_enter(void);
 int ct_run(const char *_Nonnull command, const char *_Nonnull argument);
 /* Sends bytes past ncurses (an OSC 52 copy): the caller vouches for them. */
 void ct_send(const char *_Nonnull bytes, int count);
-
-/* Columns of a scalar by the same table of the C library that ncurses uses, whatever the locale: 0, 1 or 2; -1 if it
-   cannot be printed. Any thread. */
-int ct_scalar_width(uint32_t scalar);
 
 /* What the terminal can do, asked without taking it; not while it is taken. */
 /* Colours of the terminal that TERM names: 0 if it has none, -1 if terminfo does not know it. */

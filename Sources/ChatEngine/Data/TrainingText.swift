@@ -49,7 +49,7 @@ extension TrainingExample {
 
 extension ChatMessage {
   /// The same turn as chat templates know it.
-  var templated: ChatTemplate.Message {
+  package var templated: ChatTemplate.Message {
     switch role {
     case .system: ChatTemplate.Message(role: .system, content: content)
     case .user: ChatTemplate.Message(role: .user, content: content)

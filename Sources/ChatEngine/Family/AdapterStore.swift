@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import LLaMAStitch
+import Support
 
 /// Where snapshots of adapters are kept: one directory for each family, below the user's data directory, never inside
 /// a family. A snapshot is named by the SHA-256 of its content, so it cannot change and equal ones are one file.
@@ -29,7 +30,7 @@ public struct AdapterStore: Sendable {
   }
 
   /// Writes a snapshot: to a temporary file, flushed, renamed. Writers in other threads and processes wait.
-  /// - Throws: `EngineError.storeUnusable`, `StorageError`.
+  /// - Throws: `EngineError.storeUnusable`, `FileError`.
   public func save(_ adapter: Adapter) throws -> Snapshot {
     do {
       try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -86,7 +87,7 @@ public struct AdapterStore: Sendable {
   }
 
   /// Reads a snapshot and checks its content against its name and the family.
-  /// - Throws: `EngineError.damagedSnapshot`, `FamilyError`, `StorageError`.
+  /// - Throws: `EngineError.damagedSnapshot`, `FamilyError`, `FileError`.
   public func open(_ snapshot: Snapshot, for family: Family) throws -> Adapter {
     guard let data = try? Data(contentsOf: snapshot.file), SHA256.hexadecimal(of: Array(data)) == snapshot.hash else {
       throw EngineError.damagedSnapshot(file: snapshot.file.path)
@@ -96,17 +97,12 @@ public struct AdapterStore: Sendable {
 
   /// Runs `body` while no other writer is in the store.
   private func locked<Result>(_ body: () throws -> Result) throws -> Result {
-    let path = directory.appendingPathComponent(".lock").path
-    func unusable() -> EngineError {
-      .storeUnusable(directory: directory.path, cause: String(cString: strerror(errno)).lowercased())
+    let lock: FileLock
+    do throws(FileError) {
+      lock = try FileLock(on: directory.appendingPathComponent(".lock"), contention: .wait)
+    } catch {
+      throw EngineError.storeUnusable(directory: directory.path, cause: String(cString: strerror(errno)).lowercased())
     }
-    let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw unusable() }
-    // Closing it gives the lock back.
-    defer { close(descriptor) }
-    while flock(descriptor, LOCK_EX) != 0 {
-      guard errno == EINTR else { throw unusable() }
-    }
-    return try body()
+    return try withExtendedLifetime(lock) { try body() }
   }
 }

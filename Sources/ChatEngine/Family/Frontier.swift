@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 
 /// `frontier.json`: what the stitches of a family were measured to cost and to be worth.
 public struct Frontier: Sendable, Codable, Equatable {
@@ -40,6 +41,31 @@ public struct Frontier: Sendable, Codable, Equatable {
     /// A 1 for each question answered exactly, a 0 for each other one. Not kept in the family.
     public var right: String?
 
+    package init(
+      id: String, route: String, parameters: Int, flopsPerToken: Int, adaptedFlopsPerToken: Int? = nil,
+      weightBytes: Int, weightBytesPerToken: Int? = nil, cacheBytesPerToken: Int? = nil, memoryBytes: Int? = nil,
+      tokensPerSecond: Double, loss: Double, perplexity: Double? = nil, exactMatch: Double? = nil,
+      byKind: [String: Double], isStop: Bool, againstCheaperStop: Comparison? = nil, right: String? = nil
+    ) {
+      self.id = id
+      self.route = route
+      self.parameters = parameters
+      self.flopsPerToken = flopsPerToken
+      self.adaptedFlopsPerToken = adaptedFlopsPerToken
+      self.weightBytes = weightBytes
+      self.weightBytesPerToken = weightBytesPerToken
+      self.cacheBytesPerToken = cacheBytesPerToken
+      self.memoryBytes = memoryBytes
+      self.tokensPerSecond = tokensPerSecond
+      self.loss = loss
+      self.perplexity = perplexity
+      self.exactMatch = exactMatch
+      self.byKind = byKind
+      self.isStop = isStop
+      self.againstCheaperStop = againstCheaperStop
+      self.right = right
+    }
+
     /// Which questions were right.
     public var isRight: [Bool]? { right.map { $0.utf8.map { $0 == UInt8(ascii: "1") } } }
   }
@@ -75,6 +101,24 @@ public struct Frontier: Sendable, Codable, Equatable {
   public var stopsHypervolume: Double?
   /// Cheapest first.
   public var stitches: [Measurement]
+
+  package init(
+    format: Int? = nil, data: String, questions: Int, kinds: [String: Int]? = nil, adapterStep: Int? = nil,
+    contextLength: Int? = nil, threads: Int? = nil, hypervolumeScale: Hypervolume? = nil, hypervolume: Double? = nil,
+    stopsHypervolume: Double? = nil, stitches: [Measurement]
+  ) {
+    self.format = format
+    self.data = data
+    self.questions = questions
+    self.kinds = kinds
+    self.adapterStep = adapterStep
+    self.contextLength = contextLength
+    self.threads = threads
+    self.hypervolumeScale = hypervolumeScale
+    self.hypervolume = hypervolume
+    self.stopsHypervolume = stopsHypervolume
+    self.stitches = stitches
+  }
 
   /// The stops worth having: what a cheaper stop dominates by more than noise is left out (`StopChoice`).
   /// - Parameters:

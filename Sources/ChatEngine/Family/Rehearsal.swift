@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 
 /// A sample of the conversations a family was adapted with. Mixed into what it learns later, it keeps a small family
 /// from forgetting all else.
@@ -7,7 +8,7 @@ package enum Rehearsal {
   private static let size = 10_000
 
   /// `size` conversations, evenly spaced, as JSON Lines.
-  static func sample(of conversations: [[ChatMessage]]) throws -> Data {
+  package static func sample(of conversations: [[ChatMessage]]) throws -> Data {
     struct Line: Encodable { var messages: [ChatMessage] }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -26,8 +27,10 @@ package enum Rehearsal {
   }
 
   /// The family's sample as it is; empty where it has none.
-  /// - Throws: `StorageError`.
-  static func kept(by text: TextFamily) throws -> Data { try file(of: text).map { try Data(contentsOf: $0) } ?? Data() }
+  /// - Throws: `FileError`.
+  package static func kept(by text: TextFamily) throws -> Data {
+    try file(of: text).map { try Data(contentsOf: $0) } ?? Data()
+  }
 
   /// The family's sample as examples; none where it has no sample.
   /// - Throws: `DataError`, `TokenizerError`.

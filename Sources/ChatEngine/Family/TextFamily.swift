@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Tokenizer
 
 /// A family that can be talked to: the networks with the tokenizer and the chat template they were made with.
@@ -17,7 +18,7 @@ public struct TextFamily: Sendable {
   private static let longestContext = 4096
 
   /// Opens a family directory and checks that its parts fit together.
-  /// - Throws: `FamilyError`, `CheckpointError`, `StorageError`, `TokenizerError`, `EngineError`.
+  /// - Throws: `FamilyError`, `CheckpointError`, `FileError`, `TokenizerError`, `EngineError`.
   public init(_ directory: URL) throws {
     let family = try Family(directory)
     let tokenizer = try SentencePieceTokenizer(file: family.tokenizerFile.path)

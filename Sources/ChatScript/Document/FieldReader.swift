@@ -1,4 +1,5 @@
 import ChatEngine
+import Support
 
 /// Reads the fields of a group, each at most once, and knows which there are.
 package struct FieldReader {

@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 
 /// Something that happened: the only way the state changes.
 package enum Action: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 
 /// Everything the screen shows, and nothing else.
 package struct AppState: Sendable, Equatable {

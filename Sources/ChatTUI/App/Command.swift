@@ -1,4 +1,5 @@
 import ChatEngine
+import Support
 
 /// What can be written after a slash.
 package enum Command: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 import Foundation
 
 /// How a chat keeps conversations.

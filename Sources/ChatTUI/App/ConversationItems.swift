@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 import Foundation
 
 /// The conversation in memory and the same in its file.

@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 import Foundation
 
 /// Does what `update` asks of the engine, in tasks; what comes of it goes into the queue.

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// What was sent, kept for the next time: a file with one JSON string in a line, readable by its owner alone. A chat
 /// works as well without it, so what cannot be read or written is let be.
@@ -25,10 +26,8 @@ package struct InputHistory: Sendable {
   }
 
   private func replace(by data: Data) {
-    let new = file.path + ".new"
-    let isWritten = FileManager.default.createFile(
-      atPath: new, contents: data, attributes: [.posixPermissions: 0o600])
-    if !isWritten || rename(new, file.path) != 0 { unlink(new) }
+    // One that cannot be shortened is as good as it was.
+    do { try AtomicFile.write(data, to: file, permissions: 0o600) } catch {}
   }
 
   package func append(_ line: String) {

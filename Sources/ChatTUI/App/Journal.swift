@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 
 /// What the conversation's file holds already. Comparing that with the conversation tells what there is to record, so
 /// whatever changes it (a reply, another one, an edit) is saved without having to know of files.

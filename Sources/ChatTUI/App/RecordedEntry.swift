@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 
 /// An entry of the conversation as its file has it.
 struct RecordedEntry: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 import Foundation
 
 /// Saved conversations: listing, opening, branching, exporting.

@@ -1,4 +1,5 @@
 import ChatEngine
+import Conversations
 
 /// Keys and the mouse while a list shows.
 extension AppState {

@@ -1,4 +1,5 @@
 import ChatEngine
+import Support
 
 /// `/set`: sampling, and how the screen looks.
 extension AppState {

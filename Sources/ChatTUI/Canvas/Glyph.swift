@@ -1,4 +1,4 @@
-import CTerminal
+import CTextWidth
 
 /// What one cell of a terminal can show: a spacing scalar and the zero-width ones on it.
 package struct Glyph: Sendable, Equatable {
@@ -21,7 +21,7 @@ package enum Glyphs {
   /// Columns of a scalar: 0, 1 or 2; −1 if it cannot be printed.
   package static func width(of scalar: Unicode.Scalar) -> Int {
     if scalar.value < 0x7F && scalar.value >= 0x20 { return 1 }
-    return Int(ct_scalar_width(scalar.value))
+    return Int(ctw_scalar_width(scalar.value))
   }
 
   /// The cells of one grapheme.

@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 import Synchronization
 
 /// The new file that a script is recorded in. What is given to it is appended with one call to the system, so that it

@@ -46,8 +46,8 @@ enum ScriptBeat: Equatable {
 }
 
 /// What a step is when it is typed.
-enum ScriptLines {
-  static func lines(_ action: Script.Action, shortening: (String) -> String = { $0 }) -> [String] {
+package enum ScriptLines {
+  package static func lines(_ action: Script.Action, shortening: (String) -> String = { $0 }) -> [String] {
     switch action {
     // Two slashes: a message that begins with one.
     case .user(let text): [Command.isCommand(text.trimmingWhitespace) ? "/" + text.trimmingWhitespace : text]

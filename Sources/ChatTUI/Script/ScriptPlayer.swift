@@ -1,5 +1,6 @@
 import ChatEngine
 import ChatScript
+import Support
 
 /// A script for the chat to play, and how.
 public struct ScriptPlayback: Sendable {
@@ -33,14 +34,14 @@ package struct ScriptPlayer {
   private let speed: Double
   /// When the next beat may begin.
   private var due: Duration = .zero
-  private var random: UInt64
+  private var random: SeededGenerator
   /// The reply that has been read.
   private var readReply: Int?
 
   package init(_ playback: ScriptPlayback, shortening: (String) -> String = { $0 }) {
     beats = ScriptBeat.beats(playback.script, shortening: shortening)[...]
     speed = max(0.01, playback.speed)
-    random = (playback.script.seed ?? 0) &+ 1
+    random = SeededGenerator(seed: (playback.script.seed ?? 0) &+ 1)
   }
 
   /// What to do at `now`, counted from any fixed moment.
@@ -71,7 +72,7 @@ package struct ScriptPlayer {
       case .key(let key):
         // People type in bursts: mostly quick, slower after a word.
         let isPause = key.key == .character(" ") || key.key == .character(",")
-        return act(.key(key), now, 0.035 + 0.055 * chance() + (isPause ? 0.06 * chance() : 0))
+        return act(.key(key), now, 0.035 + 0.055 * random.unit() + (isPause ? 0.06 * random.unit() : 0))
       case .send: return act(.key(KeyPress(.enter)), now, 0.5)
       case .paste(let text): return act(.paste(text), now, 0.8)
       case .slide(let name):
@@ -102,15 +103,6 @@ package struct ScriptPlayer {
   }
 
   private func scaled(_ seconds: Double) -> Duration { .seconds(seconds / speed) }
-
-  /// In 0…1, by splitmix64.
-  private mutating func chance() -> Double {
-    random &+= 0x9E37_79B9_7F4A_7C15
-    var z = random
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return Double((z ^ (z >> 31)) >> 11) / Double(1 << 53)
-  }
 }
 
 extension AppState {

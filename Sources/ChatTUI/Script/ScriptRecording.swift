@@ -1,5 +1,6 @@
 import ChatEngine
 import ChatScript
+import Conversations
 
 /// Writes down what is done in a chat, as a script that does the same when it is replayed: `chat --record-script`.
 ///

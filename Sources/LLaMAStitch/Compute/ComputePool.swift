@@ -52,7 +52,7 @@ public final class ComputePool: Sendable {
 
   /// Runs `body` on `min(count, threads)` threads at the same time, each with its own `Team.index`.
   /// Allocates nothing where `body` is a stored closure.
-  func runTeam(_ count: Int, _ body: @escaping @Sendable (Team) -> Void) {
+  package func runTeam(_ count: Int, _ body: @escaping @Sendable (Team) -> Void) {
     let count = min(count, threads)
     if count <= 1 { return body(Team(index: 0, count: 1, barrierState: nil)) }
     state.run(pieces: count, .team(body, count: count))
@@ -60,18 +60,18 @@ public final class ComputePool: Sendable {
 }
 
 /// One thread's place in a body that several run at once.
-struct Team {
-  let index: Int
-  let count: Int
+package struct Team {
+  package let index: Int
+  package let count: Int
   fileprivate let barrierState: UnsafeMutablePointer<ck_barrier>?
 
   /// Returns once all threads of the team have called it; their writes are visible then.
-  func barrier() {
+  package func barrier() {
     if let barrierState { ck_barrier_wait(barrierState, UInt32(count), PoolState.barrierSpins) }
   }
 
   /// This thread's share of `0..<total`, in multiples of `unit` where possible.
-  func share(of total: Int, unit: Int = 1) -> Range<Int> {
+  package func share(of total: Int, unit: Int = 1) -> Range<Int> {
     if count == 1 { return 0..<total }
     let units = (total + unit - 1) / unit
     return min(total, units * index / count * unit)..<min(total, units * (index + 1) / count * unit)
@@ -91,8 +91,8 @@ private final class PoolState: @unchecked Sendable {
   }
 
   /// About 50 µs.
-  static let idleSpins: UInt32 = 2000
-  static let barrierSpins: UInt32 = 4000
+  package static let idleSpins: UInt32 = 2000
+  package static let barrierSpins: UInt32 = 4000
 
   /// Everything the atomics work on, each on a cache line of its own.
   private struct Shared {
@@ -113,21 +113,21 @@ private final class PoolState: @unchecked Sendable {
   /// Serialises callers: one job at a time.
   private let gate = NSLock()
 
-  init() {
+  package init() {
     shared = UnsafeMutablePointer<Shared>.allocate(capacity: 1)
     shared.initialize(to: Shared())
   }
 
   deinit { shared.deallocate() }
 
-  func stop() {
+  package func stop() {
     gate.lock()
     defer { gate.unlock() }
     ck_count_set(&shared.pointee.stopped, 1)
     ck_event_advance(&shared.pointee.started)
   }
 
-  func run(pieces: Int, _ body: Body) {
+  package func run(pieces: Int, _ body: Body) {
     gate.lock()
     defer { gate.unlock() }
     if ck_count_get(&shared.pointee.stopped) != 0 {
@@ -172,7 +172,7 @@ private final class PoolState: @unchecked Sendable {
   }
 
   /// What a worker thread does until the pool stops.
-  func work() {
+  package func work() {
     var seen: UInt32 = 0
     while ck_count_get(&shared.pointee.stopped) == 0 {
       ck_event_wait(&shared.pointee.started, seen, Self.idleSpins)

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Support
 
 /// The kernels of one instruction set, and the plain-memory descriptions they work on.
 ///
@@ -7,7 +8,7 @@ import Foundation
 /// counters, so what it touches are the structs below: addresses and numbers, kept alive by the session.
 package struct InferenceKernels: @unchecked Sendable {
   // `@unchecked Sendable`: points to a constant table of functions.
-  let table: UnsafePointer<ck_inference>
+  package let table: UnsafePointer<ck_inference>
 
   /// The variable that names the instruction set to use, for comparisons.
   private static let variable = "STITCH_INSTRUCTIONS"
@@ -54,9 +55,10 @@ package struct InferenceKernels: @unchecked Sendable {
   /// `y[t, r] (+)= scale · Σ W[r, k] x[t, k] + bias[r]` for the rows in `range`.
   /// - Parameter scratch: `linearScratch` bytes, this thread's own.
   @inline(__always)
-  func linear(
-    _ weights: WeightPointer, _ x: Rows, tokens: Int, into y: Rows, rows range: Range<Int>, scale: Float = 1,
-    bias: FloatPointer? = nil, adding: Bool = false, scratch: ScratchPointer? = nil
+  package func linear(
+    _ weights: UnsafeWeights, _ x: UnsafeRows, tokens: Int, into y: UnsafeRows, rows range: Range<Int>,
+    scale: Float = 1,
+    bias: UnsafeFloats? = nil, adding: Bool = false, scratch: UnsafeScratch? = nil
   ) {
     if range.isEmpty || tokens == 0 { return }
     table.pointee.linear(
@@ -65,22 +67,22 @@ package struct InferenceKernels: @unchecked Sendable {
   }
 
   /// Bytes of scratch that `linear` needs for BF16 and quantised weights of so many columns, and up to so many tokens.
-  func linearScratch(columns: Int, tokens: Int) -> Int {
+  package func linearScratch(columns: Int, tokens: Int) -> Int {
     [.bf16, .q8_0, .q4_0].map { linearScratch($0, columns: columns, tokens: tokens) }.max()!
   }
 
   /// The same for weights of one type.
-  func linearScratch(_ type: ElementType, columns: Int, tokens: Int) -> Int {
+  package func linearScratch(_ type: ElementType, columns: Int, tokens: Int) -> Int {
     table.pointee.linear_scratch(type.kernelType, columns, tokens)
   }
 
   /// Whether there is `linearBack`.
-  var multipliesBack: Bool { table.pointee.linear_back != nil }
+  package var multipliesBack: Bool { table.pointee.linear_back != nil }
 
   /// `dx[t, k] (+)= Σ W[r, k] dy[t, r]` for weights in BF16, dy being rounded; where `multipliesBack`.
   /// - Parameter scratch: `linearBackScratch` bytes.
-  func linearBack(
-    _ weights: WeightPointer, _ dy: Rows, tokens: Int, into dx: Rows, adding: Bool, scratch: ScratchPointer
+  package func linearBack(
+    _ weights: UnsafeWeights, _ dy: UnsafeRows, tokens: Int, into dx: UnsafeRows, adding: Bool, scratch: UnsafeScratch
   ) {
     precondition(weights.type == Int32(CK_BF16))
     if tokens == 0 { return }
@@ -90,16 +92,18 @@ package struct InferenceKernels: @unchecked Sendable {
   }
 
   /// Bytes of scratch that `linearBack` needs for so many rows and up to so many tokens.
-  func linearBackScratch(rows: Int, tokens: Int) -> Int { table.pointee.linear_back_scratch!(rows, tokens) }
+  package func linearBackScratch(rows: Int, tokens: Int) -> Int { table.pointee.linear_back_scratch!(rows, tokens) }
 
   @inline(__always)
-  func rmsNorm(_ x: Rows, weight: FloatPointer, count: Int, epsilon: Float, tokens: Int, into y: Rows) {
+  package func rmsNorm(
+    _ x: UnsafeRows, weight: UnsafeFloats, count: Int, epsilon: Float, tokens: Int, into y: UnsafeRows
+  ) {
     table.pointee.rms_norm(x.base, x.stride, weight.base, count, epsilon, tokens, y.base, y.stride)
   }
 
   /// `gate = silu(gate) · up` in the columns of `range`.
   @inline(__always)
-  func siluMultiply(_ gate: Rows, _ up: Rows, columns range: Range<Int>, tokens: Int) {
+  package func siluMultiply(_ gate: UnsafeRows, _ up: UnsafeRows, columns range: Range<Int>, tokens: Int) {
     if range.isEmpty { return }
     table.pointee.silu_multiply(
       gate.base + range.lowerBound, up.base + range.lowerBound, gate.stride, range.count, tokens)
@@ -107,14 +111,14 @@ package struct InferenceKernels: @unchecked Sendable {
 
   /// Rotates one head of one token by the angles of `position`.
   @inline(__always)
-  func rotate(_ x: FloatPointer, _ rotary: RotaryPointer, position: Int) {
+  package func rotate(_ x: UnsafeFloats, _ rotary: UnsafeRotary, position: Int) {
     table.pointee.rotate(
       x.base, rotary.cosines + position * rotary.half, rotary.sines + position * rotary.half, rotary.half)
   }
 
   /// One row of weights as floats.
   @inline(__always)
-  func widen(_ weights: WeightPointer, row: Int, into y: FloatPointer) {
+  package func widen(_ weights: UnsafeWeights, row: Int, into y: UnsafeFloats) {
     if weights.type >= Int32(CK_Q8_0) {
       table.pointee.widen_panel(
         weights.type, weights.base, weights.rows, weights.columns, row, 0, weights.columns, y.base)
@@ -125,9 +129,10 @@ package struct InferenceKernels: @unchecked Sendable {
 
   /// Causal attention of one head for the tokens in `range`, the first of the batch being at `position`.
   @inline(__always)
-  func attend(
-    _ cache: CachePointer, head: Int, queries: Rows, into output: Rows, tokens range: Range<Int>, position: Int,
-    scratch: FloatPointer
+  package func attend(
+    _ cache: UnsafeCache, head: Int, queries: UnsafeRows, into output: UnsafeRows, tokens range: Range<Int>,
+    position: Int,
+    scratch: UnsafeFloats
   ) {
     let keyValueHead = head / cache.queriesPerHead
     var attention = ck_attention(
@@ -140,9 +145,9 @@ package struct InferenceKernels: @unchecked Sendable {
 
   /// The same of one token for the heads in `range`: those that share keys and values read them together.
   @inline(__always)
-  func attend(
-    _ cache: CachePointer, heads range: Range<Int>, query: FloatPointer, into output: FloatPointer, position: Int,
-    scratch: FloatPointer
+  package func attend(
+    _ cache: UnsafeCache, heads range: Range<Int>, query: UnsafeFloats, into output: UnsafeFloats, position: Int,
+    scratch: UnsafeFloats
   ) {
     var head = range.lowerBound
     while head < range.upperBound {
@@ -160,74 +165,80 @@ package struct InferenceKernels: @unchecked Sendable {
 
   /// Keeps the key of one head at one position.
   @inline(__always)
-  func storeKey(_ cache: CachePointer, head: Int, position: Int, _ key: FloatPointer) {
+  package func storeKey(_ cache: UnsafeCache, head: Int, position: Int, _ key: UnsafeFloats) {
     ck_store_key(cache.type, cache.keys(of: head), position, key.base, cache.headDimension)
   }
 
   /// Keeps the value of one head at one position.
   @inline(__always)
-  func storeValue(_ cache: CachePointer, head: Int, position: Int, _ value: FloatPointer) {
+  package func storeValue(_ cache: UnsafeCache, head: Int, position: Int, _ value: UnsafeFloats) {
     ck_store_value(cache.type, cache.values(of: head), cache.valueStride, position, value.base, cache.headDimension)
   }
 }
 
 /// Floats at an address; whoever made it keeps them alive.
-struct FloatPointer {
-  let base: UnsafeMutablePointer<Float>
+package struct UnsafeFloats: BitwiseCopyable {
+  package let base: UnsafeMutablePointer<Float>
 
-  init(_ view: VectorView) { base = view.base }
-  init(_ buffer: FloatBuffer, offset: Int = 0) {
+  package init(_ view: VectorView) { base = view.base }
+  package init(_ buffer: FloatBuffer, offset: Int = 0) {
     precondition(offset <= buffer.count)
     base = buffer.base + offset
   }
   fileprivate init(base: UnsafeMutablePointer<Float>) { self.base = base }
 
-  @inline(__always) func copy(_ source: FloatPointer, count: Int) { base.update(from: source.base, count: count) }
+  @inline(__always) package func copy(_ source: UnsafeFloats, count: Int) {
+    base.update(from: source.base, count: count)
+  }
 }
 
 /// Working memory of one thread.
-struct ScratchPointer {
+package struct UnsafeScratch: BitwiseCopyable {
   fileprivate let base: UnsafeMutableRawPointer
 
-  init(_ buffer: FloatBuffer) { base = UnsafeMutableRawPointer(buffer.base) }
+  package init(_ buffer: FloatBuffer) { base = UnsafeMutableRawPointer(buffer.base) }
   /// - Parameter view: 64-byte aligned.
-  init(_ view: VectorView) { base = UnsafeMutableRawPointer(view.base) }
+  package init(_ view: VectorView) { base = UnsafeMutableRawPointer(view.base) }
 }
 
 /// Rows of floats at an address, `stride` apart.
-struct Rows {
+package struct UnsafeRows: BitwiseCopyable {
   fileprivate let base: UnsafeMutablePointer<Float>
-  let stride: Int
+  package let stride: Int
 
-  init(_ buffer: FloatBuffer, offset: Int = 0, stride: Int) {
+  package init(_ buffer: FloatBuffer, offset: Int = 0, stride: Int) {
     base = buffer.base + offset
     self.stride = stride
   }
-  init(_ matrix: MatrixView) { self.init(base: matrix.base, stride: matrix.stride) }
+  package init(_ matrix: MatrixView) { self.init(base: matrix.base, stride: matrix.stride) }
   private init(base: UnsafeMutablePointer<Float>, stride: Int) {
     self.base = base
     self.stride = stride
   }
 
   /// The same rows from `column` on.
-  @inline(__always) func columns(from column: Int) -> Rows { Rows(base: base + column, stride: stride) }
+  @inline(__always) package func columns(from column: Int) -> UnsafeRows {
+    UnsafeRows(base: base + column, stride: stride)
+  }
   /// The rows from `row` on.
-  @inline(__always) func rows(from row: Int) -> Rows { Rows(base: base + row * stride, stride: stride) }
+  @inline(__always) package func rows(from row: Int) -> UnsafeRows {
+    UnsafeRows(base: base + row * stride, stride: stride)
+  }
   /// One place in one row.
-  @inline(__always) func at(_ row: Int, _ column: Int = 0) -> FloatPointer {
-    FloatPointer(base: base + row * stride + column)
+  @inline(__always) package func at(_ row: Int, _ column: Int = 0) -> UnsafeFloats {
+    UnsafeFloats(base: base + row * stride + column)
   }
 }
 
 /// Weights at an address.
-struct WeightPointer {
+package struct UnsafeWeights: BitwiseCopyable {
   fileprivate let base: UnsafeRawPointer
-  let type: Int32
-  let rows: Int
-  let columns: Int
+  package let type: Int32
+  package let rows: Int
+  package let columns: Int
   fileprivate let rowBytes: Int
 
-  init(_ matrix: WeightMatrix) {
+  package init(_ matrix: WeightMatrix) {
     base = matrix.bytes.base
     type = matrix.elementType.kernelType
     rows = matrix.rows
@@ -235,16 +246,16 @@ struct WeightPointer {
     rowBytes = matrix.elementType.byteCount(matrix.columns)
   }
 
-  init(_ matrix: MatrixView) { self.init(WeightMatrix(matrix)) }
+  package init(_ matrix: MatrixView) { self.init(WeightMatrix(matrix)) }
 }
 
 /// Cosines and sines of every position.
-struct RotaryPointer {
+package struct UnsafeRotary: BitwiseCopyable {
   fileprivate let cosines: UnsafeMutablePointer<Float>
   fileprivate let sines: UnsafeMutablePointer<Float>
-  let half: Int
+  package let half: Int
 
-  init(cosines: FloatBuffer, sines: FloatBuffer, half: Int) {
+  package init(cosines: FloatBuffer, sines: FloatBuffer, half: Int) {
     self.cosines = cosines.base
     self.sines = sines.base
     self.half = half
@@ -252,7 +263,7 @@ struct RotaryPointer {
 }
 
 /// The keys and values of one block.
-struct CachePointer {
+package struct UnsafeCache: BitwiseCopyable {
   fileprivate let type: Int32
   private let keys: UnsafeMutableRawPointer
   private let values: UnsafeMutableRawPointer
@@ -260,13 +271,13 @@ struct CachePointer {
   private let keyHeadStride: Int
   private let valueHeadStride: Int
   /// Numbers.
-  let valueStride: Int
-  let headDimension: Int
-  let queriesPerHead: Int
+  package let valueStride: Int
+  package let headDimension: Int
+  package let queriesPerHead: Int
   /// 1 / √headDimension
-  let scale: Float
+  package let scale: Float
 
-  init(_ cache: KVCache, configuration: LlamaConfiguration) {
+  package init(_ cache: KVCache, configuration: LlamaConfiguration) {
     type = cache.type.code
     keys = UnsafeMutableRawPointer(cache.keys.base)
     values = UnsafeMutableRawPointer(cache.values.base)
@@ -283,15 +294,15 @@ struct CachePointer {
 }
 
 /// Floats of scratch one thread needs to attend to `positions` positions.
-func attentionScratch(positions: Int) -> Int { ck_attention_scratch(positions) }
+package func attentionScratch(positions: Int) -> Int { ck_attention_scratch(positions) }
 
 /// Elements of a fixed array of plain structs, read by several threads without counting references.
-struct PlainArray<Element: BitwiseCopyable> {
+package struct UnsafeArray<Element: BitwiseCopyable> {
   private let base: UnsafeMutablePointer<Element>
-  let count: Int
+  package let count: Int
 
   /// The memory is freed by `deallocate`, which its owner calls once.
-  init(_ elements: [Element]) {
+  package init(_ elements: [Element]) {
     let base = UnsafeMutablePointer<Element>.allocate(capacity: max(1, elements.count))
     elements.withUnsafeBufferPointer { source in
       if let start = source.baseAddress { base.initialize(from: start, count: elements.count) }
@@ -301,19 +312,19 @@ struct PlainArray<Element: BitwiseCopyable> {
   }
 
   @inline(__always)
-  subscript(index: Int) -> Element {
+  package subscript(index: Int) -> Element {
     get { base[index] }
     nonmutating set { base[index] = newValue }
   }
 
-  func deallocate() { base.deallocate() }
+  package func deallocate() { base.deallocate() }
 }
 
 /// An instruction set was asked for that this processor does not have.
 package struct InstructionsError: Error, Equatable, CustomStringConvertible {
-  var variable: String
-  var name: String
-  var available: [String]
+  package var variable: String
+  package var name: String
+  package var available: [String]
 
   package var description: String {
     "\(variable): no instruction set “\(name)” here; there are \(available.joined(separator: ", "))"

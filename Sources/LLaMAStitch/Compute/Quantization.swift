@@ -1,8 +1,9 @@
 import CKernels
+import Support
 
 extension ElementType {
   /// The kernels' number for a type of weights.
-  var kernelType: Int32 {
+  package var kernelType: Int32 {
     switch self {
     case .bf16: Int32(CK_BF16)
     case .f16: Int32(CK_F16)
@@ -18,7 +19,7 @@ extension ByteView {
   /// - Parameters:
   ///   - type: F32, F16 or BF16, or Q8_0 or Q4_0 in blocks as GGML has them, not in panels.
   ///   - elements: where type is quantised, both ends must be multiples of 32.
-  func widen(_ elements: Range<Int>, _ type: ElementType, into floats: VectorView) {
+  package func widen(_ elements: Range<Int>, _ type: ElementType, into floats: VectorView) {
     precondition(type.isUsable || type.isQuantized)
     precondition(floats.count == elements.count && elements.lowerBound >= 0)
     precondition(elements.lowerBound % type.blockLength == 0 && elements.count % type.blockLength == 0)
@@ -31,7 +32,7 @@ extension ByteView {
 extension WeightMatrix {
   /// Some of the elements as floats, exactly, row by row.
   /// - Parameter elements: where the type is quantised, both ends must be multiples of 32.
-  func widen(elements: Range<Int>, into floats: VectorView) {
+  package func widen(elements: Range<Int>, into floats: VectorView) {
     guard elementType.isQuantized else { return bytes.widen(elements, elementType, into: floats) }
     precondition(floats.count == elements.count && 0 <= elements.lowerBound && elements.upperBound <= elementCount)
     precondition(elements.lowerBound % elementType.blockLength == 0 && elements.count % elementType.blockLength == 0)
@@ -46,7 +47,7 @@ extension WeightMatrix {
   }
 
   /// Copies of dense matrices rounded to BF16, to the nearest, one after another in one buffer.
-  static func bfloat16(_ matrices: [MatrixView]) -> [WeightMatrix] {
+  package static func bfloat16(_ matrices: [MatrixView]) -> [WeightMatrix] {
     // Each in whole cache lines.
     func length(_ matrix: MatrixView) -> Int { (matrix.rows * matrix.columns + 31) / 32 * 16 }
     let buffer = FloatBuffer(count: matrices.reduce(0) { $0 + length($1) })
@@ -68,7 +69,7 @@ extension WeightMatrix {
   /// - Parameters:
   ///   - rows: where they lie; all but the last of a matrix, a multiple of `panelRows` at a time.
   ///   - panels: room for as many bytes.
-  static func layPanels(
+  package static func layPanels(
     _ rows: UnsafeRawPointer, count: Int, columns: Int, type: ElementType, into panels: UnsafeMutableRawPointer
   ) {
     precondition(type.isQuantized && columns % type.blockLength == 0)
@@ -76,13 +77,13 @@ extension WeightMatrix {
   }
 
   /// Rows that lie side by side where the type is quantised.
-  static let panelRows = Int(CK_PANEL_ROWS)
+  package static let panelRows = Int(CK_PANEL_ROWS)
 }
 
 extension VectorView {
   /// Rounds all values to blocks of Q8_0 or Q4_0, as GGML has them, at an address that has room for them.
   /// - Returns: whether they can be stored: finite, and not too large for a scale.
-  static func quantize(
+  package static func quantize(
     _ values: UnsafeBufferPointer<Float>, to type: ElementType, at blocks: UnsafeMutableRawPointer
   ) -> Bool {
     precondition(type.isQuantized && values.count % type.blockLength == 0)

@@ -4,7 +4,7 @@
 /// processors are free: next to other programs, threads that meet at barriers wait for each other's turn. Both are
 /// learned from the clock: now and then the other way is tried, more rarely the more often it lost. Results do not
 /// depend on the choice.
-struct ThreadChoice {
+package struct ThreadChoice {
   /// Multiplications below which a first guess is one thread: about a millisecond of one, so that short replies of small
   /// networks are not spent on finding out.
   private static let smallestSharedWork = 8_000_000
@@ -24,7 +24,7 @@ struct ThreadChoice {
   private var bestTrial = Double.infinity
 
   /// How many threads the next step should have.
-  mutating func next(work: Int, available: Int) -> Int {
+  package mutating func next(work: Int, available: Int) -> Int {
     if available == 1 { return 1 }
     let current = isShared ?? (work >= Self.smallestSharedWork)
     isShared = current
@@ -36,7 +36,7 @@ struct ThreadChoice {
   }
 
   /// Notes what the step took, in seconds per token.
-  mutating func record(_ time: Double) {
+  package mutating func record(_ time: Double) {
     guard let current = isShared else { return }
     if trialSteps == 0 {
       // One step that was interrupted must not make the other way look good.

@@ -1,15 +1,15 @@
 import CKernels
 
 /// Views' names for the C kernels of training. Dense matrices unless said otherwise.
-enum TrainingKernels {
+package enum TrainingKernels {
   /// y = weight ∘ x / rms(x). x, y [N × d], weight [d], inverseRMS [N].
-  static func rmsNorm(
+  package static func rmsNorm(
     _ x: MatrixView, weight: VectorView, epsilon: Float, into y: MatrixView, inverseRMS: VectorView
   ) {
     ck_rmsnorm_forward(x.base, weight.base, epsilon, y.base, inverseRMS.base, x.rows, x.columns)
   }
 
-  static func rmsNormBackward(
+  package static func rmsNormBackward(
     _ dy: MatrixView, x: MatrixView, weight: VectorView, inverseRMS: VectorView, addingTo dx: MatrixView,
     weightGradient: VectorView?
   ) {
@@ -18,7 +18,7 @@ enum TrainingKernels {
   }
 
   /// Rotates heads in place. x [N × heads·headDimension].
-  static func rotate(
+  package static func rotate(
     _ x: MatrixView, heads: Int, positions: IndexBuffer, table: RotaryTable, backward: Bool = false
   ) {
     ck_rotate_halves(
@@ -27,59 +27,59 @@ enum TrainingKernels {
   }
 
   /// Scores become probabilities in place; row i sees `first + i + 1` columns.
-  static func causalSoftmax(
+  package static func causalSoftmax(
     _ scores: MatrixView, first: Int, logSums: VectorView, stride: Int
   ) {
     ck_causal_softmax_forward(scores.base, scores.rows, scores.columns, first, logSums.base, stride)
   }
 
-  static func causalSoftmaxAgain(
+  package static func causalSoftmaxAgain(
     _ scores: MatrixView, first: Int, logSums: VectorView, stride: Int
   ) {
     ck_causal_softmax_again(scores.base, scores.rows, scores.columns, first, logSums.base, stride)
   }
 
-  static func softmaxBackward(probabilities: MatrixView, gradient: MatrixView, scale: Float) {
+  package static func softmaxBackward(probabilities: MatrixView, gradient: MatrixView, scale: Float) {
     ck_softmax_backward(probabilities.base, gradient.base, gradient.rows, gradient.columns, scale)
   }
 
-  static func siluMultiply(gate: MatrixView, up: MatrixView, into out: MatrixView) {
+  package static func siluMultiply(gate: MatrixView, up: MatrixView, into out: MatrixView) {
     ck_silu_multiply_forward(gate.base, up.base, out.base, gate.rows * gate.columns)
   }
 
   /// The gradients replace gate and up.
-  static func siluMultiplyBackward(gate: MatrixView, up: MatrixView, dout: MatrixView) {
+  package static func siluMultiplyBackward(gate: MatrixView, up: MatrixView, dout: MatrixView) {
     ck_silu_multiply_backward(gate.base, up.base, dout.base, gate.rows * gate.columns)
   }
 
   /// Sum of the rows' losses; logits become ∂(scale · loss)/∂logits.
-  static func crossEntropy(
+  package static func crossEntropy(
     logits: MatrixView, targets: IndexBuffer, scale: Float, losses: VectorView?
   ) -> Double {
     ck_cross_entropy(logits.base, targets.base, logits.rows, logits.columns, scale, losses?.base)
   }
 
-  static func add(_ x: MatrixView, to y: MatrixView) { ck_add(y.base, x.base, x.rows * x.columns) }
-  static func add(_ x: VectorView, to y: VectorView) { ck_add(y.base, x.base, x.count) }
-  static func scale(_ y: VectorView, by factor: Float) { ck_scale(y.base, factor, y.count) }
-  static func addBias(_ bias: VectorView, to y: MatrixView) {
+  package static func add(_ x: MatrixView, to y: MatrixView) { ck_add(y.base, x.base, x.rows * x.columns) }
+  package static func add(_ x: VectorView, to y: VectorView) { ck_add(y.base, x.base, x.count) }
+  package static func scale(_ y: VectorView, by factor: Float) { ck_scale(y.base, factor, y.count) }
+  package static func addBias(_ bias: VectorView, to y: MatrixView) {
     ck_add_bias(y.base, bias.base, y.rows, y.columns)
   }
-  static func addColumnSums(of x: MatrixView, to out: VectorView) {
+  package static func addColumnSums(of x: MatrixView, to out: VectorView) {
     ck_add_column_sums(out.base, x.base, x.rows, x.columns)
   }
-  static func gatherRows(of table: MatrixView, _ indices: IndexBuffer, into out: MatrixView) {
+  package static func gatherRows(of table: MatrixView, _ indices: IndexBuffer, into out: MatrixView) {
     ck_gather_rows(table.base, indices.base, out.base, out.rows, out.columns)
   }
-  static func scatterAddRows(of x: MatrixView, to table: MatrixView, _ indices: IndexBuffer) {
+  package static func scatterAddRows(of x: MatrixView, to table: MatrixView, _ indices: IndexBuffer) {
     ck_scatter_add_rows(table.base, indices.base, x.base, x.rows, x.columns)
   }
-  static func sumOfSquares(_ x: VectorView) -> Double { ck_sum_of_squares(x.base, x.count) }
-  static func sumOfAbsoluteProducts(_ x: VectorView, _ y: VectorView) -> Double {
+  package static func sumOfSquares(_ x: VectorView) -> Double { ck_sum_of_squares(x.base, x.count) }
+  package static func sumOfAbsoluteProducts(_ x: VectorView, _ y: VectorView) -> Double {
     ck_sum_of_absolute_products(x.base, y.base, x.count)
   }
 
-  static func adamW(
+  package static func adamW(
     values: VectorView, gradient: VectorView, firstMoment: VectorView, secondMoment: VectorView,
     gradientScale: Float, learningRate: Float, beta1: Float, beta2: Float, epsilon: Float,
     weightDecay: Float, start: VectorView?, startDecay: Float, correction1: Float, correction2: Float

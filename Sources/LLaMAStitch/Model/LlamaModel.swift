@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// A pretrained LLaMA: its configuration and its weights, memory-mapped where they are matrices.
 public struct LlamaModel: Sendable {
@@ -23,7 +24,7 @@ public struct LlamaModel: Sendable {
   }
 
   /// Opens a Hugging Face model directory.
-  /// - Throws: `CheckpointError`, `StorageError`.
+  /// - Throws: `CheckpointError`, `FileError`, `SafetensorsError`.
   public static func load(directory url: URL) throws -> LlamaModel {
     try LlamaModel(ModelDirectory(url))
   }

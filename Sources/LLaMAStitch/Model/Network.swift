@@ -1,3 +1,5 @@
+import Support
+
 /// One step of a network between embedding and head.
 public enum Stage: Sendable {
   case block(Block)

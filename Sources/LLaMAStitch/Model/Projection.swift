@@ -10,7 +10,7 @@ public struct LowRank: Sendable {
   let read: (a: WeightMatrix, b: WeightMatrix)
 
   /// - Parameter rounded: A and B in BF16, for inference beside quantised weights, whose error is larger.
-  init(a: MatrixView, b: MatrixView, scale: Float, rounded: (a: WeightMatrix, b: WeightMatrix)?) {
+  package init(a: MatrixView, b: MatrixView, scale: Float, rounded: (a: WeightMatrix, b: WeightMatrix)?) {
     precondition(a.rows == b.columns, "A and B of different ranks")
     precondition(a.stride == a.columns && b.stride == b.columns, "low-rank factors must be dense")
     let read = rounded ?? (WeightMatrix(a), WeightMatrix(b))

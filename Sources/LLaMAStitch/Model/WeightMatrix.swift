@@ -1,3 +1,5 @@
+import Support
+
 /// The weights of a linear map, `rows × columns` (out × in), in the type they are stored in: row-major, or in panels where
 /// that is quantised, see `ElementType`.
 ///

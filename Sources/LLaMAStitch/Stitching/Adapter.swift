@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// The trained part of a family, as it was at one step: LoRA, biases, updates of the stitching layers, importance.
 /// Never changes, so replies and training can hold different ones.
@@ -71,7 +72,7 @@ public struct Adapter: Sendable {
   }
 
   /// Reads an adapter and checks every tensor against the layout of the family it is for.
-  /// - Throws: `FamilyError`, `StorageError`.
+  /// - Throws: `FamilyError`, `FileError`, `SafetensorsError`.
   public static func read(_ url: URL, for family: Family) throws -> Adapter {
     let file = try SafetensorsFile(url)
     guard file.metadata["format"] == format, let text = file.metadata["adapter"],

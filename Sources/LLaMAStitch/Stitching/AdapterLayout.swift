@@ -21,7 +21,7 @@ public struct AdapterLayout: Sendable {
     case output = "o_proj"
 
     /// Where it is in a block.
-    var path: WritableKeyPath<Block, Projection> {
+    package var path: WritableKeyPath<Block, Projection> {
       switch self {
       case .query: \.query
       case .key: \.key

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// One runnable network of a family.
 public struct Stitch: Sendable, Equatable, Identifiable {
@@ -32,7 +33,7 @@ public struct Family: Sendable {
   public var contextLength: Int { anchors.map(\.configuration.contextLength).min()! }
 
   /// Opens a family directory.
-  /// - Throws: `FamilyError`, `CheckpointError`, `StorageError`.
+  /// - Throws: `FamilyError`, `CheckpointError`, `FileError`, `SafetensorsError`.
   public init(_ directory: URL) throws {
     let description = try FamilyDescription.read(in: directory)
     func part(_ name: String) throws -> URL { try FamilyDescription.part(name, of: directory) }

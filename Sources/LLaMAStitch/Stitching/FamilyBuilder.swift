@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// Makes a family from anchors: routes, and their stitching layers fitted on calibration text.
 public struct FamilyBuilder {

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 extension Family {
   /// Writes a copy of the family with another adapter and other stops; the directory must not exist.

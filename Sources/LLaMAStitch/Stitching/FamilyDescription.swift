@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// `family.json`: what a family directory holds.
 public struct FamilyDescription: Sendable, Equatable, Codable {

@@ -1,3 +1,5 @@
+import Support
+
 /// What can be wrong with a family. The description is one line: cause, file, remedy.
 public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   /// There is no such directory, or it is not a family.

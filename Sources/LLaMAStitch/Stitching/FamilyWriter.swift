@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// Writes what makes a family of anchors that are already in their places: stitching layers, tokenizer, description.
 struct FamilyWriter {
@@ -17,7 +18,7 @@ struct FamilyWriter {
   static func place(of name: String) -> String { "anchors/\(name)" }
 
   /// - Parameter tokenizer: bytes of `tokenizer.model`.
-  /// - Throws: `StorageError`.
+  /// - Throws: `FileError`, `SafetensorsError`.
   func write(_ layers: [Route: FittedLayer], tokenizer: Data, to directory: URL) throws {
     let described = try names.map { name in
       let place = Self.place(of: name)

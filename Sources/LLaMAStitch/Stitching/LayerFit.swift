@@ -1,4 +1,5 @@
 import COpenBLAS
+import Support
 
 /// Weighted least squares for one stitching layer: y ≈ W x + b, with the intercept unpenalised and a ridge on W.
 ///

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// The fit by loss: routes drawn uniformly, each trained with the language-model loss.
 ///

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// An anchor of a family as a plain LLaMA: its adapter's low-rank updates added to the weights, its biases kept as biases.
 public struct MergedAnchor {
@@ -56,7 +57,7 @@ public struct MergedAnchor {
 
   /// Writes a Hugging Face model directory that does not exist yet.
   /// - Parameter files: more files by name, for example `tokenizer.model`.
-  /// - Throws: `StorageError`.
+  /// - Throws: `FileError`, `SafetensorsError`.
   public func write(to url: URL, elementType: ElementType, files: [String: Data]) throws {
     try ModelDirectory.write(to: url, configuration: configuration, elementType: elementType, files: files) {
       fill($0, from: $1, into: $2)

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// What an adapter adds to one anchor, in the files of Hugging Face's PEFT: `adapter_config.json` and
 /// `adapter_model.safetensors`.
@@ -43,7 +44,7 @@ public struct PEFTAdapter {
   }
 
   /// Writes a directory that does not exist yet.
-  /// - Throws: `StorageError`.
+  /// - Throws: `FileError`, `SafetensorsError`.
   public func write(to url: URL) throws {
     let hasBiases = blocks.contains { $0.projections.contains { $0.projection.extraBias != nil } }
     var writer = SafetensorsWriter()

@@ -75,7 +75,7 @@ public struct Route: Hashable, Sendable, Codable {
 
 extension Sequence<Route> {
   /// After how many blocks routes leave an anchor, and how many do.
-  func exits(of start: Int) -> [Int: Int] {
+  package func exits(of start: Int) -> [Int: Int] {
     reduce(into: [:]) { exits, route in
       if route.start == start, let join = route.join { exits[join.prefix, default: 0] += 1 }
     }

@@ -1,0 +1,243 @@
+import Foundation
+import LLaMAStitch
+import Support
+import Synchronization
+
+/// The engine behind a chat: a family on disk, replies on one thread, adaptation on another.
+///
+/// Replies are made one after the other on a thread of their own, with a compute pool of their own; nothing blocks the
+/// caller or Swift's cooperative pool. Training waits while a reply is made. An adapter is taken into use between
+/// replies only, so that a reply's stamp is true for all of it.
+public final class FamilyBackend: ChatBackend {
+  /// What to open and how.
+  public struct Options: Sendable {
+    public var family: URL
+    public var adapter: AdapterChoice = .own
+    /// A stitch that gets a stop of its own even where the family's stops leave it out.
+    public var stitch: String?
+    /// Where snapshots go, below `adapters/`.
+    public var dataDirectory = UserDirectories.data
+    /// Whether snapshots are written there. Without, what was learned is in use until the program ends.
+    public var keepsSnapshots = true
+    /// Whether a reply goes on from what the one before left in the cache. It makes no difference but to time.
+    public var reusesCache = true
+    /// How keys and values are kept.
+    public var cacheType = CacheType.f32
+    /// Whether, between replies, the neighbours of the last stop read what was said, and all of it is read again where
+    /// the adapter changed. It makes no difference but to time.
+    public var readsAhead = false
+    /// Threads for replies, and as many for training.
+    public var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    /// Called on the engine's thread before each piece of text: with it, tests hold a reply where they want it.
+    package var beforeText: (@Sendable () -> Void)?
+
+    public init(family: URL) { self.family = family }
+  }
+
+  private struct Loaded {
+    var text: TextFamily
+    var summary: FamilySummary
+    var maker: ReplyMaker
+  }
+
+  private let options: Options
+  private let worker = WorkerThread(name: "stitch-reply")
+  private let adapters = AdapterInUse()
+  private let control = TrainingControl()
+  private let board: StatusBoard
+  private let caches = Newest(CacheStatus())
+  private let loaded = Mutex<Loaded?>(nil)
+  /// Of the replies that are made or wait.
+  private let stops = Mutex<[StopFlag]>([])
+
+  public init(_ options: Options) {
+    self.options = options
+    board = StatusBoard(adapters: adapters)
+  }
+
+  // MARK: Loading
+
+  public func load() async throws -> FamilySummary {
+    var summary = try await worker.run { [self] in try open().summary }
+    let adapter = adapters.current.reference
+    (summary.adapterStep, summary.adapterHash) = (adapter.step, adapter.hash)
+    return summary
+  }
+
+  /// `Family.identity` of the family, once it is loaded.
+  public var identity: String? { loaded.withLock { $0?.text.family.identity } }
+
+  /// Opens the family, the first time. On the reply thread only.
+  private func open() throws -> Loaded {
+    if let loaded = loaded.withLock({ $0 }) { return loaded }
+    let text = try TextFamily(options.family)
+    // A number counts the stops.
+    if let wanted = options.stitch, !(1...text.family.stops.count).contains(Int(wanted) ?? 0) {
+      _ = try text.stitch(wanted)
+    }
+    let (adapter, hash) = try text.namedAdapter(
+      options.adapter, store: text.adapterStore(root: options.dataDirectory))
+    adapters.begin(with: adapter, hash: hash)
+    let loaded = Loaded(
+      text: text, summary: summary(text, adapter),
+      maker: ReplyMaker(text, threads: options.threads, cacheType: options.cacheType, reusesCache: options.reusesCache))
+    self.loaded.withLock { $0 = loaded }
+    return loaded
+  }
+
+  private func summary(_ text: TextFamily, _ adapter: Adapter?) -> FamilySummary {
+    var notes: [String] = []
+    var frontier: Frontier?
+    // Measurements are a help: without them one can chat all the same.
+    do { frontier = try Frontier.read(of: text.family) } catch { notes.append("\(error)") }
+    if options.adapter != .own && frontier != nil {
+      notes.append("quality was measured with the family's own adapter, which is not the one in use")
+    }
+    var stitches = text.family.stops
+    if let wanted = options.stitch, !stitches.contains(where: { $0.id == wanted }),
+      let stitch = text.family.stitches.first(where: { $0.id == wanted })
+    {
+      stitches.append(stitch)
+      stitches.sort { ($0.flopsPerToken, $0.id) < ($1.flopsPerToken, $1.id) }
+    }
+    let stops = stitches.map { stitch in
+      let measured = frontier?.stitches.first { $0.id == stitch.id }
+      return Stop(
+        id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
+        flopsPerToken: Double(stitch.flopsPerToken), weightBytes: stitch.weightBytes,
+        importance: adapter?.importance[stitch.id], quality: measured?.exactMatch, loss: measured?.loss,
+        tokensPerSecond: measured?.tokensPerSecond)
+    }
+    return FamilySummary(
+      name: text.family.description.name, stops: stops, contextLength: text.contextLength,
+      adapterStep: adapter?.step, measuredStep: frontier?.format == nil ? adapter?.step : frontier?.adapterStep,
+      notes: notes)
+  }
+
+  // MARK: Replies
+
+  public func reply(
+    to messages: [ChatMessage], stitch: String, options: ReplyOptions
+  ) -> AsyncStream<ReplyEvent> {
+    let (stream, continuation) = AsyncStream<ReplyEvent>.makeStream()
+    let stop = StopFlag()
+    continuation.onTermination = { if case .cancelled = $0 { stop.set() } }
+    stops.withLock { $0.append(stop) }
+    // Training makes room from now on, not only when the reply's turn comes.
+    control.replyBegins()
+    worker.perform { [self] in
+      do {
+        let loaded = try open()
+        let adapter = adapters.current
+        control.waitForRest()
+        var stamp = try loaded.maker.make(
+          messages, stitch: stitch, options: options, adapter: adapter, stop: stop
+        ) {
+          if case .text = $0 { self.options.beforeText?() }
+          continuation.yield($0)
+        }
+        stamp.adapterHash = adapter.hash
+        continuation.yield(.finished(stamp))
+      } catch EngineError.conversationTooLong(let messages) {
+        continuation.yield(.tooLong(messages: messages))
+      } catch {
+        continuation.yield(.failed("\(error)"))
+      }
+      stops.withLock { $0.removeAll { $0 === stop } }
+      control.replyEnds()
+      continuation.finish()
+    }
+    readAhead()
+    return stream
+  }
+
+  /// Reads on wherever a piece is missing, while no reply is wanted.
+  private func readAhead() {
+    guard options.readsAhead else { return }
+    worker.performWhenIdle { [weak self] in
+      guard let self, let loaded = loaded.withLock({ $0 }) else { return false }
+      // What cannot be read ahead fails when a reply needs it, and says why.
+      guard let status = try? loaded.maker.readAhead(adapters.current) else {
+        caches.publish { $0.isReading = false }
+        return false
+      }
+      caches.publish { $0 = status }
+      return true
+    }
+  }
+
+  /// All that was read is void.
+  private func readAgain() {
+    caches.publish { $0 = CacheStatus(isReading: options.readsAhead) }
+    readAhead()
+  }
+
+  public func cacheStatus() -> AsyncStream<CacheStatus> { caches.stream() }
+
+  public func stopReply() async {
+    for stop in stops.withLock({ $0 }) { stop.set() }
+  }
+
+  // MARK: Training
+
+  public func lessons() async -> [LessonFile] { LessonFolder(beside: options.family).lessons }
+
+  public func startTraining(dataFile: String, steps: Int) async throws {
+    guard steps > 0 else { throw EngineError.noSteps(steps) }
+    let text = try await worker.run { [self] in try open().text }
+    let file = LessonFolder(beside: options.family).file(of: dataFile)
+    guard control.begin() else { throw EngineError.trainingIsRunning }
+    try await TrainingRun(
+      text: text, file: file, steps: steps, threads: options.threads,
+      adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil,
+      control: control, board: board,
+      adapterChanged: { [weak self] in self?.readAgain() }
+    ).start()
+  }
+
+  public func pauseTraining() async {
+    if control.setPaused(true) { board.publish { if $0.phase == .running { $0.phase = .paused } } }
+  }
+
+  public func resumeTraining() async {
+    if control.setPaused(false) { board.publish { if $0.phase == .paused { $0.phase = .running } } }
+  }
+
+  public func saveTraining() async {
+    await withCheckedContinuation { control.save($0) }
+  }
+
+  public func stopTraining() async {
+    board.publish { if $0.phase == .running || $0.phase == .paused { $0.phase = .stopping } }
+    await withCheckedContinuation { control.stop($0) }
+  }
+
+  public func useAdapter(_ reference: AdapterReference) async throws {
+    let isAnother = try await worker.run { [self] in
+      let text = try open().text
+      if adapters.current.reference == reference { return false }
+      let store = text.adapterStore(root: options.dataDirectory)
+      adapters.take(try text.adapter(reference, store: store), hash: reference.hash)
+      return true
+    }
+    board.publish { _ in }
+    if isAnother { readAgain() }
+  }
+
+  public func undoAdapter() async -> String {
+    guard let current = adapters.undo() else { return "there is no earlier adapter to go back to" }
+    // What the last run said of its adapter holds no longer.
+    board.publish { if $0.phase == .finished || $0.phase == .idle { $0.message = "" } }
+    readAgain()
+    let what =
+      switch (current.adapter, current.hash) {
+      case (let adapter?, let hash?): "the adapter of step \(adapter.step) (\(hash.prefix(8)))"
+      case (let adapter?, nil): "the adapter of step \(adapter.step)"
+      case (nil, _): "the family without an adapter"
+      }
+    return "\(what) is in use again from the next reply on"
+  }
+
+  public func trainingStatus() -> AsyncStream<TrainingStatus> { board.stream() }
+}

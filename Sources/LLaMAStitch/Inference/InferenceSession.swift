@@ -1,0 +1,348 @@
+import Foundation
+
+/// What can go wrong while running a network. The description is one line: cause, place, remedy.
+public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// `needed` positions do not fit the context of `contextLength`.
+  case contextOverflow(needed: Int, contextLength: Int)
+  case tokenOutOfRange(token: Int, vocabularySize: Int)
+  case noTokens
+  /// Every logit is NaN or −∞.
+  case notANumber
+
+  public var description: String {
+    switch self {
+    case .contextOverflow(let needed, let contextLength):
+      "the text needs \(needed) positions, the context has \(contextLength); shorten the text or use a longer context"
+    case .tokenOutOfRange(let token, let vocabularySize):
+      "token \(token) is outside the model's vocabulary of \(vocabularySize); use the tokenizer that belongs to the model"
+    case .noTokens:
+      "there is no token to compute; give a prompt of at least one token"
+    case .notANumber:
+      "the network's output is not a number; its weights or adapter are damaged: restore or download them again"
+    }
+  }
+}
+
+/// Which logits `evaluate` computes.
+public enum LogitsSelection: Sendable {
+  case none
+  /// Of the last token.
+  case last
+  /// Of every token.
+  case all
+}
+
+/// A network with a KV cache: one running text.
+///
+/// **Batch invariance.** A token's logits are the same bits however the text was cut into calls of `evaluate`, whatever
+/// the chunk size, however many threads the pool has, and whether earlier positions were computed now or before.
+///
+/// All scratch is allocated in `init`; evaluating one token allocates nothing.
+///
+/// Sessions of stitches that start in the same anchor can share what its blocks compute: see `PrefixCache`.
+///
+/// `@unchecked Sendable`: calls take turns by `lock`, sessions with the same prefix cache among each other, too. A view of logits is good until the next call.
+public final class InferenceSession: @unchecked Sendable {
+  public let network: Network
+  /// Positions that fit.
+  public let contextLength: Int
+  /// Tokens computed at once when reading a long text.
+  public let chunkSize: Int
+
+  private let core: Core
+  private let pool: ComputePool
+  private let body: @Sendable (Team) -> Void
+  private let prefix: PrefixCache?
+  private let lock: NSLock
+  /// The text; everything behind the stitching layer is computed of it.
+  private var history: [Int] = []
+  /// The prefix cache's version when it last was seen to have the text.
+  private var seenVersion = -1
+  /// Whether work is split over the pool's threads. For tests, before the first evaluation; it cannot change results.
+  package var splitting = Splitting.measured
+  package enum Splitting { case never, always, measured }
+  /// When guesses pay; of the text that is generated, one at a time.
+  package var pace = SpeculationPace()
+  /// How sure a drafter must be of a guess. For tests; it cannot change results.
+  package var leastProbability = Speculation.leastProbability
+  private var tokenThreads = ThreadChoice()
+  private var batchThreads = ThreadChoice()
+
+  /// - Parameters:
+  ///   - contextLength: positions to keep; by default what the network was made for, at most 4,096.
+  ///   - chunkSize: tokens computed at once when reading a long text.
+  ///   - prefix: of the anchor the network starts in; it decides the context length.
+  public convenience init(
+    network: Network, contextLength: Int? = nil, chunkSize: Int = 256, cacheType: CacheType = .f32,
+    pool: ComputePool = .shared, prefix: PrefixCache? = nil
+  ) {
+    self.init(
+      network: network, contextLength: contextLength, prefix: prefix,
+      scratch: InferenceScratch(chunkSize: chunkSize, cacheType: cacheType, pool: pool))
+  }
+
+  /// As above, on a given instruction set.
+  package convenience init(
+    network: Network, contextLength: Int?, chunkSize: Int, pool: ComputePool, kernels: InferenceKernels,
+    prefix: PrefixCache? = nil
+  ) {
+    self.init(
+      network: network, contextLength: contextLength, prefix: prefix,
+      scratch: InferenceScratch(chunkSize: chunkSize, pool: pool, kernels: kernels))
+  }
+
+  /// A session that takes turns with the others of `scratch`.
+  public init(network: Network, contextLength: Int? = nil, prefix: PrefixCache? = nil, scratch: InferenceScratch) {
+    self.network = network
+    self.prefix = prefix
+    lock = prefix?.lock ?? NSLock()
+    self.contextLength = prefix?.contextLength ?? max(1, contextLength ?? min(4096, network.contextLength))
+    chunkSize = min(scratch.chunkSize, self.contextLength)
+    pool = scratch.pool
+    let core = Core(network, contextLength: self.contextLength, scratch: scratch, prefix: prefix)
+    self.core = core
+    body = { team in core.run(team) }
+    history.reserveCapacity(self.contextLength)
+    lock.withLock { prefix?.note(self, leavingAfter: core.plan.sharedStages, hasRead: 0) }
+  }
+
+  deinit { lock.withLock { prefix?.remove(self, leavingAfter: core.plan.sharedStages) } }
+
+  /// The tokens whose keys and values are cached.
+  public var tokens: [Int] { lock.withLock { history } }
+
+  /// How many positions are cached: the next token's position.
+  public var position: Int { lock.withLock { history.count } }
+
+  /// How many tokens at the beginning of `tokens` are cached.
+  public func commonPrefix(with tokens: [Int]) -> Int {
+    lock.withLock {
+      var common = 0
+      let limit = min(history.count, tokens.count)
+      while common < limit && history[common] == tokens[common] { common += 1 }
+      return common
+    }
+  }
+
+  /// Keeps what is computed of the beginning of `prompt`, by this session or, where it has nothing of its own, by another
+  /// one that shares its prefix; forgets the rest. The last token is always computed, for its logits.
+  /// - Returns: how many tokens are kept.
+  @discardableResult
+  public func reuse(_ prompt: [Int]) -> Int {
+    lock.withLock {
+      let limit = prompt.count - 1
+      // Where another text has taken the place of this one before the stitching layer, what is behind it goes as well, but
+      // for a piece: to restore a long text at once would keep the listener waiting.
+      if let prefix {
+        let kept = prefix.common(history, blocks: core.plan.sharedStages)
+        if kept < history.count - chunkSize { history.removeLast(history.count - kept) }
+      }
+      var common = 0
+      while common < min(limit, history.count) && history[common] == prompt[common] { common += 1 }
+      history.removeLast(history.count - common)
+      if let prefix, core.plan.sharedStages == core.plan.stages.count {
+        let more = min(limit, prefix.common(prompt, blocks: core.plan.sharedStages))
+        if more > common { history.append(contentsOf: prompt[common..<more]) }
+      }
+      return history.count
+    }
+  }
+
+  /// How the shared prefix goes on after `text`: tokens whose blocks before the stitching layer need not be computed if
+  /// they come next.
+  public func known(after text: [Int]) -> [Int] {
+    guard let prefix else { return [] }
+    return lock.withLock {
+      let end = prefix.computedPositions(blocks: core.plan.sharedStages)
+      let start = prefix.stream(after: core.plan.sharedStages)?.start ?? 0
+      guard start <= text.count, text.count < end, prefix.common(text, blocks: core.plan.sharedStages) == text.count
+      else { return [] }
+      return Array(prefix.tokens[text.count..<end])
+    }
+  }
+
+  /// Forgets everything from position `length` on.
+  public func truncate(to length: Int) {
+    precondition(length >= 0)
+    lock.withLock { if length < history.count { history.removeLast(history.count - length) } }
+  }
+
+  /// Appends tokens to the text.
+  /// - Returns: logits, `[0, 1 or tokens.count × vocabulary]`, good until the next call.
+  /// - Throws: `InferenceError`; the text is as before then.
+  @discardableResult
+  public func evaluate(_ tokens: [Int], logits: LogitsSelection = .last) throws(InferenceError) -> MatrixView {
+    defer { giveBack() }
+    return try read(tokens, logits: logits)
+  }
+
+  /// Gives back memory that is not needed any more.
+  func giveBack() { lock.withLock { prefix?.giveBack() } }
+
+  /// `evaluate` without `giveBack`.
+  @discardableResult
+  func read(_ tokens: [Int], logits: LogitsSelection = .last) throws(InferenceError) -> MatrixView {
+    lock.lock()
+    defer { lock.unlock() }
+    if tokens.isEmpty { throw .noTokens }
+    guard tokens.count <= contextLength - history.count else {
+      throw .contextOverflow(needed: history.count + tokens.count, contextLength: contextLength)
+    }
+    for token in tokens { try check(token) }
+    if logits == .all { core.reserveLogits(tokens.count) }
+    var start = 0
+    while start < tokens.count {
+      let count = min(chunkSize, tokens.count - start)
+      let wanted: Wanted =
+        switch logits {
+        case .none: .none
+        case .last: start + count == tokens.count ? .last : .none
+        case .all: .rows(from: start)
+        }
+      advance(tokens[start..<start + count], wanted)
+      start += count
+    }
+    let rows =
+      switch logits {
+      case .none: 0
+      case .last: 1
+      case .all: tokens.count
+      }
+    return core.logits.matrix(rows: rows, columns: network.vocabularySize)
+  }
+
+  /// Appends one token to the text, without allocating.
+  /// - Returns: its logits, `[vocabulary]`, good until the next call.
+  public func evaluate(_ token: Int) throws(InferenceError) -> VectorView {
+    lock.lock()
+    defer { lock.unlock() }
+    guard history.count < contextLength else {
+      throw .contextOverflow(needed: history.count + 1, contextLength: contextLength)
+    }
+    try check(token)
+    advance(CollectionOfOne(token), .last)
+    prefix?.giveBack()
+    return core.logits.vector(offset: 0, count: network.vocabularySize)
+  }
+
+  private func check(_ token: Int) throws(InferenceError) {
+    guard token >= 0, token < network.embedding.rows else {
+      throw .tokenOutOfRange(token: token, vocabularySize: network.embedding.rows)
+    }
+  }
+
+  /// The logits that a piece of text is to leave behind.
+  private enum Wanted {
+    case none, last
+    /// Of every token, from this row on.
+    case rows(from: Int)
+  }
+
+  /// Appends at most `chunkSize` tokens to the text.
+  private func advance(_ tokens: some Collection<Int>, _ wanted: Wanted) {
+    let (start, end) = (history.count, history.count + tokens.count)
+    let stages = core.plan.stages.count
+    history.append(contentsOf: tokens)
+    guard let prefix else {
+      return run(start..<end, stages: 0..<stages, wanted, from: start, to: end)
+    }
+    if prefix.version == seenVersion { prefix.follow(tokens, from: start) } else { prefix.follow(history, from: 0) }
+    seenVersion = prefix.version
+    let shared = core.plan.sharedStages
+    // What another text has taken the place of is computed again, but for the tail, which is this session's own.
+    var position = min(start, prefix.computedPositions(blocks: shared))
+    while position < end {
+      let isOld = position < start
+      let last = isOld ? start : end
+      let entry = prefix.entry(at: position, limit: shared, end: min(last, position + chunkSize))
+      run(
+        position..<entry.end, stages: entry.block..<(isOld ? shared : stages), isOld ? .none : wanted, from: start,
+        to: end)
+      prefix.note(entry.block..<shared, upTo: entry.end)
+      position = entry.end
+    }
+    prefix.note(self, leavingAfter: shared, hasRead: end)
+  }
+
+  /// Computes some stages of some positions, which are part of `start ..< end`, or come before it.
+  private func run(_ positions: Range<Int>, stages: Range<Int>, _ wanted: Wanted, from start: Int, to end: Int) {
+    var step = Core.Step(tokens: positions.count, position: positions.lowerBound, stages: stages)
+    switch wanted {
+    case .none: break
+    case .last: step.logits = positions.upperBound == end ? 1 : 0
+    case .rows(let row): (step.logits, step.logitsRow) = (positions.count, row + positions.lowerBound - start)
+    }
+    if stages.isEmpty && step.logits == 0 { return }
+    if stages.lowerBound == 0 {
+      for position in positions { core.ids[position - positions.lowerBound] = Int32(history[position]) }
+    }
+    core.step = step
+    let isBatch = positions.count > 1
+    let work = core.plan.multiplications(of: stages)
+    let threads =
+      switch (splitting, isBatch) {
+      case (.never, _): 1
+      case (.always, _): pool.threads
+      case (.measured, true): batchThreads.next(work: work * positions.count, available: pool.threads)
+      case (.measured, false): tokenThreads.next(work: work, available: pool.threads)
+      }
+    let before = ContinuousClock.now
+    core.scratch.lock.withLock { pool.runTeam(threads, body) }
+    if splitting != .measured { return }
+    // As if all stages had been computed.
+    let whole = Double(positions.count) * Double(work) / Double(core.plan.multiplications)
+    let time = (ContinuousClock.now - before) / .seconds(1) / whole
+    if isBatch { batchThreads.record(time) } else { tokenThreads.record(time) }
+  }
+}
+
+/// What the threads of a session share.
+///
+/// `@unchecked Sendable`: `step`, `ids` and `logits` are written by the session, under its lock, before a team starts;
+/// `ComputePool` orders that before the team's reads. The scratch is locked while a team runs. Inside a team see `ForwardPass`.
+private final class Core: @unchecked Sendable {
+  struct Step {
+    var tokens = 0
+    var position = 0
+    var stages = 0..<0
+    /// Logits wanted, of the last so many tokens.
+    var logits = 0
+    /// Where in `logits` they go.
+    var logitsRow = 0
+  }
+
+  let plan: NetworkPlan
+  let scratch: InferenceScratch
+  let ids: UnsafeArray<Int32>
+  private(set) var logits: FloatBuffer
+  var step = Step()
+
+  init(_ network: Network, contextLength: Int, scratch: InferenceScratch, prefix: PrefixCache?) {
+    plan = NetworkPlan(
+      network, contextLength: contextLength, prefix: prefix, cacheType: scratch.cacheType, angles: scratch.angles)
+    self.scratch = scratch
+    scratch.reserve(plan.widest, contextLength: contextLength)
+    ids = UnsafeArray([Int32](repeating: 0, count: scratch.chunkSize))
+    logits = FloatBuffer(count: network.vocabularySize)
+  }
+
+  deinit { ids.deallocate() }
+
+  func reserveLogits(_ rows: Int) {
+    let count = rows * plan.network.vocabularySize
+    if logits.count < count { logits = FloatBuffer(count: count) }
+  }
+
+  func run(_ team: Team) {
+    let step = self.step
+    let pass = ForwardPass(
+      kernels: scratch.kernels, workspace: scratch.workspace, team: team, tokens: step.tokens, position: step.position)
+    let x = pass.residualStream(plan, stages: step.stages, ids: ids)
+    if step.logits > 0 {
+      let vocabulary = plan.head.rows
+      pass.logits(
+        plan, x, last: step.logits,
+        into: UnsafeRows(logits, offset: step.logitsRow * vocabulary, stride: vocabulary))
+    }
+  }
+}

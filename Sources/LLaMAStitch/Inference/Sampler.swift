@@ -1,0 +1,201 @@
+import Foundation
+import Support
+
+/// How the next token is chosen.
+public struct SamplingOptions: Sendable, Equatable, Codable {
+  /// 0 is greedy: always the most likely token.
+  public var temperature: Double
+  /// Only the k most likely tokens; 0 is all.
+  public var topK: Int
+  /// Only the most likely tokens that together have this probability; 1 is all.
+  public var topP: Double
+  /// Only tokens at least this fraction as likely as the most likely one; 0 is all.
+  public var minP: Double
+  /// Logits of tokens already in the text are divided (positive) or multiplied (negative) by this; 1 is off
+  /// (Keskar et al. 2019, arXiv 1909.05858).
+  public var repetitionPenalty: Double
+  public var seed: UInt64
+
+  public init(
+    temperature: Double = 0, topK: Int = 0, topP: Double = 1, minP: Double = 0, repetitionPenalty: Double = 1,
+    seed: UInt64 = 0
+  ) {
+    self.temperature = temperature
+    self.topK = topK
+    self.topP = topP
+    self.minP = minP
+    self.repetitionPenalty = repetitionPenalty
+    self.seed = seed
+  }
+
+  /// - Throws: `SamplingError` for values that mean nothing.
+  public func validate() throws(SamplingError) {
+    func check(_ name: String, _ value: Double, _ isValid: Bool, _ range: String) throws(SamplingError) {
+      if !isValid { throw .invalid(option: name, value: "\(value)", range: range) }
+    }
+    try check("temperature", temperature, temperature >= 0 && temperature.isFinite, "0 or more")
+    if topK < 0 { throw .invalid(option: "top-k", value: "\(topK)", range: "0 or more") }
+    try check("top-p", topP, topP > 0 && topP <= 1, "above 0, at most 1")
+    try check("min-p", minP, minP >= 0 && minP <= 1, "from 0 to 1")
+    try check(
+      "repetition-penalty", repetitionPenalty, repetitionPenalty > 0 && repetitionPenalty.isFinite, "above 0")
+  }
+}
+
+/// A sampling option out of range.
+public enum SamplingError: Error, Equatable, Sendable, CustomStringConvertible {
+  case invalid(option: String, value: String, range: String)
+
+  public var description: String {
+    switch self {
+    case .invalid(let option, let value, let range): "\(option) is \(value); choose a value \(range)"
+    }
+  }
+}
+
+/// Chooses tokens from logits. The same options, seed and logits give the same tokens.
+///
+/// The order is that of transformers: repetition penalty, temperature, top-k, top-p, min-p. Logits that are not a
+/// number are never chosen. Nothing is allocated per token.
+public struct Sampler: Sendable {
+  public let options: SamplingOptions
+  private var random: SeededGenerator
+  private var isSeen: [Bool]
+  /// eˡ⁻ᵐᵃˣ of every token.
+  private var weights: [Double]
+  /// A heap of token ids, the most likely on top; what is taken from it gathers at its end.
+  private var heap: [Int32]
+
+  public init(_ options: SamplingOptions, vocabularySize: Int) {
+    self.options = options
+    random = SeededGenerator(seed: options.seed)
+    isSeen = [Bool](repeating: false, count: vocabularySize)
+    weights = [Double](repeating: 0, count: vocabularySize)
+    heap = [Int32](repeating: 0, count: vocabularySize)
+  }
+
+  /// Notes that `token` is part of the text, for the repetition penalty.
+  public mutating func observe(_ token: Int) {
+    if isSeen.indices.contains(token) { isSeen[token] = true }
+  }
+
+  /// Forgets what was observed.
+  public mutating func forget() {
+    for index in isSeen.indices { isSeen[index] = false }
+  }
+
+  /// The next token, or nil where no logit is a number. The token is observed.
+  public mutating func sample(_ logits: VectorView) -> Int? {
+    precondition(logits.count == weights.count, "logits of another vocabulary")
+    let token = options.temperature == 0 || options.topK == 1 ? greedy(logits) : draw(logits)
+    if let token { isSeen[token] = true }
+    return token
+  }
+
+  private func penalised(_ logits: VectorView, _ index: Int) -> Double {
+    let logit = Double(logits[index])
+    if options.repetitionPenalty == 1 || !isSeen[index] { return logit }
+    return logit > 0 ? logit / options.repetitionPenalty : logit * options.repetitionPenalty
+  }
+
+  /// The most likely token, the first of equals.
+  private func greedy(_ logits: VectorView) -> Int? {
+    var best: Int?
+    var largest = -Double.infinity
+    for index in 0..<logits.count {
+      let logit = penalised(logits, index)
+      if logit > largest {
+        largest = logit
+        best = index
+      }
+    }
+    return best
+  }
+
+  private mutating func draw(_ logits: VectorView) -> Int? {
+    guard let top = greedy(logits) else { return nil }
+    let largest = penalised(logits, top)
+    // An infinite logit leaves no choice.
+    if largest == .infinity { return top }
+    var total = 0.0
+    for index in 0..<logits.count {
+      // A temperature close to 0 makes the difference infinite: its exponential is 0, as it should be.
+      let exponent = (penalised(logits, index) - largest) / options.temperature
+      let weight = exponent.isNaN ? 0 : exp(exponent)
+      weights[index] = index == top ? 1 : weight
+      total += weights[index]
+    }
+    let target = random.unit()
+    if options.topK == 0 && options.topP == 1 && options.minP == 0 {
+      var sum = 0.0
+      for index in 0..<weights.count {
+        sum += weights[index]
+        if sum > target * total { return index }
+      }
+      return top
+    }
+    return drawFromMostLikely(target, total)
+  }
+
+  /// Takes tokens in falling probability until a limit is met, then draws among them.
+  private mutating func drawFromMostLikely(_ target: Double, _ total: Double) -> Int? {
+    var size = heap.count
+    for index in 0..<size { heap[index] = Int32(index) }
+    for root in stride(from: size / 2 - 1, through: 0, by: -1) { sift(root, size) }
+    var total = total
+    let most = options.topK == 0 ? size : min(options.topK, size)
+    if most < size && options.topP < 1 {
+      // top-p is a part of what top-k leaves.
+      total = 0
+      for _ in 0..<most {
+        total += weights[Int(heap[0])]
+        pop(&size)
+      }
+      size = heap.count
+      for root in stride(from: size / 2 - 1, through: 0, by: -1) { sift(root, size) }
+    }
+    var kept = 0
+    var sum = 0.0
+    while kept < most && sum < options.topP * total {
+      let weight = weights[Int(heap[0])]
+      if kept > 0 && (weight < options.minP || weight == 0) { break }
+      sum += weight
+      kept += 1
+      pop(&size)
+    }
+    // The kept tokens lie at the end of the array, the most likely last.
+    var reached = 0.0
+    for position in 0..<kept {
+      let token = Int(heap[heap.count - 1 - position])
+      reached += weights[token]
+      if reached > target * sum { return token }
+    }
+    return Int(heap[heap.count - 1])
+  }
+
+  /// Whether token `left` comes before `right`: more likely, or as likely and earlier.
+  private func precedes(_ left: Int32, _ right: Int32) -> Bool {
+    let a = weights[Int(left)]
+    let b = weights[Int(right)]
+    return a > b || (a == b && left < right)
+  }
+
+  /// Moves the top of the heap behind its end.
+  private mutating func pop(_ size: inout Int) {
+    size -= 1
+    heap.swapAt(0, size)
+    sift(0, size)
+  }
+
+  private mutating func sift(_ start: Int, _ size: Int) {
+    var root = start
+    while true {
+      var child = 2 * root + 1
+      if child >= size { return }
+      if child + 1 < size && precedes(heap[child + 1], heap[child]) { child += 1 }
+      if !precedes(heap[child], heap[root]) { return }
+      heap.swapAt(root, child)
+      root = child
+    }
+  }
+}

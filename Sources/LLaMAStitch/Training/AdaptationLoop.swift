@@ -1,0 +1,212 @@
+import Foundation
+import Support
+
+/// The steps of an adaptation, whatever the method: batches, checkpoints, measurements.
+///
+/// All state is in the checkpoint, so a run killed at any moment resumes to the same bytes.
+final class AdaptationLoop {
+  /// What differs between the methods.
+  struct Course {
+    /// Called before a step is taken; the result must depend on the step and the trained values alone.
+    var prepare: (Int) throws -> Void = { _ in }
+    /// The stitch that a step trains, by index; `nil` leaves it to the sampler.
+    var stitch: (Int) -> Int?
+    var learningRate: (Int) -> Float
+  }
+
+  private struct State: Codable {
+    var settings: AdaptationSettings
+    var family: String
+    var examples: Int
+    var step: Int
+    var sampler: StitchSampler
+    var random: SeededGenerator
+    var cost: TrainingCost
+  }
+
+  let family: Family
+  let settings: AdaptationSettings
+  private(set) var step = 0
+  private(set) var sampler: StitchSampler
+  private let store: ParameterStore
+  private let network: (Route) -> TrainingNetwork
+  private let trainer: Trainer
+  private let stream: ExampleStream
+  private let heldOut: PackedBatch
+  /// Indices of the stitches that are drawn.
+  private let trained: Set<Int>
+  private var random: SeededGenerator
+  /// Up to the last resumption, but for tokens and training time, which are counted as they come.
+  private var counted = TrainingCost()
+  private let start = ContinuousClock.now
+  private let usageAtStart = ProcessUsage.now
+
+  /// - Parameters:
+  ///   - stitches: those to draw from, by index; all if absent.
+  ///   - network: a route over the tensors in `store`.
+  init(
+    family: Family, settings: AdaptationSettings, data: AdaptationData, stitches: [Int]? = nil, store: ParameterStore,
+    network: @escaping (Route) -> TrainingNetwork, pool: ComputePool
+  ) throws {
+    self.family = family
+    self.settings = settings
+    self.store = store
+    self.network = network
+    trainer = try Trainer(store: store, pool: pool, holdsStart: settings.optimizer.startDecay > 0)
+    stream = data.stream(settings)
+    heldOut = data.heldOut
+    trained = Set(stitches ?? Array(family.stitches.indices))
+    sampler = StitchSampler(
+      costs: family.stitches.map(\.flopsPerToken), candidates: stitches, settings: settings.sampler)
+    random = SeededGenerator(seed: settings.seed, stream: 5)
+  }
+
+  /// What the run has cost so far.
+  var cost: TrainingCost {
+    var cost = counted
+    let usage = ProcessUsage.now
+    cost.wallSeconds += (ContinuousClock.now - start) / .seconds(1)
+    cost.cpuSeconds += usage.cpuSeconds - usageAtStart.cpuSeconds
+    cost.peakMemoryBytes = max(cost.peakMemoryBytes, usage.peakMemoryBytes)
+    return cost
+  }
+
+  /// Loss on held-out examples by stitch id; empty where nothing is held out.
+  func heldOutLosses(all: Bool) -> [String: Double] {
+    heldOutLosses(of: family.stitches.indices.filter { all || family.stitches[$0].route.join == nil })
+  }
+
+  private func heldOutLosses(of stitches: [Int], gate: () -> Void = {}) -> [String: Double] {
+    guard heldOut.rows > 0 else { return [:] }
+    var losses: [String: Double] = [:]
+    for index in stitches {
+      gate()
+      let stitch = family.stitches[index]
+      losses[stitch.id] = trainer.loss(network(stitch.route), heldOut)
+    }
+    return losses
+  }
+
+  /// Measures what is due after this step: the anchors, what is trained as well, or all stitches.
+  private func measure(_ measuring: HeldOutMeasuring, gate: () -> Void, into progress: inout FamilyTrainer.Progress) {
+    func isDue(_ interval: Int) -> Bool { step % interval == 0 || step == settings.steps }
+    let measuresTrained = measuring.trainedInterval.map(isDue) ?? false
+    guard measuresTrained || isDue(measuring.interval) else { return }
+    let measured = family.stitches.indices.filter { index in
+      measuring.measuresStitches || family.stitches[index].route.join == nil
+        || measuresTrained && trained.contains(index)
+    }
+    let losses = heldOutLosses(of: measured, gate: gate)
+    progress.heldOutLoss = family.meanOverAnchors(losses)
+    if measuring.measuresStitches || measuresTrained { progress.stitchLosses = losses }
+  }
+
+  /// See `AdaptationTrainer.run`.
+  func run(
+    _ course: Course, checkpoint: URL?, interval: Int, measuring: HeldOutMeasuring, gate: () -> Void,
+    listener: (FamilyTrainer.Progress) throws -> FamilyTrainer.Control
+  ) throws -> Bool {
+    if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) { try restore(checkpoint) }
+    let parts = settings.partsPerStep
+    while step < settings.steps {
+      let start = ContinuousClock.now
+      try course.prepare(step)
+      let chosen = course.stitch(step) ?? sampler.draw(&random)
+      let stitch = family.stitches[chosen]
+      let batches = (0..<parts).map {
+        stream.batch(step * parts + $0, tokens: settings.tokensPerStep / parts)
+      }
+      guard
+        let result = trainer.step(
+          network(stitch.route), batches, settings: settings.optimizer, learningRate: course.learningRate(step),
+          keepGoing: {
+            gate()
+            return true
+          })
+      else { break }
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      sampler.update(chosen, sensitivity: result.sensitivity)
+      step += 1
+      counted.tokens += result.tokens
+      counted.trainingSeconds += seconds
+      var progress = FamilyTrainer.Progress(
+        step: step, totalSteps: settings.steps, stitch: stitch.id, loss: result.loss,
+        tokensPerSecond: Double(result.tokens) / seconds, tokens: counted.tokens,
+        trainingSeconds: counted.trainingSeconds)
+      measure(measuring, gate: gate, into: &progress)
+      let control = try listener(progress)
+      if step % interval == 0 || step == settings.steps || control == .stop { try save(checkpoint) }
+      if control == .stop && step < settings.steps { return false }
+    }
+    return true
+  }
+
+  private func save(_ checkpoint: URL?) throws {
+    guard let checkpoint else { return }
+    try TrainingCheckpoint.write(
+      store,
+      state: State(
+        settings: settings, family: family.identity, examples: stream.count, step: step, sampler: sampler,
+        random: random, cost: cost),
+      to: checkpoint)
+  }
+
+  private func restore(_ checkpoint: URL) throws {
+    let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
+      func other(_ what: String) -> TrainingError { .otherRun(file: checkpoint.path, what: what) }
+      guard state.settings == settings else { throw other("setting") }
+      guard state.family == family.identity else { throw other("family") }
+      guard state.examples == stream.count else { throw other("data") }
+    }
+    (step, sampler, random, counted) = (state.step, state.sampler, state.random, state.cost)
+  }
+}
+
+/// What a family is adapted on.
+struct AdaptationData {
+  /// What is trained on.
+  var training: [TrainingExample]
+  /// What the family knows and is not to forget; may be empty.
+  var rehearsal: [TrainingExample]
+  /// A few of the last examples, to measure on; empty where there are too few.
+  var heldOut = PackedBatch()
+
+  /// - Throws: `TrainingError.noData`.
+  init(_ examples: [TrainingExample], rehearsal: [TrainingExample] = []) throws {
+    let usable = examples.filter { $0.tokens.count > 1 && $0.predicted.dropFirst().contains(true) }
+    guard !usable.isEmpty else { throw TrainingError.noData(what: "the data has no reply to learn") }
+    let heldOutCount = min(48, usable.count / 20)
+    for example in usable.suffix(heldOutCount) { heldOut.append(example.tokens, predicted: example.predicted) }
+    training = Array(usable.dropLast(heldOutCount))
+    self.rehearsal = rehearsal
+  }
+
+  /// Both, mixed. With a rehearsal, three times as many tokens are of the training data at first as at the end, so that
+  /// what was shaken while learning settles again.
+  func stream(_ settings: AdaptationSettings) -> ExampleStream {
+    let batches = Double(max(1, settings.steps * settings.partsPerStep - 1))
+    let share = meanShare
+    return ExampleStream(
+      training, rehearsal: rehearsal, share: { share * (1.5 - Double($0) / batches) }, seed: settings.seed)
+  }
+
+  /// The share of the training data's tokens over a whole run: a few facts are learned with less than a manner that shows
+  /// in every reply. Chosen by what the lessons of the default family teach and what it forgets meanwhile.
+  private var meanShare: Double {
+    let tokens = training.reduce(0) { $0 + $1.tokens.count }
+    return min(0.5, (Double(tokens) / 200_000).squareRoot())
+  }
+}
+
+extension AdaptationSettings {
+  /// Into how many batches a step's tokens are cut.
+  var partsPerStep: Int { max(1, (tokensPerStep + tokensAtOnce - 1) / tokensAtOnce) }
+}
+
+extension Family {
+  /// The mean over the anchors of what is known by stitch id; `nil` if it is not known of all.
+  public func meanOverAnchors(_ values: [String: Double]) -> Double? {
+    let known = names.compactMap { values[$0] }
+    return known.count == names.count ? known.reduce(0, +) / Double(known.count) : nil
+  }
+}

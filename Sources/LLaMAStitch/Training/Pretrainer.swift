@@ -1,0 +1,211 @@
+import Foundation
+import Support
+
+/// How an anchor is trained from nothing.
+public struct PretrainingPlan: Sendable, Equatable, Codable {
+  public var hiddenSize: Int
+  public var intermediateSize: Int
+  public var blockCount: Int
+  public var headCount: Int
+  public var keyValueHeadCount: Int?
+  /// Documents longer than this are cut.
+  public var contextLength: Int
+  public var ropeTheta: Double?
+  public var tiedEmbeddings: Bool?
+  /// Tokens to train on, in all; the data is gone through as often as that takes.
+  public var tokens: Int
+  /// Tokens of a step, about: a step takes whole documents.
+  public var tokensPerStep: Int
+  /// Tokens that go through the network at a time; gradients are accumulated.
+  public var tokensAtOnce: Int?
+  public var learningRate: Float
+  public var warmupSteps: Int?
+  public var weightDecay: Float?
+  public var seed: UInt64
+
+  /// The configuration of the anchor.
+  public func configuration(vocabularySize: Int, bosToken: Int?, eosTokens: [Int]) throws -> LlamaConfiguration {
+    func check(_ holds: Bool, _ cause: String) throws {
+      if !holds { throw TrainingError.plan(cause: "the pretraining plan cannot work: \(cause)") }
+    }
+    try check(hiddenSize > 0 && hiddenSize <= 65_536, "hiddenSize must be 1 … 65536, not \(hiddenSize)")
+    try check((1...1 << 20).contains(intermediateSize), "intermediateSize must be 1 … 1048576, not \(intermediateSize)")
+    try check((1...1024).contains(blockCount), "blockCount must be 1 … 1024, not \(blockCount)")
+    try check(
+      headCount > 0 && hiddenSize % headCount == 0 && hiddenSize / headCount % 2 == 0,
+      "headCount must divide hiddenSize \(hiddenSize) into even heads, \(headCount) does not")
+    let keyValueHeads = keyValueHeadCount ?? headCount
+    try check(
+      keyValueHeads > 0 && headCount % keyValueHeads == 0,
+      "keyValueHeadCount must divide headCount \(headCount), \(keyValueHeads) does not")
+    try check((2...1 << 20).contains(contextLength), "contextLength must be 2 … 1048576, not \(contextLength)")
+    try check((1...1 << 50).contains(tokens), "tokens must be positive and at most 2⁵⁰, not \(tokens)")
+    try check((1...1 << 24).contains(tokensPerStep), "tokensPerStep must be 1 … 16777216, not \(tokensPerStep)")
+    try check((1...1 << 24).contains(tokensAtOnce ?? 1), "tokensAtOnce must be 1 … 16777216")
+    try check((ropeTheta ?? 1) > 0 && (ropeTheta ?? 1).isFinite, "ropeTheta must be positive")
+    try check((warmupSteps ?? 0) >= 0, "warmupSteps must not be negative")
+    try check((weightDecay ?? 0) >= 0 && (weightDecay ?? 0).isFinite, "weightDecay must not be negative")
+    try check(learningRate > 0 && learningRate.isFinite, "learningRate must be positive, not \(learningRate)")
+    return LlamaConfiguration(
+      vocabularySize: vocabularySize, hiddenSize: hiddenSize, intermediateSize: intermediateSize,
+      blockCount: blockCount, headCount: headCount, keyValueHeadCount: keyValueHeads,
+      contextLength: contextLength, ropeTheta: ropeTheta ?? 10_000,
+      tiedEmbeddings: tiedEmbeddings ?? true, bosToken: bosToken, eosTokens: eosTokens)
+  }
+
+  /// Batches whose gradients make up one step.
+  var partsPerStep: Int {
+    let atOnce = min(tokensAtOnce ?? 4096, tokensPerStep)
+    return (tokensPerStep + atOnce - 1) / atOnce
+  }
+
+  public var stepCount: Int { (tokens + tokensPerStep - 1) / tokensPerStep }
+
+  var optimizer: OptimizerSettings {
+    OptimizerSettings(learningRate: learningRate, warmupSteps: warmupSteps ?? 100, weightDecay: weightDecay ?? 0.1)
+  }
+}
+
+/// Trains an anchor from nothing on documents of token ids.
+///
+/// Documents are shuffled anew each time round and gathered into steps; none sees another, and each starts at position
+/// 0, as a chat does. Batches depend on the seed and the step alone, so a run resumed from a checkpoint ends in the same
+/// bytes as one that was never interrupted.
+public final class Pretrainer {
+  /// What a listener hears after each step.
+  public struct Progress: Sendable {
+    public var step: Int
+    public var totalSteps: Int
+    public var loss: Double
+    public var heldOutLoss: Double?
+    public var learningRate: Float
+    public var tokensPerSecond: Double
+  }
+
+  private struct State: Codable {
+    var plan: PretrainingPlan
+    var documents: Int
+    var tokens: Int
+    var step: Int
+  }
+
+  public let plan: PretrainingPlan
+  public let configuration: LlamaConfiguration
+  private let stream: ExampleStream
+  /// Tokens of all documents, held-out ones not counted.
+  private let tokenCount: Int
+  private let heldOut: PackedBatch
+  private let store: ParameterStore
+  private let anchor: AnchorTensors
+  private let trainer: Trainer
+  public private(set) var step = 0
+
+  /// - Parameters:
+  ///   - documents: each with its BOS and EOS, and which of its tokens are to be learned.
+  ///   - configuration: from `plan.configuration`.
+  public init(
+    plan: PretrainingPlan, configuration: LlamaConfiguration, documents: [TrainingExample], pool: ComputePool
+  ) throws {
+    let usable = documents.filter(\.hasTargets)
+    // One document in 200, at most 64, is held out and never trained on.
+    let heldOutCount = min(64, usable.count / 200)
+    let training = Array(usable.dropLast(heldOutCount))
+    guard !training.isEmpty else { throw TrainingError.noData(what: "the data has no token to learn") }
+    var heldOut = PackedBatch()
+    for document in usable.suffix(heldOutCount) {
+      heldOut.append(
+        Array(document.tokens.prefix(configuration.contextLength)), predicted: document.predicted)
+    }
+    self.heldOut = heldOut
+    self.plan = plan
+    self.configuration = configuration
+    stream = ExampleStream(training.flatMap { $0.pieces(ofAtMost: configuration.contextLength) }, seed: plan.seed)
+    tokenCount = training.reduce(0) { $0 + $1.tokens.count }
+    let declarations = AnchorTensors.declarations(of: configuration)
+    // Values, two moments, and a gradient for each worker.
+    let bytes = declarations.reduce(0.0) { $0 + Double($1.shape.reduce(1, *)) } * Double(4 * (3 + pool.threads))
+    let memory = Double(ProcessInfo.processInfo.physicalMemory)
+    guard bytes < memory else {
+      throw TrainingError.plan(
+        cause: "training this anchor takes \(Int(bytes / 1e9)) GB of memory and \(Int(memory / 1e9)) are there")
+    }
+    store = ParameterStore(declarations)
+    anchor = AnchorTensors(
+      configuration: configuration, store: store, positions: configuration.contextLength + 1)
+    trainer = try Trainer(store: store, pool: pool)
+    initialise()
+  }
+
+  /// Normal weights of variance 1/(4·inputs), those that write to the residual stream smaller by √(2·blocks)
+  /// (Radford et al. 2019), norms 1, biases 0.
+  private func initialise() {
+    var random = SeededGenerator(seed: plan.seed, stream: 1)
+    for (index, parameter) in store.parameters.enumerated() {
+      let values = store.value(index)
+      if parameter.shape.count == 1 {
+        values.fill(parameter.name.hasSuffix("norm.weight") ? 1 : 0)
+        continue
+      }
+      var deviation = 0.5 / Double(parameter.shape[1]).squareRoot()
+      if parameter.name.hasSuffix("o_proj.weight") || parameter.name.hasSuffix("down_proj.weight") {
+        deviation /= Double(2 * configuration.blockCount).squareRoot()
+      }
+      values.copy(from: (0..<parameter.count).map { _ in Float(deviation * random.normal()) })
+    }
+  }
+
+  /// Trains until the plan is done or `listener` answers `false`, with a checkpoint every `interval` steps, at the
+  /// end and when stopped. Resumes from `checkpoint` if it exists.
+  /// - Returns: whether the plan is done.
+  public func run(
+    checkpoint: URL?, interval: Int = 100, heldOutInterval: Int = 100,
+    listener: (Progress) -> Bool
+  ) throws -> Bool {
+    if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
+      let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
+        guard state.plan == plan else { throw TrainingError.otherRun(file: checkpoint.path, what: "plan") }
+        guard state.documents == stream.count && state.tokens == tokenCount else {
+          throw TrainingError.otherRun(file: checkpoint.path, what: "data")
+        }
+      }
+      step = state.step
+    }
+    func save() throws {
+      guard let checkpoint else { return }
+      try TrainingCheckpoint.write(
+        store,
+        state: State(plan: plan, documents: stream.count, tokens: tokenCount, step: step),
+        to: checkpoint)
+    }
+    let network = anchor.network
+    let total = plan.stepCount
+    let parts = plan.partsPerStep
+    while step < total {
+      let start = ContinuousClock.now
+      let microbatches = (0..<parts).map { stream.batch(step * parts + $0, tokens: plan.tokensPerStep / parts) }
+      let rate = plan.optimizer.learningRate(step: step, total: total)
+      guard
+        let result = trainer.step(network, microbatches, settings: plan.optimizer, learningRate: rate)
+      else { break }
+      step += 1
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      let measure = heldOut.rows > 0 && (step % heldOutInterval == 0 || step == total)
+      let goOn = listener(
+        Progress(
+          step: step, totalSteps: total, loss: result.loss,
+          heldOutLoss: measure ? trainer.loss(network, heldOut) : nil, learningRate: rate,
+          tokensPerSecond: Double(result.tokens) / seconds))
+      if step % interval == 0 || step == total || !goOn { try save() }
+      if !goOn && step < total { return false }
+    }
+    return true
+  }
+
+  /// Writes the anchor as a Hugging Face model directory that must not exist yet.
+  public func write(to directory: URL, elementType: ElementType, files: [String: Data] = [:]) throws {
+    var weights: [String: VectorView] = [:]
+    for (index, parameter) in store.parameters.enumerated() { weights[parameter.name] = store.value(index) }
+    try ModelDirectory.write(
+      to: directory, configuration: configuration, weights: weights, elementType: elementType, files: files)
+  }
+}

@@ -1,0 +1,114 @@
+import Foundation
+
+/// Directories that are written as a whole: what is seen under the final name is complete.
+///
+/// The content goes to a temporary directory beside it, is flushed to disk, and the directory is renamed.
+public enum NewDirectory {
+  /// Checks, and leaves nothing behind, that a directory can be written at `url`: nothing is there, and what is above
+  /// it is a directory that can be written to. For asking before hours of work rather than after.
+  /// - Throws: `FileError`.
+  public static func check(_ url: URL) throws(FileError) {
+    var status = stat()
+    // A link that leads nowhere is there too.
+    if lstat(url.path, &status) == 0 { throw .exists(directory: url.path) }
+    guard errno == ENOENT else { throw .system(operation: "create", file: url.path, code: errno) }
+    var above = url.standardizedFileURL.deletingLastPathComponent()
+    while stat(above.path, &status) != 0 {
+      guard errno == ENOENT, above.path != "/" else {
+        throw .system(operation: "create", file: url.path, code: errno)
+      }
+      above.deleteLastPathComponent()
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw .system(operation: "create", file: url.path, code: ENOTDIR) }
+    // Only trying tells: permissions, quotas and read-only file systems have ways of their own.
+    let trial = temporary(url.lastPathComponent, in: above)
+    guard mkdir(trial.path, 0o700) == 0, rmdir(trial.path) == 0 else {
+      throw .system(operation: "create", file: url.path, code: errno)
+    }
+  }
+
+  /// Makes a directory and what is missing above it.
+  public static func makePath(_ url: URL) throws(FileError) {
+    do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
+      throw .system(operation: "create", file: url.path, code: systemCode(of: error))
+    }
+  }
+
+  /// Writes what `body` puts into a directory that does not exist yet. If anything fails, nothing is left behind.
+  /// - Throws: `FileError`, or what `body` throws.
+  public static func write(_ url: URL, _ body: (URL) throws -> Void) throws {
+    try check(url)
+    let parent = url.deletingLastPathComponent()
+    try makePath(parent)
+    AtomicFile.removeLeftovers(of: url)
+    let staging = temporary(url.lastPathComponent, in: parent)
+    guard mkdir(staging.path, 0o777) == 0 else {
+      throw FileError.system(operation: "create", file: url.path, code: errno)
+    }
+    do {
+      try body(staging)
+      try flush(staging)
+      guard rename(staging.path, url.path) == 0 else {
+        throw FileError.system(operation: "create", file: url.path, code: errno)
+      }
+    } catch {
+      do { try FileManager.default.removeItem(at: staging) } catch {}  // the first error matters
+      throw error
+    }
+    try AtomicFile.flushDirectory(parent)
+  }
+
+  /// Makes an empty directory beside `url`, on the same disk, for what is only needed meanwhile. The caller deletes it;
+  /// if it is killed before, the next one does.
+  public static func scratch(beside url: URL) throws -> URL {
+    let parent = url.deletingLastPathComponent()
+    try makePath(parent)
+    AtomicFile.removeLeftovers(of: url)
+    let directory = temporary(url.lastPathComponent, in: parent)
+    guard mkdir(directory.path, 0o700) == 0 else {
+      throw FileError.system(operation: "create", file: directory.path, code: errno)
+    }
+    return directory
+  }
+
+  private static func temporary(_ name: String, in directory: URL) -> URL {
+    directory.appendingPathComponent(".\(name).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp")
+  }
+
+  /// Copies a file or a directory; of a link, what it leads to.
+  package static func copy(_ source: URL, to target: URL) throws(FileError) {
+    try makePath(target.deletingLastPathComponent())
+    do { try FileManager.default.copyItem(at: source.resolvingSymlinksInPath(), to: target) } catch {
+      throw .system(operation: "copy", file: source.path, code: systemCode(of: error))
+    }
+  }
+
+  /// Flushes every file and directory below `url`.
+  private static func flush(_ url: URL) throws(FileError) {
+    let content: [URL]
+    do {
+      content = try FileManager.default.contentsOfDirectory(at: url, includingPropertiesForKeys: [.isDirectoryKey])
+    } catch {
+      throw .system(operation: "flush", file: url.path, code: systemCode(of: error))
+    }
+    for item in content {
+      if item.hasDirectoryPath { try flush(item) } else { try AtomicFile.flush(item, flags: 0) }
+    }
+    try AtomicFile.flushDirectory(url)
+  }
+
+  /// The `errno` behind one of Foundation's errors.
+  private static func systemCode(of error: any Error) -> Int32 {
+    let error = error as NSError
+    if error.domain == NSPOSIXErrorDomain { return Int32(error.code) }
+    if let under = error.userInfo[NSUnderlyingErrorKey] as? any Error { return systemCode(of: under) }
+    switch CocoaError.Code(rawValue: error.code) {
+    case .fileNoSuchFile, .fileReadNoSuchFile: return ENOENT
+    case .fileWriteNoPermission, .fileReadNoPermission: return EACCES
+    case .fileWriteFileExists: return EEXIST
+    case .fileWriteOutOfSpace: return ENOSPC
+    case .fileWriteVolumeReadOnly: return EROFS
+    default: return EIO
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Support
+import Tokenizer
+
+/// `stitch adapt`: a family and instruction data in, an adapted family or an adapter out, resumable in between.
+///
+/// The methods `esta` and `loraPerAnchor` leave the anchors as they are and write an adapter; `snNet` writes other
+/// anchors and stitching layers, and so always a family.
+public struct AdaptationJob {
+  public var family: URL
+  public var dataFiles: [URL]
+  public var settings: AdaptationSettings
+  /// The family directory to write; `nil` puts the adapter into the user's store instead.
+  public var output: URL?
+  /// Go on from the family's own adapter instead of from nothing; not with `snNet`.
+  public var continues: Bool
+  /// Where training state is kept; in the cache folder, named by what is run, if absent.
+  public var checkpoint: URL?
+  /// Throw away the state of an interrupted run.
+  public var restarts: Bool
+  /// Steps between checkpoints.
+  public var checkpointInterval = 100
+  public var measuring = HeldOutMeasuring()
+  /// Where to write the losses measured on the way.
+  public var log: URL?
+  public var threads: Int
+
+  public init(
+    family: URL, dataFiles: [URL], settings: AdaptationSettings, output: URL?, continues: Bool,
+    checkpoint: URL? = nil, restarts: Bool = false, threads: Int
+  ) {
+    self.family = family
+    self.dataFiles = dataFiles
+    self.settings = settings
+    self.output = output
+    self.continues = continues
+    self.checkpoint = checkpoint
+    self.restarts = restarts
+    self.threads = threads
+  }
+
+  /// What came of a run, and what it cost.
+  public struct Report: Sendable, Encodable {
+    public var method: String
+    /// The adapted family, or the adapter.
+    public var output: String
+    /// Distinct parameters trained, over all stitches.
+    public var trainableParameters: Int
+    /// Size of the files to be kept besides the original family.
+    public var storedBytes: Int
+    public var stitches: Int
+    public var steps: Int
+    /// Tokens trained on.
+    public var tokens: Int
+    /// Without measuring and checkpoints.
+    public var trainingSeconds: Double
+    public var wallSeconds: Double
+    public var cpuSeconds: Double
+    public var peakMemoryBytes: Int
+    /// Mean over the anchors; absent where nothing was held out.
+    public var heldOutLoss: Double?
+    /// Mean over all stitches, if they were measured.
+    public var stitchLoss: Double?
+  }
+
+  /// - Parameter note: receives lines for people.
+  public func run(
+    note: (String) -> Void, progress: (FamilyTrainer.Progress) -> Void
+  ) throws -> Report {
+    if let output { try NewDirectory.check(output) }
+    let text = try TextFamily(family)
+    var examples: [TrainingExample] = []
+    var conversations: [[ChatMessage]] = []
+    for file in dataFiles {
+      let data = try DataFile(file)
+      data.report(note)
+      let (found, tooLong) = try TrainingText.examples(
+        data.conversations, tokenizer: text.tokenizer, template: text.template,
+        contextLength: text.family.contextLength)
+      if tooLong > 0 {
+        note("\(file.path): \(tooLong) examples longer than \(text.family.contextLength) tokens skipped")
+      }
+      if found.isEmpty {
+        throw tooLong > 0
+          ? DataError.allTooLong(file: file.path, contextLength: text.family.contextLength)
+          : DataError.nothingUsable(file: file.path, first: "no conversations")
+      }
+      examples += found
+      conversations += data.conversations
+    }
+    let (trainer, save) = try prepare(
+      text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations))
+    let checkpoint = checkpoint ?? defaultCheckpoint
+    try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
+    let lock = try FileLock(of: checkpoint)
+    let curve = try log.map { try LossLog($0) }
+    if FileManager.default.fileExists(atPath: checkpoint.path) {
+      if restarts { try TrainingCheckpoint.remove(checkpoint) } else { note("going on from \(checkpoint.path)") }
+    }
+    note(
+      "\(examples.count) examples, \(text.family.stitches.count) stitches, \(trainer.parameterCount) trained parameters"
+    )
+    _ = try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, measuring: measuring, gate: {}) {
+      try curve?.add($0)
+      progress($0)
+      return .goOn
+    }
+    let losses = trainer.heldOutLosses(all: measuring.measuresStitches)
+    let saved = try save()
+    do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
+    lock.remove()
+    let cost = trainer.cost
+    return Report(
+      method: settings.method.name, output: saved.place.path, trainableParameters: trainer.parameterCount,
+      storedBytes: try saved.files.reduce(0) { try $0 + Self.size(of: $1) }, stitches: text.family.stitches.count,
+      steps: trainer.step, tokens: cost.tokens, trainingSeconds: cost.trainingSeconds, wallSeconds: cost.wallSeconds,
+      cpuSeconds: cost.cpuSeconds, peakMemoryBytes: cost.peakMemoryBytes,
+      heldOutLoss: text.family.meanOverAnchors(losses),
+      stitchLoss: measuring.measuresStitches && !losses.isEmpty
+        ? losses.values.sorted().reduce(0, +) / Double(losses.count) : nil)
+  }
+
+  /// Where a result is, and which files of it hold what was trained.
+  private typealias Saved = (place: URL, files: [URL])
+
+  /// The trainer of the method, and what writes its result.
+  private func prepare(
+    _ text: TextFamily, _ examples: [TrainingExample], rehearsal: Data
+  ) throws -> (trainer: any AdaptationTrainer, save: () throws -> Saved) {
+    let family = text.family
+    let pool = ComputePool(threads: threads)
+    if case .snNet = settings.method {
+      guard let output else {
+        throw TrainingError.plan(cause: "sn-net changes the anchors: name the family to write with --output")
+      }
+      let trainer = try SNNetTrainer(family: family, settings: settings, examples: examples, pool: pool)
+      return (trainer, { (output, try trainer.write(to: output, rehearsal: rehearsal)) })
+    }
+    let trainer = try FamilyTrainer(
+      family: family, adapter: continues ? family.ownAdapter() : nil, settings: settings, examples: examples,
+      rehearsal: continues ? Rehearsal.examples(of: text) : [], pool: pool)
+    guard let output else {
+      return (
+        trainer,
+        {
+          let file = try AdapterStore(identity: family.identity).save(trainer.snapshot()).file
+          return (file, [file])
+        }
+      )
+    }
+    return (
+      trainer,
+      {
+        try family.writeCopy(
+          to: output, adapter: trainer.snapshot(), stops: continues ? family.description.stops : trainer.deployedStops,
+          rehearsal: rehearsal)
+        return (output, [output.appendingPathComponent(FamilyDescription.adapterName)])
+      }
+    )
+  }
+
+  private static func size(of file: URL) throws -> Int {
+    (try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int) ?? 0
+  }
+
+  private var defaultCheckpoint: URL {
+    let parts =
+      [settings.method.name, family.standardizedFileURL.path, output?.standardizedFileURL.path ?? ""]
+      + dataFiles.map(\.standardizedFileURL.path)
+    let name = SHA256.hexadecimal(of: Array(parts.joined(separator: "\n").utf8)).prefix(16)
+    return UserDirectories.cache.appendingPathComponent("adapt/\(name).safetensors")
+  }
+}

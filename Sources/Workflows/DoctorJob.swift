@@ -1,0 +1,134 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Support
+
+/// `stitch doctor`: what this machine and this account have that the program needs, and what is missing.
+public struct DoctorJob {
+  /// One line of the report.
+  public struct Finding: Encodable, Sendable {
+    public enum Level: String, Encodable, Sendable {
+      case good
+      /// It works, but not as well as it could.
+      case note
+      /// Something cannot work.
+      case bad
+    }
+    public var level: Level
+    public var topic: String
+    public var text: String
+
+    public init(_ level: Level, _ topic: String, _ text: String) {
+      self.level = level
+      self.topic = topic
+      self.text = text
+    }
+  }
+
+  /// What `--family` names; `nil` for the default.
+  public var family: String?
+
+  public init(family: String?) { self.family = family }
+
+  public func run() -> [Finding] {
+    [processor(), kernels(), linearAlgebra(), memory()] + families() + folders()
+  }
+
+  private func processor() -> Finding {
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
+    func value(_ key: String) -> String? {
+      lines.first { $0.hasPrefix(key) }.flatMap { $0.split(separator: ":", maxSplits: 1).last }
+        .map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+    let flags = Set((value("flags") ?? "").split(separator: " ").map(String.init))
+    let features = ["avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16"].filter(
+      flags.contains)
+    let text =
+      "\(value("model name") ?? "unknown"), \(cores) cores; \(features.isEmpty ? "no vector extensions" : features.joined(separator: " "))"
+    return Finding(features.contains("avx2") ? .good : .note, "processor", text)
+  }
+
+  private func kernels() -> Finding {
+    let name = InferenceKernels.best.name
+    return Finding(
+      name == "baseline" ? .note : .good, "inference",
+      "\(name) kernels" + (name == "baseline" ? ", several times slower than on a processor with AVX2" : ""))
+  }
+
+  private func linearAlgebra() -> Finding {
+    do {
+      try LinearAlgebra.load()
+      return Finding(.good, "training", "OpenBLAS for \(LinearAlgebra.coreName)")
+    } catch {
+      return Finding(.bad, "training", "\(error)")
+    }
+  }
+
+  /// Bytes that could be used without swapping.
+  private var availableMemory: Int? {
+    let lines = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?.split(separator: "\n") ?? []
+    guard let line = lines.first(where: { $0.hasPrefix("MemAvailable:") }) else { return nil }
+    return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+  }
+
+  private func memory() -> Finding {
+    guard let available = availableMemory else {
+      return Finding(.note, "memory", "unknown: /proc/meminfo cannot be read")
+    }
+    return Finding(
+      .good, "memory", "\(Self.size(available)) free of \(Self.size(Int(ProcessInfo.processInfo.physicalMemory)))")
+  }
+
+  private func families() -> [Finding] {
+    do {
+      let directory = try FamilyLocator().locate(family)
+      let text = try TextFamily(directory)
+      let weights = text.family.anchors.reduce(0) { $0 + $1.network().byteCount }
+      let cache =
+        text.family.stitches.map {
+          text.family.network($0.route, adapter: nil).cacheBytes(positions: text.contextLength)
+        }.max() ?? 0
+      let needed = weights + cache
+      let fits = availableMemory.map { needed <= $0 } ?? true
+      let summary =
+        "\(directory.path): \(text.family.stops.count) sizes, \(Self.size(weights)) of weights and \(Self.size(cache)) of cache for \(text.contextLength) tokens"
+      return [
+        Finding(
+          fits ? .good : .bad, "family",
+          summary
+            + (fits ? "" : "; more than is free: close programs, or quantise it (stitch family build --quantize q4_0)"))
+      ]
+    } catch {
+      return [Finding(.bad, "family", "\(error)")]
+    }
+  }
+
+  private func folders() -> [Finding] {
+    [
+      ("conversations and adapters", UserDirectories.data), ("checkpoints", UserDirectories.cache),
+      ("logs", UserDirectories.state),
+    ].map {
+      name, url in
+      // The folder may not be there yet: what counts is the first one above it that is.
+      var place = url
+      while !FileManager.default.fileExists(atPath: place.path), place.path != "/" { place.deleteLastPathComponent() }
+      let isWritable = FileManager.default.isWritableFile(atPath: place.path)
+      let free = (try? place.resourceValues(forKeys: [.volumeAvailableCapacityKey]))?.volumeAvailableCapacity
+      let text = "\(url.path) for \(name)" + (free.map { ", \(Self.size($0)) free" } ?? "")
+      return Finding(
+        isWritable ? .good : .bad, "folder", isWritable ? text : text + "; it cannot be written: check its permissions")
+    }
+  }
+
+  private static func size(_ bytes: Int) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB"]
+    var value = Double(bytes)
+    var unit = 0
+    while value >= 999.5 && unit + 1 < units.count {
+      value /= 1000
+      unit += 1
+    }
+    return String(format: value < 9.95 && unit > 0 ? "%.1f" : "%.0f", value) + " " + units[unit]
+  }
+}

@@ -1,0 +1,89 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Support
+import Tokenizer
+
+/// `stitch export`: an anchor of a family, as adapted, for other programs.
+public struct ExportJob {
+  public enum Format: String, Sendable, CaseIterable {
+    /// A model directory for transformers, low-rank updates merged into the weights.
+    case huggingFace = "hf"
+    /// A file for llama.cpp, merged likewise.
+    case gguf
+    /// The low-rank updates and biases alone, for PEFT over the anchor's own weights.
+    case peft
+  }
+
+  public var family: URL
+  /// `nil`: the largest anchor.
+  public var stitch: String?
+  public var adapter: AdapterChoice
+  public var format: Format
+  public var output: URL
+  /// How weights are stored; if absent, as they are, F32 where an adapter changed them.
+  public var elementType: ElementType?
+
+  public init(
+    family: URL, stitch: String?, adapter: AdapterChoice, format: Format, output: URL, elementType: ElementType? = nil
+  ) {
+    self.family = family
+    self.stitch = stitch
+    self.adapter = adapter
+    self.format = format
+    self.output = output
+    self.elementType = elementType
+  }
+
+  /// - Returns: a line about what was written.
+  /// - Throws: `FamilyError`, `EngineError`, `FileError`, `GGUFError`: nothing is written then.
+  public func run() throws -> String {
+    try NewDirectory.check(output)
+    let text = try TextFamily(family)
+    let adapter = try text.adapter(adapter, store: text.adapterStore(root: UserDirectories.data))
+    let id = stitch ?? text.family.names.last!
+    if format == .peft {
+      guard let adapter else { throw EngineError.nothingToExport(family: family.path) }
+      let base = text.family.directory.appendingPathComponent("anchors/\(id)").standardizedFileURL.path
+      try PEFTAdapter(text.family, stitch: id, adapter: adapter, base: base).write(to: output)
+      return "wrote the adapter of \(id), step \(adapter.step), to \(output.path); its base is \(base)"
+    }
+    let anchor = try MergedAnchor(text.family, stitch: id, adapter: adapter)
+    let type = elementType ?? (anchor.isChanged ? .f32 : anchor.elementType ?? .f32)
+    switch format {
+    case .gguf:
+      try anchor.writeGGUF(
+        to: output, name: "\(text.family.description.name) \(id)", elementType: type,
+        vocabulary: SentencePieceVocabulary(text.tokenizer).metadata)
+    case .huggingFace, .peft:
+      try anchor.write(to: output, elementType: type, files: ["tokenizer.model": Data(text.tokenizer.modelBytes)])
+    }
+    let step = adapter.map { ", adapter of step \($0.step) merged" } ?? ""
+    return "wrote \(id)\(step), in \(type.rawValue), to \(output.path)"
+  }
+}
+
+extension SentencePieceVocabulary.Piece {
+  /// llama.cpp puts a space after a user-defined piece, which SentencePiece does not. One character is kept whole as a
+  /// normal piece, too.
+  fileprivate var kindOutside: SentencePieceVocabulary.Kind {
+    kind == .userDefined && String(decoding: text, as: UTF8.self).unicodeScalars.count == 1 ? .normal : kind
+  }
+}
+
+extension SentencePieceVocabulary {
+  /// As GGUF files have it.
+  fileprivate var metadata: [(name: String, value: GGUFWriter.Value)] {
+    var values: [(name: String, value: GGUFWriter.Value)] = [
+      ("tokenizer.ggml.model", .text("llama")), ("tokenizer.ggml.tokens", .texts(pieces.map(\.text))),
+      ("tokenizer.ggml.scores", .numbers(pieces.map(\.score))),
+      ("tokenizer.ggml.token_type", .counts(pieces.map { Int($0.kindOutside.rawValue) })),
+      ("tokenizer.ggml.add_space_prefix", .bool(addsDummyPrefix)),
+      ("tokenizer.ggml.add_bos_token", .bool(bosToken != nil)), ("tokenizer.ggml.add_eos_token", .bool(false)),
+    ]
+    for (name, token) in [("unknown", unknownToken), ("bos", bosToken), ("eos", eosToken), ("padding", padToken)] {
+      if let token { values.append(("tokenizer.ggml.\(name)_token_id", .count(token))) }
+    }
+    return values
+  }
+}

@@ -1,0 +1,137 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Support
+import Tokenizer
+
+/// `stitch family build`: model directories and a calibration text in, a family out.
+public struct FamilyBuildJob {
+  /// Model directories or GGUF files, cheapest first; each is named after its last path component.
+  public var anchors: [URL]
+  public var calibration: URL
+  public var output: URL
+  public var template: ChatTemplate
+  public var options: FamilyBuilder.Options
+  public var threads: Int
+  /// At most so many tokens of calibration.
+  public var calibrationTokens = 200_000
+  /// Text of the joint phase; only needed if `options.jointSteps` is not 0.
+  public var jointText: [URL] = []
+
+  public init(
+    anchors: [URL], calibration: URL, output: URL, template: ChatTemplate, options: FamilyBuilder.Options,
+    threads: Int
+  ) {
+    self.anchors = anchors
+    self.calibration = calibration
+    self.output = output
+    self.template = template
+    self.options = options
+    self.threads = threads
+  }
+
+  /// - Parameter note: receives lines for people.
+  public func run(note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void) throws -> Family {
+    try NewDirectory.check(output)
+    guard anchors.contains(where: ImportJob.isGGUF) else { return try build(anchors, note: note, progress: progress) }
+    // GGUF files become model directories first, quantised as the family will be.
+    let scratch = try NewDirectory.scratch(beside: output)
+    defer { do { try FileManager.default.removeItem(at: scratch) } catch { note("\(scratch.path) can be deleted") } }
+    let directories = try anchors.map { anchor in
+      if !ImportJob.isGGUF(anchor) { return anchor }
+      note("reading \(anchor.path)")
+      let directory = scratch.appendingPathComponent(Self.name(of: anchor))
+      try ImportJob(file: anchor, output: directory, elementType: options.elementType).run()
+      return directory
+    }
+    return try build(directories, note: note, progress: progress)
+  }
+
+  /// The name of a file without its ending, in the characters that anchors' names have.
+  private static func name(of file: URL) -> String {
+    let name = file.deletingPathExtension().lastPathComponent
+    return String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_.".contains($0)) ? $0 : "_" }.prefix(40))
+  }
+
+  private func build(
+    _ anchors: [URL], note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void
+  ) throws -> Family {
+    let directories = try anchors.map { try ModelDirectory($0) }
+    var tokenizers: [SentencePieceTokenizer] = []
+    for (url, directory) in zip(anchors, directories) {
+      let tokenizer = try SentencePieceTokenizer(model: url.path)
+      try tokenizer.checkFits(directory.configuration, model: url.path)
+      tokenizers.append(tokenizer)
+    }
+    for (index, tokenizer) in tokenizers.enumerated() where !tokenizer.isSame(as: tokenizers[0]) {
+      throw FamilyError.unstitchable(
+        cause:
+          "\(anchors[index].path) and \(anchors[0].path) have different tokenizers; use anchors that share one tokenizer.model"
+      )
+    }
+    let tokenizer = tokenizers[0]
+    // Markers the template needs must be there before hours of work, not after.
+    _ = try template.stopTokens(tokenizer)
+    var options = options
+    if options.jointSteps > 0 {
+      let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
+      options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
+    }
+    let named = zip(anchors, directories).map {
+      FamilyBuilder.Anchor(name: $0.standardizedFileURL.lastPathComponent, directory: $1)
+    }
+    let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
+    let data = try DataFile(calibration)
+    data.report(note)
+    var sequences: [[Int32]] = []
+    var tokens = 0
+    for document in try TrainingText.documents(data.records, tokenizer: tokenizer, template: template) {
+      if tokens >= calibrationTokens { break }
+      sequences.append(document.tokens)
+      tokens += document.tokens.count
+    }
+    note("calibration: \(sequences.count) texts, \(tokens) tokens")
+    var jointText: [TrainingExample] = []
+    if options.jointSteps > 0 {
+      for file in self.jointText {
+        let data = try DataFile(file)
+        data.report(note)
+        jointText += try TrainingText.documents(data.records, tokenizer: tokenizer, template: template)
+      }
+      note("joint phase: \(jointText.count) texts, \(jointText.reduce(0) { $0 + $1.tokens.count }) tokens")
+    }
+    let lock = try options.checkpoint.map { checkpoint in
+      try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
+      return try FileLock(of: checkpoint)
+    }
+    let family = try builder.build(
+      calibration: sequences, jointText: jointText, tokenizer: Data(tokenizer.modelBytes), output: output,
+      listener: {
+        progress($0)
+        return true
+      })
+    if let checkpoint = options.checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
+      do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
+    }
+    lock?.remove()
+    return family!  // the listener never stops it
+  }
+}
+
+extension SentencePieceTokenizer {
+  /// Whether both encode alike. Files may differ in what a model was trained with.
+  fileprivate func isSame(as other: SentencePieceTokenizer) -> Bool {
+    modelBytes == other.modelBytes
+      || addsDummyPrefix == other.addsDummyPrefix
+        && SentencePieceVocabulary(self).pieces == SentencePieceVocabulary(other).pieces
+  }
+}
+
+extension DataFile {
+  /// Names the first skipped records by line and says how many there were.
+  public func report(_ note: (String) -> Void) {
+    if skipped.isEmpty { return }
+    for record in skipped.prefix(5) { note("\(url.path), \(record) (skipped)") }
+    note("\(url.path): \(skipped.count) of \(skipped.count + records.count) records skipped")
+  }
+}

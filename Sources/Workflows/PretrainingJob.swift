@@ -1,0 +1,76 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Support
+import Tokenizer
+
+/// `stitch pretrain`: text and conversations in, a model directory out, resumable in between.
+public struct PretrainingJob {
+  public var plan: PretrainingPlan
+  public var dataFiles: [URL]
+  public var tokenizerFile: URL
+  public var output: URL
+  /// Where training state is kept until the model is written; in the cache folder, named by what is run, if absent.
+  public var checkpoint: URL?
+  public var elementType: ElementType
+  /// Steps between checkpoints.
+  public var checkpointInterval = 100
+  public var threads: Int
+
+  public init(
+    plan: PretrainingPlan, dataFiles: [URL], tokenizerFile: URL, output: URL, checkpoint: URL? = nil,
+    elementType: ElementType = .bf16, threads: Int
+  ) {
+    self.plan = plan
+    self.dataFiles = dataFiles
+    self.tokenizerFile = tokenizerFile
+    self.output = output
+    self.checkpoint = checkpoint
+    self.elementType = elementType
+    self.threads = threads
+  }
+
+  /// Runs to the end, or until `progress` answers `false`.
+  /// - Parameter note: receives lines for people: what was skipped, where the checkpoint is.
+  /// - Returns: whether the model was written.
+  public func run(note: (String) -> Void, progress: (Pretrainer.Progress) -> Bool) throws -> Bool {
+    try NewDirectory.check(output)
+    let tokenizer = try SentencePieceTokenizer(file: tokenizerFile.path)
+    let template = ChatTemplate(.tiny)
+    var documents: [TrainingExample] = []
+    for file in dataFiles {
+      let data = try DataFile(file)
+      data.report(note)
+      documents += try TrainingText.documents(data.records, tokenizer: tokenizer, template: template)
+    }
+    let configuration = try plan.configuration(
+      vocabularySize: tokenizer.vocabularySize, bosToken: tokenizer.bosToken,
+      eosTokens: [tokenizer.eosToken].compactMap { $0 })
+    let trainer: Pretrainer
+    do {
+      trainer = try Pretrainer(
+        plan: plan, configuration: configuration, documents: documents, pool: ComputePool(threads: threads))
+    } catch TrainingError.noData(let what) {
+      throw TrainingError.noData(what: "\(dataFiles.map(\.path).joined(separator: ", ")): \(what)")
+    }
+    let checkpoint = checkpoint ?? defaultCheckpoint
+    try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
+    let lock = try FileLock(of: checkpoint)
+    note(
+      "\(documents.count) documents, \(documents.reduce(0) { $0 + $1.tokens.count }) tokens; checkpoint \(checkpoint.path)"
+    )
+    guard try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, listener: progress) else {
+      return false
+    }
+    try trainer.write(
+      to: output, elementType: elementType, files: ["tokenizer.model": Data(tokenizer.modelBytes)])
+    do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
+    lock.remove()
+    return true
+  }
+
+  private var defaultCheckpoint: URL {
+    let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
+    return UserDirectories.cache.appendingPathComponent("pretrain/\(name).safetensors")
+  }
+}

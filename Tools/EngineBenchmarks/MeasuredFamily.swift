@@ -1,0 +1,82 @@
+import Foundation
+import LLaMAStitch
+import Support
+
+/// Networks of a family to measure sessions with: those of a family's directory, or random ones.
+public struct MeasuredFamily {
+  /// A stitch as a network.
+  public struct Member {
+    public let id: String
+    let route: Route
+    let network: Network
+
+    var isAnchor: Bool { route.join == nil }
+    /// Stages that its prefix cache has, too.
+    var sharedStages: Int { route.join?.prefix ?? network.stages.count }
+  }
+
+  /// Cheapest first.
+  public let members: [Member]
+  let anchors: [Network]
+  let contextLength: Int
+  private let exits: [[Int: Int]]
+  private let sharesPrefixes: Bool
+
+  /// The stops of a family, or all its stitches, with its own adapter.
+  public init(_ family: Family, allStitches: Bool) throws {
+    let adapter = try family.ownAdapter()
+    members = (allStitches ? family.stitches : family.stops).map {
+      Member(id: $0.id, route: $0.route, network: family.network($0.route, adapter: adapter))
+    }
+    anchors = family.anchors.indices.map { family.network(Route(start: $0), adapter: adapter) }
+    exits = family.anchors.indices.map { family.exits(of: $0) }
+    contextLength = family.contextLength
+    // Otherwise every stitch has biases of its own from the first block on.
+    sharesPrefixes = (adapter?.options.scope ?? .tail) == .tail
+  }
+
+  /// Random anchors of a shape and random stitching layers: both anchors and the stitch in the middle between them, or
+  /// all stitches.
+  /// - Parameter directory: where the anchors are, or are written.
+  public init(
+    random shape: LargeFamilyBenchmark.Shape, _ type: ElementType, in directory: URL, allStitches: Bool
+  ) throws {
+    let models = try shape.anchors.map { anchor in
+      try anchor.configuration.randomModel(
+        type, at: directory.appendingPathComponent("\(anchor.name)-\(type.rawValue.lowercased())"))
+    }
+    let names = shape.anchors.map(\.name)
+    let depths = models.map(\.blocks.count)
+    var routes = Route.all(depths: depths)
+    if !allStitches { routes = routes.filter { $0.join == nil || $0.join?.entry == depths[1] / 2 } }
+    members = routes.enumerated().map { index, route in
+      Member(
+        id: route.id(names: names, depths: depths), route: route, network: Self.network(route, models, seed: index))
+    }.sorted { $0.network.flopsPerToken < $1.network.flopsPerToken }
+    anchors = models.map { $0.network() }
+    exits = models.indices.map { routes.exits(of: $0) }
+    contextLength = models.map(\.configuration.contextLength).min()!
+    sharesPrefixes = true
+  }
+
+  private static func network(_ route: Route, _ models: [LlamaModel], seed: Int) -> Network {
+    guard let join = route.join else { return models[route.start].network() }
+    let (start, end) = (models[route.start], models[join.end])
+    let (inputs, outputs) = (start.configuration.hiddenSize, end.configuration.hiddenSize)
+    let weight = FloatBuffer(count: inputs * outputs)
+    var random = SeededGenerator(seed: UInt64(seed))
+    weight.vector.fillUniformly(within: Float((3 / Double(inputs)).squareRoot()), &random)
+    let layer = Projection(
+      weight: WeightMatrix(weight.matrix(rows: outputs, columns: inputs)), bias: FloatBuffer(count: outputs).vector)
+    return Network(
+      embedding: start.embedding,
+      stages: start.blocks[..<join.prefix].map(Stage.block) + [.stitch(layer)]
+        + end.blocks[join.entry...].map(Stage.block),
+      finalNorm: end.finalNorm, finalNormEpsilon: end.configuration.normEpsilon, head: end.head)
+  }
+
+  /// What sessions of members that start in an anchor share; `nil` where they share nothing.
+  func prefix(of start: Int, contextLength: Int) -> PrefixCache? {
+    sharesPrefixes ? PrefixCache(anchor: anchors[start], exits: exits[start], contextLength: contextLength) : nil
+  }
+}
