@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat test tiny-family results test-peers bench-ui bench-peers bench-large-family pictures install clean
+.PHONY: help setup build chat lint format test tiny-family results test-peers bench-ui bench-peers bench-large-family pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,8 +20,13 @@ chat: setup ## build and chat with the default family
 	$(BUILD) --product stitch
 	@.build/release/stitch chat
 
-test: setup ## lint, build and run all tests
-	./scripts/lint.sh
+lint: ## check formatting and the rules of CONTRIBUTING.md
+	@SWIFT="$(SWIFT)" ./scripts/lint.sh
+
+format: ## format all Swift sources
+	$(SWIFT) format format --in-place --parallel --recursive Sources Tests Tools Package.swift
+
+test: setup lint ## lint, build and run all tests
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release --no-color-diagnostics
 

@@ -42,9 +42,11 @@ let package = Package(
 
     // Chatting with a family, what is kept of it, and work without a chat.
     .target(name: "ChatEngine", dependencies: ["Tokenizer", "LLaMAStitch", "Support"], swiftSettings: swiftSettings),
-    .target(name: "Conversations", dependencies: ["ChatEngine", "Support"], swiftSettings: swiftSettings),
     .target(
-      name: "Workflows", dependencies: ["ChatEngine", "EngineBenchmarks", "Tokenizer", "LLaMAStitch", "Support"],
+      name: "Conversations", dependencies: ["ChatEngine", "LLaMAStitch", "Support"], swiftSettings: swiftSettings),
+    .target(
+      name: "Workflows",
+      dependencies: ["ChatEngine", "EngineBenchmarks", "Figures", "Tokenizer", "LLaMAStitch", "Support", yams],
       swiftSettings: swiftSettings),
 
     // The user interface: what happens, then how it shows, then a real terminal.
@@ -52,6 +54,10 @@ let package = Package(
       name: "ChatScript", dependencies: ["ChatEngine", "Conversations", "Support", yams], swiftSettings: swiftSettings),
     .target(
       name: "ChatTUI", dependencies: ["ChatEngine", "Conversations", "ChatScript", "Support", "CTextWidth"],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "Settings",
+      dependencies: ["ChatTUI", "ChatScript", "ChatEngine", "Conversations", "LLaMAStitch", "Support"],
       swiftSettings: swiftSettings),
     .target(
       name: "ChatReplay", dependencies: ["ChatTUI", "ChatScript", "ChatEngine", "Conversations", "Support"],
@@ -65,13 +71,14 @@ let package = Package(
       name: "stitch",
       dependencies: [
         "Support", "Tokenizer", "LLaMAStitch", "ChatEngine", "Conversations", "Workflows", "ChatScript", "ChatTUI",
-        "ChatReplay", "ChatTerminal", "EngineBenchmarks", "Figures", argumentParser, yams,
+        "Settings", "ChatReplay", "ChatTerminal", "EngineBenchmarks", argumentParser,
       ],
       swiftSettings: swiftSettings),
 
     // Tools: benchmarks of the engine, the study behind the results, the corpus of the default family.
     .target(
-      name: "EngineBenchmarks", dependencies: ["LLaMAStitch", "CKernels", "CMemory", "Support"],
+      name: "EngineBenchmarks",
+      dependencies: ["ChatEngine", "Tokenizer", "LLaMAStitch", "CKernels", "CMemory", "Support"],
       path: "Tools/EngineBenchmarks", swiftSettings: swiftSettings),
     .target(
       name: "Study", dependencies: ["LLaMAStitch", "Figures", "Support", yams], path: "Tools/Study",
@@ -91,7 +98,7 @@ let package = Package(
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "TokenizerTests", dependencies: ["Tokenizer", "Support"], resources: [.copy("Fixtures")],
+      name: "TokenizerTests", dependencies: ["Tokenizer", "FamilyFixture", "Support"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "LLaMAStitchTests",

@@ -200,21 +200,21 @@ def slider(options, family):
     yield result(options, rounds, "after a move, read ahead, in steps", at_most=2, alone=True, **described)
 
 
-RIGHT = [0.7, 0.8, 0.9]
+ACCEPTED = [0.7, 0.8, 0.9]
 
 
 def speculation(options, family):
-    """`family`: the default one, whose networks guess; or a shape of random ones, of whose guesses it is said how many are right."""
+    """`family`: the default one, whose networks draft; or a shape of random ones, of whose drafts it is said how many are accepted."""
     chosen = ["--rounds", 3]
     if family != "default":
         chosen = ["--shape", family, "--type", "q4_0", "--work", options.cache / "bench", "--keep", "--rounds", 1]
-        chosen += [word for right in RIGHT for word in ("--right", right)]
+        chosen += [word for share in ACCEPTED for word in ("--accepted", share)]
 
     def ours():
         figures = {}
         for row in alone(options, "speculation", *chosen)["results"]:
             if row.get("same") is False:
-                raise CannotRun(f"speculation: {row['stitch']} writes another text with guesses; that must not be, please report it")
+                raise CannotRun(f"speculation: {row['stitch']} makes another text with drafts; that must not be, please report it")
             case = f"guessing for {row['stitch']}"
             if "right" in row:
                 case += f", {100 * row['right']:.0f} % right"

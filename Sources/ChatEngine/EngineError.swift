@@ -6,8 +6,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case notAFamily(path: String, cause: String)
   /// `family.json` asks for a chat template that this program does not know.
   case unknownTemplate(name: String, family: String, known: [String])
-  /// The tokenizer has more pieces than the embedding has rows.
-  case tokenizerDoesNotFit(tokenizer: String, pieces: Int, model: String, rows: Int)
+  /// The tokenizer has more pieces than the embedding has rows; `files` is what it is stored in, by name.
+  case tokenizerDoesNotFit(tokenizer: String, files: String, pieces: Int, model: String, rows: Int)
   /// The last message alone, with the system prompt, is longer than the context.
   case promptTooLong(tokens: Int, contextLength: Int)
   /// The conversation is longer than the context, and nothing was to be left out.
@@ -44,8 +44,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(path) is not a family: \(cause); name a family's directory, or make one with `stitch family build`"
     case .unknownTemplate(let name, let family, let known):
       "\(family)/family.json asks for the chat template “\(name)”; this program knows \(known.joined(separator: ", ")): change the file or use a newer program"
-    case .tokenizerDoesNotFit(let tokenizer, let pieces, let model, let rows):
-      "\(tokenizer) has \(pieces) pieces, but the embedding of \(model) has \(rows) rows; use the tokenizer.model that belongs to the weights"
+    case .tokenizerDoesNotFit(let tokenizer, let files, let pieces, let model, let rows):
+      "\(tokenizer) has \(pieces) pieces, but the embedding of \(model) has \(rows) rows; use the \(files) that belongs to the weights"
     case .promptTooLong(let tokens, let contextLength):
       "the message with what must precede it has \(tokens) tokens, the context \(contextLength) and a reply needs room too; shorten the message or the system prompt"
     case .conversationTooLong(let messages):

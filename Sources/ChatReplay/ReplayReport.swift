@@ -2,7 +2,6 @@ import ChatEngine
 import ChatScript
 import ChatTUI
 import Conversations
-import Figures
 import Foundation
 import Support
 

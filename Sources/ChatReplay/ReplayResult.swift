@@ -35,7 +35,7 @@ public struct ReplayResult: Sendable, Equatable, Encodable {
     }
   }
 
-  public struct Reply: Sendable, Equatable, Encodable {
+  public struct ReplayedReply: Sendable, Equatable, Encodable {
     public var text: String
     /// The stitch that really made it.
     public var stitch: String
@@ -52,7 +52,7 @@ public struct ReplayResult: Sendable, Equatable, Encodable {
     public var line: Int
     /// What was done, as one would type it.
     public var input: String
-    public var replies: [Reply] = []
+    public var replies: [ReplayedReply] = []
     /// Whether something was expected, of the reply or of the screen.
     public var isChecked = false
     /// What did not hold; empty if all did.

@@ -42,10 +42,8 @@ public struct Replayer {
     defer { effects.run(.quit(status: 0)) }
     resize(script.screen ?? .usual)
     effects.run(.load)
-    wait { if case .loading = $0.family { true } else { false } }
-    switch state.family {
-    case .failed(let message): result.error = message
-    case .ready(let summary):
+    result.error = wait { $0.family == .loading }
+    if let summary = state.summary {
       result.ground = ground(summary)
       for step in script.steps {
         let done = perform(step)
@@ -55,7 +53,6 @@ public struct Replayer {
           break
         }
       }
-    case .loading: break
     }
     result.seconds = start.duration(to: .now) / .seconds(1)
     return result
@@ -73,26 +70,25 @@ public struct Replayer {
       resize(size)
     }
     let before = state.conversation.entries.last?.id ?? 0
+    /// An earlier reply that the step goes on with.
     var goneOn: Int?
     for line in lines {
       if let error = enter(line, goneOn: &goneOn) { return (done, error) }
-      if case .train = step.action { wait(\.isTraining) }
+      if case .train = step.action, let error = wait(\.isTraining) { return (done, error) }
     }
     let seconds = asked.duration(to: .now) / .seconds(1)
     var warning: String?
-    for entry in state.conversation.entries where entry.id > before || entry.id == goneOn {
-      let replies: [Reply]
+    var replies = goneOn.flatMap { state.conversation.reply($0) }.map { [$0] } ?? []
+    for entry in state.conversation.entries where entry.id > before {
       switch entry.kind {
-      case .notice(let text, let isWarning):
-        if isWarning { warning = warning ?? text }
-        continue
-      case .user: continue
-      case .reply(let reply): replies = [reply]
-      case .comparison(let comparison): replies = comparison.columns.map(\.reply)
+      case .notice(let text, let isWarning): if isWarning { warning = warning ?? text }
+      case .user: break
+      case .reply(let reply): replies.append(reply)
+      case .comparison(let comparison): replies += comparison.columns.map(\.reply)
       }
-      for reply in replies {
-        if let error = take(reply, seconds, step.expectation, into: &done) { return (done, error) }
-      }
+    }
+    for reply in replies {
+      if let error = take(reply, seconds, step.expectation, into: &done) { return (done, error) }
     }
     // Beside a reply a warning is a word about the context; without one it says why there is none.
     if let warning, done.replies.isEmpty { return (done, warning) }
@@ -102,24 +98,22 @@ public struct Replayer {
   }
 
   /// Sends a line and waits for what comes of it.
-  /// - Parameter goneOn: becomes the entry of the earlier reply that the line goes on with, if it does.
+  /// - Parameter goneOn: becomes the earlier reply that the line goes on with, if it does.
   /// - Returns: why it cannot be done, if so.
   private mutating func enter(_ line: String, goneOn: inout Int?) -> String? {
     let last = state.conversation.entries.last?.id ?? 0
     asked = .now
     // As the first key that is pressed puts them away.
-    (state.hint, state.help, state.picker, state.search) = (nil, nil, nil, nil)
+    (state.hint, state.overlay) = (nil, .none)
     apply(.submit(line))
     if status != nil { return "\(line) ends the chat; leave it out" }
     // A line that was no command stays in the composer.
     let isLeft = !state.editor.isEmpty && state.editing == nil
     if let hint = state.hint, hint.isWarning || isLeft { return hint.text }
-    if let active = state.activeReply, active <= last { goneOn = active }
-    wait {
-      $0.activeReply != nil || $0.comparing != nil || $0.pendingAnswers > 0 || $0.opening != .done || $0.isExporting
-        || $0.picker?.isLoading == true
+    if let active = state.activeReply, let entry = state.conversation.entry(ofReply: active), entry <= last {
+      goneOn = active
     }
-    return nil
+    return wait(\.isAwaitingAnswer)
   }
 
   /// Looks at what the user interface would draw now, and whether there was a reply to expect something of.
@@ -142,11 +136,11 @@ public struct Replayer {
 
   /// - Returns: why there is no whole reply.
   private func take(
-    _ reply: Reply, _ seconds: Double, _ expectation: Expectation?, into done: inout ReplayResult.Step
+    _ reply: ReplyEntry, _ seconds: Double, _ expectation: Expectation?, into done: inout ReplayResult.Step
   ) -> String? {
     switch reply.state {
     case .failed(let message): return message
-    case .waiting, .streaming, .stopped: return "the reply was cut off"
+    case .waiting, .streaming, .cancelled: return "the reply was cut off"
     case .finished(let stamp):
       let text = reply.text.trimmingWhitespace
       done.replies.append(
@@ -163,10 +157,13 @@ public struct Replayer {
     }
   }
 
-  private mutating func wait(_ isWaiting: (AppState) -> Bool) {
+  /// - Returns: why what is waited for will not come, if so.
+  private mutating func wait(_ isWaiting: (AppState) -> Bool) -> String? {
     while true {
       for action in queue.drain() { apply(action) }
-      if status != nil || !(isWaiting(state) || describing > 0) { return }
+      // Without a family nothing else comes.
+      if case .failed(let message) = state.family { return message }
+      if status != nil || !(isWaiting(state) || describing > 0) { return nil }
       arrived.wait()
     }
   }

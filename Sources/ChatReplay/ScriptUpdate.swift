@@ -58,7 +58,9 @@ public struct ScriptUpdate: Sendable {
   }
 
   /// A step of a JSON Lines file, its `expect` replaced.
-  private static func json(_ lines: [String], _ reply: ReplayResult.Reply, _ screen: ScreenExpectation?) -> [String]? {
+  private static func json(
+    _ lines: [String], _ reply: ReplayResult.ReplayedReply, _ screen: ScreenExpectation?
+  ) -> [String]? {
     guard let line = lines.first,
       var object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
     else {
@@ -74,7 +76,9 @@ public struct ScriptUpdate: Sendable {
   }
 
   /// A step of a YAML file in block style, its `expect` replaced or added behind it.
-  private static func yaml(_ lines: [String], _ reply: ReplayResult.Reply, _ screen: ScreenExpectation?) -> [String]? {
+  private static func yaml(
+    _ lines: [String], _ reply: ReplayResult.ReplayedReply, _ screen: ScreenExpectation?
+  ) -> [String]? {
     guard let first = lines.first, let dash = first.firstIndex(of: "-"), first[..<dash].allSatisfy({ $0 == " " }) else {
       return nil
     }
@@ -116,8 +120,9 @@ public struct ScriptUpdate: Sendable {
   }
 
   /// The screen's part stays what it was: what else stands there, only a person can say.
-  private static func expectation(_ reply: ReplayResult.Reply, _ screen: ScreenExpectation?, _ indent: String) -> String
-  {
+  private static func expectation(
+    _ reply: ReplayResult.ReplayedReply, _ screen: ScreenExpectation?, _ indent: String
+  ) -> String {
     var expectation = Expectation()
     (expectation.equals, expectation.stitch, expectation.screen) = (reply.text, reply.stitch, screen)
     return "\(indent)expect: \(expectation.text)"

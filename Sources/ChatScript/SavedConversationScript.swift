@@ -1,7 +1,6 @@
 import ChatEngine
 import Conversations
 import Foundation
-import LLaMAStitch
 import Support
 
 /// A saved conversation is a script: it asks the same questions at the same sizes, with the same sampling and seeds,
@@ -42,7 +41,7 @@ extension Script {
   }
 
   /// The last reply before the next question: a comparison takes the place of the reply before it.
-  private static func answer(in items: ArraySlice<SavedConversation.Item>) -> SavedConversation.Reply? {
+  private static func answer(in items: ArraySlice<SavedConversation.Item>) -> SavedReply? {
     items.prefix { if case .user = $0 { false } else { true } }.compactMap(\.reply).last
   }
 
@@ -51,7 +50,7 @@ extension Script {
   }
 
   /// Only whole replies can be expected again.
-  private static func expectation(_ reply: SavedConversation.Reply) -> Expectation? {
+  private static func expectation(_ reply: SavedReply) -> Expectation? {
     guard case .finished(let stamp)? = reply.end, stamp.finish != .cancelled else { return nil }
     var expectation = Expectation()
     expectation.equals = reply.text

@@ -1,7 +1,6 @@
 import ChatEngine
 import Conversations
 import Foundation
-import LLaMAStitch
 import Support
 
 extension Script {

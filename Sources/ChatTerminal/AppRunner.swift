@@ -59,7 +59,7 @@ struct AppRunner: ~Copyable {
       let pause = play()
       if status != nil { break }
       handle(terminal.next(milliseconds: [wait, pause].compactMap(\.self).min()))
-      if let deadline, ContinuousClock.now > deadline { status = state.quitting ?? 0 }
+      if let deadline, ContinuousClock.now > deadline { status = state.leaving.status ?? 0 }
     }
     return status!
   }

@@ -1,5 +1,4 @@
 import ChatEngine
-import LLaMAStitch
 import Support
 
 /// What can go wrong with saved conversations. The description is one line: cause, file, remedy.

@@ -1,6 +1,5 @@
 import ChatEngine
 import Foundation
-import LLaMAStitch
 import Support
 
 /// A conversation as a file for people or for other programs.
@@ -75,12 +74,12 @@ public enum ConversationExport {
     return text
   }
 
-  private static func body(_ reply: SavedConversation.Reply) -> String {
+  private static func body(_ reply: SavedReply) -> String {
     let text = harmless(reply.text).trimmingCharacters(in: .whitespacesAndNewlines)
     return (text.isEmpty ? "" : "\n" + text + "\n") + "\n*\(label(reply))*\n"
   }
 
-  private static func label(_ reply: SavedConversation.Reply) -> String {
+  private static func label(_ reply: SavedReply) -> String {
     var parts = [line(reply.stitch)]
     if let step = reply.adapter?.step { parts.append("step \(step)") }
     if let hash = reply.adapter?.hash { parts.append("adapter \(line(String(hash.prefix(8))))") }
@@ -131,7 +130,7 @@ public enum ConversationExport {
         self.content = content
       }
 
-      init(_ reply: SavedConversation.Reply) {
+      init(_ reply: SavedReply) {
         self.init(role: "assistant", content: reply.text)
         stitch = reply.stitch
         adapter = reply.adapter

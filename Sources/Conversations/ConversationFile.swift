@@ -1,6 +1,5 @@
 import ChatEngine
 import Foundation
-import LLaMAStitch
 import Support
 
 /// The open file of a conversation: no other program appends to it meanwhile.

@@ -1,6 +1,5 @@
 import ChatEngine
 import Foundation
-import LLaMAStitch
 import Support
 import Synchronization
 

@@ -173,7 +173,7 @@ public final class ConversationLibrary: Sendable {
   private static func turns(_ conversation: SavedConversation) -> [Turn] {
     var number = 0
     return conversation.items.flatMap { item -> [Turn] in
-      let replies: [SavedConversation.Reply]
+      let replies: [SavedReply]
       switch item {
       case .user(let text):
         number += 1

@@ -1,6 +1,5 @@
 import ChatEngine
 import Foundation
-import LLaMAStitch
 import Support
 
 /// Where conversations are saved: a folder below the user's data directory, one file of JSON lines for each.

@@ -2,30 +2,39 @@ import ChatEngine
 import Foundation
 import Support
 
-/// A conversation as its file tells it.
-public struct SavedConversation: Sendable, Equatable {
-  public struct Reply: Sendable, Equatable {
-    public var text = ""
-    public var stitch: String
-    public var adapter: AdapterReference?
-    /// Sampler and seed; `nil` if they are not known.
-    public var options: ReplyOptions?
-    /// `nil`: the program ended before the reply did.
-    public var end: ConversationRecord.ReplyEnd?
+/// A reply as a conversation's file tells it.
+public struct SavedReply: Sendable, Equatable {
+  public var text = ""
+  public var stitch: String
+  public var adapter: AdapterReference?
+  /// Sampler and seed; `nil` if they are not known.
+  public var options: ReplyOptions?
+  /// `nil`: the program ended before the reply did.
+  public var end: ConversationRecord.ReplyEnd?
 
-    public init(stitch: String, adapter: AdapterReference? = nil, options: ReplyOptions? = nil) {
-      self.stitch = stitch
-      self.adapter = adapter
-      self.options = options
-    }
+  public init(stitch: String, adapter: AdapterReference? = nil, options: ReplyOptions? = nil) {
+    self.stitch = stitch
+    self.adapter = adapter
+    self.options = options
   }
 
+  /// More text is to come, made with this.
+  fileprivate mutating func goOn(_ start: ConversationRecord.ReplyStart) {
+    stitch = start.stitch
+    adapter = start.adapter
+    options = start.options
+    end = nil
+  }
+}
+
+/// A conversation as its file tells it.
+public struct SavedConversation: Sendable, Equatable {
   /// Replies to one question at several sizes. One of them counts as the conversation's.
   public struct Comparison: Sendable, Equatable {
     /// Those that were asked for, in the order of the replies.
     public var stitches: [String]
     /// Those that began.
-    public var replies: [Reply] = []
+    public var replies: [SavedReply] = []
     /// The reply that was chosen, from 0.
     public var kept: Int?
 
@@ -33,16 +42,19 @@ public struct SavedConversation: Sendable, Equatable {
 
     /// The reply that counts: the one chosen, else the last one with text.
     public var inUse: Int? { kept ?? replies.lastIndex { !$0.text.isEmpty } }
+
+    /// The reply that is being made: the chosen one, gone on with, or else the last that began.
+    fileprivate var open: Int? { [kept, replies.indices.last].compactMap(\.self).first { replies[$0].end == nil } }
   }
 
   public enum Item: Sendable, Equatable {
     case user(String)
-    case reply(Reply)
+    case reply(SavedReply)
     case comparison(Comparison)
     case notice(String, isWarning: Bool)
 
     /// A reply, or of a comparison the one that counts.
-    public var reply: Reply? {
+    public var reply: SavedReply? {
       switch self {
       case .reply(let reply): reply
       case .comparison(let comparison): comparison.inUse.map { comparison.replies[$0] }
@@ -105,23 +117,7 @@ public struct SavedConversation: Sendable, Equatable {
     case .user(let text): items.append(.user(text))
     case .reply(let start):
       settings.follow(start)
-      if start.continues, let last = lastTurn, case .reply(var reply) = items[last] {
-        reply.stitch = start.stitch
-        reply.adapter = start.adapter
-        reply.options = start.options
-        reply.end = nil
-        items[last] = .reply(reply)
-      } else {
-        let reply = Reply(stitch: start.stitch, adapter: start.adapter, options: start.options)
-        if let last = lastTurn, case .comparison(var comparison) = items[last],
-          comparison.replies.count < comparison.stitches.count
-        {
-          comparison.replies.append(reply)
-          items[last] = .comparison(comparison)
-        } else {
-          items.append(.reply(reply))
-        }
-      }
+      if !start.continues || !continueLastReply(start) { begin(start) }
     case .compare(let stitches): items.append(.comparison(Comparison(stitches: stitches)))
     case .keep(let column):
       if let last = lastTurn, case .comparison(var comparison) = items[last],
@@ -145,24 +141,52 @@ public struct SavedConversation: Sendable, Equatable {
     }
   }
 
+  private mutating func begin(_ start: ConversationRecord.ReplyStart) {
+    let reply = SavedReply(stitch: start.stitch, adapter: start.adapter, options: start.options)
+    if let last = lastTurn, case .comparison(var comparison) = items[last],
+      comparison.replies.count < comparison.stitches.count
+    {
+      comparison.replies.append(reply)
+      items[last] = .comparison(comparison)
+    } else {
+      items.append(.reply(reply))
+    }
+  }
+
+  /// The last reply is open again; of a comparison the one in use, which is thereby chosen.
+  /// - Returns: false if there is none.
+  private mutating func continueLastReply(_ start: ConversationRecord.ReplyStart) -> Bool {
+    guard let last = lastTurn else { return false }
+    switch items[last] {
+    case .reply(var reply):
+      reply.goOn(start)
+      items[last] = .reply(reply)
+    case .comparison(var comparison):
+      guard let column = comparison.inUse else { return false }
+      comparison.kept = column
+      comparison.replies[column].goOn(start)
+      items[last] = .comparison(comparison)
+    case .user, .notice: return false
+    }
+    return true
+  }
+
   /// The last message: something may have been said about training while a reply streamed.
   private var lastTurn: Int? { items.lastIndex { if case .notice = $0 { false } else { true } } }
 
   /// Text whose beginning is lost, because that line was damaged, is a reply all the same.
-  private mutating func changeOpenReply(_ change: (inout Reply) -> Void) {
+  private mutating func changeOpenReply(_ change: (inout SavedReply) -> Void) {
     if let last = lastTurn, case .reply(var reply) = items[last], reply.end == nil {
       // Not in two places at once, so that its text grows in place.
       items[last] = .notice("", isWarning: false)
       change(&reply)
       items[last] = .reply(reply)
-    } else if let last = lastTurn, case .comparison(var comparison) = items[last],
-      let open = comparison.replies.indices.last, comparison.replies[open].end == nil
-    {
+    } else if let last = lastTurn, case .comparison(var comparison) = items[last], let open = comparison.open {
       items[last] = .notice("", isWarning: false)
       change(&comparison.replies[open])
       items[last] = .comparison(comparison)
     } else {
-      var reply = Reply(stitch: "unknown")
+      var reply = SavedReply(stitch: "unknown")
       change(&reply)
       items.append(.reply(reply))
     }

@@ -1,22 +1,22 @@
 /// Turns tokens into text one at a time, without ever giving out part of a character.
 ///
-/// All that `next` and `finish` return, put together, is what `SentencePieceTokenizer.decode` makes of the tokens:
-/// that function is this decoder run to its end.
+/// All that `next` and `finish` return, put together, is what `Tokenizer.decode` makes of the tokens: that function is
+/// this decoder run to its end.
 public struct StreamingDecoder: Sendable {
-  private let tokenizer: SentencePieceTokenizer
-  /// At the start of the text, where the dummy prefix is to be taken away.
+  private let tokenizer: any Tokenizer
+  /// Whether the text has still to begin.
   private var isAtStart = true
   /// Bytes that may still become a character, at most three.
   private var pending: [UInt8] = []
 
   /// A decoder for the beginning of a text.
-  public init(_ tokenizer: SentencePieceTokenizer) { self.tokenizer = tokenizer }
+  public init(_ tokenizer: any Tokenizer) { self.tokenizer = tokenizer }
 
   /// A decoder for what follows a prompt: the prompt's text and what this decoder returns are together the text of all
   /// tokens. A character whose first bytes end the prompt is returned with its last byte.
   ///
   /// - Throws: `TokenizerError.tokenOutOfRange`.
-  public init(_ tokenizer: SentencePieceTokenizer, after prompt: [Int]) throws(TokenizerError) {
+  public init(_ tokenizer: any Tokenizer, after prompt: [Int]) throws(TokenizerError) {
     self.init(tokenizer)
     for token in prompt { _ = try next(token) }
   }
@@ -25,19 +25,9 @@ public struct StreamingDecoder: Sendable {
   ///
   /// - Throws: `TokenizerError.tokenOutOfRange`; the decoder is then as it was.
   public mutating func next(_ token: Int) throws(TokenizerError) -> String {
-    switch try tokenizer.contribution(of: token) {
-    case .byte(let byte):
-      isAtStart = false
-      pending.append(byte)
-      return takeCharacters()
-    case .nothing:
-      return finish()
-    case .unknown:
-      isAtStart = false
-      return finish() + " \u{2047} "
-    case .text(let piece):
-      return finish() + text(of: piece)
-    }
+    guard let bytes = try tokenizer.bytes(of: token, isAtStart: &isAtStart) else { return finish() }
+    pending += bytes
+    return takeCharacters()
   }
 
   /// Ends the text: bytes that did not become a character are U+FFFD each.
@@ -46,35 +36,22 @@ public struct StreamingDecoder: Sendable {
     return String(repeating: "\u{FFFD}", count: pending.count)
   }
 
-  private mutating func text(of piece: [UInt8]) -> String {
-    var scalars = String.UnicodeScalarView()
-    for scalar in String(decoding: piece, as: UTF8.self).unicodeScalars {
-      scalars.append(scalar == "\u{2581}" ? " " : scalar)
-    }
-    if isAtStart, tokenizer.addsDummyPrefix || tokenizer.removesExtraWhitespace, scalars.first == " " {
-      scalars.removeFirst()
-      // Where extra spaces are removed, all leading ones go.
-      isAtStart = tokenizer.removesExtraWhitespace && scalars.isEmpty
-    } else {
-      isAtStart = isAtStart && scalars.isEmpty
-    }
-    return String(scalars)
-  }
-
   /// The characters that the pending bytes begin with; bytes that can no longer become one are U+FFFD each.
   private mutating func takeCharacters() -> String {
-    var text = ""
-    while let lead = pending.first {
-      guard let length = Self.length(lead), Self.isPrefix(pending.prefix(length)) else {
-        text += "\u{FFFD}"
-        pending.removeFirst()
+    var characters: [UInt8] = []
+    var rest = pending[...]
+    while let lead = rest.first {
+      guard let length = Self.length(lead), Self.isPrefix(rest.prefix(length)) else {
+        characters += "\u{FFFD}".utf8
+        rest.removeFirst()
         continue
       }
-      guard pending.count >= length else { break }
-      text += String(decoding: pending.prefix(length), as: UTF8.self)
-      pending.removeFirst(length)
+      guard rest.count >= length else { break }
+      characters += rest.prefix(length)
+      rest.removeFirst(length)
     }
-    return text
+    pending.removeFirst(pending.count - rest.count)
+    return String(decoding: characters, as: UTF8.self)
   }
 
   /// How many bytes a character with this first byte has.

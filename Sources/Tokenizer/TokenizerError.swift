@@ -22,11 +22,11 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   public var description: String {
     switch self {
     case .missingFile(let file):
-      "no tokenizer at \(file): give a directory that holds tokenizer.model, or the file itself"
+      "no tokenizer at \(file): give a directory that holds \(SentencePieceTokenizer.fileName), or the file itself"
     case .unreadable(let file, let reason):
       "cannot read \(file): \(reason): check the path and its permissions"
     case .notAModel(let file, let reason):
-      "\(file) is not a SentencePiece model (\(reason)): use the tokenizer.model that came with the weights"
+      "\(file) is not a SentencePiece model (\(reason)): use the \(SentencePieceTokenizer.fileName) that came with the weights"
     case .truncated(let file):
       "\(file) is damaged or cut short: download or copy it again"
     case .tokenOutOfRange(let token, let size):

@@ -67,7 +67,7 @@ public struct AdaptationJob {
 
   /// - Parameter note: receives lines for people.
   public func run(
-    note: (String) -> Void, progress: (FamilyTrainer.Progress) -> Void
+    note: (String) -> Void, progress: (AdaptationProgress) -> Void
   ) throws -> Report {
     if let output { try NewDirectory.check(output) }
     let text = try TextFamily(family)
@@ -138,7 +138,7 @@ public struct AdaptationJob {
       let trainer = try SNNetTrainer(family: family, settings: settings, examples: examples, pool: pool)
       return (trainer, { (output, try trainer.write(to: output, rehearsal: rehearsal)) })
     }
-    let trainer = try FamilyTrainer(
+    let trainer = try ESTATrainer(
       family: family, adapter: continues ? family.ownAdapter() : nil, settings: settings, examples: examples,
       rehearsal: continues ? Rehearsal.examples(of: text) : [], pool: pool)
     guard let output else {

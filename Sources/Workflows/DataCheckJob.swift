@@ -86,10 +86,9 @@ public struct DataCheckJob {
       asked[question] = asked[question] ?? source.line
     }
     report.usable = lengths.count
-    lengths.sort()
-    if let shortest = lengths.first, let longest = lengths.last {
+    if let shortest = lengths.min(), let longest = lengths.max() {
       report.lengths = .init(
-        shortest: shortest, median: lengths[lengths.count / 2], longest: longest, total: lengths.reduce(0, +))
+        shortest: shortest, median: median(lengths), longest: longest, total: lengths.reduce(0, +))
     }
     return report
   }

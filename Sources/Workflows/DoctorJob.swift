@@ -27,11 +27,64 @@ public struct DoctorJob {
 
   /// What `--family` names; `nil` for the default.
   public var family: String?
+  public var terminal: Terminal
 
-  public init(family: String?) { self.family = family }
+  /// What standard input and output are.
+  public struct Terminal: Sendable {
+    public var isTerminal: Bool
+    public var name: String
+    /// Whether ncurses has a description of it.
+    public var isKnown: Bool
+    public var colors: Int
+    /// Whether the locale is one of UTF-8.
+    public var isUTF8: Bool
+    public var width: Int
+    public var height: Int
+
+    public init(
+      isTerminal: Bool, name: String, isKnown: Bool, colors: Int, isUTF8: Bool, width: Int, height: Int
+    ) {
+      self.isTerminal = isTerminal
+      self.name = name
+      self.isKnown = isKnown
+      self.colors = colors
+      self.isUTF8 = isUTF8
+      self.width = width
+      self.height = height
+    }
+  }
+
+  public init(family: String?, terminal: Terminal) {
+    self.family = family
+    self.terminal = terminal
+  }
 
   public func run() -> [Finding] {
-    [processor(), kernels(), linearAlgebra(), memory()] + families() + folders()
+    [processor(), kernels(), linearAlgebra(), memory()] + families() + folders() + terminalFindings()
+  }
+
+  private func terminalFindings() -> [Finding] {
+    guard terminal.isTerminal else {
+      return [.init(.note, "terminal", "standard input or output is none: chat would be line by line")]
+    }
+    var findings = [Finding(.good, "terminal", "\(terminal.name), \(terminal.width)×\(terminal.height)")]
+    if !terminal.isKnown {
+      findings.append(
+        .init(
+          .bad, "terminal",
+          "ncurses does not know TERM=\(terminal.name): set TERM to a known one, such as xterm-256color"))
+    }
+    if !terminal.isUTF8 {
+      findings.append(
+        .init(.note, "terminal", "the locale is not UTF-8: set LC_ALL=C.UTF-8, or use `stitch chat --ascii`"))
+    }
+    if terminal.isKnown && terminal.colors < 8 {
+      findings.append(.init(.note, "terminal", "no colours; everything is told by attributes and words too"))
+    }
+    if terminal.width < 40 || terminal.height < 12 {
+      findings.append(.init(.note, "terminal", "small: panes go where there is no room"))
+    }
+    return findings
   }
 
   private func processor() -> Finding {

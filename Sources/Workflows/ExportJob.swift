@@ -54,36 +54,11 @@ public struct ExportJob {
     case .gguf:
       try anchor.writeGGUF(
         to: output, name: "\(text.family.description.name) \(id)", elementType: type,
-        vocabulary: SentencePieceVocabulary(text.tokenizer).metadata)
+        vocabulary: GGUFTokenizer.metadata(of: text.tokenizer, for: output))
     case .huggingFace, .peft:
-      try anchor.write(to: output, elementType: type, files: ["tokenizer.model": Data(text.tokenizer.modelBytes)])
+      try anchor.write(to: output, elementType: type, files: text.tokenizer.files)
     }
     let step = adapter.map { ", adapter of step \($0.step) merged" } ?? ""
     return "wrote \(id)\(step), in \(type.rawValue), to \(output.path)"
-  }
-}
-
-extension SentencePieceVocabulary.Piece {
-  /// llama.cpp puts a space after a user-defined piece, which SentencePiece does not. One character is kept whole as a
-  /// normal piece, too.
-  fileprivate var kindOutside: SentencePieceVocabulary.Kind {
-    kind == .userDefined && String(decoding: text, as: UTF8.self).unicodeScalars.count == 1 ? .normal : kind
-  }
-}
-
-extension SentencePieceVocabulary {
-  /// As GGUF files have it.
-  fileprivate var metadata: [(name: String, value: GGUFWriter.Value)] {
-    var values: [(name: String, value: GGUFWriter.Value)] = [
-      ("tokenizer.ggml.model", .text("llama")), ("tokenizer.ggml.tokens", .texts(pieces.map(\.text))),
-      ("tokenizer.ggml.scores", .numbers(pieces.map(\.score))),
-      ("tokenizer.ggml.token_type", .counts(pieces.map { Int($0.kindOutside.rawValue) })),
-      ("tokenizer.ggml.add_space_prefix", .bool(addsDummyPrefix)),
-      ("tokenizer.ggml.add_bos_token", .bool(bosToken != nil)), ("tokenizer.ggml.add_eos_token", .bool(false)),
-    ]
-    for (name, token) in [("unknown", unknownToken), ("bos", bosToken), ("eos", eosToken), ("padding", padToken)] {
-      if let token { values.append(("tokenizer.ggml.\(name)_token_id", .count(token))) }
-    }
-    return values
   }
 }

@@ -35,16 +35,16 @@ public struct FamilyBuildJob {
     try NewDirectory.check(output)
     guard anchors.contains(where: ImportJob.isGGUF) else { return try build(anchors, note: note, progress: progress) }
     // GGUF files become model directories first, quantised as the family will be.
-    let scratch = try NewDirectory.scratch(beside: output)
-    defer { do { try FileManager.default.removeItem(at: scratch) } catch { note("\(scratch.path) can be deleted") } }
-    let directories = try anchors.map { anchor in
-      if !ImportJob.isGGUF(anchor) { return anchor }
-      note("reading \(anchor.path)")
-      let directory = scratch.appendingPathComponent(Self.name(of: anchor))
-      try ImportJob(file: anchor, output: directory, elementType: options.elementType).run()
-      return directory
+    return try NewDirectory.withScratch(beside: output, note: note) { scratch in
+      let directories = try anchors.map { anchor in
+        if !ImportJob.isGGUF(anchor) { return anchor }
+        note("reading \(anchor.path)")
+        let directory = scratch.appendingPathComponent(Self.name(of: anchor))
+        try ImportJob(file: anchor, output: directory, elementType: options.elementType).run()
+        return directory
+      }
+      return try build(directories, note: note, progress: progress)
     }
-    return try build(directories, note: note, progress: progress)
   }
 
   /// The name of a file without its ending, in the characters that anchors' names have.
@@ -57,16 +57,16 @@ public struct FamilyBuildJob {
     _ anchors: [URL], note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void
   ) throws -> Family {
     let directories = try anchors.map { try ModelDirectory($0) }
-    var tokenizers: [SentencePieceTokenizer] = []
+    var tokenizers: [any Tokenizer] = []
     for (url, directory) in zip(anchors, directories) {
-      let tokenizer = try SentencePieceTokenizer(model: url.path)
+      let tokenizer = try loadTokenizer(from: url.path)
       try tokenizer.checkFits(directory.configuration, model: url.path)
       tokenizers.append(tokenizer)
     }
     for (index, tokenizer) in tokenizers.enumerated() where !tokenizer.isSame(as: tokenizers[0]) {
       throw FamilyError.unstitchable(
         cause:
-          "\(anchors[index].path) and \(anchors[0].path) have different tokenizers; use anchors that share one tokenizer.model"
+          "\(anchors[index].path) and \(anchors[0].path) have different tokenizers; use anchors that share one \(tokenizers[0].fileNames)"
       )
     }
     let tokenizer = tokenizers[0]
@@ -105,7 +105,7 @@ public struct FamilyBuildJob {
       return try FileLock(of: checkpoint)
     }
     let family = try builder.build(
-      calibration: sequences, jointText: jointText, tokenizer: Data(tokenizer.modelBytes), output: output,
+      calibration: sequences, jointText: jointText, tokenizer: tokenizer.files, output: output,
       listener: {
         progress($0)
         return true
@@ -115,15 +115,6 @@ public struct FamilyBuildJob {
     }
     lock?.remove()
     return family!  // the listener never stops it
-  }
-}
-
-extension SentencePieceTokenizer {
-  /// Whether both encode alike. Files may differ in what a model was trained with.
-  fileprivate func isSame(as other: SentencePieceTokenizer) -> Bool {
-    modelBytes == other.modelBytes
-      || addsDummyPrefix == other.addsDummyPrefix
-        && SentencePieceVocabulary(self).pieces == SentencePieceVocabulary(other).pieces
   }
 }
 

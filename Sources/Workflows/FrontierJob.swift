@@ -109,7 +109,7 @@ public struct FrontierJob {
           right: checked.isEmpty ? nil : right))
       progress(measured.last!)
     }
-    let anchors = family.family.stitches.filter { $0.route.join == nil }.map { Double($0.flopsPerToken) }
+    let anchors = family.family.stitches.filter { $0.route.isAnchor }.map { Double($0.flopsPerToken) }
     let frontier = Frontier(
       format: Frontier.currentFormat, data: data, questions: fitting.count,
       kinds: Dictionary(fitting.map { (questions[$0].kind, 1) }, uniquingKeysWith: +), adapterStep: adapter?.step,
@@ -142,7 +142,7 @@ public struct FrontierJob {
     let whole = try family.template.encodeForTraining(
       (question.messages + [ChatMessage(role: .assistant, content: question.answer)]).map(\.templated),
       tokenizer: family.tokenizer)
-    guard let first = whole.isReply.lastIndex(of: false) else { return whole.tokens }
+    guard let first = whole.lossMask.lastIndex(of: false) else { return whole.tokens }
     return Array(whole.tokens[(first + 1)...])
   }
 }

@@ -39,7 +39,7 @@ final class LossLog {
   }
 
   /// Writes what was measured at this step, if anything was.
-  func add(_ progress: FamilyTrainer.Progress) throws {
+  func add(_ progress: AdaptationProgress) throws {
     if !isTrimmed {
       isTrimmed = true
       lines.removeAll { $0.step >= progress.step }

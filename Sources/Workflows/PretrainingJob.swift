@@ -35,7 +35,7 @@ public struct PretrainingJob {
   /// - Returns: whether the model was written.
   public func run(note: (String) -> Void, progress: (Pretrainer.Progress) -> Bool) throws -> Bool {
     try NewDirectory.check(output)
-    let tokenizer = try SentencePieceTokenizer(file: tokenizerFile.path)
+    let tokenizer = try loadTokenizer(from: tokenizerFile.path)
     let template = ChatTemplate(.tiny)
     var documents: [TrainingExample] = []
     for file in dataFiles {
@@ -62,8 +62,7 @@ public struct PretrainingJob {
     guard try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, listener: progress) else {
       return false
     }
-    try trainer.write(
-      to: output, elementType: elementType, files: ["tokenizer.model": Data(tokenizer.modelBytes)])
+    try trainer.write(to: output, elementType: elementType, files: tokenizer.files)
     do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
     lock.remove()
     return true

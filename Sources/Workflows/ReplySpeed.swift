@@ -3,7 +3,7 @@ import EngineBenchmarks
 import LLaMAStitch
 import Support
 
-/// How fast a stitch writes one reply as the chat makes it: sampled, turned into text, handed over piece by piece. Where
+/// How fast a stitch makes one reply as the chat makes it: sampled, turned into text, handed over piece by piece. Where
 /// networks are small, all that takes longer than the network alone.
 struct ReplySpeed {
   /// Fewer tokens say little.
@@ -33,7 +33,7 @@ struct ReplySpeed {
     options.maxTokens = 64
     var speeds: [Double] = []
     let start = ContinuousClock.now
-    // The first one has the prompt to read.
+    // The first one has the prompt to compute.
     while speeds.count < 4 || ContinuousClock.now - start < .seconds(seconds) {
       let stamp = try reply(stitch.id, to: Self.questions[speeds.count % Self.questions.count], options)
       if stamp.tokens < Self.fewest {
@@ -43,7 +43,7 @@ struct ReplySpeed {
       }
       speeds.append(stamp.tokensPerSecond)
     }
-    return speeds.dropFirst().sorted()[(speeds.count - 1) / 2]
+    return median(speeds.dropFirst())
   }
 
   private func reply(_ stitch: String, to question: String, _ options: ReplyOptions) throws -> ReplyStamp {
@@ -52,7 +52,7 @@ struct ReplySpeed {
     Task.detached { for await _ in stream {} }
     return try maker.make(
       [ChatMessage(role: .user, content: question)], stitch: stitch, options: options, adapter: adapter,
-      stop: StopFlag()
+      cancellation: CancellationFlag()
     ) { continuation.yield($0) }
   }
 }

@@ -1,4 +1,5 @@
-import Glibc
+import Foundation
+import Support
 
 /// The standard streams, byte for byte.
 enum Console {
@@ -75,5 +76,94 @@ enum Console {
         throw .unreadable(name, code: errno)
       }
     }
+  }
+}
+
+// MARK: - Documents and tables
+
+/// Machine-readable output.
+extension Console {
+  /// One JSON document on standard output, its names in snake case.
+  static func write(json document: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    // JSON has no infinity; a perplexity can be one.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    try write(jsonText: encoder.encode(document) + Data("\n".utf8))
+  }
+
+  /// A JSON document as text. JSON lets through some control characters that a terminal would obey: they are written
+  /// as escapes, which mean the same.
+  static func write(jsonText document: Data) throws(CommandError) {
+    var text = ""
+    for scalar in String(decoding: document, as: UTF8.self).unicodeScalars {
+      if (0x7F...0x9F).contains(scalar.value) {
+        text += "\\u00" + String(scalar.value, radix: 16)
+      } else {
+        text.unicodeScalars.append(scalar)
+      }
+    }
+    try write(Array(text.utf8))
+  }
+}
+
+/// A table of text with columns as wide as they need to be.
+struct TextTable {
+  private var rows: [[String]]
+
+  init(_ header: [String]) { rows = [header] }
+
+  mutating func add(_ row: [String]) { rows.append(row) }
+
+  var text: String {
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      var line = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: "  ")
+      while line.last == " " { line.removeLast() }
+      return line
+    }.joined(separator: "\n") + "\n"
+  }
+}
+
+/// Numbers for people.
+enum Quantity {
+  /// 1234567 → 1.2M
+  static func short(_ value: Int) -> String {
+    for (size, unit) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] where Double(value) >= size {
+      return String(format: "%.1f%@", Double(value) / size, unit)
+    }
+    return String(value)
+  }
+}
+
+// MARK: - Errors
+
+/// Why a command could not run, beyond what the libraries report. Every description is one line.
+enum CommandError: Error, CustomStringConvertible {
+  /// `code` is the system's `errno`.
+  case unreadable(String, code: Int32)
+  case unwritable(String, code: Int32)
+  /// Input that is not what the command expects; `place` is a file, or a file and a line.
+  case malformed(_ place: String, expected: String)
+
+  var description: String {
+    switch self {
+    case .unreadable(let file, let code): Self.text("read", file, SystemErrorText(code: code))
+    case .unwritable(let file, let code): Self.text("write", file, SystemErrorText(code: code))
+    case .malformed(let place, let expected): "\(place): \(expected)"
+    }
+  }
+
+  /// What to say of any error. Those of Foundation describe themselves for developers.
+  static func line(for error: any Error) -> String {
+    guard let error = error as? CocoaError else { return "\(error)" }
+    let file = error.filePath.map { "\($0): " } ?? ""
+    return "\(file)\(error.localizedDescription) Check the path, its permissions and the disk."
+  }
+
+  private static func text(_ operation: String, _ file: String, _ reason: SystemErrorText) -> String {
+    "cannot \(operation) \(file): \(reason); \(reason.remedy)"
   }
 }

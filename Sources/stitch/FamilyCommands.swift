@@ -5,6 +5,8 @@ import LLaMAStitch
 import Tokenizer
 import Workflows
 
+// MARK: - Build and show
+
 struct FamilyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "family", abstract: "Make a family from anchors, or look at one.",
@@ -14,7 +16,7 @@ struct FamilyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Make a family from anchors: routes, and stitching layers fitted on calibration text.",
       discussion: """
-        Each anchor is a Hugging Face model directory with a tokenizer.model, or a GGUF file, cheapest first; it is \
+        Each anchor is a Hugging Face model directory with its tokenizer, or a GGUF file, cheapest first; it is \
         named after its directory or file. All must share one tokenizer.
         """)
 
@@ -155,5 +157,59 @@ struct FamilyCommand: ParsableCommand {
       }
       try Console.write(text: table.text + "base weights: \(family.description.quantization)\n")
     }
+  }
+}
+
+// MARK: - Import and export
+
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Turn a GGUF file into a model directory, tokenizer included.",
+    discussion: """
+      Weights in F32, F16, BF16, Q8_0 and Q4_0 are kept as they are; those in Q4_K, Q5_K and Q6_K become Q8_0, unless \
+      --quantize says otherwise. The vocabulary must be SentencePiece's. `stitch family build` takes GGUF files directly.
+
+      Example: stitch import TinyLlama-1.1B.Q4_K_M.gguf --output tinyllama
+      """)
+
+  @Argument(help: "The GGUF file.") var file: String
+  @Option(help: "The model directory to write; it must not exist.") var output: String
+  @Option(help: "How to store weights: f32, f16, bf16, q8_0 or q4_0.") var quantize: String?
+
+  func run() throws {
+    try ImportJob(
+      file: URL(fileURLWithPath: file), output: URL(fileURLWithPath: output),
+      elementType: try quantize.map { try ElementType(option: $0) }
+    ).run()
+    try Console.write(Array("wrote \(output)\n".utf8))
+  }
+}
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write an anchor of a family, as adapted, for other programs.",
+    discussion: """
+      Formats: hf, a model directory for transformers; gguf, a file for llama.cpp; peft, the low-rank updates and biases \
+      alone, for PEFT over the anchor's own weights. A stitch of two models is no LLaMA and cannot be exported.
+
+      Example: stitch export --stitch large --format gguf --output large.gguf
+      """)
+
+  @OptionGroup var family: FamilyOptions
+  @Option(help: "What to write: hf, gguf or peft.") var format: String = "hf"
+  @Option(help: "The directory or file to write; it must not exist.") var output: String
+  @Option(
+    help: "How to store weights: f32, f16, bf16, q8_0 or q4_0 (default: as they are, f32 where an adapter is merged).")
+  var quantize: String?
+
+  func run() throws {
+    guard let format = ExportJob.Format(rawValue: format) else {
+      throw ValidationError("--format must be hf, gguf or peft, not \(format)")
+    }
+    if format == .peft && quantize != nil { throw ValidationError("--quantize does not go with --format peft") }
+    let job = ExportJob(
+      family: try family.directory(), stitch: family.stitchID, adapter: try family.adapterChoice(), format: format,
+      output: URL(fileURLWithPath: output), elementType: try quantize.map { try ElementType(option: $0) })
+    try Console.write(Array((try job.run() + "\n").utf8))
   }
 }

@@ -1,9 +1,7 @@
 import ArgumentParser
 import ChatEngine
-import Figures
 import Foundation
 import LLaMAStitch
-import Support
 import Workflows
 
 struct FrontierCommand: ParsableCommand {
@@ -74,66 +72,34 @@ struct FrontierCommand: ParsableCommand {
   }
 
   func run() throws {
-    let text = try TextFamily(URL(fileURLWithPath: family))
-    guard let data else {
-      let meter = ProgressMeter()
-      let frontier = try FrontierJob.refreshingSpeeds(of: text, threads: threads) {
-        meter.note("\($0.id): \(Int($0.tokensPerSecond)) tok/s")
-      }
-      if write { try frontier.write(to: text.family) }
-      return try report(frontier)
-    }
-    let file = try QuestionFile(URL(fileURLWithPath: data))
-    // Before the work, not after it.
-    for output in [svg, answers].compactMap({ $0 }) { try checkWritable(output) }
     let meter = ProgressMeter()
-    for record in file.skipped.prefix(5) { meter.note("\(data), \(record) (skipped)") }
-    if !file.skipped.isEmpty { meter.note("\(data): \(file.skipped.count) lines skipped") }
-    var chosen = file.questions
-    if let questions, questions < chosen.count {
-      // At random: files often go through their kinds in turn, and even steps would meet some kinds only.
-      var random = SeededGenerator(seed: 1)
-      chosen = random.permutation(of: file.questions.count).prefix(questions).sorted().map { file.questions[$0] }
+    let family = URL(fileURLWithPath: family)
+    guard let data else {
+      return try report(
+        FrontierReportJob.refreshSpeeds(of: family, threads: threads, writes: write) {
+          meter.note("\($0.id): \(Int($0.tokensPerSecond)) tok/s")
+        })
     }
-    if lossOnly { for index in chosen.indices { chosen[index].isCheckable = false } }
-    if chooseStops, !chosen.contains(where: \.isCheckable) { throw EngineError.noCheckableAnswers(file: file.url.path) }
-    let job = FrontierJob(
-      family: text, questions: chosen, data: file.url.lastPathComponent, threads: threads, stopsOnly: onlyStops)
-    var answerLines = Data()
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    var frontier = try job.run(
-      progress: { meter.note("\($0.id): \(Self.quality($0))loss \(ProgressMeter.fixed($0.loss, 4))") },
-      answered: { answer in if answers != nil { answerLines += try encoder.encode(answer) + Data("\n".utf8) } })
-    if chooseStops,
-      let stops = frontier.worthwhileStops(
+    var job = FrontierReportJob(family: family, data: URL(fileURLWithPath: data), threads: threads)
+    job.questions = questions
+    job.stopsOnly = onlyStops
+    job.lossOnly = lossOnly
+    if chooseStops {
+      job.choice = .init(
         amongAll: stops == .all, minimum: minimumStops ?? (stops == .all ? 12 : 1), level: level ?? 0.05)
-    {
-      frontier = frontier.marked(stops: stops)
-      try text.family.writeStops(stops)
     }
-    if write || chooseStops { try frontier.write(to: text.family) }
-    if let answers { try AtomicFile.write(answerLines, to: URL(fileURLWithPath: answers)) }
-    if let svg {
-      try AtomicFile.write(
-        Data(frontier.chart(title: "\(text.family.description.name): quality by cost").svg.utf8),
-        to: URL(fileURLWithPath: svg))
-    }
-    try report(frontier)
+    job.writes = write || chooseStops
+    job.answers = answers.map { URL(fileURLWithPath: $0) }
+    job.chart = svg.map { URL(fileURLWithPath: $0) }
+    try report(
+      job.run(
+        note: { meter.note($0) },
+        progress: { meter.note("\($0.id): \(Self.quality($0))loss \(ProgressMeter.fixed($0.loss, 4))") }))
   }
 
   private func report(_ frontier: Frontier) throws {
     if json { return try Console.write(jsonText: frontier.json) }
     try Console.write(text: Self.table(frontier) + (byKind ? "\n" + Self.kindTable(frontier) : ""))
-  }
-
-  private func checkWritable(_ file: String) throws {
-    var isDirectory = ObjCBool(false)
-    if FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory), isDirectory.boolValue {
-      throw CommandError.unwritable(file, code: EISDIR)
-    }
-    let directory = URL(fileURLWithPath: file).deletingLastPathComponent().path
-    if access(directory, W_OK) != 0 { throw CommandError.unwritable(file, code: errno) }
   }
 
   private static func quality(_ row: Frontier.Measurement) -> String {

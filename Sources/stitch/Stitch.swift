@@ -1,8 +1,9 @@
 import ArgumentParser
 import Glibc
 import LLaMAStitch
+import Support
 
-/// The command line. Every command is a file of its own; this one holds what they share: parsing, errors, exit codes.
+/// The command line. Commands stand together by subject; this file holds what they share: parsing, errors, exit codes.
 @main
 struct Stitch: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,7 +11,7 @@ struct Stitch: AsyncParsableCommand {
     abstract: "A family of LLaMA models as one chatbot with a size slider.",
     version: "0.1.0",
     subcommands: [
-      Chat.self,
+      ChatCommand.self,
       Ask.self,
       Score.self,
       Tokenize.self,
@@ -23,11 +24,11 @@ struct Stitch: AsyncParsableCommand {
       Import.self,
       Export.self,
       Replay.self,
-      Bench.self,
+      BenchCommand.self,
       ConversationsCommand.self,
       Doctor.self,
     ],
-    defaultSubcommand: Chat.self
+    defaultSubcommand: ChatCommand.self
   )
 
   /// Synchronous commands, the terminal UI among them, run on the main thread.
@@ -38,6 +39,8 @@ struct Stitch: AsyncParsableCommand {
     do { command = try parseAsRoot() } catch { end(with: error, hint: " (see '\(helpCommand(for: error))')") }
     do {
       try InferenceKernels.check()
+      // A chat has its own ways with signals.
+      if !(command is ChatCommand) { TemporaryPaths.removeOnSignals() }
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {
@@ -51,6 +54,7 @@ struct Stitch: AsyncParsableCommand {
 
   /// Ends with success, unless what is still buffered cannot be written (a full disk).
   private static func finish() -> Never {
+    TemporaryPaths.waitIfEnding()
     do { try Console.write([]) } catch {
       Console.complain("\(error)")
       Glibc.exit(2)
@@ -61,6 +65,7 @@ struct Stitch: AsyncParsableCommand {
   /// Prints help where it was asked for (exit code 0), else one line that says what is wrong (exit code 2). A command
   /// whose check did not hold throws `ExitCode(1)` after it has said so.
   private static func end(with error: any Error, hint: String) -> Never {
+    TemporaryPaths.waitIfEnding()
     if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
     switch exitCode(for: error) {
     case .success:

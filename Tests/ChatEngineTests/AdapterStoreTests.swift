@@ -5,7 +5,9 @@ import LLaMAStitch
 import Testing
 
 @Suite struct AdapterStoreTests {
-  let fixture = try! EngineFixture()
+  let fixture: EngineFixture
+
+  init() throws { fixture = try EngineFixture() }
 
   private func adapter(_ family: Family, step: Int) -> Adapter {
     var tensors: [String: MatrixView] = [:]
@@ -41,6 +43,25 @@ import Testing
     bytes[bytes.count - 1] ^= 1
     try bytes.write(to: two.file)
     #expect(throws: EngineError.damagedSnapshot(file: two.file.path)) { try store.open(two, for: text.family) }
+  }
+
+  /// Name and content are of the same bytes, even where another file takes the place of the one that was opened.
+  @Test func aFileReplacedMeanwhileIsNotReadUnderTheNameOfTheOther() throws {
+    let text = try TextFamily(fixture.family)
+    let store = text.adapterStore(root: fixture.data)
+    let one = try store.save(adapter(text.family, step: 1))
+    let two = try store.save(adapter(text.family, step: 2))
+    let opened = try AdapterFile(one.file)
+    #expect(rename(two.file.path, one.file.path) == 0)
+    #expect(opened.hash == one.hash)
+    #expect(try opened.read(for: text.family).step == 1)
+    // Opened anew it is the other, and not what its name says.
+    #expect(try AdapterFile(one.file).hash == two.hash)
+    #expect(throws: EngineError.damagedSnapshot(file: one.file.path)) { try store.open(one, for: text.family) }
+    // The family's own one, too.
+    let own = fixture.family.appendingPathComponent(FamilyDescription.adapterName)
+    try FileManager.default.copyItem(at: one.file, to: own)
+    #expect(try text.adapter(AdapterReference(step: 2, hash: two.hash), store: store)?.step == 2)
   }
 
   @Test func twoWritersTakeTurns() async throws {

@@ -75,7 +75,9 @@ final class ConversationFixture: Sendable {
 }
 
 @Suite struct ConversationFileTests {
-  let fixture = try! ConversationFixture()
+  let fixture: ConversationFixture
+
+  init() throws { fixture = try ConversationFixture() }
 
   @Test func whatIsRecordedIsRead() throws {
     let hostile = "a\u{1B}[2J\u{7}\"\\\u{0}\r\n\u{2028}\u{9B}1m 漢字 👩‍👩‍👧"
@@ -89,11 +91,11 @@ final class ConversationFixture: Sendable {
     #expect(saved.id == id && saved.program == "stitch test" && saved.family == ConversationFixture.family)
     #expect(abs(saved.created.timeIntervalSinceNow) < 3600 && saved.problems.isEmpty)
     #expect(saved.title == "A\u{1B}title")
-    var reply = SavedConversation.Reply(
+    var reply = SavedReply(
       stitch: "small-large@2", adapter: ConversationFixture.stamp.adapter, options: ConversationFixture.options)
     reply.text = "one" + hostile + "e\u{301}"
     reply.end = .finished(ConversationFixture.stamp)
-    var failed = SavedConversation.Reply(
+    var failed = SavedReply(
       stitch: "small-large@2", adapter: ConversationFixture.stamp.adapter, options: ConversationFixture.options)
     failed.end = .failed("out of memory")
     #expect(
@@ -189,7 +191,7 @@ final class ConversationFixture: Sendable {
     #expect(saved.problems[3].contains("line 6: unknown record “later”"))
     #expect(saved.problems[5] == "\(file): and 1 more, left out too")
     // Text without its beginning is kept.
-    var orphan = SavedConversation.Reply(stitch: "unknown")
+    var orphan = SavedReply(stitch: "unknown")
     orphan.text = "lost?"
     #expect(saved.items == [.user("a"), .reply(orphan), .user("b")])
   }
@@ -224,7 +226,9 @@ final class ConversationFixture: Sendable {
 }
 
 @Suite struct ConversationStoreTests {
-  let fixture = try! ConversationFixture()
+  let fixture: ConversationFixture
+
+  init() throws { fixture = try ConversationFixture() }
 
   /// As a search is typed: whoever asked last is answered, and last.
   @Test(.timeLimit(.minutes(1))) func ofSearchesInARowTheLastIsAnswered() async throws {
@@ -354,7 +358,9 @@ final class ConversationFixture: Sendable {
 }
 
 @Suite struct ConversationSearchTests {
-  let fixture = try! ConversationFixture()
+  let fixture: ConversationFixture
+
+  init() throws { fixture = try ConversationFixture() }
 
   @Test func findsTheLine() async throws {
     let long = String(repeating: "word ", count: 40)
@@ -391,7 +397,9 @@ final class ConversationFixture: Sendable {
 }
 
 @Suite struct ConversationExportTests {
-  let fixture = try! ConversationFixture()
+  let fixture: ConversationFixture
+
+  init() throws { fixture = try ConversationFixture() }
 
   private func conversation() throws -> SavedConversation {
     let id = try fixture.save([

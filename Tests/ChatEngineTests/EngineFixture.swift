@@ -19,12 +19,12 @@ final class EngineFixture: Sendable {
 
   var data: URL { root.appendingPathComponent("data") }
 
-  func backend(adapter: AdapterChoice = .own, gate: Gate? = nil, readsAhead: Bool = false) -> FamilyBackend {
+  func backend(adapter: AdapterChoice = .own, gate: Gate? = nil, prefetches: Bool = false) -> FamilyBackend {
     var options = FamilyBackend.Options(family: family)
     options.adapter = adapter
     options.dataDirectory = data
     options.threads = 2
-    options.readsAhead = readsAhead
+    options.prefetches = prefetches
     if let gate { options.beforeText = { gate.pass() } }
     return FamilyBackend(options)
   }
@@ -81,8 +81,7 @@ struct CollectedReply {
   var text = ""
   var pieces = 0
   var stamp: ReplyStamp?
-  var failure: String?
-  var tooLong: Int?
+  var failure: ReplyFailure?
 
   init(_ events: AsyncStream<ReplyEvent>, each: (Int) async -> Void = { _ in }) async {
     for await event in events {
@@ -94,8 +93,7 @@ struct CollectedReply {
         pieces += 1
         await each(pieces)
       case .finished(let stamp): self.stamp = stamp
-      case .failed(let message): failure = message
-      case .tooLong(let count): tooLong = count
+      case .failed(let failure): self.failure = failure
       }
     }
   }

@@ -37,7 +37,7 @@ import Workflows
       #expect(abs(row.perplexity! - exp(row.loss)) < 1e-9 && row.right == String(repeating: "0", count: 12))
       #expect(row.memoryBytes == row.weightBytes + row.cacheBytesPerToken!)
       // Anchors of the fixture have tied embeddings: all that is used is read, the embedding as head.
-      let tied = try family.stitch(row.id).route.join == nil
+      let tied = try family.stitch(row.id).route.isAnchor
       if tied {
         #expect(
           row.weightBytesPerToken == row.weightBytes + network.embedding.elementType.size * network.embedding.columns)

@@ -84,7 +84,7 @@ import Tokenizer
       backend.reply(to: [.user("hello")], stitch: "large", options: options(4000))
     ) { pieces in
       if pieces == 3 {
-        await backend.stopReply()
+        await backend.cancelReply()
         gate.open()
       }
     }
@@ -137,15 +137,18 @@ import Tokenizer
     var options = options(100)
     options.overflow = .refuse
     let reply = await CollectedReply(backend.reply(to: messages, stitch: "small", options: options))
-    let tooLong = try #require(reply.tooLong)
-    #expect(reply.text.isEmpty && reply.started == nil && reply.stamp == nil && reply.failure == nil)
+    guard case .conversationTooLong(let tooLong)? = reply.failure else {
+      Issue.record("\(String(describing: reply.failure))")
+      return
+    }
+    #expect(reply.text.isEmpty && reply.started == nil && reply.stamp == nil)
     // Without so many it fits, and with one more pair it does not.
     let fits = await CollectedReply(
       backend.reply(to: Array(messages.dropFirst(tooLong)), stitch: "small", options: options))
-    #expect(fits.stamp != nil && fits.tooLong == nil)
+    #expect(fits.stamp != nil && fits.failure == nil)
     let stillNot = await CollectedReply(
       backend.reply(to: Array(messages.dropFirst(tooLong - 2)), stitch: "small", options: options))
-    #expect(stillNot.tooLong == 2)
+    #expect(stillNot.failure == .conversationTooLong(messagesToDrop: 2))
   }
 
   @Test func failuresAreOneLine() async throws {
@@ -153,14 +156,87 @@ import Tokenizer
     let backend = fixture.backend()
     let long = await CollectedReply(
       backend.reply(to: [.user(String(repeating: "hello ", count: 200))], stitch: "small", options: options(4)))
-    #expect(long.failure?.contains("the context 128") == true && long.stamp == nil)
+    guard case .promptTooLong(let tokens, contextLength: 128)? = long.failure else {
+      Issue.record("\(String(describing: long.failure))")
+      return
+    }
+    #expect(tokens > 128 && long.failure?.description.contains("the context 128") == true && long.stamp == nil)
     let unknown = await CollectedReply(backend.reply(to: [.user("hi")], stitch: "smal", options: options(4)))
-    #expect(unknown.failure?.contains("no stitch “smal”; did you mean small?") == true)
+    guard case .unknownStitch("smal", let message)? = unknown.failure else {
+      Issue.record("\(String(describing: unknown.failure))")
+      return
+    }
+    #expect(message.contains("no stitch “smal”; did you mean small?"))
     var wrong = options(4)
     wrong.topP = 7
     let sampling = await CollectedReply(backend.reply(to: [.user("hi")], stitch: "small", options: wrong))
-    #expect(sampling.failure?.contains("top-p") == true)
-    for failure in [long, unknown, sampling] { #expect(failure.failure?.contains("\n") == false) }
+    guard case .badSampling(let setting)? = sampling.failure else {
+      Issue.record("\(String(describing: sampling.failure))")
+      return
+    }
+    #expect(setting.contains("top-p"))
+    let nowhere = FamilyBackend(.init(family: URL(fileURLWithPath: "/no/such/family")))
+    let unloaded = await CollectedReply(nowhere.reply(to: [.user("hi")], stitch: "small", options: options(4)))
+    guard case .cannotLoad(let cause)? = unloaded.failure else {
+      Issue.record("\(String(describing: unloaded.failure))")
+      return
+    }
+    #expect(cause.contains("/no/such/family"))
+    for failure in [long, unknown, sampling, unloaded] {
+      #expect(failure.failure?.description.contains("\n") == false)
+    }
+  }
+
+  /// A damaged adapter: what the network computes is no number.
+  @Test func anOutputThatIsNoNumberIsAFailureOfItsOwn() async throws {
+    let fixture = try EngineFixture()
+    let text = try TextFamily(fixture.family)
+    var tensors: [String: MatrixView] = [:]
+    for declaration in text.family.layout(AdapterOptions(rank: 2)).declarations {
+      let count = declaration.shape.reduce(1, *)
+      let columns = declaration.shape.last!
+      tensors[declaration.name] = FloatBuffer([Float](repeating: .nan, count: count))
+        .matrix(rows: count / columns, columns: columns)
+    }
+    try Adapter(options: AdapterOptions(rank: 2), step: 1, family: text.family, importance: [:], tensors: tensors)
+      .write(to: fixture.family.appendingPathComponent(FamilyDescription.adapterName))
+    let reply = await CollectedReply(
+      fixture.backend().reply(to: [.user("hi")], stitch: "large", options: options(4)))
+    #expect(reply.failure == .notANumber(message: "\(InferenceError.notANumber)"))
+  }
+
+  @Test func aStampSaysWhatAReplyTook() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    let messages: [ChatMessage] = [.system("be kind"), .user("hello")]
+    let first = try #require(
+      await CollectedReply(backend.reply(to: messages, stitch: "large", options: options(12))).stamp)
+    #expect(first.promptTokens > 8 && first.cachedPromptTokens == 0 && first.prefillTokens == first.promptTokens)
+    #expect(first.prefillSeconds > 0 && first.tokens == 12 && first.finishReason == .length && first.finish == .length)
+    #expect(first.contextTokens == first.promptTokens + first.tokens && first.acceptedTokens <= first.draftedTokens)
+    let longer = messages + [.assistant("x"), .user("say hello")]
+    let second = try #require(
+      await CollectedReply(backend.reply(to: longer, stitch: "large", options: options(12))).stamp)
+    #expect(second.cachedPromptTokens > 0 && second.cachedPromptTokens <= first.promptTokens)
+    #expect(second.cachedPromptTokens + second.prefillTokens == second.promptTokens)
+    // The context ends before the tokens that were asked for.
+    let full = try #require(
+      await CollectedReply(backend.reply(to: messages, stitch: "small", options: options(4000))).stamp)
+    #expect(full.finishReason == .context && full.finish == .length && full.contextTokens == 128)
+  }
+
+  @Test func aCancelledPromptIsNotCountedAsComputed() async throws {
+    let fixture = try EngineFixture(contextLength: 2048)
+    let text = try TextFamily(fixture.family)
+    let maker = ReplyMaker(text, threads: 1)
+    let cancellation = CancellationFlag()
+    cancellation.cancel()
+    let stamp = try maker.make(
+      [.user(String(repeating: "hello ", count: 300))], stitch: "small", options: options(4), adapter: .init(),
+      cancellation: cancellation
+    ) { _ in }
+    #expect(stamp.finishReason == .cancelled && stamp.promptTokens > 300)
+    #expect(stamp.tokens == 0 && stamp.prefillTokens == 0 && stamp.cachedPromptTokens == 0)
   }
 
   @Test func repliesAreSerialAndComplete() async throws {

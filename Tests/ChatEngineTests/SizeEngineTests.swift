@@ -15,37 +15,38 @@ import Testing
     let fixture = try EngineFixture()
     let backend = fixture.backend()
     let first = try await ask(backend, [.user("hello")], "small")
-    #expect(first.readTokens > 0 && first.readSeconds > 0)
+    #expect(first.prefillTokens > 0 && first.prefillSeconds > 0)
     // The last token may not have been computed; a stitch that starts in small has a part of its work done.
     #expect(first.cachedTokens["small"]! >= first.contextTokens - 1)
     #expect(Set(first.cachedTokens.keys) == Set(RandomFamily.stitchIDs).subtracting(["large"]))
     #expect(first.cachedTokens["small-large@2"]! < first.cachedTokens["small"]!)
     let other = try await ask(backend, [.user("hello")], "large")
-    #expect(other.readTokens == first.readTokens)
+    #expect(other.prefillTokens == first.prefillTokens)
     // As far as the texts agree: the prompt at least.
-    #expect(other.cachedTokens["small"]! >= other.readTokens && other.cachedTokens["large"]! >= other.contextTokens - 1)
+    #expect(
+      other.cachedTokens["small"]! >= other.prefillTokens && other.cachedTokens["large"]! >= other.contextTokens - 1)
     let again = try await ask(backend, [.user("hello")], "large")
-    #expect(again.readTokens == 1)
+    #expect(again.prefillTokens == 1)
     // Nor was its text computed anew: its speed is not that of the stop.
     #expect(first.repeatedTokens == 0 && again.repeatedTokens >= again.tokens - 1)
   }
 
-  /// Between replies the neighbours read what was said, and after a change of the adapter all of it is read again.
-  @Test func theNeighboursReadAhead() async throws {
+  /// Between replies the caches of the neighbours are filled, and after a change of the adapter all of them anew.
+  @Test func theNeighboursArePrefetched() async throws {
     let fixture = try EngineFixture()
-    let backend = fixture.backend(readsAhead: true)
+    let backend = fixture.backend(prefetches: true)
     let first = try await ask(backend, [.user("hello")], "small-large@3")
     let neighbours: Set = ["small", "small-large@3", "small-large@2"]
     func isRead(_ status: CacheStatus) -> Bool {
-      !status.isReading && neighbours.allSatisfy { status.tokens[$0, default: 0] >= first.contextTokens - 2 }
+      !status.isPrefilling && neighbours.allSatisfy { status.tokens[$0, default: 0] >= first.contextTokens - 2 }
     }
     for await status in backend.cacheStatus() where isRead(status) { break }
-    #expect(try await ask(backend, [.user("hello")], "small-large@2").readTokens == 1)
+    #expect(try await ask(backend, [.user("hello")], "small-large@2").prefillTokens == 1)
 
     try await backend.startTraining(dataFile: fixture.lesson(), steps: 2)
     _ = await backend.status { $0.phase == .finished }
     for await status in backend.cacheStatus() where isRead(status) { break }
-    #expect(try await ask(backend, [.user("hello")], "small-large@2").readTokens == 1)
+    #expect(try await ask(backend, [.user("hello")], "small-large@2").prefillTokens == 1)
   }
 
   @Test func lessonsComeWithTheFamily() async throws {

@@ -41,7 +41,7 @@ import Testing
 
     await backend.resumeTraining()
     _ = try #require(await backend.status { $0.phase == .running && $0.step >= later.step + 3 })
-    await backend.stopTraining()
+    await backend.endTraining()
     let stopped = try #require(await backend.status { $0.phase == .idle })
     #expect(stopped.step > later.step && stopped.message.contains("kept as"))
     let trained = await ask(backend)
@@ -120,7 +120,7 @@ import Testing
     await backend.pauseTraining()
     await backend.resumeTraining()
     await backend.saveTraining()
-    await backend.stopTraining()
+    await backend.endTraining()
     #expect(await backend.status { _ in true } == TrainingStatus())
   }
 
@@ -141,13 +141,13 @@ import Testing
       before = await backend.status { _ in true }?.step ?? -1
       try? await Task.sleep(for: .milliseconds(300))
       after = await backend.status { _ in true }?.step ?? -2
-      await backend.stopReply()
+      await backend.cancelReply()
       gate.open()
     }
     #expect(before >= 2 && after == before)
     // And goes on afterwards.
     let held = after
     _ = try #require(await backend.status { $0.step > held })
-    await backend.stopTraining()
+    await backend.endTraining()
   }
 }

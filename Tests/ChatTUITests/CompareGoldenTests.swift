@@ -8,7 +8,7 @@ import Testing
     var state = readyState(width: width, height: height, glyphs: glyphs)
     state.apply(.submit("/compare -- what is 12+7, and in Japanese?"))
     state.answer("It is 21, I think; in Japanese that is 二十一.")
-    state.answer("12 + 7 = **20**.\n- 二十\n- e\u{301} and 👍🏽", change: { $0.finish = .cancelled })
+    state.answer("12 + 7 = **20**.\n- 二十\n- e\u{301} and 👍🏽", change: { $0.finishReason = .cancelled })
     return state
   }
 

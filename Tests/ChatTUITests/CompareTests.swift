@@ -75,7 +75,7 @@ import Testing
     state.press(.function(6))
     let id = state.activeReply!
     state.apply(.reply(id: id, .started(stitch: "small", adapterStep: 400)), .reply(id: id, .text("par")))
-    #expect(state.press(.escape) == [.stopReply])
+    #expect(state.press(.escape) == [.cancelReply])
     #expect(state.apply(.replyEnded(id: id)) == [])
     #expect(state.comparing == nil && state.activeReply == nil)
     #expect(state.conversation.messages.last?.content == "par")
@@ -115,6 +115,41 @@ import Testing
     for text in ["a", "b", "c"] { state.answer(text) }
     let effects = state.apply(.submit("/regen"))
     #expect(started(effects)?.messages.map(\.content) == ["what is 12+7?"])
+  }
+
+  @Test func continuingGoesOnWithTheReplyInUse() throws {
+    var state = asked()
+    state.apply(.submit("/compare 1 9"))
+    state.answer("small one")
+    state.answer("large one")
+    let entries = state.conversation.entries.count
+    let first = try #require(started(state.apply(.submit("/continue"))))
+    #expect(first.messages.map(\.content) == ["what is 12+7?", "large one"] && first.stitch == "large")
+    // It goes on alone; meanwhile no other can be chosen.
+    state.apply(.reply(id: first.id, .started(stitch: "large", adapterStep: 400)), .reply(id: first.id, .text(", and")))
+    state.apply(.submit("/keep 1"))
+    #expect(state.comparing == nil && state.hint?.text.contains("a reply is running") == true)
+    state.press(.escape)
+    state.apply(.reply(id: first.id, .text(" never seen")), .replyEnded(id: first.id))
+    #expect(state.activity == .idle && state.conversation.entries.count == entries)
+    #expect(state.conversation.messages.last?.content == "large one, and")
+    // The chosen one, at the size chosen now.
+    state.apply(.submit("/keep 1"), .submit("/stitch 2"))
+    let second = try #require(started(state.apply(.submit("/continue"))))
+    #expect(second.messages.last?.content == "small one" && second.stitch == "small-large@7")
+    state.answer(" more")
+    #expect(state.conversation.messages.map(\.content) == ["what is 12+7?", "small one more"])
+    #expect(state.conversation.reply(second.id)?.stitch == "small-large@7" && state.contextTokens == 61)
+    state.apply(.submit("/keep 2"), .submit("and now?"))
+    #expect(state.conversation.messages.map(\.content) == ["what is 12+7?", "large one, and", "and now?"])
+  }
+
+  /// Where the family is gone, no reply of the comparison is waited for.
+  @Test func withoutTheFamilyItEnds() {
+    var state = asked()
+    state.press(.function(6))
+    state.apply(.loadFailed("gone"))
+    #expect(state.activity == .idle && !state.isAwaitingAnswer)
   }
 
   @Test func columnsOrRows() {

@@ -45,7 +45,7 @@ import Testing
     state.exchange(
       "q", Self.all + "\n```\u{1B}[31m\n" + Self.all + "\n```\n| \u{1B}c | b |\n|---|---|\n| \u{9B}0m | \u{202E} |")
     expectHarmless(state, "a reply")
-    state.apply(.reply(id: 1, .failed(Self.all)), .trainingRefused(Self.all), .adapterUndone(Self.all))
+    state.apply(.reply(id: 1, .failed(.other(message: Self.all))), .trainingRefused(Self.all), .adapterUndone(Self.all))
     expectHarmless(state, "notices")
     var training = TrainingStatus()
     training.phase = .failed

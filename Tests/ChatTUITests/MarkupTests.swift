@@ -13,9 +13,9 @@ private func shown(_ text: String, width: Int = 40, glyphs: GlyphSet = .unicode,
 /// The lines of a reply, label and margin included.
 private func reply(_ text: String, width: Int = 40, glyphs: GlyphSet = .unicode, isOpen: Bool = false) -> [TextLine] {
   var conversation = Conversation()
-  var reply = Reply(stitch: "large")
+  var reply = ReplyEntry(stitch: "large")
   reply.text = text
-  reply.state = isOpen ? .streaming : .stopped
+  reply.state = isOpen ? .streaming : .cancelled
   conversation.append(.reply(reply))
   var layout = TranscriptLayout()
   layout.update(conversation, width: width + 2, glyphs: glyphs)
@@ -140,7 +140,7 @@ private func styles(_ text: String, isOpen: Bool = false) -> [Span] {
     let scalars = Array(Self.mixed.unicodeScalars)
     for size in [1, 2, 7, 50] {
       var conversation = Conversation()
-      let id = conversation.append(.reply(Reply(stitch: "large")))
+      let id = conversation.append(.reply(ReplyEntry(stitch: "large")))
       var layout = TranscriptLayout()
       for start in stride(from: 0, to: scalars.count, by: size) {
         var piece = String.UnicodeScalarView()
@@ -151,7 +151,7 @@ private func styles(_ text: String, isOpen: Bool = false) -> [Span] {
         }
         layout.update(conversation, width: 42, glyphs: .unicode)
       }
-      conversation.changeReply(id) { $0.state = .stopped }
+      conversation.changeReply(id) { $0.state = .cancelled }
       layout.update(conversation, width: 42, glyphs: .unicode)
       #expect(layout.blocks[0].lines == reply(Self.mixed), "pieces of \(size)")
       #expect(layout.total == layout.blocks[0].lines.count)
@@ -189,7 +189,7 @@ private func styles(_ text: String, isOpen: Bool = false) -> [Span] {
 
   private func Markup_codeBlocks(_ text: String) -> [String] {
     var conversation = Conversation()
-    var reply = Reply(stitch: "s")
+    var reply = ReplyEntry(stitch: "s")
     reply.text = text
     conversation.append(.reply(reply))
     return (1...9).compactMap { conversation.codeBlock($0) }.reversed()

@@ -93,7 +93,7 @@ import Testing
     #expect(state.apply(.paste(" two\nlines\u{1B} ")) == [.listConversations(query: "two lines␛", refreshes: false)])
     #expect(state.editor.isEmpty)
     #expect(state.apply(.key(.control("u"))) == [.listConversations(query: "", refreshes: false)])
-    #expect(state.apply(.key(.control("c"))) == [] && state.picker == nil && !state.quitArmed)
+    #expect(state.apply(.key(.control("c"))) == [] && state.picker == nil && state.leaving == .no)
   }
 
   @Test func looks() {

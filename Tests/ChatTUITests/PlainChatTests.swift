@@ -67,6 +67,22 @@ func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> R
         """)
   }
 
+  /// Of a comparison, the reply in use goes on; what was printed of it is not printed again.
+  @Test func aComparisonGoesOn() async throws {
+    let text = try await onItsOwnThread {
+      var lines = ["/compare 1 9 -- list", "/keep 1", "/continue", "hello"].makeIterator()
+      var text = ""
+      _ = try runPlainChat(
+        backend: ScriptedBackend(), options: ChatUIOptions(), input: { lines.next() }, output: { text += $0 },
+        isInteractive: false)
+      return text
+    }
+    let answer = ScriptedBackend.answer(to: "list")
+    #expect(text.components(separatedBy: "assistant> \(answer)\n[").count == 3)
+    #expect(text.contains("you> /continue\nassistant, going on> \(answer)\n[large"), "\(text)")
+    #expect(text.contains("you> hello\nassistant> You said “hello”. 12 + 7 = 19.\n[large"))
+  }
+
   @Test func withoutAFamily() async {
     await #expect(throws: PlainChatError.self) {
       try await onItsOwnThread {

@@ -179,6 +179,32 @@ private struct Recorded {
         """#)
   }
 
+  @Test func aComparisonThatGoesOn() throws {
+    var chat = Recorded()
+    chat.send("/compare 1 9 -- one")
+    chat.answer("a")
+    chat.answer("b")
+    chat.send("/keep 1")
+    chat.send("/continue", " c")
+    // Cut off, it is none that a replay has.
+    chat.send("/continue", " d", finish: .cancelled)
+    chat.send("/continue", " e")
+    chat.send("two", "2")
+    #expect(
+      try chat.steps() == #"""
+          - command: "/compare small large -- one"
+          - command: "/keep 1"
+          - command: "/continue"
+            expect: {equals: "a c", finish: stop, stitch: "large"}
+          - command: "/continue"
+            # cut off here; a replay makes all of it
+          - set: {seed: 4}
+          - user: "two"
+            expect: {stitch: "large"}  # made after something that a replay does not have
+
+        """#)
+  }
+
   @Test func aQuestionWhoseReplyNeverBeganIsNoStep() throws {
     var chat = Recorded()
     chat.send("one")
@@ -189,7 +215,7 @@ private struct Recorded {
     chat.send("/regen", "1")
     // Held back: it did not fit.
     chat.send("two")
-    chat.apply(.reply(id: try #require(chat.state.activeReply), .tooLong(messages: 2)))
+    chat.apply(.reply(id: try #require(chat.state.activeReply), .failed(.conversationTooLong(messagesToDrop: 2))))
     chat.press(.enter)
     chat.answer("2")
     #expect(

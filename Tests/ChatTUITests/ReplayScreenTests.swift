@@ -95,8 +95,54 @@ import Testing
     #expect(result.error == nil && result.checks == 12, "\(result.error ?? "")")
   }
 
+  /// Of a comparison it is the reply in use that goes on, and only that is checked.
+  @Test func aComparisonThatGoesOn() async throws {
+    let result = try await replay(
+      """
+      - command: /compare 1 9 -- hello
+      - command: /keep 1
+      - command: /continue
+        expect: {equals: "You said “hello”. 12 + 7 = 19.You said “You said “hello”. 12 + 7 = 19.”. 12 + 7 = 19."}
+      """)
+    #expect(result.status == .passed && result.checks == 1, "\(result)")
+    #expect(result.steps.map(\.replies.count) == [2, 0, 1])
+  }
+
   @Test func theProgramCannotBeLeft() async throws {
     let result = try await replay("- command: /quit\n- user: hello\n")
     #expect(result.error == "line 1: /quit ends the chat; leave it out")
+  }
+
+  // MARK: What is waited for and never comes
+
+  @Test(.timeLimit(.minutes(1))) func theFamilyIsNotThere() async throws {
+    let result = try await replay("- user: hello\n", backend: ScriptedBackend(failure: "no family here"))
+    #expect(result.error == "no family here" && result.steps.isEmpty)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aReplyBreaksOff() async throws {
+    let result = try await replay("- user: cut off\n- user: hello\n")
+    #expect(result.error == "line 1: the reply was cut off")
+    let compared = try await replay("- command: /compare 1 9 -- cut off\n")
+    #expect(compared.error == "line 1: the reply was cut off")
+  }
+
+  @Test(.timeLimit(.minutes(1))) func trainingFallsSilent() async throws {
+    let script = "- train: {data: facts.jsonl, steps: 5}\n- user: hello\n"
+    let result = try await replay(script, backend: ScriptedBackend(silentAfter: 2))
+    #expect(result.error?.contains("line 1: Training failed: the engine tells nothing more") == true, "\(result)")
+    // Nothing was ever heard of it.
+    let other = try await replay(script, backend: ScriptedBackend(silentAfter: 0))
+    #expect(other.error?.contains("the engine tells nothing more of training") == true, "\(other)")
+  }
+
+  @Test(.timeLimit(.minutes(1))) func trainingIsRefused() async throws {
+    let result = try await replay("- train: {data: missing.jsonl, steps: 5}\n- user: hello\n")
+    #expect(result.error?.contains("missing.jsonl: no such file") == true, "\(result)")
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aConversationIsNotKeptHere() async throws {
+    let result = try await replay("- command: /open 2026\n- user: hello\n")
+    #expect(result.error == "line 1: no conversations are kept here")
   }
 }

@@ -97,6 +97,75 @@ import Testing
     #expect(other.state.conversation.messages.map(\.content) == ["a", "par"])
   }
 
+  @Test func whatGoesOnIsOneReply() throws {
+    let desk = try Desk()
+    defer { desk.cleanUp() }
+    try compared(desk)
+    try desk.apply(.submit("/keep 1"), .submit("/stitch 2"))
+    let count = desk.recorded.count
+    try desk.apply(.submit("/continue"))
+    try desk.finish(", and more", hash: "ff")
+    guard
+      case .reply(let start)? = desk.recorded[count...].first(where: { if case .reply = $0 { true } else { false } })
+    else {
+      Issue.record("no reply: \(desk.recorded[count...])")
+      return
+    }
+    #expect(start.continues && start.stitch == "small-large@7")
+    #expect(!desk.recorded[count...].contains { if case .drop = $0 { true } else { false } })
+    let saved = try desk.saved()
+    let turns = ["u:who are you?", "*small-large@7:a small one, and more | large:a large one"]
+    #expect(desk.turns(saved) == turns && saved.problems.isEmpty)
+    guard case .comparison(let comparison)? = saved.items.last, case .finished? = comparison.replies[0].end else {
+      Issue.record("not ended: \(saved.items)")
+      return
+    }
+    // Asked of these, as it is in memory.
+    #expect(comparison.stitches == ["small", "large"])
+    guard case .export(let exported, _)? = try desk.apply(.submit("/export x.md")).first else {
+      Issue.record("no export")
+      return
+    }
+    #expect(exported.items == saved.items)
+    // Opened elsewhere it is there, and goes on.
+    try desk.apply(.submit("/clear"))
+    let other = try Desk(beside: desk)
+    try other.apply(
+      .submit("/open \(saved.id)"), .adapterRestored(AdapterReference(step: 400, hash: "ff"), failure: nil),
+      .submit("/continue"))
+    try other.finish("!", hash: "ff")
+    #expect(
+      try other.turns(other.saved()) == [
+        "u:who are you?", "*small-large@7:a small one, and more! | large:a large one",
+      ])
+    #expect(other.state.conversation.messages.map(\.content) == ["who are you?", "a small one, and more!"])
+  }
+
+  /// The one in use is chosen by going on with it; killed meanwhile, all that came is there.
+  @Test func goingOnIsAChoiceAndIsSavedAsItComes() throws {
+    let desk = try Desk()
+    defer { desk.cleanUp() }
+    try compared(desk)
+    try desk.apply(.submit("/keep 1"))
+    try desk.apply(.submit("/continue"))
+    let id = desk.state.activeReply!
+    try desk.apply(.reply(id: id, .started(stitch: "large", adapterStep: 400)), .reply(id: id, .text(", and")))
+    let saved = try desk.saved()
+    #expect(desk.turns(saved) == ["u:who are you?", "*large:a small one, and | large:a large one"])
+    let killed = try Desk(beside: desk)
+    try killed.apply(.conversationOpened(saved, obstacle: nil))
+    #expect(killed.state.conversation.messages.map(\.content) == ["who are you?", "a small one, and"])
+    #expect(killed.state.activity == .idle)
+
+    let default_ = try Desk()
+    defer { default_.cleanUp() }
+    try compared(default_)
+    try default_.apply(.submit("/continue"))
+    try default_.finish(" still")
+    #expect(default_.recorded.contains(.keep(2)))
+    #expect(try default_.turns(default_.saved()) == ["u:who are you?", "small:a small one | *large:a large one still"])
+  }
+
   @Test func allRepliesAreExportedAndFound() throws {
     let desk = try Desk()
     defer { desk.cleanUp() }

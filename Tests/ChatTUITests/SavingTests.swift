@@ -188,7 +188,7 @@ import Testing
       Issue.record("no reply")
       return
     }
-    #expect(restored.text == "hal" && restored.state == .stopped && restored.stitch == "large")
+    #expect(restored.text == "hal" && restored.state == .cancelled && restored.stitch == "large")
     try other.apply(.submit("/regen"))
     try other.finish("whole")
     #expect(try other.turns(other.saved()) == ["u:a", "large:whole"])
@@ -287,7 +287,7 @@ import Testing
     state.apply(.loaded(ScriptedBackend.summary))
     state.apply(.conversationOpened(saved, obstacle: nil))
     #expect(state.conversation.messages.map(\.content) == ["better", "three"])
-    #expect(state.auto?.target == 77)
+    #expect(state.slider.auto?.target == 77)
   }
 
   @Test func startOptionsHoldAgainstTheFile() throws {

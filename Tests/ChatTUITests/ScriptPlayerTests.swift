@@ -82,7 +82,7 @@ private final class Stage {
     let stage = try Stage("- stitch: 6\n- stitch: small\n- stitch: nonsense")
     #expect(stage.run())
     // Nine stops: from 9 to 6, to 1, and a line that the chat answers.
-    #expect(stage.state.stop == 0 && stage.sent == ["/stitch nonsense"])
+    #expect(stage.state.slider.stop == 0 && stage.sent == ["/stitch nonsense"])
     #expect(stage.keys == 3 + 5 + "/stitch nonsense".count + 1)
     #expect(stage.state.lastNotice?.hasPrefix("No stitch nonsense") == true)
   }
@@ -112,11 +112,11 @@ private final class Stage {
     let stage = try Stage("- train: {data: x.jsonl, steps: 5}\n- wait: training\n- stitch: 1", state: loading)
     #expect(!stage.run() && stage.sent.isEmpty)
     stage.state.apply(.loaded(ScriptedBackend.summary))
-    #expect(!stage.run() && stage.sent.count == 1 && stage.state.stop == 8)
+    #expect(!stage.run() && stage.sent.count == 1 && stage.state.slider.stop == 8)
     var status = stage.state.training
     status.phase = .finished
     stage.state.apply(.training(status))
-    #expect(stage.run() && stage.state.stop == 0)
+    #expect(stage.run() && stage.state.slider.stop == 0)
   }
 
   @Test func theSameEveryTimeAndFasterOnRequest() throws {
@@ -178,7 +178,7 @@ private final class Stage {
     options.stitch = "auto"
     var state = AppState(options)
     state.apply(.resize(width: 80, height: 24), .loaded(ScriptedBackend.summary))
-    #expect(state.auto?.target == 35)
+    #expect(state.slider.auto?.target == 35)
   }
 
   @Test func settingsOfTheScreen() {

@@ -12,12 +12,18 @@ final class ScriptedBackend: ChatBackend {
   let failure: String?
   /// How often the family can be loaded; after that it fails.
   private let loadsLeft: Mutex<Int>
+  /// After so many steps of training nothing more is heard of it.
+  private let silentAfter: Int
   private let stopAsked = Mutex(false)
   private let training = Mutex(TrainingStatus())
   private let listener = Mutex<AsyncStream<TrainingStatus>.Continuation?>(nil)
   private let trainer = Mutex<Task<Void, Never>?>(nil)
 
-  init(loadDelay: Duration = .zero, wordDelay: Duration = .zero, failure: String? = nil, loads: Int = .max) {
+  init(
+    loadDelay: Duration = .zero, wordDelay: Duration = .zero, failure: String? = nil, loads: Int = .max,
+    silentAfter: Int = .max
+  ) {
+    self.silentAfter = silentAfter
     loadsLeft = Mutex(loads)
     self.loadDelay = loadDelay
     self.wordDelay = wordDelay
@@ -59,6 +65,10 @@ final class ScriptedBackend: ChatBackend {
       var count = 0
       var finish = ReplyStamp.Finish.stop
       for word in Self.answer(to: question).split(separator: " ", omittingEmptySubsequences: false) {
+        if question == "cut off" {
+          continuation.finish()
+          return
+        }
         if stopAsked.withLock({ $0 }) || Task.isCancelled {
           finish = .cancelled
           break
@@ -79,7 +89,7 @@ final class ScriptedBackend: ChatBackend {
     return stream
   }
 
-  func stopReply() async { stopAsked.withLock { $0 = true } }
+  func cancelReply() async { stopAsked.withLock { $0 = true } }
 
   static func answer(to question: String) -> String {
     if question.contains("evil") {
@@ -111,6 +121,10 @@ final class ScriptedBackend: ChatBackend {
     let task = Task { [self] in
       for step in 1...steps {
         while training.withLock({ $0.phase == .paused }) { try? await Task.sleep(for: .milliseconds(20)) }
+        if step > silentAfter {
+          listener.withLock { $0?.finish() }
+          return
+        }
         if Task.isCancelled || training.withLock({ $0.phase != .running }) { return }
         training.withLock { Self.advance(&$0, to: step, of: steps) }
         publish()
@@ -142,9 +156,9 @@ final class ScriptedBackend: ChatBackend {
     training.withLock { $0.message = "snapshot at step \($0.step) in use" }
     publish()
   }
-  func stopTraining() async {
+  func endTraining() async {
     training.withLock {
-      $0.phase = .stopping
+      $0.phase = .ending
       $0.message = "snapshot at step \($0.step) in use"
     }
     publish()
@@ -164,6 +178,16 @@ final class ScriptedBackend: ChatBackend {
   func trainingStatus() -> AsyncStream<TrainingStatus> {
     let (stream, continuation) = AsyncStream<TrainingStatus>.makeStream(bufferingPolicy: .bufferingNewest(1))
     listener.withLock { $0 = continuation }
+    if silentAfter == 0 { continuation.finish() }
     return stream
+  }
+
+  // MARK: What it does not have
+
+  func cacheStatus() -> AsyncStream<CacheStatus> { AsyncStream { $0.finish() } }
+  func lessons() async -> [LessonFile] { [] }
+  func undoAdapter() async -> String { "there is no earlier adapter to go back to" }
+  func useAdapter(_ adapter: AdapterReference) async throws {
+    if adapter.step != Self.summary.adapterStep { throw Refusal(description: "there is only the family's own adapter") }
   }
 }

@@ -93,7 +93,7 @@ import Testing
     var state = talk()
     state.apply(.key(.control("f")))
     state.press(.left, .alt)
-    #expect(state.stop == 7 && state.search != nil)
+    #expect(state.slider.stop == 7 && state.search != nil)
     state.apply(.paste("apples\n"))
     #expect(state.search?.matches.count == 40)
     var empty = readyState()

@@ -33,8 +33,8 @@ extension AppState {
     state.apply(.submit("hi"))
     state.answer("yes") {
       $0.contextTokens = 200
-      $0.readTokens = 50
-      $0.readSeconds = 0.5
+      $0.prefillTokens = 50
+      $0.prefillSeconds = 0.5
       $0.cachedTokens = ["large": 199, "small": 40]
     }
     // The large one reads 100 tokens a second; the others in proportion to their cost.
@@ -51,8 +51,8 @@ extension AppState {
     var summary = ScriptedBackend.summary
     summary.adapterStep = 401
     state.apply(.described(summary))
-    state.apply(.cache(CacheStatus(isReading: true)))
-    #expect(state.switchCost(to: stops[8]) != .instant && state.stop == 0)
+    state.apply(.cache(CacheStatus(isPrefilling: true)))
+    #expect(state.switchCost(to: stops[8]) != .instant && state.slider.stop == 0)
     #expect(state.screen().contains { $0.contains("new adapter: reading again") })
     // What is read of another conversation is not of this one.
     state.apply(.cache(CacheStatus(tokens: ["large": 199])))
@@ -60,7 +60,7 @@ extension AppState {
     state.type("/clear")
     state.press(.enter)
     state.apply(.cache(CacheStatus(tokens: ["large": 199])))
-    #expect(state.cachedTokens.isEmpty)
+    #expect(state.cache == nil)
   }
 
   @Test func whatIsNotMeasuredHereIsAboutRight() {
@@ -121,28 +121,28 @@ extension AppState {
     var state = readyState()
     state.apply(.submit("/auto 400"))
     // By what the family knows: 900 to 200 tokens a second.
-    #expect(state.stop == 5)
+    #expect(state.slider.stop == 5)
     #expect(state.screen().contains { $0.contains("auto ≥ 400 tok/s") })
     state.apply(.submit("q"))
     state.answer("a") { $0.tokensPerSecond = 260 }
-    #expect(state.stop < 3 && state.hint?.text.contains("auto: small-large@") == true)
+    #expect(state.slider.stop < 3 && state.hint?.text.contains("auto: small-large@") == true)
     state.apply(.submit("q"))
     state.answer("a") { $0.tokensPerSecond = 900 }
-    #expect(state.stop > 3)
+    #expect(state.slider.stop > 3)
   }
 
   @Test func movingByHandEndsIt() {
     var state = readyState()
     state.apply(.submit("/auto"))
-    #expect(state.auto?.target == 20 && state.stop == 8)
+    #expect(state.slider.auto?.target == 20 && state.slider.stop == 8)
     state.press(.left, .alt)
-    #expect(state.auto == nil && state.stop == 7)
+    #expect(state.slider.auto == nil && state.slider.stop == 7)
     #expect(state.hint?.text == "auto is off: the slider was moved by hand")
     #expect(!state.screen().contains { $0.contains("auto ≥") })
     state.apply(.submit("/auto 50"), .submit("/auto off"))
-    #expect(state.auto == nil)
+    #expect(state.slider.auto == nil)
     state.apply(.submit("/auto 50"), .submit("/stitch 2"))
-    #expect(state.auto == nil && state.stop == 1)
+    #expect(state.slider.auto == nil && state.slider.stop == 1)
   }
 
   @Test func fromTheCommandLine() {
@@ -150,7 +150,7 @@ extension AppState {
     options.stitch = "auto"
     var state = AppState(options)
     state.apply(.resize(width: 80, height: 24), .loaded(ScriptedBackend.summary))
-    #expect(state.auto?.target == 20 && state.stop == 8)
+    #expect(state.slider.auto?.target == 20 && state.slider.stop == 8)
   }
 
   @Test func badTargets() {

@@ -10,8 +10,8 @@ import Testing
     state.apply(.submit("hi"))
     state.answer("yes") {
       $0.contextTokens = 200
-      $0.readTokens = 50
-      $0.readSeconds = 0.5
+      $0.prefillTokens = 50
+      $0.prefillSeconds = 0.5
       $0.cachedTokens = ["large": 199]
     }
     return state

@@ -18,6 +18,19 @@ import Testing
     #expect(!state.isTraining)
   }
 
+  /// The engine tells no more: what runs has failed, and nothing new begins.
+  @Test func fallenSilent() {
+    var state = readyState(width: 100, height: 40)
+    state.apply(.submit("/train facts.jsonl"), .trainingFellSilent)
+    #expect(!state.isTraining && state.lastNotice?.hasPrefix("Training failed: the engine tells nothing") == true)
+    #expect(state.apply(.submit("/train facts.jsonl")) == [] && !state.isTraining)
+    #expect(state.lastNotice?.hasPrefix("Training did not start: the engine tells nothing") == true)
+    var idle = readyState()
+    let entries = idle.conversation.entries.count
+    idle.apply(.trainingFellSilent)
+    #expect(idle.training.phase == .idle && idle.conversation.entries.count == entries)
+  }
+
   @Test func whatIsStoppedBeforeItBeganEnds() {
     var state = readyState(width: 100, height: 40)
     state.apply(.submit("/train facts.jsonl"))

@@ -165,7 +165,7 @@ import Testing
   @Test func whatDoesNotFitStaysAndEnterMakesRoom() {
     var state = full()
     let id = state.activeReply!
-    #expect(state.apply(.reply(id: id, .tooLong(messages: 2)), .replyEnded(id: id)) == [])
+    #expect(state.apply(.reply(id: id, .failed(.conversationTooLong(messagesToDrop: 2))), .replyEnded(id: id)) == [])
     #expect(state.editor.text == "large" && state.activeReply == nil && state.held?.messagesToDrop == 2)
     #expect(state.conversation.messages.count == 6)
     #expect(state.lastNotice?.contains("/drop N") == true)
@@ -181,13 +181,15 @@ import Testing
     var state = full()
     let id = state.activeReply!
     state.type("new draft")
-    state.apply(.reply(id: id, .tooLong(messages: 2)))
+    state.apply(.reply(id: id, .failed(.conversationTooLong(messagesToDrop: 2))))
     #expect(state.editor.text == "large\nnew draft")
     state.apply(.key(.control("c")))
     state.apply(.submit("/drop 3"))
     #expect(state.editor.text == "large" && state.conversation.messages.count == 2)
     var other = full()
-    other.apply(.reply(id: other.activeReply!, .tooLong(messages: 2)), .key(.control("c")), .submit("/drop oldest"))
+    other.apply(
+      .reply(id: other.activeReply!, .failed(.conversationTooLong(messagesToDrop: 2))), .key(.control("c")),
+      .submit("/drop oldest"))
     #expect(other.sampling.overflow == .dropOldest && other.editor.text == "large")
     #expect(other.conversation.messages.count == 6)
   }

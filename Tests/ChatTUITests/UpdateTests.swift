@@ -1,5 +1,6 @@
 import ChatEngine
 import ChatTUI
+import Conversations
 import Testing
 
 @Suite struct ReplyTests {
@@ -25,7 +26,7 @@ import Testing
     state.type("draft")
     #expect(state.press(.left, .alt) == [])
     #expect(state.apply(.key(.alt("b"))) == [])
-    #expect(state.stop == 6 && state.editor.text == "draft")
+    #expect(state.slider.stop == 6 && state.editor.text == "draft")
     #expect(state.otherRunningStitch == "large")
     // Sending waits; the text stays.
     #expect(state.press(.enter) == [])
@@ -37,18 +38,18 @@ import Testing
     state.type("hi")
     state.press(.enter)
     state.apply(.reply(id: 2, .started(stitch: "large", adapterStep: nil)), .reply(id: 2, .text("partial")))
-    #expect(state.press(.escape) == [.stopReply])
+    #expect(state.press(.escape) == [.cancelReply])
     #expect(state.press(.escape) == [])
     state.apply(.reply(id: 2, .text(" more")), .replyEnded(id: 2))
     #expect(state.conversation.reply(2)?.text == "partial")
-    #expect(state.conversation.reply(2)?.state == .stopped)
+    #expect(state.conversation.reply(2)?.state == .cancelled)
     #expect(state.activeReply == nil)
     #expect(state.conversation.messages.last == ChatMessage(role: .assistant, content: "partial"))
   }
 
   @Test func writtenWhileLoadingIsAskedOnceLoaded() {
     var state = AppState()
-    state.wantedStitch = "2"
+    state.slider.wanted = "2"
     state.type("early")
     #expect(state.press(.enter) == [])
     #expect(state.activeReply == 2)
@@ -75,7 +76,7 @@ import Testing
     var state = readyState()
     state.type("hi")
     state.press(.enter)
-    state.apply(.reply(id: 2, .failed("out of memory; choose a smaller stitch")))
+    state.apply(.reply(id: 2, .failed(.other(message: "out of memory; choose a smaller stitch"))))
     #expect(state.activeReply == nil)
     #expect(state.screen().contains { $0.contains("! failed: out of memory") })
   }
@@ -146,11 +147,11 @@ import Testing
   @Test func stitchByNumberAndName() {
     var state = readyState()
     state.apply(.submit("/stitch 3"))
-    #expect(state.stop == 2)
+    #expect(state.slider.stop == 2)
     state.apply(.submit("/stitch large"))
-    #expect(state.stop == 8)
+    #expect(state.slider.stop == 8)
     state.apply(.submit("/stitch nonsense"))
-    #expect(state.stop == 8 && state.lastNotice?.contains("No stitch nonsense") == true)
+    #expect(state.slider.stop == 8 && state.lastNotice?.contains("No stitch nonsense") == true)
   }
 
   @Test func completion() {
@@ -170,7 +171,7 @@ import Testing
     #expect(state.apply(.submit("/train b.jsonl")) == [])
     #expect(state.apply(.submit("/pause")) == [.pauseTraining])
     #expect(state.apply(.submit("/save")) == [.saveTraining])
-    #expect(state.apply(.submit("/stop")) == [.stopTraining])
+    #expect(state.apply(.submit("/stop")) == [.endTraining])
     // Leaving keeps what was learned.
     #expect(state.apply(.submit("/quit")) == [.putTrainingAway])
     #expect(state.apply(.trainingPutAway) == [.quit(status: 0)])
@@ -198,6 +199,33 @@ import Testing
     #expect(state.apply(.key(.control("c"))) == [.quit(status: 0)])
     var other = readyState()
     #expect(other.apply(.key(.control("d"))) == [.quit(status: 0)])
+  }
+
+  /// The newer takes the place of the older.
+  @Test func oneOverlayAtATime() {
+    var state = readyState()
+    state.exchange("first", "a")
+    state.apply(.key(.control("f")), .key(KeyPress(.function(1))))
+    #expect(state.overlay == .help(firstLine: 0))
+    state.press(.escape)
+    #expect(state.overlay == .none)
+    // An answer that comes late closes nothing but what asked for it.
+    state.apply(.submit("/chats"), .key(KeyPress(.escape)), .key(.control("f")), .conversations(query: "", .init()))
+    #expect(state.search != nil && state.picker == nil)
+  }
+
+  @Test func leavingWhileTrainingIsPutAway() {
+    var state = readyState()
+    state.apply(.submit("/train a.jsonl 20"))
+    #expect(state.apply(.key(.control("c"))) == [] && state.leaving == .armed)
+    state.type("x")
+    #expect(state.leaving == .no)
+    state.apply(.key(.control("u")), .key(.control("c")))
+    #expect(state.apply(.key(.control("c"))) == [.putTrainingAway])
+    state.type("x")
+    #expect(state.leaving == .puttingTrainingAway(status: 0) && state.hint != nil)
+    // Again, it leaves at once.
+    #expect(state.apply(.key(.control("c"))) == [.quit(status: 0)])
   }
 
   @Test func composing() {
@@ -254,11 +282,11 @@ import Testing
     var state = readyState()
     let y = state.layout.sliderTrackY
     state.apply(.mouse(MouseEvent(.press, x: 0, y: y)))
-    #expect(state.stop == 0)
+    #expect(state.slider.stop == 0)
     state.apply(.mouse(MouseEvent(.move, x: 79, y: 2)))
-    #expect(state.stop == 8)
+    #expect(state.slider.stop == 8)
     state.apply(.mouse(MouseEvent(.release, x: 79, y: 2)), .mouse(MouseEvent(.move, x: 0, y: 2)))
-    #expect(state.stop == 8)
+    #expect(state.slider.stop == 8)
   }
 }
 

@@ -57,6 +57,7 @@ import Testing
       (["--suite", "slider", "--shape", "7B"], "7B+13B"), (["--suite", "train", "--shape", "1.1B"], "134M"),
       (["--suite", "start", "--shape", "small"], "--family"), (["--rounds", "0"], "--rounds"),
       (["--suite", "speculation", "--shape", "small", "--right", "1.5"], "--right"),
+      (["--suite", "speculation", "--shape", "small", "--accepted", "1.5"], "--accepted"),
       (["--suite", "infer", "--type", "q5_1"], "q4_0"), (["--write-gguf", "x.gguf"], "--shape"),
       (["--suite", "memory", "--family", "a", "--shape", "small"], "--family"),
       (["--suite", "slider", "--family", "/nowhere"], "/nowhere"),
@@ -79,6 +80,39 @@ import Testing
         #expect(report["suite"] as? String == suite && report["family"] as? String == "small Q8_0")
       }
       #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+    }
+  }
+
+  /// Options that got a better name are known by their old one, and no longer shown.
+  @Test(arguments: [
+    (["bench", "--suite", "speculation", "--shape", "small"], "--right", "--accepted"),
+    (["adapt", "--family", "/nowhere", "--data", "/nowhere"], "--tokens-at-once", "--tokens-per-micro-batch"),
+  ]) func oldNames(arguments: [String], old: String, new: String) throws {
+    for name in [old, new] {
+      let outcome = try StitchProcess.run(arguments + [name, "-7"])
+      #expect(outcome.status == 2 && !outcome.complaint.contains("Unknown option"), "\(outcome.complaint)")
+    }
+    let help = try StitchProcess.run([arguments[0], "--help"]).text
+    #expect(help.contains("\(new) ") && !help.contains("\(old) "))
+  }
+
+  /// The names that documents and scripts read, whatever the code calls them.
+  @Test func drafts() throws {
+    try StitchProcess.withTemporaryDirectory { directory in
+      for name in ["--right", "--accepted"] {
+        let outcome = try StitchProcess.run([
+          "bench", "--suite", "speculation", "--shape", "small", "--tokens", "8", "--reply", "8", "--rounds", "1", name,
+          "0.5", "--work", directory.path, "--json",
+        ])
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+        let report = try #require(try JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+        #expect(report["suite"] as? String == "speculation")
+        for row in try #require(report["results"] as? [[String: Any]]) {
+          #expect(
+            Set(row.keys) == ["stitch", "right", "plain_tokens_per_second", "guessing_tokens_per_second", "ratio"])
+          #expect(row["right"] as? Double == 0.5)
+        }
+      }
     }
   }
 }

@@ -7,7 +7,7 @@ import Testing
 struct KeysEndToEndTests {
   /// After these the chat is as before, except for what `prepare` puts in order. After others it begins anew.
   private static let harmless: Set<Intent> = [
-    .send, .newline, .complete, .smaller, .larger, .smallest, .largest, .stopReply, .interrupt, .endOfInput, .suspend,
+    .send, .newline, .complete, .smaller, .larger, .smallest, .largest, .cancelReply, .interrupt, .endOfInput, .suspend,
     .redraw,
     .help, .pageUp, .pageDown, .top, .bottom, .left, .right, .wordLeft, .wordRight, .lineStart, .lineEnd, .up, .down,
     .deleteBackward, .deleteForward, .deleteWordBackward, .deleteWordForward, .deleteToLineStart, .deleteToLineEnd,

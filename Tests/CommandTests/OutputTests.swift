@@ -45,7 +45,7 @@ import Tokenizer
   }
 
   /// A model that answers anything with ESC and the one-character form of `ESC [`, in turns.
-  private static func writeHostileModel(at url: URL, tokenizer: SentencePieceTokenizer, tokenizerFile: URL) throws {
+  private static func writeHostileModel(at url: URL, tokenizer: any Tokenizer, tokenizerFile: URL) throws {
     func token(_ piece: String) throws -> Int { try #require(tokenizer.token(forPiece: piece)) }
     let (escape, lead, control) = (try token("<0x1B>"), try token("<0xC2>"), try token("<0x9B>"))
     let configuration = LlamaConfiguration(
@@ -60,22 +60,22 @@ import Tokenizer
     head[escape * 8] = 1
     head[lead * 8 + 1] = 1
     head[control * 8 + 2] = 1
-    var weights: [String: VectorView] = [:]
+    var weights: [LlamaTensor: VectorView] = [:]
     for tensor in configuration.tensorShapes {
       let count = tensor.shape.reduce(1, *)
-      weights[tensor.name] = FloatBuffer([Float](repeating: tensor.shape.count == 1 ? 1 : 0, count: count)).vector
+      weights[tensor.tensor] = FloatBuffer([Float](repeating: tensor.shape.count == 1 ? 1 : 0, count: count)).vector
     }
-    weights[LlamaConfiguration.embeddingName] = FloatBuffer(embedding).vector
-    weights[LlamaConfiguration.headName] = FloatBuffer(head).vector
+    weights[.embedding] = FloatBuffer(embedding).vector
+    weights[.head] = FloatBuffer(head).vector
     try ModelDirectory.write(
-      to: url, configuration: configuration, weights: weights,
-      files: ["tokenizer.model": Data(contentsOf: tokenizerFile)])
+      to: url, configuration: configuration, files: ["tokenizer.model": Data(contentsOf: tokenizerFile)]
+    ) { weights[$0]! }
   }
 
   @Test func controlCharactersOfAModel() throws {
     try Workspace.with { workspace in
       let tokenizerFile = workspace.model.appending(path: "tokenizer.model")
-      let tokenizer = try SentencePieceTokenizer(model: workspace.model.path)
+      let tokenizer = try loadTokenizer(from: workspace.model.path)
       let names = ["small", "large"].map { workspace.directory.appending(path: $0) }
       for url in names { try Self.writeHostileModel(at: url, tokenizer: tokenizer, tokenizerFile: tokenizerFile) }
       let calibration = workspace.directory.appending(path: "calibration.txt")

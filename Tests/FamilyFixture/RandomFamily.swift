@@ -35,7 +35,7 @@ public enum RandomFamily {
       anchors, options: .init(name: name, chatTemplate: "tiny"), pool: ComputePool(threads: 1))
     var random = SeededGenerator(seed: 9)
     let calibration = (0..<24).map { _ in [1] + (0..<40).map { _ in Int32(random.index(below: vocabularySize)) } }
-    return try builder.build(calibration: calibration, tokenizer: Data(vocabulary), output: directory)!
+    return try builder.build(calibration: calibration, tokenizer: [SentencePieceTokenizer.fileName: Data(vocabulary)], output: directory)!
   }
 
   private static func vocabulary(_ tokenizer: [UInt8], with texts: [String]) throws -> [UInt8] {
@@ -61,20 +61,20 @@ public enum RandomFamily {
 
   private static func write(_ configuration: LlamaConfiguration, seed: UInt64, to url: URL) throws {
     var random = SeededGenerator(seed: seed)
-    var weights: [String: VectorView] = [:]
+    var weights: [LlamaTensor: VectorView] = [:]
     for tensor in configuration.tensorShapes {
       let isNorm = tensor.shape.count == 1
       let scale = 1 / Double(tensor.shape.last!).squareRoot()
       // The embedding is the head too: a wide spread makes texts that do not repeat one token.
-      let isEmbedding = tensor.name == LlamaConfiguration.embeddingName
+      let isEmbedding = tensor.tensor == .embedding
       let spread = isEmbedding ? 1 : scale
       let count = tensor.shape.reduce(1, *)
       var values = (0..<count).map { _ in isNorm ? 1 : Float(random.normal() * spread) }
       // Markers are unlikely, so that replies are long.
       if isEmbedding { for index in 0..<markerCount * tensor.shape[1] { values[index] *= 0.02 } }
-      weights[tensor.name] = FloatBuffer(values).vector
+      weights[tensor.tensor] = FloatBuffer(values).vector
     }
-    try ModelDirectory.write(to: url, configuration: configuration, weights: weights)
+    try ModelDirectory.write(to: url, configuration: configuration) { weights[$0]! }
   }
 
   /// `<unk>`, `<s>`, `</s>` and the three roles are the first pieces.

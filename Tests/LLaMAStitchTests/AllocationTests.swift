@@ -28,20 +28,19 @@ import Testing
   @Test(arguments: [1, 2]) func aDecodedTokenAllocatesNothing(threads: Int) throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
-    let trainer = try FamilyTrainerTests.trainer(family, steps: 2, scope: .tail)
+    let trainer = try ESTATrainerTests.trainer(family, steps: 2, scope: .tail)
     _ = try trainer.run { _ in .goOn }
     let adapter = trainer.snapshot()
     let pool = ComputePool(threads: threads)
     for stitch in family.stitches {
       let start = stitch.route.start
       let prefix = PrefixCache(
-        anchor: family.network(Route(start: start), adapter: adapter), exits: family.exits(of: start),
+        anchor: family.network(family.route(ofAnchor: start), adapter: adapter), exits: family.exits(of: start),
         contextLength: Self.context)
       for prefix in [nil, prefix] {
         let session = InferenceSession(
-          network: family.network(stitch.route, adapter: adapter), contextLength: Self.context, pool: pool,
-          prefix: prefix)
-        if threads > 1 { session.splitting = .always }
+          network: family.network(stitch.route, adapter: adapter), contextLength: Self.context, prefix: prefix,
+          backend: ProcessorBackend(pool: pool, splitting: threads > 1 ? .always : .measured))
         var sampler = Sampler(
           SamplingOptions(temperature: 0.8, topK: 20, topP: 0.9, minP: 0.01, repetitionPenalty: 1.1),
           vocabularySize: session.network.vocabularySize)

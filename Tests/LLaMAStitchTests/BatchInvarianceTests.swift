@@ -54,8 +54,8 @@ import Testing
       let configuration = RandomModel.configuration(
         hidden: 64, heads: 5, keyValueHeads: 5, headDimension: 8, intermediate: 96, vocabulary: 64)
       try ModelDirectory.write(
-        to: directory.appending(path: "model"), configuration: configuration,
-        weights: RandomModel.weights(configuration, seed: 3), elementType: type)
+        to: directory.appending(path: "model"), configuration: configuration, elementType: type,
+        weights: RandomModel.weights(configuration, seed: 3))
       let network = try LlamaModel.load(directory: directory.appending(path: "model")).network()
       for network in [network, network.withRandomAdapter(rank: 5), network.withRandomAdapter(rank: 16)] {
         try expectTheSameBits(network, context: 64, tokens: 60, chunks: [1, 7, 33])
@@ -71,8 +71,8 @@ import Testing
         let pool = ComputePool(threads: threads)
         for chunkSize in chunks {
           let session = InferenceSession(
-            network: network, contextLength: context, chunkSize: chunkSize, pool: pool, kernels: kernels)
-          session.splitting = threads > 1 ? .always : .never
+            network: network, contextLength: context, chunkSize: chunkSize, pool: pool, kernels: kernels,
+            splitting: threads > 1 ? .always : .never)
           let found = try bits(session, tokens, pieces: [40, 1, count - 41])
           if expected == nil { expected = found }
           #expect(found == expected, "\(kernels.name), \(threads) threads, chunks of \(chunkSize)")

@@ -49,20 +49,20 @@ import Testing
     #expect(ratio > 0 && ratio.isFinite)
   }
 
-  /// Of every stop that is costly enough, at every share of right guesses, none of them and all.
-  @Test func whatGuessesAreWorth() throws {
+  /// Of every stop that is costly enough, at every share of accepted tokens, none of them and all.
+  @Test func whatDraftsAreWorth() throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder, depths: [1, 6], widths: [16, 48])
-    let cheapest = try #require(family.stitches.first { $0.route.join == nil })
+    let cheapest = try #require(family.stitches.first { $0.route.isAnchor })
     func cost(_ stitch: Stitch) -> Int { family.network(stitch.route, adapter: nil).flopsPerToken }
     let costly = family.stitches.filter { cost($0) >= 2 * cost(cheapest) }.map(\.id)
     let rows = try SpeculationBenchmark.assumed(
-      MeasuredFamily(family, allStitches: true), right: [0, 1], prompt: 5, reply: 9, rounds: 1,
+      MeasuredFamily(family, allStitches: true), accepted: [0, 1], prompt: 5, reply: 9, rounds: 1,
       pool: ComputePool(threads: 1)
     ) { _ in }
     #expect(!costly.isEmpty && rows.map(\.stitch) == costly.flatMap { [$0, $0] })
-    #expect(rows.map(\.right) == costly.flatMap { _ in [0, 1] })
-    #expect(rows.allSatisfy { $0.ratio > 0 && $0.ratio.isFinite && $0.guessing_tokens_per_second > 0 })
+    #expect(rows.map(\.accepted) == costly.flatMap { _ in [0, 1] })
+    #expect(rows.allSatisfy { $0.ratio > 0 && $0.ratio.isFinite && $0.draftingSpeed > 0 })
   }
 
   /// Neighbours that start in the same anchor, both ways; what is left to do is what they do not share.
@@ -79,7 +79,7 @@ import Testing
       #expect(move.tokens == 20 && move.tail_share > 0 && move.tail_share < 1)
       // From the whole anchor more is known than from a stitch that leaves it early.
       let to = try family.stitch(move.to)
-      let shared = min(try family.stitch(move.from).route.join?.prefix ?? .max, to.route.join?.prefix ?? .max)
+      let shared = min(try family.stitch(move.from).route.leadingBlockCount, to.route.leadingBlockCount)
       let stages = family.network(to.route, adapter: nil).stages
       let weights = stages.map(\.flopsPerToken)
       let byWeights = Double(weights.dropFirst(shared).reduce(0, +)) / Double(weights.reduce(0, +))
@@ -98,8 +98,10 @@ import Testing
     // One of each anchor, and of the tails.
     let anchors = family.anchors.reduce(0) { $0 + $1.network().cacheBytes(positions: report.tokens) }
     let tails = family.stitches.reduce(0) { total, stitch in
-      guard let join = stitch.route.join else { return total }
-      return total + family.network(stitch.route, adapter: nil).cacheBytes(positions: report.tokens, from: join.prefix)
+      if stitch.route.isAnchor { return total }
+      return total
+        + family.network(stitch.route, adapter: nil).cacheBytes(
+          positions: report.tokens, from: stitch.route.leadingBlockCount)
     }
     #expect(report.cache_bytes == anchors + tails)
   }

@@ -101,12 +101,12 @@ import Testing
   }
 }
 
-@Suite struct FamilyTrainerTests {
+@Suite struct ESTATrainerTests {
   static func examples(_ count: Int = 60) -> [TrainingExample] {
     // Each token is followed by the next number: something to learn.
     (0..<count).map { start in
       TrainingExample(
-        tokens: (0..<12).map { Int32((start * 5 + $0) % 32) }, predicted: (0..<12).map { $0 >= 4 })
+        tokens: (0..<12).map { Int32((start * 5 + $0) % 32) }, lossMask: (0..<12).map { $0 >= 4 })
     }
   }
 
@@ -114,7 +114,7 @@ import Testing
     steps: Int, scope: BiasScope = .tail, stitches: TrainedStitches = .all, startDecay: Float = 0
   ) -> AdaptationSettings {
     AdaptationSettings(
-      stitches: stitches, steps: steps, tokensPerStep: 96, tokensAtOnce: 48,
+      stitches: stitches, steps: steps, tokensPerStep: 96, tokensPerMicroBatch: 48,
       optimizer: OptimizerSettings(learningRate: 1e-2, warmupSteps: 2, startDecay: startDecay),
       options: AdapterOptions(rank: 4, alpha: 8, scope: scope),
       sampler: .init(bins: 3, warmup: 5))
@@ -122,8 +122,8 @@ import Testing
 
   static func trainer(
     _ family: Family, steps: Int, scope: BiasScope = .tail, stitches: TrainedStitches = .all, startDecay: Float = 0
-  ) throws -> FamilyTrainer {
-    try FamilyTrainer(
+  ) throws -> ESTATrainer {
+    try ESTATrainer(
       family: family, adapter: nil,
       settings: settings(steps: steps, scope: scope, stitches: stitches, startDecay: startDecay),
       examples: examples(), pool: ComputePool(threads: 2))
@@ -140,8 +140,8 @@ import Testing
     let family = try RandomModel.family(in: folder)
     let trainer = try Self.trainer(family, steps: 150)
     var batch = PackedBatch()
-    for example in Self.examples() { batch.append(example.tokens, predicted: example.predicted) }
-    let judge = try Trainer(store: trainer.store, pool: ComputePool(threads: 1))
+    for example in Self.examples() { batch.append(example.tokens, lossMask: example.lossMask) }
+    let judge = try Backpropagation(store: trainer.store, pool: ComputePool(threads: 1))
     let before = family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), batch) }
     #expect(try trainer.run { _ in .goOn })
     let after = family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), batch) }
@@ -197,11 +197,11 @@ import Testing
       return all
     }
     let before = try contents()
-    let weights = family.anchors.map { $0.blocks[0].query.weight.floats() }
+    let weights = family.anchors.map { $0.blocks[0].attention.query.weight.floats() }
     let trainer = try Self.trainer(family, steps: 10)
     _ = try trainer.run { _ in .goOn }
     #expect(try contents() == before)
-    #expect(family.anchors.map { $0.blocks[0].query.weight.floats() } == weights)
+    #expect(family.anchors.map { $0.blocks[0].attention.query.weight.floats() } == weights)
     #expect(!trainer.store.parameters.contains { $0.name.contains("mlp") || $0.name.hasSuffix(".weight") })
   }
 
@@ -226,11 +226,15 @@ import Testing
       }
       // What it uses: LoRA of its blocks, biases of its own or of its starting anchor, its stitching layer.
       let names = Set(used.map { trainer.store.parameters[$0].name })
-      for (anchor, block) in layout.blocks(route) {
+      for (segment, anchor, block) in route.blocks {
         #expect(names.contains(layout.lowRankName(anchor: anchor, block: block, .query) + ".lora_A"))
-        let bias = layout.biasName(route, anchor: anchor, block: block, .output)
+        let site = Assembler.Site.block(segment: segment, anchor: anchor, block: block, .output)
+        guard case .bias(let bias) = layout.slots(route, site)[0] else {
+          Issue.record("no bias")
+          continue
+        }
         #expect(names.contains(bias))
-        let isShared = route.join == nil || (scope == .tail && anchor == route.start)
+        let isShared = route.isAnchor || (scope == .tail && segment == 0)
         #expect(bias.hasPrefix("anchors.") == isShared)
       }
       return .goOn
@@ -274,7 +278,7 @@ import Testing
     struct Killed: Error {}
     #expect(
       try !Self.trainer(family, steps: 30, startDecay: startDecay).run(checkpoint: checkpoint) {
-        $0.step == 7 ? .stop : .goOn
+        $0.step == 7 ? .end : .goOn
       })
     #expect(throws: Killed.self) {
       try Self.trainer(family, steps: 30, startDecay: startDecay).run(checkpoint: checkpoint, interval: 5) {
@@ -305,7 +309,7 @@ import Testing
     let tokens = RandomModel.tokens(1, length: 20, seed: 3)[0]
     var batch = PackedBatch()
     batch.append(tokens)
-    let judge = try Trainer(store: trainer.store, pool: ComputePool(threads: 1))
+    let judge = try Backpropagation(store: trainer.store, pool: ComputePool(threads: 1))
     for stitch in family.stitches {
       let session = InferenceSession(network: family.network(stitch.route, adapter: read))
       let nll = try Scorer.negativeLogLikelihoods(of: tokens.map(Int.init), session: session)

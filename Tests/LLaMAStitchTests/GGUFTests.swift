@@ -194,7 +194,7 @@ import Testing
       #expect(opened.embedding.floats() == original.embedding.floats())
       for (mine, theirs) in zip(opened.blocks, original.blocks) {
         for (a, b) in zip(mine.projections, theirs.projections) { #expect(a.weight.floats() == b.weight.floats()) }
-        #expect(mine.attentionNorm.array == theirs.attentionNorm.array)
+        #expect(mine.attentionNorm.values.array == theirs.attentionNorm.values.array)
       }
     }
   }
@@ -228,6 +228,39 @@ import Testing
             values[row * columns..<(row + 1) * columns] == expected[place..<place + columns], "\(name) row \(row)")
         }
       }
+    }
+  }
+
+  /// Biases are vectors, whose elements are rows: those of queries and keys change their order, in whatever type.
+  @Test(arguments: [nil, ElementType.bf16]) func biasesComeBackInTheirOrder(type: ElementType?) throws {
+    try withScratchDirectory { directory in
+      var configuration = RandomModel.configuration(headDimension: 8)
+      configuration.attentionBias = true
+      let weights = RandomModel.weights(configuration, seed: 4)
+      let (url, copy) = (directory.appending(path: "model.gguf"), directory.appending(path: "copy"))
+      try configuration.writeGGUF(to: url, name: "biases", elementType: .f32, vocabulary: []) { tensor, start, piece in
+        piece.copy(from: weights(tensor.tensor).slice(start..<start + piece.count))
+      }
+      try GGUFModel(url).write(to: copy, elementType: type, files: [:])
+      let written = try ModelDirectory(copy)
+      for tensor in configuration.tensors {
+        let expected = weights(tensor).array
+        let found = try written.tensor(tensor).floats()
+        #expect(found == (type == nil ? expected : expected.map { float(bfloat16Bits: bfloat16Bits($0)) }), "\(tensor)")
+      }
+    }
+  }
+
+  @Test func everyTensorHasNamesOfItsOwn() {
+    var configuration = RandomModel.configuration()
+    configuration.attentionBias = true
+    configuration.mlpBias = true
+    let tensors = configuration.tensors
+    #expect(tensors.count == 3 + 16 * configuration.blockCount)
+    #expect(Set(tensors.map(\.huggingFaceName)).count == tensors.count)
+    #expect(Set(tensors.map(\.ggufName)).count == tensors.count)
+    for tensor in tensors {
+      #expect(tensor.ggufName.hasSuffix(tensor.huggingFaceName.hasSuffix(".bias") ? ".bias" : ".weight"))
     }
   }
 

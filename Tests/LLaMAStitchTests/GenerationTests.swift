@@ -118,7 +118,7 @@ import Testing
     let stopped = try session.generate(
       prompt: prompt, options: GenerationOptions(maxTokens: 12, stopTokens: [stop])
     ) { _ in .goOn }
-    #expect(stopped.tokens == Array(expected[..<expected.firstIndex(of: stop)!]) && stopped.finishReason == .stop)
+    #expect(stopped.tokens == Array(expected[..<expected.firstIndex(of: stop)!]) && stopped.finishReason == .stopToken)
 
     // A further turn computes only what is new.
     let longer = prompt + expected[..<6] + [3, 4]
@@ -136,13 +136,13 @@ import Testing
     var count = 0
     let cancelled = try session.generate(prompt: [1], options: GenerationOptions(maxTokens: 50)) { event in
       if case .token = event { count += 1 }
-      return count == 2 ? .stop : .goOn
+      return count == 2 ? .cancel : .goOn
     }
     #expect(cancelled.finishReason == .cancelled && cancelled.tokens.count == 2)
     // A long prompt can be stopped between chunks.
     session.truncate(to: 0)
     let early = try session.generate(prompt: prompt, options: GenerationOptions(maxTokens: 50)) { event in
-      event == .prompt(done: 8, total: 17) ? .stop : .goOn
+      event == .prompt(done: 8, total: 17) ? .cancel : .goOn
     }
     #expect(early.finishReason == .cancelled && early.tokens.isEmpty && session.position == 8)
     let none = try session.generate(prompt: prompt, options: GenerationOptions(maxTokens: 0)) { _ in .goOn }

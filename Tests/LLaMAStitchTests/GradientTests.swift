@@ -5,15 +5,17 @@ import Testing
 
 /// Losses and gradients against PyTorch with transformers' own layers, in double precision (make_gradients.py).
 @Suite struct GradientTests {
-  let fixture = try! GradientFixture()
+  let fixture: GradientFixture
+
+  init() throws { fixture = try GradientFixture() }
 
   @Test(arguments: ["small", "large"]) func everyWeightOfAnAnchor(name: String) throws {
     let directory = try #require(fixture.models[name])
     let store = ParameterStore(
-      AnchorTensors.declarations(of: directory.configuration, prefix: name + "."))
+      directory.configuration.declarations(prefix: name + "."))
     fixture.fill(store, from: name, prefix: name + ".")
-    let network = AnchorTensors(configuration: directory.configuration, store: store, prefix: name + ".").network
-    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let network = LlamaModel(configuration: directory.configuration, store: store, prefix: name + ".").network()
+    let trainer = try Backpropagation(store: store, pool: ComputePool(threads: 2))
     let (loss, gradients) = trainer.gradients(network, fixture.batch(masked: false))
     #expect(abs(loss - fixture.losses[name]!) < 1e-5)
     try fixture.expect(gradients, in: "gradients_all")
@@ -22,8 +24,7 @@ import Testing
   @Test func everyWeightOfAStitch() throws {
     var declarations: [ParameterStore.Declaration] = []
     for name in ["small", "large"] {
-      declarations += AnchorTensors.declarations(
-        of: fixture.models[name]!.configuration, prefix: "stitched.\(name).")
+      declarations += fixture.models[name]!.configuration.declarations(prefix: "stitched.\(name).")
     }
     declarations += [
       .init("stitched.weight", shape: [24, 16], decays: true), .init("stitched.bias", shape: [24], decays: false),
@@ -31,16 +32,18 @@ import Testing
     let store = ParameterStore(declarations)
     for name in ["small", "large"] { fixture.fill(store, from: name, prefix: "stitched.\(name).") }
     let stitches = try fixture.file("stitches")
-    store.tensor("stitched.weight")!.fill(try stitches.tensor("stitches.small-large@1.weight").floats())
-    store.tensor("stitched.bias")!.fill(try stitches.tensor("stitches.small-large@1.bias").floats())
-    let layer = TrainingProjection(weight: store.tensor("stitched.weight")!, bias: store.tensor("stitched.bias")!)
+    store.value(store.index(of: "stitched.weight")!).copy(
+      from: try stitches.tensor("stitches.small-large@1.weight").floats())
+    store.value(store.index(of: "stitched.bias")!).copy(
+      from: try stitches.tensor("stitches.small-large@1.bias").floats())
+    let layer = Projection(weight: store.matrix("stitched.weight")!, bias: store.vector("stitched.bias")!)
     let network = fixture.stitched(
-      small: AnchorTensors(
+      small: LlamaModel(
         configuration: fixture.models["small"]!.configuration, store: store, prefix: "stitched.small."),
-      large: AnchorTensors(
+      large: LlamaModel(
         configuration: fixture.models["large"]!.configuration, store: store, prefix: "stitched.large."),
       layer: layer)
-    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let trainer = try Backpropagation(store: store, pool: ComputePool(threads: 2))
     let (loss, gradients) = trainer.gradients(network, fixture.batch(masked: false))
     #expect(abs(loss - fixture.losses["stitched"]!) < 1e-5)
     try fixture.expect(gradients, in: "gradients_all")
@@ -48,7 +51,7 @@ import Testing
 
   @Test func everyAdaptedPartOfAStitch() throws {
     let (store, network) = try fixture.adapted()
-    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let trainer = try Backpropagation(store: store, pool: ComputePool(threads: 2))
     let (loss, gradients) = trainer.gradients(network, fixture.batch(masked: true))
     #expect(abs(loss - fixture.losses["adapted"]!) < 1e-5)
     #expect(gradients.count == store.parameters.count)
@@ -64,18 +67,16 @@ import Testing
     let folder = try TemporaryFolder()
     let place = folder.url.appendingPathComponent("model")
     try ModelDirectory.write(
-      to: place, configuration: configuration, weights: RandomModel.weights(configuration, seed: 3), elementType: .bf16)
+      to: place, configuration: configuration, elementType: .bf16, weights: RandomModel.weights(configuration, seed: 3))
     let directory = try ModelDirectory(place)
-    let stored = AnchorTensors(frozen: try LlamaModel(directory))
-    let widened = try AnchorTensors(configuration: configuration) { name -> TrainingTensor in
-      let tensor = try #require(directory.tensors[name])
-      let floats = FloatBuffer(tensor.floats())
-      return TrainingTensor(values: floats.matrix(rows: floats.count / tensor.shape.last!, columns: tensor.shape.last!))
-    }
-    if case .floats = stored.blocks[0].query.weight { Issue.record("the weights were widened") }
+    let stored = try LlamaModel(directory).preparedForTraining
+    let dequantized = try GradientFixture.floats(of: directory)
+    #expect(stored.blocks[0].attention.query.weight.elementType == .bf16, "the weights were dequantized")
 
     let rank = 4
-    let places: [(String, WritableKeyPath<TrainingBlock, TrainingProjection>)] = [("query", \.query), ("down", \.down)]
+    let places: [(String, WritableKeyPath<Block, Projection>)] = [
+      ("query", \.attention.query), ("down", \.mlp.down),
+    ]
     let store = ParameterStore(
       places.flatMap { name, part -> [ParameterStore.Declaration] in
         let weight = stored.blocks[0][keyPath: part].weight
@@ -89,21 +90,22 @@ import Testing
       let values = store.value(index)
       values.copy(from: FloatBuffer((0..<values.count).map { _ in Float(0.05 * random.normal()) }).vector)
     }
-    func adapted(_ anchor: AnchorTensors) -> TrainingNetwork {
-      var network = anchor.network
-      var block = anchor.blocks[0]
+    func adapted(_ model: LlamaModel) -> Network {
+      var block = model.blocks[0]
       for (name, part) in places {
-        block[keyPath: part].lowRank = TrainingLowRank(
-          a: store.tensor(name + ".A")!, b: store.tensor(name + ".B")!, scale: 1)
+        let (a, b) = (store.matrix(name + ".A")!, store.matrix(name + ".B")!)
+        block[keyPath: part].deltas = [.lowRank(LowRank(a: a, b: b, scale: 1))]
       }
-      network.stages[0] = .block(block)
-      return network
+      return LlamaModel(
+        configuration: configuration, embedding: model.embedding, blocks: [block] + model.blocks.dropFirst(),
+        finalNorm: model.finalNorm, head: model.head
+      ).network()
     }
     var batch = PackedBatch()
     for tokens in RandomModel.tokens(3, length: 21, vocabulary: 600) { batch.append(tokens) }
-    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let trainer = try Backpropagation(store: store, pool: ComputePool(threads: 2))
     let (loss, gradients) = trainer.gradients(adapted(stored), batch)
-    let (exactLoss, exact) = trainer.gradients(adapted(widened), batch)
+    let (exactLoss, exact) = trainer.gradients(adapted(dequantized), batch)
     #expect(abs(loss - exactLoss) < 1e-2 * exactLoss)
     for (name, expected) in exact {
       let found = try #require(gradients[name])
@@ -116,7 +118,7 @@ import Testing
   /// The second witness: the loss changes along a random direction as the gradient says.
   @Test func finiteDifferences() throws {
     let (store, network) = try fixture.adapted()
-    let trainer = try Trainer(store: store, pool: ComputePool(threads: 2))
+    let trainer = try Backpropagation(store: store, pool: ComputePool(threads: 2))
     let batch = fixture.batch(masked: true)
     let (_, gradients) = trainer.gradients(network, batch)
     for (index, parameter) in store.parameters.enumerated() {
@@ -174,67 +176,82 @@ struct GradientFixture {
   func batch(masked: Bool) -> PackedBatch {
     var batch = PackedBatch()
     for (sequence, mask) in zip(tokens, masks) {
-      batch.append(sequence, predicted: masked ? mask.map { $0 != 0 } : nil)
+      batch.append(sequence, lossMask: masked ? mask.map { $0 != 0 } : nil)
     }
     return batch
   }
 
   func fill(_ store: ParameterStore, from model: String, prefix: String) {
-    for (name, tensor) in models[model]!.tensors { store.tensor(prefix + name)?.fill(tensor.floats()) }
+    for (name, tensor) in models[model]!.tensors {
+      if let index = store.index(of: prefix + name) { store.value(index).copy(from: tensor.floats()) }
+    }
   }
 
-  func stitched(small: AnchorTensors, large: AnchorTensors, layer: TrainingProjection) -> TrainingNetwork {
-    TrainingNetwork(
+  func stitched(small: LlamaModel, large: LlamaModel, layer: Projection) -> Network {
+    Network(
       embedding: small.embedding,
       stages: [.block(small.blocks[0]), .stitch(layer), .block(large.blocks[1]), .block(large.blocks[2])],
-      finalNorm: large.finalNorm, normEpsilon: large.configuration.normEpsilon, head: large.head)
+      finalNorm: large.finalNorm, finalNormEpsilon: large.configuration.normEpsilon, head: large.head)
+  }
+
+  /// A model with every tensor as floats.
+  static func floats(of directory: ModelDirectory) throws -> LlamaModel {
+    func floats(_ name: LlamaTensor) throws -> (FloatBuffer, [Int]) {
+      let tensor = try #require(directory.tensors[name.huggingFaceName])
+      return (FloatBuffer(tensor.floats()), tensor.shape)
+    }
+    return try LlamaModel(configuration: directory.configuration) { name throws in
+      let (buffer, shape) = try floats(name)
+      return WeightMatrix(buffer.matrix(rows: shape[0], columns: shape[1]))
+    } vector: { name throws in
+      WeightVector(try floats(name).0.vector)
+    }
   }
 
   /// The route of the fixture with frozen base weights and everything PST trains.
-  func adapted() throws -> (ParameterStore, TrainingNetwork) {
+  func adapted() throws -> (ParameterStore, Network) {
     let adapter = try file("adapter")
     let stitches = try file("stitches")
     let store = ParameterStore(
       adapter.tensors.values.sorted { $0.name < $1.name }
         .map { .init($0.name, shape: $0.shape, decays: $0.shape.count > 1) })
-    for tensor in adapter.tensors.values { store.tensor(tensor.name)!.fill(tensor.floats()) }
-    let scale = alpha / Float(rank)
-    func anchor(_ name: String) throws -> AnchorTensors {
-      try AnchorTensors(configuration: models[name]!.configuration) { tensorName in
-        let tensor = try #require(models[name]!.tensors[tensorName])
-        let buffer = FloatBuffer(tensor.floats())
-        let columns = tensor.shape.last!
-        return TrainingTensor(values: buffer.matrix(rows: buffer.count / columns, columns: columns))
-      }
+    for tensor in adapter.tensors.values {
+      store.value(store.index(of: tensor.name)!).copy(from: tensor.floats())
     }
-    func adapted(_ block: TrainingBlock, lora: String, bias: String) -> TrainingBlock {
+    func deltas(_ lora: String, bias: String) -> [Delta] {
+      let (a, b) = (store.matrix(lora + ".lora_A")!, store.matrix(lora + ".lora_B")!)
+      return [.bias(store.vector(bias)!), .lowRank(LowRank(a: a, b: b, scale: alpha / Float(rank)))]
+    }
+    func adapted(_ block: Block, lora: String, bias: String) -> Block {
       var block = block
-      func adapt(_ projection: inout TrainingProjection, _ name: String) {
-        projection.lowRank = TrainingLowRank(
-          a: store.tensor("\(lora).\(name).lora_A")!, b: store.tensor("\(lora).\(name).lora_B")!, scale: scale)
-        projection.extraBias = store.tensor("\(bias).\(name).bias")!
+      func adapt(_ projection: inout Projection, _ name: String) {
+        projection.deltas = deltas("\(lora).\(name)", bias: "\(bias).\(name).bias")
       }
-      adapt(&block.query, "self_attn.q_proj")
-      adapt(&block.key, "self_attn.k_proj")
-      adapt(&block.value, "self_attn.v_proj")
-      adapt(&block.output, "self_attn.o_proj")
+      adapt(&block.attention.query, "self_attn.q_proj")
+      adapt(&block.attention.key, "self_attn.k_proj")
+      adapt(&block.attention.value, "self_attn.v_proj")
+      adapt(&block.attention.output, "self_attn.o_proj")
       return block
     }
     let id = "stitches.small-large@1"
     let weight = FloatBuffer(try stitches.tensor(id + ".weight").floats()).matrix(rows: 24, columns: 16)
-    let layer = TrainingProjection(
-      weight: TrainingTensor(values: weight),
-      bias: TrainingTensor(frozen: FloatBuffer(try stitches.tensor(id + ".bias").floats()).vector),
-      lowRank: TrainingLowRank(
-        a: store.tensor(id + ".lora_A")!, b: store.tensor(id + ".lora_B")!, scale: scale),
-      extraBias: store.tensor(id + ".delta_bias")!)
-    var network = stitched(small: try anchor("small"), large: try anchor("large"), layer: layer)
-    network.stages = network.stages.enumerated().map { index, stage in
+    let layer = Projection(
+      weight: WeightMatrix(weight),
+      bias: WeightVector(FloatBuffer(try stitches.tensor(id + ".bias").floats()).vector),
+      deltas: deltas(id, bias: id + ".delta_bias"))
+    let plain = stitched(
+      small: try Self.floats(of: models["small"]!), large: try Self.floats(of: models["large"]!), layer: layer)
+    let stages = plain.stages.enumerated().map { index, stage in
       guard case .block(let block) = stage else { return stage }
       let place = index == 0 ? "anchors.small.layers.0" : "anchors.large.layers.\(index - 1)"
       return .block(adapted(block, lora: place, bias: index == 0 ? place : "\(id).\(place)"))
     }
-    return (store, network)
+    return (
+      store,
+      Network(
+        embedding: plain.embedding, stages: stages, finalNorm: plain.finalNorm,
+        finalNormEpsilon: plain.finalNormEpsilon, head: plain.head)
+    )
   }
 
   /// Each tensor within 1e-3 of the reference, relative to its norm.

@@ -6,7 +6,7 @@ import Testing
 /// The methods that ESTA is measured against, and its ablations.
 @Suite struct MethodTests {
   static func settings(_ method: AdaptationMethod, steps: Int) -> AdaptationSettings {
-    var settings = FamilyTrainerTests.settings(steps: steps)
+    var settings = ESTATrainerTests.settings(steps: steps)
     settings.method = method
     return settings
   }
@@ -16,7 +16,7 @@ import Testing
   ) throws -> SNNetTrainer {
     try SNNetTrainer(
       family: family, settings: settings(.snNet(anchorSteps: anchorSteps, keepsLayers: keepsLayers), steps: steps),
-      examples: FamilyTrainerTests.examples(), pool: ComputePool(threads: 2))
+      examples: ESTATrainerTests.examples(), pool: ComputePool(threads: 2))
   }
 
   private static func values(_ store: ParameterStore) -> [String: [Float]] {
@@ -58,8 +58,8 @@ import Testing
         // Fitted anew, all of them.
         #expect(changed.isSuperset(of: now.keys.filter { $0.hasPrefix("layer.") }))
       } else {
-        let join = try family.stitch(progress.stitch).route.join
-        #expect(changed.count { $0.hasPrefix("layer.") } == (join == nil ? 0 : 2))
+        let isAnchor = try family.stitch(progress.stitch).route.isAnchor
+        #expect(changed.count { $0.hasPrefix("layer.") } == (isAnchor ? 0 : 2))
       }
       before = now
       return .goOn
@@ -74,7 +74,7 @@ import Testing
     #expect(try tuned.ownAdapter() == nil && tuned.identity != family.identity)
     #expect(tuned.anchors.map(\.configuration) == family.anchors.map(\.configuration))
     // What is written is what was trained, and it learned.
-    let tokens = FamilyTrainerTests.examples()[1].tokens.map(Int.init)
+    let tokens = ESTATrainerTests.examples()[1].tokens.map(Int.init)
     for stitch in tuned.stitches {
       func loss(_ family: Family) throws -> Double {
         try Scorer.negativeLogLikelihoods(
@@ -147,9 +147,9 @@ import Testing
   @Test func loraPerAnchorTrainsTheAnchorsInTurnAndNoStitch() throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder, depths: [2, 3, 3], widths: [16, 24, 32])
-    let trainer = try FamilyTrainer(
+    let trainer = try ESTATrainer(
       family: family, adapter: nil, settings: Self.settings(.loraPerAnchor, steps: 9),
-      examples: FamilyTrainerTests.examples(),
+      examples: ESTATrainerTests.examples(),
       pool: ComputePool(threads: 2))
     var before = Self.values(trainer.store)
     var drawn: [String] = []
@@ -183,8 +183,8 @@ import Testing
     func count(_ method: AdaptationMethod, _ change: (inout AdapterOptions) -> Void = { _ in }) throws -> Int {
       var settings = Self.settings(method, steps: 2)
       change(&settings.options)
-      return try FamilyTrainer(
-        family: family, adapter: nil, settings: settings, examples: FamilyTrainerTests.examples(),
+      return try ESTATrainer(
+        family: family, adapter: nil, settings: settings, examples: ESTATrainerTests.examples(),
         pool: ComputePool(threads: 1)
       ).parameterCount
     }
@@ -206,9 +206,9 @@ import Testing
   @Test func costAndHeldOutLosses() throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
-    let trainer = try FamilyTrainerTests.trainer(family, steps: 5)
+    let trainer = try ESTATrainerTests.trainer(family, steps: 5)
     var measured: [Int] = []
-    var last: FamilyTrainer.Progress?
+    var last: AdaptationProgress?
     _ = try trainer.run(measuring: .init(interval: 2, measuresStitches: true)) {
       if $0.heldOutLoss != nil { measured.append($0.step) }
       last = $0
@@ -231,10 +231,10 @@ import Testing
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
     func biases(_ factor: Float?) throws -> (bias: [Float], matrix: [Float]) {
-      var settings = FamilyTrainerTests.settings(steps: 1)
+      var settings = ESTATrainerTests.settings(steps: 1)
       settings.optimizer.vectorRateFactor = factor
-      let trainer = try FamilyTrainer(
-        family: family, adapter: nil, settings: settings, examples: FamilyTrainerTests.examples(),
+      let trainer = try ESTATrainer(
+        family: family, adapter: nil, settings: settings, examples: ESTATrainerTests.examples(),
         pool: ComputePool(threads: 1))
       _ = try trainer.run { _ in .goOn }
       let all = Self.values(trainer.store)
@@ -263,7 +263,7 @@ import Testing
       var options = FamilyBuilder.Options(name: "twins", chatTemplate: "tiny")
       options.ridge = ridge
       let family = try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 2)).build(
-        calibration: RandomModel.tokens(60, length: 40), tokenizer: Data("x".utf8),
+        calibration: RandomModel.tokens(60, length: 40), tokenizer: ["tokenizer": Data("x".utf8)],
         output: folder.url.appendingPathComponent("family-\(ridge)"))!
       #expect(
         family.stitches.map(\.id)
@@ -274,7 +274,7 @@ import Testing
         try Scorer.negativeLogLikelihoods(
           of: text, session: InferenceSession(network: family.network(route, adapter: nil)))
       }
-      let anchor = try score(Route(start: 0))
+      let anchor = try score(family.route(ofAnchor: 0))
       for stitch in family.stitches {
         let distance = zip(try score(stitch.route), anchor).map { abs($0 - $1) }.max()!
         #expect(distance < tolerance, "\(stitch.id) with ridge \(ridge)")
@@ -297,7 +297,7 @@ import Testing
       options.initialization = .random
       options.seed = seed
       return try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 1)).build(
-        calibration: [], tokenizer: Data("x".utf8), output: folder.url.appendingPathComponent(name))!
+        calibration: [], tokenizer: ["tokenizer": Data("x".utf8)], output: folder.url.appendingPathComponent(name))!
     }
     let family = try build("a", seed: 1)
     #expect(try build("b", seed: 1).identity == family.identity)

@@ -185,8 +185,9 @@ import Testing
       for (name, tensor) in source.tensors { weights[name] = FloatBuffer(tensor.floats()).vector }
       let output = directory.appending(path: "model")
       try ModelDirectory.write(
-        to: output, configuration: source.configuration, weights: weights, elementType: type,
-        files: ["tokenizer.model": Data("pieces".utf8)])
+        to: output, configuration: source.configuration, elementType: type,
+        files: ["tokenizer.model": Data("pieces".utf8)]
+      ) { weights[$0.huggingFaceName] }
       let written = try ModelDirectory(output)
       #expect(written.configuration == source.configuration)
       for (name, tensor) in source.tensors {
@@ -196,12 +197,13 @@ import Testing
       }
       #expect(try Data(contentsOf: output.appending(path: "tokenizer.model")) == Data("pieces".utf8))
       expectOneLine([output.path, "exists already", "another directory"]) {
-        try ModelDirectory.write(to: output, configuration: source.configuration, weights: weights)
+        try ModelDirectory.write(to: output, configuration: source.configuration) { weights[$0.huggingFaceName] }
       }
       weights["model.norm.weight"] = nil
       expectOneLine(["“model.norm.weight”"]) {
         try ModelDirectory.write(
-          to: directory.appending(path: "other"), configuration: source.configuration, weights: weights)
+          to: directory.appending(path: "other"), configuration: source.configuration
+        ) { weights[$0.huggingFaceName] }
       }
       #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["model"])
     }

@@ -8,7 +8,7 @@ import Testing
   /// A family of three anchors with a trained adapter of scope `tail`.
   private static func adapted(in folder: TemporaryFolder) throws -> (Family, Adapter) {
     let family = try RandomModel.family(in: folder, depths: [2, 3, 4], widths: [16, 24, 32])
-    let trainer = try FamilyTrainerTests.trainer(family, steps: 20, scope: .tail)
+    let trainer = try ESTATrainerTests.trainer(family, steps: 20, scope: .tail)
     _ = try trainer.run { _ in .goOn }
     return (family, trainer.snapshot())
   }
@@ -18,7 +18,7 @@ import Testing
   ) -> [PrefixCache] {
     family.anchors.indices.map { start in
       PrefixCache(
-        anchor: family.network(Route(start: start), adapter: adapter), exits: family.exits(of: start),
+        anchor: family.network(family.route(ofAnchor: start), adapter: adapter), exits: family.exits(of: start),
         contextLength: contextLength, cacheType: cacheType)
     }
   }
@@ -72,12 +72,12 @@ import Testing
     let prefixes = Self.prefixes(family, adapter, contextLength: 64, cacheType: cacheType)
     let prompt = RandomModel.tokens(1, length: 40)[0].map(Int.init)
     let options = GenerationOptions(maxTokens: 12)
-    let sessions = family.stitches.map { stitch in
+    let sessions = try family.stitches.map { stitch in
       let network = family.network(stitch.route, adapter: adapter)
       return (
         shared: InferenceSession(
           network: network, chunkSize: 16, cacheType: cacheType, prefix: prefixes[stitch.route.start]),
-        alone: try! InferenceSession(network: network, contextLength: 64, cacheType: cacheType).generate(
+        alone: try InferenceSession(network: network, contextLength: 64, cacheType: cacheType).generate(
           prompt: prompt, options: options
         ) { _ in .goOn }
       )
@@ -94,7 +94,7 @@ import Testing
     let folder = try TemporaryFolder()
     let (family, adapter) = try Self.adapted(in: folder)
     let prefix = Self.prefixes(family, adapter, contextLength: 64)[1]
-    let route = Route(start: 1)
+    let route = family.route(ofAnchor: 1)
     let anchor = InferenceSession(network: family.network(route, adapter: adapter), prefix: prefix)
     let prompt = RandomModel.tokens(1, length: 30)[0].map(Int.init)
     let options = GenerationOptions(maxTokens: 1)
@@ -113,7 +113,7 @@ import Testing
     #expect(prefix.commonPrefix(with: other, blocks: 3) == 10)
   }
 
-  /// The residual stream is kept until the anchor and all that leave it there have read it; whoever needs it afterwards
+  /// The hidden state is kept until the anchor and all that leave it there have read it; whoever needs it afterwards
   /// computes the same bits.
   @Test func whatAllHaveReadIsGivenBack() throws {
     let folder = try TemporaryFolder()
@@ -128,7 +128,7 @@ import Testing
         pool: ComputePool(threads: 2),
         prefix: prefix)
     }
-    func starts() -> [Int] { exits.compactMap { prefix.streamStart(after: $0) } }
+    func starts() -> [Int] { exits.compactMap { prefix.hiddenStateStart(after: $0) } }
     var text = RandomModel.tokens(1, length: context)[0].map(Int.init)
     var sessions = stitches.map { session($0, prefix) }
     func read(_ index: Int, upTo end: Int) throws {
@@ -167,12 +167,12 @@ import Testing
     }
   }
 
-  /// The residual stream is kept where stops of the slider leave an anchor, not where other stitches do.
+  /// The hidden state is kept where stops of the slider leave an anchor, not where other stitches do.
   @Test func onlyStopsHaveTheStreamKept() throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder, depths: [2, 3, 4], widths: [16, 24, 32])
     #expect(family.exits(of: 1) == [1: 1, 2: 2])
-    let stops = family.stitches.filter { $0.route.start != 1 || $0.route.join?.prefix == 2 }
+    let stops = family.stitches.filter { $0.route.start != 1 || !$0.route.isAnchor && $0.route.leadingBlockCount == 2 }
     try family.writeStops(stops.map(\.id))
     #expect(try Family(family.directory).exits(of: 1) == [2: 2])
   }

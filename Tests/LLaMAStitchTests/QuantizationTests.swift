@@ -307,8 +307,8 @@ import Testing
       let configuration = RandomModel.configuration(hidden: 32, heads: 4, intermediate: 96)
       let model = directory.appending(path: "model")
       try ModelDirectory.write(
-        to: model, configuration: configuration, weights: RandomModel.weights(configuration, seed: 1),
-        elementType: .q8_0)
+        to: model, configuration: configuration, elementType: .q8_0,
+        weights: RandomModel.weights(configuration, seed: 1))
       let weights = model.appending(path: "model.safetensors")
       let good = try SafetensorsFile(weights)
       func rewrite(_ name: String, shape: [Int], as type: ElementType) throws {

@@ -20,7 +20,7 @@ import Testing
     var options = FamilyBuilder.Options(name: "random", chatTemplate: "tiny")
     options.elementType = type
     return try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 2)).build(
-      calibration: RandomModel.tokens(20, length: 20, vocabulary: 33_000), tokenizer: Data("x".utf8),
+      calibration: RandomModel.tokens(20, length: 20, vocabulary: 33_000), tokenizer: ["tokenizer": Data("x".utf8)],
       output: folder.appending(path: "family-\(type?.rawValue ?? "plain")"))!
   }
 
@@ -34,12 +34,6 @@ import Testing
       try ModelDirectory(family.directory.appending(path: anchor.directory)).writeCopy(to: place, elementType: .f32)
     }
     return try Family(copy)
-  }
-
-  /// √(Σ (a − b)² / Σ b²)
-  private func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
-    let difference = zip(a, b).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
-    return (difference / b.reduce(0.0) { $0 + Double($1 * $1) }).squareRoot()
   }
 
   @Test(arguments: [ElementType.q8_0, .q4_0])
@@ -69,9 +63,9 @@ import Testing
           "\(stitch.id): a quantised weight is not the float it stands for")
         // Stitching layers of so few tokens follow every change of what they are fitted to: anchors only. Each matrix
         // on the way adds the error of its weights, independent of the others'.
-        if stitch.route.join == nil {
+        if stitch.route.isAnchor {
           func weights(_ family: Family) -> [Float] {
-            family.anchors[stitch.route.start].blocks[0].query.weight.floats()
+            family.anchors[stitch.route.start].blocks[0].attention.query.weight.floats()
           }
           let each = relativeDifference(weights(quantised), weights(plain))
           let matrices = Double(7 * plain.anchors[stitch.route.start].blocks.count + 2)
@@ -85,10 +79,10 @@ import Testing
   }
 
   /// Something to train, with random values: B of zero would hide A's gradient.
-  private func trainer(_ family: Family, _ batch: PackedBatch) throws -> FamilyTrainer {
-    let trainer = try FamilyTrainer(
+  private func trainer(_ family: Family, _ batch: PackedBatch) throws -> ESTATrainer {
+    let trainer = try ESTATrainer(
       family: family, adapter: nil, settings: AdaptationSettings(steps: 1),
-      examples: [TrainingExample(tokens: batch.tokens, predicted: batch.tokens.map { _ in true })],
+      examples: [TrainingExample(tokens: batch.tokens, lossMask: batch.tokens.map { _ in true })],
       pool: ComputePool(threads: 1))
     for index in trainer.store.parameters.indices {
       let value = trainer.store.value(index)
@@ -116,13 +110,13 @@ import Testing
         }
         func factorBytes(_ projection: Projection) -> Int {
           projection.byteCount - projection.weight.byteCount
-            - 4 * ((projection.bias?.count ?? 0) + (projection.extraBias?.count ?? 0))
+            - 4 * ((projection.bias?.count ?? 0) + (projection.addedBias?.count ?? 0))
         }
         for (network, size) in zip(networks, [2, 4]) {
           for stage in network.stages {
             switch stage {
             case .block(let block):
-              #expect(block.query.lowRank != nil && block.output.lowRank != nil)
+              #expect(block.attention.query.lowRank != nil && block.attention.output.lowRank != nil)
               #expect(block.projections.map(factorBytes) == block.projections.map { size * factors($0) })
             case .stitch(let layer):
               #expect(layer.lowRank != nil && factorBytes(layer) == 4 * factors(layer))
@@ -153,7 +147,7 @@ import Testing
       for stitch in quantised.stitches {
         let found = try families.map { family in
           let trainer = try trainer(family, batch)
-          return try Trainer(store: trainer.store, pool: ComputePool(threads: 2))
+          return try Backpropagation(store: trainer.store, pool: ComputePool(threads: 2))
             .gradients(trainer.trainingNetwork(stitch.route), batch)
         }
         #expect(abs(found[0].loss - found[1].loss) < 1e-5)
@@ -185,7 +179,7 @@ import Testing
         options.memory = memory
         options.window = 2
         let family = try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 2)).build(
-          calibration: RandomModel.tokens(40, length: 30), tokenizer: Data("x".utf8),
+          calibration: RandomModel.tokens(40, length: 30), tokenizer: ["tokenizer": Data("x".utf8)],
           output: folder.appending(path: "family-\(memory)"))!
         return try Data(contentsOf: family.directory.appending(path: "stitches.safetensors"))
       }

@@ -15,23 +15,25 @@ enum RandomModel {
   }
 
   /// Normal weights of standard deviation `scale`/√in, norms around 1.
-  static func weights(_ configuration: LlamaConfiguration, seed: UInt64, scale: Double = 1) -> [String: VectorView] {
+  static func weights(
+    _ configuration: LlamaConfiguration, seed: UInt64, scale: Double = 1
+  ) -> (LlamaTensor) -> VectorView {
     var random = SeededGenerator(seed: seed)
-    var all: [String: VectorView] = [:]
+    var all: [LlamaTensor: VectorView] = [:]
     for tensor in configuration.tensorShapes {
       let count = tensor.shape.reduce(1, *)
       let values = (0..<count).map { _ -> Float in
         tensor.shape.count == 1
           ? Float(1 + 0.2 * random.normal()) : Float(scale * random.normal() / Double(tensor.shape[1]).squareRoot())
       }
-      all[tensor.name] = FloatBuffer(values).vector
+      all[tensor.tensor] = FloatBuffer(values).vector
     }
-    return all
+    return { [all] in all[$0]! }
   }
 
   @discardableResult
   static func write(
-    _ configuration: LlamaConfiguration, weights: [String: VectorView], to url: URL
+    _ configuration: LlamaConfiguration, weights: (LlamaTensor) -> VectorView, to url: URL
   ) throws -> ModelDirectory {
     try ModelDirectory.write(to: url, configuration: configuration, weights: weights)
     return try ModelDirectory(url)
@@ -58,7 +60,7 @@ enum RandomModel {
     let builder = try FamilyBuilder(
       anchors, options: .init(name: "random", chatTemplate: "tiny"), pool: ComputePool(threads: 2))
     return try builder.build(
-      calibration: tokens(40, length: 20), tokenizer: Data("not a tokenizer".utf8),
+      calibration: tokens(40, length: 20), tokenizer: ["tokenizer": Data("not a tokenizer".utf8)],
       output: folder.url.appendingPathComponent("family"))!
   }
 }
@@ -73,4 +75,24 @@ final class TemporaryFolder {
   }
 
   deinit { try? FileManager.default.removeItem(at: url) }
+}
+
+extension Projection {
+  /// Its low-rank delta, if it has one.
+  var lowRank: LowRank? {
+    for case .lowRank(let update) in deltas { return update }
+    return nil
+  }
+
+  /// The bias that an adapter adds, if it does.
+  var addedBias: VectorView? {
+    for case .bias(let bias) in deltas { return bias.values }
+    return nil
+  }
+}
+
+/// ‖a − b‖ / ‖b‖
+func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
+  let difference = zip(a, b).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+  return (difference / b.reduce(0.0) { $0 + Double($1 * $1) }).squareRoot()
 }

@@ -23,8 +23,8 @@ import Testing
     var (written, time) = (0, 0.0)
     while written < tokens {
       var made = 1
-      if pace.guesses { while made < 7 && random.unit() < drafter.right { made += 1 } }
-      let seconds = (pace.guesses ? drafter.cost : 1) * (0.8 + 0.4 * random.unit())
+      if pace.drafts { while made < 7 && random.unit() < drafter.right { made += 1 } }
+      let seconds = (pace.drafts ? drafter.cost : 1) * (0.8 + 0.4 * random.unit())
       pace.record(tokens: made, seconds: seconds)
       written += made
       time += seconds

@@ -15,34 +15,38 @@ enum Networks {
   ) -> Projection {
     Projection(
       weight: WeightMatrix(random(out * columns, &generator).matrix(rows: out, columns: columns)),
-      bias: bias ? random(out, &generator).vector : nil,
-      lowRank: rank.map {
-        LowRank(
-          a: random($0 * columns, &generator).matrix(rows: $0, columns: columns),
-          b: random(out * $0, &generator).matrix(rows: out, columns: $0), scale: 1.5)
-      },
-      extraBias: extra ? random(out, &generator).vector : nil)
+      bias: bias ? WeightVector(random(out, &generator).vector) : nil,
+      deltas: (rank.map {
+        [
+          .lowRank(
+            LowRank(
+              a: random($0 * columns, &generator).matrix(rows: $0, columns: columns),
+              b: random(out * $0, &generator).matrix(rows: out, columns: $0), scale: 1.5))
+        ]
+      } ?? []) + (extra ? [.bias(WeightVector(random(out, &generator).vector))] : []))
   }
 
   static func block(_ configuration: LlamaConfiguration, _ generator: inout SeededGenerator) -> Block {
     let hidden = configuration.hiddenSize
-    func norm(_ generator: inout SeededGenerator) -> VectorView {
-      FloatBuffer((0..<hidden).map { _ in Float(0.5 + generator.unit()) }).vector
+    func norm(_ generator: inout SeededGenerator) -> WeightVector {
+      WeightVector(FloatBuffer((0..<hidden).map { _ in Float(0.5 + generator.unit()) }).vector)
     }
     return Block(
       configuration: configuration,
       attentionNorm: norm(&generator),
-      query: projection(out: configuration.queryWidth, in: hidden, rank: 8, bias: false, extra: true, &generator),
-      key: projection(out: configuration.keyValueWidth, in: hidden, rank: 5, bias: true, extra: true, &generator),
-      value: projection(out: configuration.keyValueWidth, in: hidden, rank: 8, bias: true, extra: false, &generator),
-      output: projection(out: hidden, in: configuration.queryWidth, rank: 17, bias: true, extra: true, &generator),
+      attention: Attention(
+        query: projection(out: configuration.queryWidth, in: hidden, rank: 8, bias: false, extra: true, &generator),
+        key: projection(out: configuration.keyValueWidth, in: hidden, rank: 5, bias: true, extra: true, &generator),
+        value: projection(out: configuration.keyValueWidth, in: hidden, rank: 8, bias: true, extra: false, &generator),
+        output: projection(out: hidden, in: configuration.queryWidth, rank: 17, bias: true, extra: true, &generator)),
       mlpNorm: norm(&generator),
-      gate: projection(
-        out: configuration.intermediateSize, in: hidden, rank: 2, bias: false, extra: false, &generator),
-      up: projection(
-        out: configuration.intermediateSize, in: hidden, rank: nil, bias: true, extra: false, &generator),
-      down: projection(
-        out: hidden, in: configuration.intermediateSize, rank: 4, bias: false, extra: true, &generator))
+      mlp: MLP(
+        gate: projection(
+          out: configuration.intermediateSize, in: hidden, rank: 2, bias: false, extra: false, &generator),
+        up: projection(
+          out: configuration.intermediateSize, in: hidden, rank: nil, bias: true, extra: false, &generator),
+        down: projection(
+          out: hidden, in: configuration.intermediateSize, rank: 4, bias: false, extra: true, &generator)))
   }
 
   /// Two blocks 20 wide, a stitching layer, two blocks 36 wide of another shape of heads.
@@ -61,7 +65,7 @@ enum Networks {
         .stitch(projection(out: 36, in: 20, rank: 6, bias: true, extra: true, &generator)),
         .block(block(large, &generator)), .block(block(large, &generator)),
       ],
-      finalNorm: FloatBuffer((0..<36).map { _ in Float(0.5 + generator.unit()) }).vector,
+      finalNorm: WeightVector(FloatBuffer((0..<36).map { _ in Float(0.5 + generator.unit()) }).vector),
       finalNormEpsilon: 1e-3,
       head: projection(out: 64, in: 36, rank: nil, bias: false, extra: false, &generator))
   }
@@ -69,27 +73,35 @@ enum Networks {
 
 /// The forward pass written plainly, in Double, one text at once.
 struct PlainForward {
-  typealias UnsafeRows = [[Double]]
+  typealias Rows = [[Double]]
 
-  static func apply(_ p: Projection, _ x: UnsafeRows) -> UnsafeRows {
-    let weights = p.weight.floats()
-    return x.map { row in
-      let low = p.lowRank.map { lowRank in
-        (0..<lowRank.rank).map { r in (0..<row.count).reduce(0) { $0 + Double(lowRank.a[r, $1]) * row[$1] } }
-      }
-      return (0..<p.outputSize).map { r in
-        var y = (0..<row.count).reduce(0.0) { $0 + Double(weights[r * row.count + $1]) * row[$1] }
-        if let bias = p.bias { y += Double(bias[r]) }
-        if let extra = p.extraBias { y += Double(extra[r]) }
-        if let lowRank = p.lowRank, let low {
-          y += Double(lowRank.scale) * (0..<low.count).reduce(0) { $0 + Double(lowRank.b[r, $1]) * low[$1] }
+  static func apply(_ p: Projection, _ x: Rows) -> Rows {
+    x.map { row in
+      var y = times(p.weight, row)
+      if let bias = p.bias { for r in y.indices { y[r] += Double(bias.values[r]) } }
+      for delta in p.deltas {
+        switch delta {
+        case .bias(let bias): for r in y.indices { y[r] += Double(bias.values[r]) }
+        case .lowRank(let update):
+          let added = times(update.b, times(update.a, row))
+          for r in y.indices { y[r] += Double(update.scale) * added[r] }
         }
-        return y
       }
+      return y
     }
   }
 
-  static func norm(_ x: UnsafeRows, _ weight: VectorView, _ epsilon: Float) -> UnsafeRows {
+  /// W x
+  private static func times(_ weights: WeightMatrix, _ x: [Double]) -> [Double] {
+    let floats = weights.floats()
+    return (0..<weights.rows).map { r in
+      var sum = 0.0
+      for column in x.indices { sum += Double(floats[r * x.count + column]) * x[column] }
+      return sum
+    }
+  }
+
+  static func norm(_ x: Rows, _ weight: VectorView, _ epsilon: Float) -> Rows {
     x.map { row in
       let scale = 1 / (row.reduce(0) { $0 + $1 * $1 } / Double(row.count) + Double(epsilon)).squareRoot()
       return row.indices.map { row[$0] * scale * Double(weight[$0]) }
@@ -105,11 +117,11 @@ struct PlainForward {
     }
   }
 
-  static func block(_ block: Block, _ x: UnsafeRows) -> UnsafeRows {
+  static func block(_ block: Block, _ x: Rows) -> Rows {
     let c = block.configuration
     let frequencies = RotaryEmbedding.inverseFrequencies(c)
-    let normed = norm(x, block.attentionNorm, c.normEpsilon)
-    func heads(_ rows: UnsafeRows, rotate: Bool) -> [UnsafeRows] {
+    let normed = norm(x, block.attentionNorm.values, c.normEpsilon)
+    func heads(_ rows: Rows, rotate: Bool) -> [Rows] {
       rows.enumerated().map { position, row in
         stride(from: 0, to: row.count, by: c.headDimension).map {
           let head = Array(row[$0..<$0 + c.headDimension])
@@ -117,10 +129,10 @@ struct PlainForward {
         }
       }
     }
-    let q = heads(apply(block.query, normed), rotate: true)
-    let k = heads(apply(block.key, normed), rotate: true)
-    let v = heads(apply(block.value, normed), rotate: false)
-    let context: UnsafeRows = q.indices.map { t in
+    let q = heads(apply(block.attention.query, normed), rotate: true)
+    let k = heads(apply(block.attention.key, normed), rotate: true)
+    let v = heads(apply(block.attention.value, normed), rotate: false)
+    let context: Rows = q.indices.map { t in
       (0..<c.headCount).flatMap { head -> [Double] in
         let source = head * c.keyValueHeadCount / c.headCount
         let scores = (0...t).map { j in
@@ -134,25 +146,25 @@ struct PlainForward {
         }
       }
     }
-    let attended = zip(x, apply(block.output, context)).map { zip($0, $1).map(+) }
-    let hidden = norm(attended, block.mlpNorm, c.normEpsilon)
-    let activated = zip(apply(block.gate, hidden), apply(block.up, hidden)).map { gate, up in
+    let attended = zip(x, apply(block.attention.output, context)).map { zip($0, $1).map(+) }
+    let hidden = norm(attended, block.mlpNorm.values, c.normEpsilon)
+    let activated = zip(apply(block.mlp.gate, hidden), apply(block.mlp.up, hidden)).map { gate, up in
       zip(gate, up).map { $0 / (1 + exp(-$0)) * $1 }
     }
-    return zip(attended, apply(block.down, activated)).map { zip($0, $1).map(+) }
+    return zip(attended, apply(block.mlp.down, activated)).map { zip($0, $1).map(+) }
   }
 
-  static func logits(_ network: Network, _ tokens: [Int]) -> UnsafeRows {
+  static func logits(_ network: Network, _ tokens: [Int]) -> Rows {
     let table = network.embedding.floats()
     let width = network.embedding.columns
-    var x: UnsafeRows = tokens.map { token in table[token * width..<(token + 1) * width].map(Double.init) }
+    var x: Rows = tokens.map { token in table[token * width..<(token + 1) * width].map(Double.init) }
     for stage in network.stages {
       switch stage {
       case .block(let block): x = self.block(block, x)
       case .stitch(let projection): x = apply(projection, x)
       }
     }
-    return apply(network.head, norm(x, network.finalNorm, network.finalNormEpsilon))
+    return apply(network.head, norm(x, network.finalNorm.values, network.finalNormEpsilon))
   }
 }
 

@@ -5,17 +5,17 @@ import Testing
 
 @Suite struct RouteTests {
   @Test func fiveToEight() {
-    let joins = Route.joins(smaller: 5, larger: 8).map { [$0.prefix, $0.entry] }
+    let joins = Route.joins(smaller: 5, larger: 8).map { [$0.exit, $0.entry] }
     #expect(joins == [[1, 1], [1, 2], [2, 3], [3, 4], [3, 5], [4, 6], [4, 7]])
   }
 
   @Test func sixToEight() {
-    let joins = Route.joins(smaller: 6, larger: 8).map { [$0.prefix, $0.entry] }
+    let joins = Route.joins(smaller: 6, larger: 8).map { [$0.exit, $0.entry] }
     #expect(joins == [[1, 1], [2, 2], [2, 3], [3, 4], [4, 5], [5, 6], [5, 7]])
   }
 
   @Test func eightToTwelve() {
-    let joins = Route.joins(smaller: 8, larger: 12).map { [$0.prefix, $0.entry] }
+    let joins = Route.joins(smaller: 8, larger: 12).map { [$0.exit, $0.entry] }
     #expect(
       joins == [[1, 1], [1, 2], [2, 3], [3, 4], [3, 5], [4, 6], [5, 7], [5, 8], [6, 9], [7, 10], [7, 11]])
   }
@@ -25,15 +25,15 @@ import Testing
     #expect(joins.map(\.entry) == Array(1...39))
     // ⌊m·32/40 + ½⌋ = ⌊(8m + 5)/10⌋, at least 1.
     let expected: [Int] = (1...39).map { (entry: Int) -> Int in max(1, (8 * entry + 5) / 10) }
-    #expect(joins.map(\.prefix) == expected)
+    #expect(joins.map(\.exit) == expected)
   }
 
   @Test func equalDepthsGoStraightAcross() {
-    #expect(Route.joins(smaller: 4, larger: 4).map { [$0.prefix, $0.entry] } == [[1, 1], [2, 2], [3, 3]])
+    #expect(Route.joins(smaller: 4, larger: 4).map { [$0.exit, $0.entry] } == [[1, 1], [2, 2], [3, 3]])
   }
 
   @Test func aWindowAddsTheNextBlock() {
-    let joins = Route.joins(smaller: 2, larger: 3, window: 2).map { [$0.prefix, $0.entry] }
+    let joins = Route.joins(smaller: 2, larger: 3, window: 2).map { [$0.exit, $0.entry] }
     #expect(joins == [[1, 1], [2, 1], [1, 2], [2, 2]])
   }
 
@@ -42,13 +42,13 @@ import Testing
     let routes = Route.all(depths: depths, window: 2)
     let ids = routes.map { $0.id(names: ["small", "large"], depths: depths) }
     #expect(ids == ["small", "large", "small-large@1", "small-large@1~2", "small-large@2", "small-large@2~2"])
-    #expect(routes[2].text(names: ["small", "large"], depths: depths) == "small[0..<1] → large[1..<3]")
+    #expect(routes[2].text(names: ["small", "large"]) == "small[0..<1] → large[1..<3]")
   }
 
   @Test func depthAlignment() {
     let depths = [4, 8]
-    let aligned = Route.all(depths: depths).filter { $0.join != nil && $0.isDepthAligned(depths: depths) }
-    #expect(aligned.map { $0.join!.entry } == [2, 4, 6])
+    let aligned = Route.all(depths: depths).filter { !$0.isAnchor && $0.isDepthAligned(depths: depths) }
+    #expect(aligned.map { $0.junctions[0].entry } == [2, 4, 6])
   }
 }
 
@@ -58,6 +58,8 @@ import Testing
     let folder = try TemporaryFolder()
     let narrow = RandomModel.configuration()
     let weights = RandomModel.weights(narrow, seed: 4, scale: 1.5)
+    let widened = Widening(narrow, width: 24, blocksEach: blocksEach, seed: 5)
+      .weights(of: Dictionary(uniqueKeysWithValues: narrow.tensors.map { ($0.huggingFaceName, weights($0)) }))
     let wide = Widening(narrow, width: 24, blocksEach: blocksEach, seed: 5)
     let anchors = [
       FamilyBuilder.Anchor(
@@ -66,19 +68,19 @@ import Testing
       FamilyBuilder.Anchor(
         name: "wide",
         directory: try RandomModel.write(
-          wide.configuration, weights: wide.weights(of: weights), to: folder.url.appendingPathComponent("wide"))),
+          wide.configuration, weights: { widened[$0.huggingFaceName]! }, to: folder.url.appendingPathComponent("wide"))),
     ]
     var options = FamilyBuilder.Options(name: "widened", chatTemplate: "tiny")
     options.ridge = 1e-6
     let family = try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 2)).build(
-      calibration: RandomModel.tokens(60, length: 40), tokenizer: Data("x".utf8),
+      calibration: RandomModel.tokens(60, length: 40), tokenizer: ["tokenizer": Data("x".utf8)],
       output: folder.url.appendingPathComponent("family"))!
     let text = RandomModel.tokens(1, length: 50, seed: 77)[0].map(Int.init)
     func score(_ route: Route) throws -> [Double] {
       try Scorer.negativeLogLikelihoods(
         of: text, session: InferenceSession(network: family.network(route, adapter: nil)))
     }
-    let expected = try score(Route(start: 0))
+    let expected = try score(family.route(ofAnchor: 0))
     let depths = [narrow.blockCount, wide.configuration.blockCount]
     var aligned = 0
     for stitch in family.stitches where stitch.route.isDepthAligned(depths: depths) {
@@ -123,7 +125,7 @@ import Testing
       options.fitSteps = steps
       options.fitLearningRate = 1e-2
       let family = try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 2)).build(
-        calibration: text, tokenizer: Data("x".utf8), output: folder.url.appendingPathComponent("f\(steps)"))!
+        calibration: text, tokenizer: ["tokenizer": Data("x".utf8)], output: folder.url.appendingPathComponent("f\(steps)"))!
       let session = InferenceSession(network: family.network(try family.stitch("small-large@2").route, adapter: nil))
       let nll = try Scorer.negativeLogLikelihoods(of: text[3].map(Int.init), session: session)
       losses.append(nll.reduce(0, +) / Double(nll.count))

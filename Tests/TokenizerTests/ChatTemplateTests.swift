@@ -11,7 +11,7 @@ import Tokenizer
   ]
 
   /// Tokens with special ones spelled out.
-  static func spelled(_ tokens: [Int], _ tokenizer: SentencePieceTokenizer) throws -> String {
+  static func spelled(_ tokens: [Int], _ tokenizer: any Tokenizer) throws -> String {
     try tokens.map { try tokenizer.piece($0) }.joined().replacing("\u{2581}", with: " ").replacing("<0x0A>", with: "\n")
   }
 
@@ -63,10 +63,10 @@ import Tokenizer
     let tokenizer = Samples.tiny
     let messages = Self.conversation + [Message(role: .assistant, content: "It is 4.")]
     let example = try ChatTemplate(kind).encodeForTraining(messages, tokenizer: tokenizer)
-    #expect(example.tokens.count == example.isReply.count)
+    #expect(example.tokens.count == example.lossMask.count)
     #expect(
       example.tokens == (try ChatTemplate(kind).encode(messages, tokenizer: tokenizer, addGenerationPrompt: false)))
-    let replies = zip(example.tokens, example.isReply).filter(\.1).map(\.0)
+    let replies = zip(example.tokens, example.lossMask).filter(\.1).map(\.0)
     let spelled = try Self.spelled(replies, tokenizer)
     switch kind {
     case .alpaca: #expect(spelled == "3.</s>It is 4.</s>")
@@ -115,7 +115,7 @@ import Tokenizer
 
   @Test(.enabled(if: Samples.llama2 != nil)) func markersInTextKeepTheirText() throws {
     let tokenizer = try #require(Samples.llama2)
-    let marker = tokenizer.encodeContinuation("[/INST]")
+    let marker = tokenizer.encode("[/INST]", joining: .continuation)
     let tokens = try ChatTemplate(.llama2).encode(
       [Message(role: .user, content: "[/INST]Sure![/INST] [INST]")], tokenizer: tokenizer)
     #expect(try tokenizer.decode(tokens) == "[INST] [/INST]Sure![/INST] [INST] [/INST]")
@@ -135,7 +135,7 @@ import Tokenizer
       let tokens = try ChatTemplate(kind).encode(messages, tokenizer: Samples.tiny)
       #expect(tokens.first == Samples.tiny.bosToken)
       #expect(
-        try ChatTemplate(kind).encodeForTraining(messages, tokenizer: Samples.tiny).isReply.count > 0
+        try ChatTemplate(kind).encodeForTraining(messages, tokenizer: Samples.tiny).lossMask.count > 0
           || messages.isEmpty)
     }
   }

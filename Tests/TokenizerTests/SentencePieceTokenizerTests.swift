@@ -68,7 +68,7 @@ import Tokenizer
   @Test func continuationHasNoPrefix() throws {
     for tokenizer in [Samples.tiny, Samples.llama2, Samples.stories].compactMap(\.self) {
       for text in Self.texts where !text.contains("\u{2581}") {
-        let tokens = tokenizer.encode("The") + tokenizer.encodeContinuation(text)
+        let tokens = tokenizer.encode("The") + tokenizer.encode(text, joining: .continuation)
         #expect(try tokenizer.decode(tokens) == "The" + text)
       }
     }

@@ -4,7 +4,7 @@ import Tokenizer
 @Suite struct StreamingDecoderTests {
   static let alphabet = Array("ab .,\nZ09éüß日本語漢😀👩🏽‍🚀🇩🇪▁\u{0}\u{FFFD}\t").map(String.init)
 
-  static func stream(_ tokens: [Int], after prompt: [Int] = [], _ tokenizer: SentencePieceTokenizer) throws -> String {
+  static func stream(_ tokens: [Int], after prompt: [Int] = [], _ tokenizer: any Tokenizer) throws -> String {
     var decoder = try StreamingDecoder(tokenizer, after: prompt)
     var text = ""
     for token in tokens { text += try decoder.next(token) }

@@ -52,7 +52,7 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
   /// Random values for every tensor: norms 1, matrices uniform in ±0.05.
   func randomStore(seed: UInt64 = 1) -> ParameterStore {
     var random = SeededGenerator(seed: seed)
-    let store = ParameterStore(AnchorTensors.declarations(of: configuration))
+    let store = ParameterStore(configuration.declarations())
     for (index, parameter) in store.parameters.enumerated() {
       let values = store.value(index)
       for place in 0..<values.count {

@@ -31,12 +31,12 @@ public enum FamilyMemoryBenchmark {
     var random = SeededGenerator(seed: 1)
     let text = (0..<count).map { _ in random.index(below: family.anchors[0].embedding.rows) }
     let prefixes = family.anchors.indices.map { family.prefix(of: $0, contextLength: family.contextLength) }
-    // As a chat has them, see `SessionShelf`.
-    let scratch = InferenceScratch(chunkSize: 128, pool: pool)
+    // As a chat has them, see `SessionCache`.
+    let backend = ProcessorBackend(chunkSize: 128, pool: pool)
     let sessions = family.members.map { member in
       InferenceSession(
         network: member.network, contextLength: family.contextLength, prefix: prefixes[member.route.start],
-        scratch: scratch)
+        backend: backend)
     }
     for session in sessions {
       _ = try session.generate(prompt: text, options: GenerationOptions(maxTokens: 1)) { _ in .goOn }

@@ -45,8 +45,6 @@ public enum InferenceBenchmark {
     return median(ratios)
   }
 
-  static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
-
   /// Prompts of several lengths read, and a reply written after the first.
   public struct Round {
     public struct Result {

@@ -71,6 +71,59 @@ public enum LargeFamilyBenchmark {
     public var peakResidentBytes: Int
   }
 
+  /// A run as one JSON document.
+  public struct Document: Encodable, Sendable {
+    struct Row: Encodable, Sendable {
+      var id: String
+      var route: String
+      var parameters: Int
+      var flops_per_token: Int
+      var weight_bytes: Int
+    }
+
+    struct Step: Encodable, Sendable {
+      var stitch: String
+      var loss: Double
+      var tokens: Int
+      var trained_parameters: Int
+    }
+
+    var suite = "large-family"
+    var shape: String
+    var quantization: String
+    var threads: Int
+    var calibration_tokens: Int
+    var memory_notes =
+      "peak_anonymous_bytes: memory of the process without mapped files (RssAnon, sampled); peak_resident_bytes: with the pages of mapped files that were in memory (VmRSS sampled; over all, VmHWM), where a page counts once for each time its file is mapped"
+    var seconds: Double
+    var peak_anonymous_bytes: Int
+    var peak_resident_bytes: Int
+    var family_bytes: Int
+    var stages: [Stage]
+    var step: Step
+    var stitches: [Row]
+
+    public init(_ report: Report, settings: Settings, threads: Int) {
+      shape = settings.shape.rawValue
+      quantization = settings.elementType.rawValue.lowercased()
+      self.threads = threads
+      calibration_tokens = settings.calibrationTokens
+      seconds = report.stages.reduce(0) { $0 + $1.seconds }
+      peak_anonymous_bytes = report.stages.map(\.peakAnonymousBytes).max() ?? 0
+      peak_resident_bytes = report.peakResidentBytes
+      family_bytes = report.familyBytes
+      stages = report.stages
+      step = Step(
+        stitch: report.stepStitch, loss: report.stepLoss, tokens: settings.stepTokens,
+        trained_parameters: report.trainedParameters)
+      stitches = report.stitches.map {
+        Row(
+          id: $0.id, route: $0.routeText, parameters: $0.parameters, flops_per_token: $0.flopsPerToken,
+          weight_bytes: $0.weightBytes)
+      }
+    }
+  }
+
   /// - Parameters:
   ///   - directory: for some tens of GB, which are removed again.
   ///   - kept: where the family stays, if anywhere: a directory that does not exist yet.
@@ -104,7 +157,7 @@ public enum LargeFamilyBenchmark {
       settings.calibrationTokens, vocabulary: anchors[0].directory.configuration.vocabularySize, seed: 1)
     let output = kept ?? work.appendingPathComponent("family")
     let family = try FamilyBuilder(anchors, options: options, pool: pool).build(
-      calibration: text, tokenizer: Data("none".utf8), output: output
+      calibration: text, tokenizer: ["tokenizer": Data("none".utf8)], output: output
     ) { progress in
       switch progress {
       case .storing(let anchor): begin("store \(anchor)")
@@ -119,10 +172,11 @@ public enum LargeFamilyBenchmark {
 
     begin("open for training")
     let examples = sequences(settings.stepTokens, vocabulary: family.anchors[0].configuration.vocabularySize, seed: 2)
-      .map { TrainingExample(tokens: $0, predicted: $0.map { _ in true }) }
-    let trainer = try FamilyTrainer(
+      .map { TrainingExample(tokens: $0, lossMask: $0.map { _ in true }) }
+    let trainer = try ESTATrainer(
       family: family, adapter: nil,
-      settings: AdaptationSettings(steps: 1, tokensPerStep: settings.stepTokens, tokensAtOnce: settings.stepTokens),
+      settings: AdaptationSettings(
+        steps: 1, tokensPerStep: settings.stepTokens, tokensPerMicroBatch: settings.stepTokens),
       examples: examples, pool: pool)
     begin("one ESTA step")
     var stitch = ""

@@ -10,9 +10,9 @@ public struct MeasuredFamily {
     let route: Route
     let network: Network
 
-    var isAnchor: Bool { route.join == nil }
+    var isAnchor: Bool { route.isAnchor }
     /// Stages that its prefix cache has, too.
-    var sharedStages: Int { route.join?.prefix ?? network.stages.count }
+    var sharedStages: Int { route.leadingBlockCount }
   }
 
   /// Cheapest first.
@@ -28,9 +28,9 @@ public struct MeasuredFamily {
     members = (allStitches ? family.stitches : family.stops).map {
       Member(id: $0.id, route: $0.route, network: family.network($0.route, adapter: adapter))
     }
-    anchors = family.anchors.indices.map { family.network(Route(start: $0), adapter: adapter) }
+    anchors = family.anchors.indices.map { family.network(family.route(ofAnchor: $0), adapter: adapter) }
     exits = family.anchors.indices.map { family.exits(of: $0) }
-    contextLength = family.contextLength
+    contextLength = min(family.contextLength, InferenceSession.longestUsualContext)
     // Otherwise every stitch has biases of its own from the first block on.
     sharesPrefixes = (adapter?.options.scope ?? .tail) == .tail
   }
@@ -48,10 +48,14 @@ public struct MeasuredFamily {
     let names = shape.anchors.map(\.name)
     let depths = models.map(\.blocks.count)
     var routes = Route.all(depths: depths)
-    if !allStitches { routes = routes.filter { $0.join == nil || $0.join?.entry == depths[1] / 2 } }
-    members = routes.enumerated().map { index, route in
-      Member(
-        id: route.id(names: names, depths: depths), route: route, network: Self.network(route, models, seed: index))
+    if !allStitches { routes = routes.filter { $0.isAnchor || $0.junctions[0].entry == depths[1] / 2 } }
+    var layers: [Route: [Projection]] = [:]
+    for (index, route) in routes.enumerated() {
+      layers[route] = route.junctions.map { Self.layer($0, models, seed: index, isQuantized: type.isQuantized) }
+    }
+    let assembler = Assembler(anchors: models, layers: layers)
+    members = routes.map {
+      Member(id: $0.id(names: names, depths: depths), route: $0, network: assembler.assemble($0))
     }.sorted { $0.network.flopsPerToken < $1.network.flopsPerToken }
     anchors = models.map { $0.network() }
     exits = models.indices.map { routes.exits(of: $0) }
@@ -59,20 +63,19 @@ public struct MeasuredFamily {
     sharesPrefixes = true
   }
 
-  private static func network(_ route: Route, _ models: [LlamaModel], seed: Int) -> Network {
-    guard let join = route.join else { return models[route.start].network() }
-    let (start, end) = (models[route.start], models[join.end])
-    let (inputs, outputs) = (start.configuration.hiddenSize, end.configuration.hiddenSize)
+  /// A random stitching layer, in the type that a family would store it in.
+  private static func layer(
+    _ junction: Route.Junction, _ models: [LlamaModel], seed: Int, isQuantized: Bool
+  ) -> Projection {
+    let inputs = models[junction.from].configuration.hiddenSize
+    let outputs = models[junction.to].configuration.hiddenSize
     let weight = FloatBuffer(count: inputs * outputs)
     var random = SeededGenerator(seed: UInt64(seed))
     weight.vector.fillUniformly(within: Float((3 / Double(inputs)).squareRoot()), &random)
-    let layer = Projection(
-      weight: WeightMatrix(weight.matrix(rows: outputs, columns: inputs)), bias: FloatBuffer(count: outputs).vector)
-    return Network(
-      embedding: start.embedding,
-      stages: start.blocks[..<join.prefix].map(Stage.block) + [.stitch(layer)]
-        + end.blocks[join.entry...].map(Stage.block),
-      finalNorm: end.finalNorm, finalNormEpsilon: end.configuration.normEpsilon, head: end.head)
+    let matrix = weight.matrix(rows: outputs, columns: inputs)
+    return Projection(
+      weight: isQuantized ? WeightMatrix.bfloat16([matrix])[0] : WeightMatrix(matrix),
+      bias: WeightVector(FloatBuffer(count: outputs).vector))
   }
 
   /// What sessions of members that start in an anchor share; `nil` where they share nothing.

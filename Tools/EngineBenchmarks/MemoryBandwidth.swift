@@ -2,6 +2,7 @@ import CKernels
 import CMemory
 import Foundation
 import LLaMAStitch
+import Support
 
 /// How fast this machine reads memory: the limit of decoding, which reads every weight once per token.
 public final class MemoryBandwidth {
@@ -30,6 +31,6 @@ public final class MemoryBandwidth {
       pool.runTeam(pool.threads, read)
       return (ContinuousClock.now - start) / .seconds(1)
     }
-    return Double(4 * buffer.count) / InferenceBenchmark.median(seconds)
+    return Double(4 * buffer.count) / median(seconds)
   }
 }

@@ -11,7 +11,7 @@ extension LlamaConfiguration {
     let streams = Dictionary(uniqueKeysWithValues: zip(names, names.indices.map { UInt64(1000 * seed + $0) }))
     return { [blockCount] tensor, start, piece in
       if tensor.shape.count == 1 { return piece.fill(1) }
-      var deviation = tensor.name == Self.embeddingName ? 1 : 1 / Double(tensor.shape[1]).squareRoot()
+      var deviation = tensor.tensor == .embedding ? 1 : 1 / Double(tensor.shape[1]).squareRoot()
       if tensor.name.hasSuffix("o_proj.weight") || tensor.name.hasSuffix("down_proj.weight") {
         deviation /= Double(2 * blockCount).squareRoot()
       }
@@ -51,11 +51,10 @@ extension Network {
   /// The same with a random low-rank update and bias wherever ESTA adds them: on query, key, value and output; laid out as
   /// an adapter that was read from a file is.
   public func withRandomAdapter(rank: Int) -> Network {
-    let parts = AdapterLayout.Target.allCases.map(\.path)
+    let parts = AdapterTarget.allCases.map(\.path)
     func count(_ projection: Projection) -> Int {
       rank * (projection.inputSize + projection.outputSize) + projection.outputSize
     }
-    let blocks = stages.compactMap { stage in if case .block(let block) = stage { block } else { nil } }
     let buffer = FloatBuffer(
       count: blocks.reduce(0) { total, block in parts.reduce(total) { $0 + count(block[keyPath: $1]) } })
     buffer.preferHugePages()
@@ -73,9 +72,10 @@ extension Network {
     let isRounded = projections.contains { $0.weight.elementType.isQuantized }
     let rounded = WeightMatrix.bfloat16(isRounded ? updates.flatMap { [$0.a, $0.b] } : [])
     for (index, update) in updates.enumerated() {
-      projections[index].lowRank = LowRank(
-        a: update.a, b: update.b, scale: 1, rounded: isRounded ? (rounded[2 * index], rounded[2 * index + 1]) : nil)
-      projections[index].extraBias = update.bias.row(0)
+      let lowRank = LowRank(
+        a: WeightMatrix(update.a), b: WeightMatrix(update.b), scale: 1,
+        rounded: isRounded ? (rounded[2 * index], rounded[2 * index + 1]) : nil)
+      projections[index].deltas = [.bias(WeightVector(update.bias.row(0))), .lowRank(lowRank)]
     }
     var adapted = projections.makeIterator()
     let stages = stages.map { stage -> Stage in

@@ -72,7 +72,7 @@ public enum SliderBenchmark {
       if round > 0 { times.append((full, moved, warmed, step)) }
     }
     func median(_ value: ((full: Double, moved: Double, warmed: Double, step: Double)) -> Double) -> Double {
-      InferenceBenchmark.median(times.map(value))
+      Support.median(times.map(value))
     }
     return Move(
       from: from.id, to: to.id, tokens: count, tail_share: share, full_seconds: median { $0.full },

@@ -23,7 +23,7 @@ public enum TrainingBenchmark {
       case .everything: everything(of: shape)
       case .lowRank(let rank, let model): lowRank(rank, over: model, &random)
       }
-    let trainer = try Trainer(store: store, pool: pool)
+    let rule = try Backpropagation(store: store, pool: pool)
     var batch = PackedBatch()
     for _ in 0..<size.sequences {
       batch.append((0..<size.length).map { _ in Int32(random.index(below: shape.configuration.vocabularySize)) })
@@ -31,24 +31,24 @@ public enum TrainingBenchmark {
     let settings = OptimizerSettings(learningRate: 1e-4)
     func step() -> Double {
       let start = ContinuousClock.now
-      _ = trainer.step(network, [batch], settings: settings, learningRate: 1e-4)
+      _ = rule.step(network, [batch], optimizer: settings, learningRate: 1e-4)
       return (ContinuousClock.now - start) / .seconds(1)
     }
     _ = step()
     _ = step()
     var times: [Double] = []
     while times.count < 3 || times.reduce(0, +) < seconds { times.append(step()) }
-    return Double(batch.rows) / times.sorted()[times.count / 2]
+    return Double(batch.rows) / median(times)
   }
 
-  private static func everything(of shape: BenchmarkShape) -> (ParameterStore, TrainingNetwork) {
+  private static func everything(of shape: BenchmarkShape) -> (ParameterStore, Network) {
     let store = shape.randomStore()
-    return (store, AnchorTensors(configuration: shape.configuration, store: store).network)
+    return (store, LlamaModel(configuration: shape.configuration, store: store).network())
   }
 
   private static func lowRank(
     _ rank: Int, over model: LlamaModel, _ random: inout SeededGenerator
-  ) -> (ParameterStore, TrainingNetwork) {
+  ) -> (ParameterStore, Network) {
     let c = model.configuration
     let parts = [
       ("q", c.hiddenSize, c.queryWidth), ("k", c.hiddenSize, c.keyValueWidth),
@@ -66,20 +66,21 @@ public enum TrainingBenchmark {
       let values = store.value(index)
       for place in 0..<values.count { values[place] = Float(random.unit() - 0.5) * 0.1 }
     }
-    let frozen = AnchorTensors(frozen: model)
-    var network = frozen.network
-    network.stages = frozen.blocks.enumerated().map { index, block in
+    let places: [(String, WritableKeyPath<Block, Projection>)] = [
+      ("q", \.attention.query), ("k", \.attention.key), ("v", \.attention.value), ("o", \.attention.output),
+    ]
+    let frozen = model.preparedForTraining
+    let stages = frozen.blocks.enumerated().map { index, block in
       var block = block
-      func adapt(_ projection: inout TrainingProjection, _ name: String) {
-        projection.lowRank = TrainingLowRank(
-          a: store.tensor("\(index).\(name).A")!, b: store.tensor("\(index).\(name).B")!, scale: 1)
+      for (name, path) in places {
+        let (a, b) = (store.matrix("\(index).\(name).A")!, store.matrix("\(index).\(name).B")!)
+        block[keyPath: path].deltas = [.lowRank(LowRank(a: a, b: b, scale: 1))]
       }
-      adapt(&block.query, "q")
-      adapt(&block.key, "k")
-      adapt(&block.value, "v")
-      adapt(&block.output, "o")
-      return .block(block)
+      return Stage.block(block)
     }
+    let network = Network(
+      embedding: frozen.embedding, stages: stages, finalNorm: frozen.finalNorm,
+      finalNormEpsilon: c.normEpsilon, head: frozen.head)
     return (store, network)
   }
 }

@@ -3,10 +3,10 @@ import Tokenizer
 
 /// Records of data files as token ids for training.
 public enum TrainingText {
-  /// Documents for pretraining, each with its begin- and end-of-sequence token. All of a text is to be predicted, of a
+  /// Documents for pretraining, each with its begin- and end-of-sequence token. The loss counts all of a text, of a
   /// conversation the replies.
   public static func documents(
-    _ records: [DataFile.Record], tokenizer: SentencePieceTokenizer, template: ChatTemplate
+    _ records: [DataFile.Record], tokenizer: any Tokenizer, template: ChatTemplate
   ) throws -> [TrainingExample] {
     try records.map { record in
       switch record {
@@ -20,10 +20,10 @@ public enum TrainingText {
     }
   }
 
-  /// Conversations as examples of which only the replies are to be predicted.
+  /// Conversations as examples of which the loss counts the replies alone.
   /// - Returns: the examples, and how many were left out because they do not fit `contextLength`.
   public static func examples(
-    _ conversations: [[ChatMessage]], tokenizer: SentencePieceTokenizer, template: ChatTemplate,
+    _ conversations: [[ChatMessage]], tokenizer: any Tokenizer, template: ChatTemplate,
     contextLength: Int
   ) throws -> (examples: [TrainingExample], tooLong: Int) {
     var examples: [TrainingExample] = []
@@ -41,9 +41,9 @@ public enum TrainingText {
 }
 
 extension TrainingExample {
-  /// A rendered conversation, of which the replies are to be learned.
-  init(_ rendered: ChatTemplate.TrainingExample) {
-    self.init(tokens: rendered.tokens.map(Int32.init), predicted: rendered.isReply)
+  /// An encoded conversation.
+  init(_ encoded: MaskedTokens) {
+    self.init(tokens: encoded.tokens.map(Int32.init), lossMask: encoded.lossMask)
   }
 }
 

@@ -3,6 +3,23 @@ import Glibc
 import LLaMAStitch
 import Support
 
+/// An adapter's file, opened once: its name and its content are of the same bytes, even where another file takes its
+/// place meanwhile.
+package struct AdapterFile {
+  private let file: MappedFile
+  /// SHA-256 of its content.
+  package let hash: String
+
+  /// - Throws: `FileError`.
+  package init(_ url: URL) throws {
+    file = try MappedFile(url)
+    hash = SHA256.hexadecimal(of: file.bytes)
+  }
+
+  /// - Throws: `FamilyError`, `SafetensorsError`.
+  package func read(for family: Family) throws -> Adapter { try Adapter.read(SafetensorsFile(file), for: family) }
+}
+
 /// Where snapshots of adapters are kept: one directory for each family, below the user's data directory, never inside
 /// a family. A snapshot is named by the SHA-256 of its content, so it cannot change and equal ones are one file.
 /// Saved conversations refer to snapshots, so the store never deletes one.
@@ -87,12 +104,11 @@ public struct AdapterStore: Sendable {
   }
 
   /// Reads a snapshot and checks its content against its name and the family.
-  /// - Throws: `EngineError.damagedSnapshot`, `FamilyError`, `FileError`.
+  /// - Throws: `EngineError.damagedSnapshot`, `FamilyError`, `FileError`, `SafetensorsError`.
   public func open(_ snapshot: Snapshot, for family: Family) throws -> Adapter {
-    guard let data = try? Data(contentsOf: snapshot.file), SHA256.hexadecimal(of: Array(data)) == snapshot.hash else {
-      throw EngineError.damagedSnapshot(file: snapshot.file.path)
-    }
-    return try Adapter.read(snapshot.file, for: family)
+    let file = try AdapterFile(snapshot.file)
+    guard file.hash == snapshot.hash else { throw EngineError.damagedSnapshot(file: snapshot.file.path) }
+    return try file.read(for: family)
   }
 
   /// Runs `body` while no other writer is in the store.

@@ -74,7 +74,7 @@ public struct Frontier: Sendable, Codable, Equatable {
   public struct Comparison: Sendable, Codable, Equatable {
     /// The cheaper stop.
     public var stop: String
-    /// Questions that only the dearer stop got right, and only the cheaper.
+    /// Questions that only the more expensive stop got right, and only the cheaper.
     public var gained: Int
     public var lost: Int
     /// Two-sided, by `McNemarTest`.

@@ -6,22 +6,20 @@ import Tokenizer
 /// A family that can be talked to: the networks with the tokenizer and the chat template they were made with.
 public struct TextFamily: Sendable {
   public let family: Family
-  public let tokenizer: SentencePieceTokenizer
+  public let tokenizer: any Tokenizer
   public let template: ChatTemplate
   /// Tokens that end a reply.
   public let stopTokens: Set<Int>
 
-  /// Longest context that is used, in tokens.
-  public var contextLength: Int { min(family.contextLength, Self.longestContext) }
-
-  /// A cache for more positions than this would take more memory than a chat is worth.
-  private static let longestContext = 4096
+  /// Longest context that is used, in tokens: what every cache, every prompt and every lesson goes by, whatever
+  /// `Family.contextLength` claims.
+  public var contextLength: Int { min(family.contextLength, InferenceSession.longestUsualContext) }
 
   /// Opens a family directory and checks that its parts fit together.
   /// - Throws: `FamilyError`, `CheckpointError`, `FileError`, `TokenizerError`, `EngineError`.
   public init(_ directory: URL) throws {
     let family = try Family(directory)
-    let tokenizer = try SentencePieceTokenizer(file: family.tokenizerFile.path)
+    let tokenizer = try loadTokenizer(from: family.directory.path)
     try tokenizer.checkFits(family.anchors[0].configuration, model: directory.path)
     guard let kind = ChatTemplate.Kind(rawValue: family.description.chatTemplate) else {
       throw EngineError.unknownTemplate(
@@ -34,7 +32,7 @@ public struct TextFamily: Sendable {
     stopTokens = Set(try template.stopTokens(tokenizer))
   }
 
-  /// The dearest stop of the slider, which is the best one to begin with.
+  /// The most expensive stop of the slider, which is the best one to begin with.
   public var bestStop: Stitch { family.stops.last ?? family.stitches[family.stitches.count - 1] }
 
   /// The stitch of a name; the best stop without one.
@@ -51,7 +49,9 @@ public struct TextFamily: Sendable {
   func namedAdapter(_ choice: AdapterChoice, store: AdapterStore) throws -> (adapter: Adapter?, hash: String?) {
     switch choice {
     case .none: return (nil, nil)
-    case .own: return (try family.ownAdapter(), try family.ownAdapterHash())
+    case .own:
+      guard let own = try family.ownAdapterFile().map(AdapterFile.init) else { return (nil, nil) }
+      return (try own.read(for: family), own.hash)
     case .latest:
       let snapshot = try store.latest()
       return (try store.open(snapshot, for: family), snapshot.hash)
@@ -66,7 +66,9 @@ public struct TextFamily: Sendable {
   public func adapter(_ reference: AdapterReference, store: AdapterStore) throws -> Adapter? {
     guard let step = reference.step else { return nil }
     guard let hash = reference.hash else { throw EngineError.adapterNotKept(step: step) }
-    if try family.ownAdapterHash() == hash { return try family.ownAdapter() }
+    if let own = try family.ownAdapterFile().map(AdapterFile.init), own.hash == hash {
+      return try own.read(for: family)
+    }
     let snapshot = try store.find(hash)
     guard snapshot.hash == hash else { throw EngineError.noSnapshot(prefix: hash, store: store.directory.path) }
     return try store.open(snapshot, for: family)
@@ -75,16 +77,6 @@ public struct TextFamily: Sendable {
   /// The store for this family's snapshots.
   public func adapterStore(root: URL = UserDirectories.data) -> AdapterStore {
     AdapterStore(identity: family.identity, root: root)
-  }
-}
-
-extension Family {
-  /// SHA-256 of the file of its own adapter, if it has one.
-  /// - Throws: if the file cannot be read.
-  func ownAdapterHash() throws -> String? {
-    let file = directory.appendingPathComponent(FamilyDescription.adapterName)
-    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-    return SHA256.hexadecimal(of: Array(try Data(contentsOf: file)))
   }
 }
 
@@ -116,13 +108,13 @@ public enum AdapterChoice: Sendable, Equatable {
   }
 }
 
-extension SentencePieceTokenizer {
+extension Tokenizer {
   /// Every token must have a row in the embedding. Embeddings are often padded, so there may be more rows.
   /// - Throws: `EngineError.tokenizerDoesNotFit`.
   public func checkFits(_ configuration: LlamaConfiguration, model: String) throws(EngineError) {
     if vocabularySize > configuration.vocabularySize {
       throw .tokenizerDoesNotFit(
-        tokenizer: source, pieces: vocabularySize, model: model, rows: configuration.vocabularySize)
+        tokenizer: source, files: fileNames, pieces: vocabularySize, model: model, rows: configuration.vocabularySize)
     }
   }
 }

@@ -23,9 +23,9 @@ public final class FamilyBackend: ChatBackend {
     public var reusesCache = true
     /// How keys and values are kept.
     public var cacheType = CacheType.f32
-    /// Whether, between replies, the neighbours of the last stop read what was said, and all of it is read again where
-    /// the adapter changed. It makes no difference but to time.
-    public var readsAhead = false
+    /// Whether, between replies, the caches of the last stop's neighbours are filled with what was said, and all of them
+    /// anew where the adapter changed. It makes no difference but to time.
+    public var prefetches = false
     /// Threads for replies, and as many for training.
     public var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -49,7 +49,7 @@ public final class FamilyBackend: ChatBackend {
   private let caches = Newest(CacheStatus())
   private let loaded = Mutex<Loaded?>(nil)
   /// Of the replies that are made or wait.
-  private let stops = Mutex<[StopFlag]>([])
+  private let cancellations = Mutex<[CancellationFlag]>([])
 
   public init(_ options: Options) {
     self.options = options
@@ -121,45 +121,44 @@ public final class FamilyBackend: ChatBackend {
     to messages: [ChatMessage], stitch: String, options: ReplyOptions
   ) -> AsyncStream<ReplyEvent> {
     let (stream, continuation) = AsyncStream<ReplyEvent>.makeStream()
-    let stop = StopFlag()
-    continuation.onTermination = { if case .cancelled = $0 { stop.set() } }
-    stops.withLock { $0.append(stop) }
+    let cancellation = CancellationFlag()
+    continuation.onTermination = { if case .cancelled = $0 { cancellation.cancel() } }
+    cancellations.withLock { $0.append(cancellation) }
     // Training makes room from now on, not only when the reply's turn comes.
     control.replyBegins()
     worker.perform { [self] in
       do {
-        let loaded = try open()
+        let loaded: Loaded
+        do { loaded = try open() } catch { throw ReplyFailure.cannotLoad(message: "\(error)") }
         let adapter = adapters.current
         control.waitForRest()
         var stamp = try loaded.maker.make(
-          messages, stitch: stitch, options: options, adapter: adapter, stop: stop
+          messages, stitch: stitch, options: options, adapter: adapter, cancellation: cancellation
         ) {
           if case .text = $0 { self.options.beforeText?() }
           continuation.yield($0)
         }
         stamp.adapterHash = adapter.hash
         continuation.yield(.finished(stamp))
-      } catch EngineError.conversationTooLong(let messages) {
-        continuation.yield(.tooLong(messages: messages))
       } catch {
-        continuation.yield(.failed("\(error)"))
+        continuation.yield(.failed(ReplyFailure(error)))
       }
-      stops.withLock { $0.removeAll { $0 === stop } }
+      cancellations.withLock { $0.removeAll { $0 === cancellation } }
       control.replyEnds()
       continuation.finish()
     }
-    readAhead()
+    prefetch()
     return stream
   }
 
-  /// Reads on wherever a piece is missing, while no reply is wanted.
-  private func readAhead() {
-    guard options.readsAhead else { return }
+  /// Fills the caches wherever a piece is missing, while no reply is wanted.
+  private func prefetch() {
+    guard options.prefetches else { return }
     worker.performWhenIdle { [weak self] in
       guard let self, let loaded = loaded.withLock({ $0 }) else { return false }
-      // What cannot be read ahead fails when a reply needs it, and says why.
-      guard let status = try? loaded.maker.readAhead(adapters.current) else {
-        caches.publish { $0.isReading = false }
+      // What cannot be prefetched fails when a reply needs it, and says why.
+      guard let status = try? loaded.maker.prefetch(adapters.current) else {
+        caches.publish { $0.isPrefilling = false }
         return false
       }
       caches.publish { $0 = status }
@@ -167,16 +166,16 @@ public final class FamilyBackend: ChatBackend {
     }
   }
 
-  /// All that was read is void.
-  private func readAgain() {
-    caches.publish { $0 = CacheStatus(isReading: options.readsAhead) }
-    readAhead()
+  /// All that was cached is void.
+  private func adapterChanged() {
+    caches.publish { $0 = CacheStatus(isPrefilling: options.prefetches) }
+    prefetch()
   }
 
   public func cacheStatus() -> AsyncStream<CacheStatus> { caches.stream() }
 
-  public func stopReply() async {
-    for stop in stops.withLock({ $0 }) { stop.set() }
+  public func cancelReply() async {
+    for cancellation in cancellations.withLock({ $0 }) { cancellation.cancel() }
   }
 
   // MARK: Training
@@ -192,7 +191,7 @@ public final class FamilyBackend: ChatBackend {
       text: text, file: file, steps: steps, threads: options.threads,
       adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil,
       control: control, board: board,
-      adapterChanged: { [weak self] in self?.readAgain() }
+      adapterChanged: { [weak self] in self?.adapterChanged() }
     ).start()
   }
 
@@ -208,9 +207,9 @@ public final class FamilyBackend: ChatBackend {
     await withCheckedContinuation { control.save($0) }
   }
 
-  public func stopTraining() async {
-    board.publish { if $0.phase == .running || $0.phase == .paused { $0.phase = .stopping } }
-    await withCheckedContinuation { control.stop($0) }
+  public func endTraining() async {
+    board.publish { if $0.phase == .running || $0.phase == .paused { $0.phase = .ending } }
+    await withCheckedContinuation { control.end($0) }
   }
 
   public func useAdapter(_ reference: AdapterReference) async throws {
@@ -222,14 +221,14 @@ public final class FamilyBackend: ChatBackend {
       return true
     }
     board.publish { _ in }
-    if isAnother { readAgain() }
+    if isAnother { adapterChanged() }
   }
 
   public func undoAdapter() async -> String {
     guard let current = adapters.undo() else { return "there is no earlier adapter to go back to" }
     // What the last run said of its adapter holds no longer.
     board.publish { if $0.phase == .finished || $0.phase == .idle { $0.message = "" } }
-    readAgain()
+    adapterChanged()
     let what =
       switch (current.adapter, current.hash) {
       case (let adapter?, let hash?): "the adapter of step \(adapter.step) (\(hash.prefix(8)))"

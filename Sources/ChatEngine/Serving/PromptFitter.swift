@@ -2,22 +2,28 @@ import Tokenizer
 
 /// Turns a conversation into the tokens of a prompt that leaves room for a reply. Where it is too long, the oldest
 /// turns go first; the system prompt and the last question stay.
-struct PromptFitter {
+package struct PromptFitter {
   /// A prompt, and what it is of.
-  struct Prompt: Equatable {
-    var tokens: [Int]
+  package struct Prompt: Equatable {
+    package var tokens: [Int]
     /// Messages that were left out.
-    var dropped: Int
+    package var dropped: Int
     /// The reply goes on with the conversation's last message.
-    var continues: Bool
+    package var continues: Bool
   }
 
-  let tokenizer: SentencePieceTokenizer
+  let tokenizer: any Tokenizer
   let template: ChatTemplate
   let contextLength: Int
 
+  package init(tokenizer: any Tokenizer, template: ChatTemplate, contextLength: Int) {
+    self.tokenizer = tokenizer
+    self.template = template
+    self.contextLength = contextLength
+  }
+
   /// - Throws: `EngineError.promptTooLong`, `TokenizerError`.
-  func fit(_ messages: [ChatMessage], maxTokens: Int) throws -> Prompt {
+  package func fit(_ messages: [ChatMessage], maxTokens: Int) throws -> Prompt {
     let continues = messages.last?.role == .assistant
     let systems = messages.prefix { $0.role == .system }.count
     // A conversation may begin at any of the user's turns.

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// The state of training, with the adapter that is in use.
 final class StatusBoard: Sendable {
   private let newest = Newest(TrainingStatus())
@@ -17,47 +19,41 @@ final class StatusBoard: Sendable {
   func stream() -> AsyncStream<TrainingStatus> { newest.stream() }
 }
 
-/// A curve of at most `limit` points: when it is full, neighbours become their mean and each later point stands for
-/// twice as many values.
-struct ThinnedCurve: Sendable, Equatable {
-  private(set) var points: [Double] = []
-  private let limit: Int
-  private var width = 1
-  private var sum = 0.0
-  private var count = 0
-
-  init(limit: Int = 300) {
-    precondition(limit >= 2 && limit % 2 == 0)
-    self.limit = limit
+/// A value that changes, for all who want to know; a reader that is late finds only the newest.
+final class Newest<Value: Sendable>: Sendable {
+  private struct State {
+    var value: Value
+    var readers: [Int: AsyncStream<Value>.Continuation] = [:]
+    var nextReader = 0
   }
 
-  mutating func append(_ value: Double) {
-    guard value.isFinite else { return }
-    sum += value
-    count += 1
-    if count < width { return }
-    if points.count == limit {
-      points = stride(from: 0, to: limit, by: 2).map { (points[$0] + points[$0 + 1]) / 2 }
-      width *= 2
-      // This value is the first half of a wider point.
-      return
+  private let state: Mutex<State>
+
+  init(_ value: Value) { state = Mutex(State(value: value)) }
+
+  var value: Value { state.withLock { $0.value } }
+
+  /// Changes the value and tells it.
+  func publish(_ change: (inout Value) -> Void) {
+    state.withLock { state in
+      change(&state.value)
+      for reader in state.readers.values { reader.yield(state.value) }
     }
-    points.append(sum / Double(count))
-    (sum, count) = (0, 0)
   }
-}
 
-/// Losses with their steps, at most `limit` of them: when there are more, every second one goes, never the first or the
-/// newest.
-struct HeldOutCurve: Sendable, Equatable {
-  private(set) var points: [LossPoint] = []
-  private let limit: Int
-
-  init(limit: Int = 300) { self.limit = limit }
-
-  mutating func append(_ point: LossPoint) {
-    guard point.loss.isFinite else { return }
-    if points.count >= limit { points = points.indices.filter { $0 % 2 == 0 }.map { points[$0] } }
-    points.append(point)
+  /// The value as it is now, then each change.
+  func stream() -> AsyncStream<Value> {
+    let (stream, continuation) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    let id = state.withLock { state in
+      defer { state.nextReader += 1 }
+      state.readers[state.nextReader] = continuation
+      continuation.yield(state.value)
+      return state.nextReader
+    }
+    continuation.onTermination = { [weak self] _ in
+      // Not under the lock of a `publish` that is yielding: yielding never terminates a stream.
+      self?.state.withLock { _ = $0.readers.removeValue(forKey: id) }
+    }
+    return stream
   }
 }

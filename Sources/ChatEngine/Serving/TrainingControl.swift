@@ -1,20 +1,20 @@
 import Foundation
 
 /// Where the training thread meets those who tell it what to do: it waits here while a reply is made or while it is
-/// paused, asleep, and learns here that it is to save or to stop.
+/// paused, asleep, and learns here that it is to save or to end.
 ///
 /// `@unchecked Sendable`: everything is read and written only while `condition` is held.
 final class TrainingControl: @unchecked Sendable {
   typealias Waiter = CheckedContinuation<Void, Never>
 
   /// What the training thread is to do next.
-  enum Order { case goOn, save, stop }
+  enum Order { case goOn, save, end }
 
   private let condition = NSCondition()
   private var replies = 0
   private var isActive = false
   private var isPaused = false
-  private var isStopping = false
+  private var isEnding = false
   /// The training thread waits in `next`, and so do its workers.
   private var isResting = false
   private var saveWaiters: [Waiter] = []
@@ -46,7 +46,7 @@ final class TrainingControl: @unchecked Sendable {
       if control.isActive { return false }
       control.isActive = true
       control.isPaused = false
-      control.isStopping = false
+      control.isEnding = false
       return true
     }
   }
@@ -54,7 +54,7 @@ final class TrainingControl: @unchecked Sendable {
   /// - Returns: whether there is a run it applies to.
   func setPaused(_ paused: Bool) -> Bool {
     change { control in
-      guard control.isActive, !control.isStopping, control.isPaused != paused else { return false }
+      guard control.isActive, !control.isEnding, control.isPaused != paused else { return false }
       control.isPaused = paused
       return true
     }
@@ -63,8 +63,8 @@ final class TrainingControl: @unchecked Sendable {
   /// `waiter` is resumed once the snapshot is written, or at the end of the run.
   func save(_ waiter: Waiter) { enqueue(waiter, \.saveWaiters) {} }
 
-  /// `waiter` is resumed at the end of the run.
-  func stop(_ waiter: Waiter) { enqueue(waiter, \.endWaiters) { self.isStopping = true } }
+  /// Ends the run; `waiter` is resumed when it has ended.
+  func end(_ waiter: Waiter) { enqueue(waiter, \.endWaiters) { self.isEnding = true } }
 
   private func enqueue(
     _ waiter: Waiter, _ list: ReferenceWritableKeyPath<TrainingControl, [Waiter]>, _ also: () -> Void
@@ -85,7 +85,7 @@ final class TrainingControl: @unchecked Sendable {
   func next() -> Order {
     condition.withLock {
       while true {
-        if isStopping { return .stop }
+        if isEnding { return .end }
         if !saveWaiters.isEmpty { return .save }
         if !isPaused && replies == 0 { return .goOn }
         isResting = true
@@ -97,7 +97,7 @@ final class TrainingControl: @unchecked Sendable {
   }
 
   /// Whether the run is to end.
-  var isToStop: Bool { condition.withLock { isStopping } }
+  var isToEnd: Bool { condition.withLock { isEnding } }
 
   /// A snapshot was written for all who waited.
   func saved() {
@@ -107,7 +107,7 @@ final class TrainingControl: @unchecked Sendable {
   }
 
   /// The run is over.
-  func end() {
+  func ended() {
     resume { control in
       defer { (control.saveWaiters, control.endWaiters, control.isActive) = ([], [], false) }
       return control.saveWaiters + control.endWaiters

@@ -36,18 +36,18 @@ struct TrainingRun: Sendable {
   }
 
   private func run(_ started: CheckedContinuation<Void, any Error>) {
-    let trainer: FamilyTrainer
+    let trainer: ESTATrainer
     let note: String
     do {
       let lesson = try Lesson(file, for: text)
       let adapter = adapters.current.adapter
-      trainer = try FamilyTrainer(
+      trainer = try ESTATrainer(
         family: text.family, adapter: adapter, settings: Lesson.settings(steps: steps, from: adapter),
         examples: lesson.examples, rehearsal: lesson.rehearsal,
         pool: ComputePool(threads: threads, name: "stitch-train"))
       note = lesson.note
     } catch {
-      control.end()
+      control.ended()
       started.resume(throwing: error)
       return
     }
@@ -73,7 +73,7 @@ struct TrainingRun: Sendable {
         status.message = "\(error)"
       }
     }
-    control.end()
+    control.ended()
   }
 
   /// Steps between measurements on held-out examples: of the anchors, and of every stop. A measurement of the anchors takes
@@ -83,7 +83,7 @@ struct TrainingRun: Sendable {
   }
 
   /// - Returns: whether all steps were done.
-  private func train(_ trainer: FamilyTrainer, note: String) throws -> Bool {
+  private func train(_ trainer: ESTATrainer, note: String) throws -> Bool {
     let before = text.family.meanOverAnchors(trainer.heldOutLosses(all: false))
     var meter = TrainingMeter()
     if let before { meter.measured(before, step: 0) }
@@ -91,7 +91,7 @@ struct TrainingRun: Sendable {
       let start = ContinuousClock.now
       while true {
         switch control.next() {
-        case .goOn, .stop:
+        case .goOn, .end:
           meter.waited(ContinuousClock.now - start)
           return
         case .save:
@@ -113,13 +113,13 @@ struct TrainingRun: Sendable {
         status.drawn = trainer.drawn
         status.importance = trainer.importance
       }
-      return control.isToStop ? .stop : .goOn
+      return control.isToEnd ? .end : .goOn
     }
   }
 
   /// Writes a snapshot and takes it into use for the next reply.
   /// - Returns: a line that says so.
-  private func keep(_ trainer: FamilyTrainer) -> String {
+  private func keep(_ trainer: ESTATrainer) -> String {
     defer { adapterChanged() }
     let adapter = trainer.snapshot()
     guard let store else {
@@ -140,51 +140,5 @@ struct TrainingRun: Sendable {
 
   private static func joined(_ message: String, _ note: String) -> String {
     note.isEmpty ? message : "\(message); \(note)"
-  }
-}
-
-/// Smooths what training reports, and leaves out the time that it waited for replies.
-private struct TrainingMeter {
-  private var curve = ThinnedCurve()
-  private var loss = 0.0
-  private var weight = 0.0
-  private var heldOut = HeldOutCurve()
-  private var secondsPerStep: Double?
-  private var tokensPerSecond: Double?
-  private var left = 0
-  private var waiting = Duration.zero
-  private var last = ContinuousClock.now
-
-  mutating func measured(_ heldOutLoss: Double, step: Int) {
-    heldOut.append(LossPoint(step: step, loss: heldOutLoss))
-  }
-
-  mutating func waited(_ duration: Duration) { waiting += duration }
-
-  mutating func add(_ progress: FamilyTrainer.Progress) {
-    let now = ContinuousClock.now
-    let seconds = (now - last - waiting) / .seconds(1)
-    // The trainer's own figure has the time of waiting in it; a step that hardly waited is a better witness.
-    if waiting < .milliseconds(2) {
-      tokensPerSecond = tokensPerSecond.map { 0.9 * $0 + 0.1 * progress.tokensPerSecond } ?? progress.tokensPerSecond
-    }
-    secondsPerStep = secondsPerStep.map { 0.9 * $0 + 0.1 * seconds } ?? seconds
-    (last, waiting) = (now, .zero)
-    if progress.loss.isFinite {
-      loss = 0.95 * loss + 0.05 * progress.loss
-      weight = 0.95 * weight + 0.05
-      curve.append(loss / weight)
-    }
-    if let loss = progress.heldOutLoss { measured(loss, step: progress.step) }
-    left = progress.totalSteps - progress.step
-  }
-
-  func describe(_ status: inout TrainingStatus) {
-    status.loss = weight > 0 ? loss / weight : nil
-    status.heldOutLoss = heldOut.points.last?.loss
-    status.heldOutCurve = heldOut.points
-    status.lossCurve = curve.points
-    status.tokensPerSecond = tokensPerSecond
-    status.secondsLeft = secondsPerStep.map { $0 * Double(left) }
   }
 }

@@ -1,4 +1,3 @@
-import LLaMAStitch
 import Support
 
 /// Reads JSON Lines with the place of every value: one object a line, empty lines left out.

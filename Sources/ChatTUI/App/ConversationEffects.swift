@@ -32,7 +32,7 @@ struct ConversationEffects {
     library = saving.map { ConversationLibrary(store: $0.store) }
   }
 
-  /// Gives the conversation's file back.
+  /// Releases the conversation's file.
   func end() { recorder?.attach(nil) }
 
   func run(_ effect: Effect) {

@@ -1,5 +1,4 @@
 import Foundation
-import LLaMAStitch
 import Support
 import Synchronization
 

@@ -81,10 +81,10 @@ package struct ScriptPlayer {
           beats = ScriptBeat.typed("/stitch \(name)")[...] + beats.dropFirst()
           continue
         }
-        if state.stop == target {
+        if state.slider.stop == target {
           advance(now, 0.7)
         } else {
-          let key = KeyPress(target < state.stop ? .left : .right, .alt)
+          let key = KeyPress(target < state.slider.stop ? .left : .right, .alt)
           due = now + scaled(0.22)
           return .act(.key(key))
         }

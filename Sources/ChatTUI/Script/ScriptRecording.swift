@@ -31,7 +31,7 @@ package struct ScriptRecording: Sendable, Equatable {
   var adapter: AdapterReference?
   private var isAdapterKnown = false
   private var request: Request?
-  /// The entry of the reply that is being made, its step written.
+  /// The reply that is being made, its step written.
   private var open: Int?
   private var text = ""
   /// Steps that have to wait until the open reply has ended, and the adapter they make.
@@ -129,9 +129,10 @@ extension ScriptRecording {
 
   /// The open reply has ended.
   /// - Parameters:
+  ///   - entry: the reply's, or that of its comparison.
   ///   - expectation: `nil` for one that was cut off.
   ///   - reason: why its text is not expected.
-  mutating func ended(_ id: Int, _ expectation: Expectation?, because reason: String?) {
+  mutating func ended(_ id: Int, of entry: Int, _ expectation: Expectation?, because reason: String?) {
     guard open == id else { return }
     let remark = reason.map { "  # \($0)" } ?? ""
     if let expectation {
@@ -139,7 +140,7 @@ extension ScriptRecording {
     } else {
       text += "  \(remark)\n"
     }
-    if reason != nil { strangers.insert(id) }
+    if reason != nil { strangers.insert(entry) }
     close()
   }
 

@@ -98,8 +98,8 @@ enum FrontierView {
     for (a, b) in zip(points, points.dropFirst()) { plot.line(plot.x(a.x), plot.y(a.y), plot.x(b.x), plot.y(b.y)) }
     plot.draw(on: &canvas, in: plotRect, style: graph)
     // Marks go over the curve, the chosen stop last.
-    for point in points.filter({ $0.stop != state.stop }) + points.filter({ $0.stop == state.stop }) {
-      let isHere = point.stop == state.stop
+    for point in points.filter({ $0.stop != state.slider.stop }) + points.filter({ $0.stop == state.slider.stop }) {
+      let isHere = point.stop == state.slider.stop
       let mark = isHere ? state.glyphs.currentStop : state.glyphs.isASCII ? "o" : "•"
       // The cell that holds the curve's dot.
       let column = plot.x(point.x) * plot.columns / max(1, plot.width)

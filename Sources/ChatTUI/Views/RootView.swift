@@ -91,7 +91,7 @@ enum StatusView {
   private static func left(_ state: AppState, room: Int) -> (String, Style) {
     if let hint = state.hint { return (hint.text, hint.isWarning ? .warning : .accent) }
     if state.search != nil { return (SearchView.keys(state.glyphs, room: room), .dim) }
-    if state.isStopping { return ("stopping…", .dim) }
+    if state.isCancelling { return ("stopping…", .dim) }
     func key(_ intent: Intent) -> String { Keymap.standard.name(of: intent, ascii: state.glyphs.isASCII) }
     let size = "\(key(.smaller)) \(key(.larger)) size"
     let help = "\(key(.help)) help"
@@ -103,7 +103,7 @@ enum StatusView {
     }
     let candidates =
       state.activeReply != nil
-      ? ["\(key(.stopReply)) stops · \(size) · \(help)"]
+      ? ["\(key(.cancelReply)) stops · \(size) · \(help)"]
       : ["\(key(.send)) sends · \(key(.newline)) new line · \(size) · \(help)", "\(key(.send)) sends · \(help)"]
     let fitting = candidates.first { Glyphs.width(of: state.glyphs.plain($0)) <= room }
     return (fitting ?? help, .dim)

@@ -15,7 +15,7 @@ enum SliderView {
       canvas.rule("Size", in: rect, glyphs: state.glyphs)
       return
     }
-    let name = "Size \(state.stop + 1)/\(state.stops.count) · \(sanitiseLine(stop.id))"
+    let name = "Size \(state.slider.stop + 1)/\(state.stops.count) · \(sanitiseLine(stop.id))"
     var lefts = [name]
     if let running = state.otherRunningStitch.map({ sanitiseLine($0) }) {
       lefts = [
@@ -31,16 +31,17 @@ enum SliderView {
     let right = rights.first { fits(left, $0) } ?? ""
     canvas.rule(left, in: rect, glyphs: state.glyphs)
     if !right.isEmpty {
-      canvas.putRight(" \(right) ", in: rect.inset(right: 1), y: rect.y, style: state.auto == nil ? .dim : .mark)
+      canvas.putRight(" \(right) ", in: rect.inset(right: 1), y: rect.y, style: state.slider.auto == nil ? .dim : .mark)
     }
   }
 
   /// From all there is to say to the least.
   private static func rights(_ state: AppState, _ stop: Stop) -> [String] {
-    let isReading = state.isReadingAgain && state.switchCost(to: stop) != .instant
+    let isPrefilling = state.cache?.isPrefilling == true && state.switchCost(to: stop) != .instant
     let cost =
-      state.contextTokens == 0 ? nil : isReading ? "new adapter: reading again" : switchText(state.switchCost(to: stop))
-    guard let target = state.auto?.target else { return (cost.map { [$0] } ?? []) + [""] }
+      state.contextTokens == 0
+      ? nil : isPrefilling ? "new adapter: reading again" : switchText(state.switchCost(to: stop))
+    guard let target = state.slider.auto?.target else { return (cost.map { [$0] } ?? []) + [""] }
     let auto = "auto ≥ \(Format.rate(target)) tok/s"
     return (cost.map { ["\(auto) · \($0)"] } ?? []) + [auto, "auto"]
   }
@@ -75,8 +76,8 @@ enum SliderView {
       return max(Glyphs.width(of: a), Glyphs.width(of: b)) <= width / 5 ? (a, b) : ("", "")
     }
     let next = state.otherRunningStitch == nil ? "" : "next "
-    let auto = state.auto == nil ? "" : "auto "
-    let label = "\(auto)\(next)\(state.stop + 1)/\(state.stops.count) \(sanitiseLine(current.id))"
+    let auto = state.slider.auto == nil ? "" : "auto "
+    let label = "\(auto)\(next)\(state.slider.stop + 1)/\(state.stops.count) \(sanitiseLine(current.id))"
     return ("", Wrap.truncate(label, width: width / 2, ellipsis: state.glyphs.ellipsis))
   }
 
@@ -108,18 +109,18 @@ enum SliderView {
     canvas.put(last, x: right + 2, y: y, style: rect.height == 3 ? .dim : .accent, in: rect)
     let columns = columns(state)
     guard left <= right else { return }
-    guard columns.indices.contains(state.stop) else {
+    guard columns.indices.contains(state.slider.stop) else {
       canvas.fill(Rect(x: left, y: y, width: right - left + 1, height: 1), glyphs.trackAhead, style: .dim)
       return
     }
-    let here = columns[state.stop]
+    let here = columns[state.slider.stop]
     canvas.fill(Rect(x: left, y: y, width: here - left, height: 1), glyphs.trackDone, style: .accent)
     canvas.fill(Rect(x: here, y: y, width: right - here + 1, height: 1), glyphs.trackAhead, style: .dim)
     for (index, column) in columns.enumerated() {
-      let isHere = index == state.stop
+      let isHere = index == state.slider.stop
       canvas.put(
         String(isHere ? glyphs.currentStop : glyphs.stop), x: column, y: y,
-        style: isHere ? .mark : index < state.stop ? .accent : .dim, in: rect)
+        style: isHere ? .mark : index < state.slider.stop ? .accent : .dim, in: rect)
     }
   }
 

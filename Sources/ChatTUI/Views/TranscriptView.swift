@@ -50,3 +50,78 @@ enum TranscriptView {
     }
   }
 }
+
+/// Entries of the transcript as lines of a width.
+enum TranscriptLines {
+  /// A user's turn or a notice. Replies grow: see `TranscriptBlock`.
+  static func lines(of entry: Entry, width: Int, glyphs: GlyphSet) -> [TextLine] {
+    switch entry.kind {
+    case .user(let text):
+      return TextLine.wrap(
+        sanitise(text), style: entry.isForgotten ? .dim : .strong, first: Span("\(glyphs.prompt) ", .user), width: width
+      )
+    case .notice(let text, let isWarning):
+      return TextLine.wrap(
+        glyphs.plain(sanitise(text)), style: isWarning ? .warning : .dim,
+        first: Span(isWarning ? "! " : "\(glyphs.bullet) ", isWarning ? .warning : .dim), width: width) + [.blank]
+    case .reply: return []
+    case .comparison(let comparison): return ComparisonView.lines(comparison, width: width, glyphs: glyphs)
+    }
+  }
+
+  /// What stands above a reply's text.
+  static func head(
+    of reply: ReplyEntry, isForgotten: Bool, previous: Provenance?, width: Int, glyphs: GlyphSet
+  ) -> [TextLine] {
+    var lines: [TextLine] = []
+    if let previous, let now = reply.provenance(after: previous), now != previous {
+      lines.append(TextLine(divider(from: previous, to: now, width: width, glyphs: glyphs), kind: .ornament))
+    }
+    let label = glyphs.plain((isForgotten ? "forgotten · " : "") + label(reply, glyphs: glyphs))
+    lines.append(
+      TextLine([Span(Wrap.truncate(label, width: width, ellipsis: glyphs.ellipsis), .dim)], kind: .ornament))
+    return lines
+  }
+
+  /// What stands below it.
+  static func foot(of reply: ReplyEntry, width: Int) -> [TextLine] {
+    guard case .failed(let message) = reply.state else { return [.blank] }
+    return TextLine.wrap(
+      "failed: " + sanitiseLine(message), style: .error, first: Span("! ", .error), width: width) + [.blank]
+  }
+
+  /// What made a reply.
+  static func label(_ reply: ReplyEntry, glyphs: GlyphSet) -> String {
+    var parts = [reply.stitch.isEmpty ? "waiting for the weights" : sanitiseLine(reply.stitch)]
+    if let step = reply.adapterStep { parts.append("step \(step)") }
+    switch reply.state {
+    case .waiting, .streaming: parts.append("…")
+    case .finished(let stamp):
+      if stamp.finish == .cancelled { parts.append("stopped") }
+      if stamp.finish == .length { parts.append("cut at \(stamp.tokens) tokens") }
+      if stamp.droppedMessages > 0 { parts.append("without the oldest \(stamp.droppedMessages)") }
+      if stamp.tokens == 0 && stamp.finish == .stop {
+        parts.append(reply.text.isEmpty ? "nothing to say" : "nothing to add")
+      }
+      // One token comes with the prompt: there is no speed to speak of.
+      if stamp.tokensPerSecond > 0 { parts.append("\(Format.rate(stamp.tokensPerSecond)) tok/s") }
+    case .cancelled: parts.append("stopped")
+    case .failed: break
+    }
+    return glyphs.plain(parts.joined(separator: " · "))
+  }
+
+  private static func divider(from: Provenance, to: Provenance, width: Int, glyphs: GlyphSet) -> [Span] {
+    var parts: [String] = []
+    if from.stitch != to.stitch { parts.append("\(sanitiseLine(from.stitch)) → \(sanitiseLine(to.stitch))") }
+    if from.adapterStep != to.adapterStep {
+      func name(_ step: Int?) -> String { step.map { "step \($0)" } ?? "no adapter" }
+      parts.append("\(name(from.adapterStep)) → \(name(to.adapterStep))")
+    }
+    let title = Wrap.truncate(
+      glyphs.plain(parts.joined(separator: " · ")), width: max(1, width - 6), ellipsis: glyphs.ellipsis)
+    let rest = max(0, width - Glyphs.width(of: title) - 4)
+    let line = String(repeating: glyphs.horizontal, count: rest)
+    return [Span("\(glyphs.horizontal)\(glyphs.horizontal) ", .rule), Span(title, .accent), Span(" \(line)", .rule)]
+  }
+}

@@ -76,12 +76,12 @@ package struct InferenceKernels: @unchecked Sendable {
     table.pointee.linear_scratch(type.kernelType, columns, tokens)
   }
 
-  /// Whether there is `linearBack`.
-  package var multipliesBack: Bool { table.pointee.linear_back != nil }
+  /// Whether there is `linearBackward`.
+  package var multipliesBackward: Bool { table.pointee.linear_back != nil }
 
-  /// `dx[t, k] (+)= Σ W[r, k] dy[t, r]` for weights in BF16, dy being rounded; where `multipliesBack`.
-  /// - Parameter scratch: `linearBackScratch` bytes.
-  package func linearBack(
+  /// `dx[t, k] (+)= Σ W[r, k] dy[t, r]` for weights in BF16, dy being rounded; where `multipliesBackward`.
+  /// - Parameter scratch: `linearBackwardScratch` bytes.
+  package func linearBackward(
     _ weights: UnsafeWeights, _ dy: UnsafeRows, tokens: Int, into dx: UnsafeRows, adding: Bool, scratch: UnsafeScratch
   ) {
     precondition(weights.type == Int32(CK_BF16))
@@ -91,8 +91,28 @@ package struct InferenceKernels: @unchecked Sendable {
       scratch.base)
   }
 
-  /// Bytes of scratch that `linearBack` needs for so many rows and up to so many tokens.
-  package func linearBackScratch(rows: Int, tokens: Int) -> Int { table.pointee.linear_back_scratch!(rows, tokens) }
+  /// Bytes of scratch that `linearBackward` needs for so many rows and up to so many tokens.
+  package func linearBackwardScratch(rows: Int, tokens: Int) -> Int { table.pointee.linear_back_scratch!(rows, tokens) }
+
+  /// out = x Wᵀ for weights in BF16, x being rounded; x [N × columns], out [N × rows].
+  func multiply(_ weights: WeightMatrix, _ x: MatrixView, into out: MatrixView, scratch: Arena) {
+    scratch.lend(bytes: linearScratch(.bf16, columns: weights.columns, tokens: x.rows)) { lent in
+      linear(
+        UnsafeWeights(weights), UnsafeRows(x), tokens: x.rows, into: UnsafeRows(out), rows: 0..<weights.rows,
+        scratch: UnsafeScratch(lent))
+    }
+  }
+
+  /// dx (+)= dy W for weights in BF16, dy being rounded; where `multipliesBackward`.
+  func multiplyBackward(
+    _ weights: WeightMatrix, _ dy: MatrixView, into dx: MatrixView, adding: Bool, scratch: Arena
+  ) {
+    scratch.lend(bytes: linearBackwardScratch(rows: weights.rows, tokens: dy.rows)) { lent in
+      linearBackward(
+        UnsafeWeights(weights), UnsafeRows(dy), tokens: dy.rows, into: UnsafeRows(dx), adding: adding,
+        scratch: UnsafeScratch(lent))
+    }
+  }
 
   @inline(__always)
   package func rmsNorm(
@@ -255,10 +275,10 @@ package struct UnsafeRotary: BitwiseCopyable {
   fileprivate let sines: UnsafeMutablePointer<Float>
   package let half: Int
 
-  package init(cosines: FloatBuffer, sines: FloatBuffer, half: Int) {
-    self.cosines = cosines.base
-    self.sines = sines.base
-    self.half = half
+  package init(_ table: RotaryTable) {
+    cosines = table.cosines.base
+    sines = table.sines.base
+    half = table.cosines.columns
   }
 }
 

@@ -31,9 +31,12 @@ public struct ModelDirectory: Sendable {
     } else {
       throw CheckpointError.noWeights(directory: url.path)
     }
-    for expected in configuration.tensorShapes {
-      _ = try tensor(expected.name, shape: expected.shape)
-    }
+    for expected in configuration.tensors { _ = try tensor(expected) }
+  }
+
+  /// A tensor of the model, with the shape that the configuration asks for and a type to compute with.
+  public func tensor(_ tensor: LlamaTensor) throws(CheckpointError) -> SafetensorsFile.Tensor {
+    try self.tensor(tensor.huggingFaceName, shape: configuration.shape(of: tensor))
   }
 
   /// The tensor of this name, with this shape and a type to compute with.
@@ -96,18 +99,18 @@ public struct ModelDirectory: Sendable {
   ///
   /// It appears as a whole: see `NewDirectory`.
   /// - Parameters:
-  ///   - weights: the values of every tensor in `configuration.tensorShapes`, by name, row-major.
+  ///   - weights: the values of a tensor, row-major.
   ///   - elementType: how tensors are stored; see `LlamaConfiguration.storageType`.
-  ///   - files: more files by name, for example `tokenizer.model`.
+  ///   - files: more files by name, for example the tokenizer's file.
   /// - Throws: `CheckpointError.missingTensor`, `FileError`, `SafetensorsError`.
   public static func write(
-    to url: URL, configuration: LlamaConfiguration, weights: [String: VectorView],
-    elementType: ElementType = .f32, files: [String: Data] = [:]
+    to url: URL, configuration: LlamaConfiguration, elementType: ElementType = .f32, files: [String: Data] = [:],
+    weights: (LlamaTensor) -> VectorView?
   ) throws {
     try NewDirectory.check(url)
     var writer = SafetensorsWriter()
     for expected in configuration.tensorShapes {
-      guard let values = weights[expected.name] else {
+      guard let values = weights(expected.tensor) else {
         throw CheckpointError.missingTensor(name: expected.name, file: url.path)
       }
       writer.add(
@@ -118,7 +121,7 @@ public struct ModelDirectory: Sendable {
 
   /// Writes a model directory that does not exist yet, whose weights are made when they are written, a piece at a time.
   /// - Parameters:
-  ///   - files: more files by name, for example `tokenizer.model`.
+  ///   - files: more files by name, for example the tokenizer's file.
   ///   - fill: writes the floats of a tensor from an index on into a piece.
   public static func write(
     to url: URL, configuration: LlamaConfiguration, elementType: ElementType, files: [String: Data] = [:],
@@ -138,7 +141,7 @@ public struct ModelDirectory: Sendable {
   public func writeCopy(to url: URL, elementType: ElementType?) throws {
     var writer = SafetensorsWriter()
     for expected in configuration.tensorShapes {
-      let tensor = try tensor(expected.name, shape: expected.shape)
+      let tensor = try tensor(expected.tensor)
       let type = elementType.map { configuration.storageType($0, of: expected) } ?? tensor.type
       writer.add(tensor, as: type)
     }
@@ -149,6 +152,11 @@ public struct ModelDirectory: Sendable {
   public var elementType: ElementType? {
     let types = Set(configuration.tensorShapes.compactMap { tensors[$0.name]?.type })
     return types.count == 1 ? types.first : nil
+  }
+
+  /// Whether any of its weights are quantised.
+  public var isQuantized: Bool {
+    configuration.tensorShapes.contains { tensors[$0.name]?.type.isQuantized ?? false }
   }
 
   /// Writes what `writer` holds as a directory that does not exist yet.
@@ -163,6 +171,47 @@ public struct ModelDirectory: Sendable {
       try AtomicFile.write(
         configuration.json(elementType: elementType), to: directory.appendingPathComponent(configurationName))
       try writer.write(to: directory.appendingPathComponent(weightsName))
+    }
+  }
+}
+
+// MARK: - Errors
+
+/// What can be wrong with a model directory. The description is one line: cause, file, remedy.
+public enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// `config.json` does not describe a LLaMA this program can run.
+  case configuration(file: String, cause: String, remedy: String)
+  /// `model.safetensors.index.json` does not fit its shards.
+  case index(file: String, cause: String)
+  /// The directory has neither `model.safetensors` nor an index.
+  case noWeights(directory: String)
+  /// A tensor the configuration asks for is missing.
+  case missingTensor(name: String, file: String)
+  /// A tensor has another shape than the configuration asks for.
+  case wrongShape(name: String, file: String, found: [Int], expected: [Int])
+  /// A tensor is stored in a type that cannot be computed with.
+  case unusableType(name: String, file: String, type: String)
+
+  public var description: String {
+    switch self {
+    case .configuration(let file, let cause, let remedy):
+      oneLine("\(file): \(cause); \(remedy)")
+    case .index(let file, let cause):
+      oneLine("\(file): \(cause); download or export the model again")
+    case .noWeights(let directory):
+      oneLine(
+        "\(directory) has neither model.safetensors nor model.safetensors.index.json; name a Hugging Face model directory with safetensors weights"
+      )
+    case .missingTensor(let name, let file):
+      oneLine(
+        "\(file) has no tensor “\(name)”, which config.json asks for; check that weights and config.json belong together"
+      )
+    case .wrongShape(let name, let file, let found, let expected):
+      oneLine(
+        "\(file): tensor “\(name)” has shape \(found), config.json asks for \(expected); check that weights and config.json belong together"
+      )
+    case .unusableType(let name, let file, let type):
+      oneLine("\(file): tensor “\(name)” is \(type); convert the weights to F32, F16 or BF16")
     }
   }
 }

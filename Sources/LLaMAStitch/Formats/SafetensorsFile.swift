@@ -38,73 +38,103 @@ public struct SafetensorsFile: Sendable {
   public let tensors: [String: Tensor]
 
   /// - Throws: `FileError`, `SafetensorsError`: the file cannot be opened, is cut short, or its header contradicts itself.
-  public init(_ url: URL) throws {
-    self.url = url
-    let file = try MappedFile(url)
-    func damaged(_ cause: String) -> SafetensorsError { .damaged(file: url.path, cause: cause) }
+  public init(_ url: URL) throws { try self.init(MappedFile(url)) }
 
-    guard file.count >= 8 else {
-      throw damaged("it has \(file.count) bytes, too few for the length of a header")
+  /// The same of a file that is mapped already: who knows its bytes reads just those, even if it is replaced meanwhile.
+  /// - Throws: `SafetensorsError`.
+  public init(_ file: MappedFile) throws {
+    let url = file.url
+    self.url = url
+    do { (metadata, tensors) = try Self.read(file.bytes) } catch {
+      throw SafetensorsError.damaged(file: url.path, cause: error.cause)
     }
-    let declared = UInt64(littleEndian: file.base.loadUnaligned(as: UInt64.self))
-    guard declared <= UInt64(Self.longestHeader) else {
-      throw damaged("its header claims \(declared) bytes, more than \(Self.longestHeader)")
+  }
+
+  private struct Problem: Error { let cause: String }
+
+  private static func read(_ bytes: ByteView) throws(Problem) -> ([String: String], [String: Tensor]) {
+    let (entries, data) = try readHeader(bytes)
+    let metadata = try readMetadata(entries)
+    let layouts = try readLayouts(entries, metadata, byteCount: data.count)
+    try checkCoverage(layouts, byteCount: data.count)
+    var tensors: [String: Tensor] = [:]
+    for (name, layout) in layouts {
+      tensors[name] = Tensor(name: name, type: layout.type, shape: layout.shape, bytes: data.slice(layout.range))
     }
-    let headerLength = Int(declared)
-    guard headerLength <= file.count - 8 else {
-      throw damaged("it is cut short: the header needs \(headerLength) bytes, \(file.count - 8) are there")
+    return (metadata, tensors)
+  }
+
+  /// The header's entries, and the bytes behind it.
+  private static func readHeader(_ bytes: ByteView) throws(Problem) -> (entries: [String: JSONValue], data: ByteView) {
+    guard bytes.count >= 8 else {
+      throw Problem(cause: "it has \(bytes.count) bytes, too few for the length of a header")
+    }
+    let declared = bytes.integer(UInt64.self, at: 0)
+    guard declared <= UInt64(longestHeader) else {
+      throw Problem(cause: "its header claims \(declared) bytes, more than \(longestHeader)")
+    }
+    let length = Int(declared)
+    guard length <= bytes.count - 8 else {
+      throw Problem(cause: "it is cut short: the header needs \(length) bytes, \(bytes.count - 8) are there")
     }
     let header: JSONValue
-    do {
-      header = try JSONValue(utf8: UnsafeRawBufferPointer(start: file.base + 8, count: headerLength))
-    } catch {
-      throw damaged("header: \(error)")
+    do { header = try JSONValue(utf8: bytes.slice(8..<8 + length).data) } catch {
+      throw Problem(cause: "header: \(error)")
     }
-    guard let entries = header.object else { throw damaged("the header is \(header.kind), not an object") }
+    guard let entries = header.object else { throw Problem(cause: "the header is \(header.kind), not an object") }
+    return (entries, bytes.slice(8 + length..<bytes.count))
+  }
 
-    let data = file.bytes.slice(8 + headerLength..<file.count)
+  private static let metadataKey = "__metadata__"
+
+  private static func readMetadata(_ entries: [String: JSONValue]) throws(Problem) -> [String: String] {
+    guard let entry = entries[metadataKey] else { return [:] }
+    guard let pairs = entry.object else { throw Problem(cause: "“\(metadataKey)” is not an object") }
     var metadata: [String: String] = [:]
-    var tensors: [String: Tensor] = [:]
-    var ranges: [(range: Range<Int>, name: String)] = []
-    if let entry = entries["__metadata__"] {
-      guard let pairs = entry.object else { throw damaged("“__metadata__” is not an object") }
-      for (key, value) in pairs {
-        guard let text = value.string else { throw damaged("metadata “\(key)” is not a string") }
-        metadata[key] = text
-      }
+    for (key, value) in pairs {
+      guard let text = value.string else { throw Problem(cause: "metadata “\(key)” is not a string") }
+      metadata[key] = text
     }
-    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) where name != "__metadata__" {
+    return metadata
+  }
+
+  /// Where each tensor lies, all of them inside the file.
+  private static func readLayouts(
+    _ entries: [String: JSONValue], _ metadata: [String: String], byteCount: Int
+  ) throws(Problem) -> [(name: String, layout: Layout)] {
+    var layouts: [(name: String, layout: Layout)] = []
+    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) where name != metadataKey {
       let layout: Layout
-      do {
-        layout = try Layout(entry, quantization: metadata[Self.typeKey(name)])
-      } catch {
-        throw damaged("tensor “\(name)”: \(error.cause)")
+      do { layout = try Layout(entry, quantization: metadata[typeKey(name)]) } catch {
+        throw Problem(cause: "tensor “\(name)”: \(error.cause)")
       }
-      guard layout.range.upperBound <= data.count else {
-        throw damaged(
-          "tensor “\(name)” ends at byte \(layout.range.upperBound) of \(data.count): the file is cut short or its offsets are wrong"
+      guard layout.range.upperBound <= byteCount else {
+        throw Problem(
+          cause:
+            "tensor “\(name)” ends at byte \(layout.range.upperBound) of \(byteCount): the file is cut short or its offsets are wrong"
         )
       }
-      tensors[name] = Tensor(
-        name: name, type: layout.type, shape: layout.shape, bytes: data.slice(layout.range))
-      ranges.append((layout.range, name))
+      layouts.append((name, layout))
     }
+    return layouts
+  }
 
-    ranges.sort {
-      ($0.range.lowerBound, $0.range.upperBound, $0.name)
-        < ($1.range.lowerBound, $1.range.upperBound, $1.name)
-    }
+  /// That every byte belongs to exactly one tensor.
+  private static func checkCoverage(_ layouts: [(name: String, layout: Layout)], byteCount: Int) throws(Problem) {
     var end = 0
-    for (range, name) in ranges {
-      if range.lowerBound < end { throw damaged("tensor “\(name)” overlaps another one") }
+    let ordered = layouts.sorted {
+      ($0.layout.range.lowerBound, $0.layout.range.upperBound, $0.name)
+        < ($1.layout.range.lowerBound, $1.layout.range.upperBound, $1.name)
+    }
+    for (name, layout) in ordered {
+      let range = layout.range
+      if range.lowerBound < end { throw Problem(cause: "tensor “\(name)” overlaps another one") }
       if range.lowerBound > end {
-        throw damaged("\(range.lowerBound - end) bytes before tensor “\(name)” belong to no tensor")
+        throw Problem(cause: "\(range.lowerBound - end) bytes before tensor “\(name)” belong to no tensor")
       }
       end = range.upperBound
     }
-    if end != data.count { throw damaged("\(data.count - end) bytes at its end belong to no tensor") }
-    self.metadata = metadata
-    self.tensors = tensors
+    if end != byteCount { throw Problem(cause: "\(byteCount - end) bytes at its end belong to no tensor") }
   }
 
   /// The tensor of this name.
@@ -116,8 +146,6 @@ public struct SafetensorsFile: Sendable {
 
   /// The entry of one tensor in a header.
   private struct Layout {
-    struct Problem: Error { let cause: String }
-
     let type: ElementType
     let shape: [Int]
     let range: Range<Int>
@@ -170,6 +198,29 @@ public struct SafetensorsFile: Sendable {
       }
       self.type = quantized
       self.shape = [shape[0], shape[1] / quantized.size * quantized.blockLength]
+    }
+  }
+}
+
+// MARK: - Errors
+
+/// What can be wrong with a safetensors file. The description is one line: cause, file, remedy.
+public enum SafetensorsError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The file is not the safetensors file it should be.
+  case damaged(file: String, cause: String)
+  /// The file has no tensor of this name.
+  case missingTensor(file: String, name: String)
+  /// A tensor cannot be written as asked.
+  case unwritable(file: String, cause: String)
+
+  public var description: String {
+    switch self {
+    case .damaged(let file, let cause):
+      oneLine("\(file) is not a usable safetensors file: \(cause); download or write it again")
+    case .missingTensor(let file, let name):
+      oneLine("\(file) has no tensor “\(name)”; check that it belongs to this model and is complete")
+    case .unwritable(let file, let cause):
+      oneLine("cannot write \(file): \(cause); give every tensor its own name and all its values")
     }
   }
 }

@@ -9,11 +9,11 @@ struct ForwardPass {
   /// Of the first one.
   let position: Int
 
-  /// The residual stream after the stages in `range`, from token ids where it starts with the first and from what the
+  /// The hidden state after the stages in `range`, from token ids where it starts with the first and from what the
   /// prefix cache holds otherwise.
-  func residualStream(_ plan: NetworkPlan, stages range: Range<Int>, ids: UnsafeArray<Int32>) -> UnsafeRows {
+  func hiddenState(_ plan: NetworkPlan, stages range: Range<Int>, ids: UnsafeArray<Int32>) -> UnsafeRows {
     var (x, other) = workspace.residual
-    let kept = range.lowerBound == 0 ? nil : plan.prefix?.stream(after: range.lowerBound)
+    let kept = range.lowerBound == 0 ? nil : plan.prefix?.hiddenState(after: range.lowerBound)
     for token in team.share(of: tokens) {
       if let kept {
         x.at(token).copy(kept.rows.at(position + token), count: kept.rows.stride)
@@ -26,7 +26,7 @@ struct ForwardPass {
       switch plan.stages[index] {
       case .block(let block):
         self.block(block, x)
-        if index < plan.sharedStages, let kept = plan.prefix?.stream(after: index + 1) {
+        if index < plan.sharedStages, let kept = plan.prefix?.hiddenState(after: index + 1) {
           for token in team.share(of: tokens) where kept.start <= position + token {
             kept.rows.at(position + token).copy(x.at(token), count: kept.rows.stride)
           }
@@ -46,7 +46,7 @@ struct ForwardPass {
     let hidden = workspace.normed[team.index]
     kernels.rmsNorm(
       x.rows(from: tokens - count), weight: plan.finalNorm, count: plan.head.weight.columns,
-      epsilon: plan.network.finalNormEpsilon, tokens: count, into: hidden)
+      epsilon: plan.finalNormEpsilon, tokens: count, into: hidden)
     let pass = ForwardPass(
       kernels: kernels, workspace: workspace, team: team, tokens: count, position: position + tokens - count)
     pass.reduce((plan.head, nil, nil), hidden)
@@ -55,8 +55,14 @@ struct ForwardPass {
 
   /// x += attention(norm(x)); x += mlp(norm(x))
   private func block(_ block: BlockPlan, _ x: UnsafeRows) {
-    let hidden = workspace.normed[team.index]
+    addAttention(block, to: x)
+    addMLP(block, to: x)
+  }
 
+  // MARK: Attention
+
+  private func addAttention(_ block: BlockPlan, to x: UnsafeRows) {
+    let hidden = workspace.normed[team.index]
     kernels.rmsNorm(
       x, weight: block.attentionNorm, count: block.hiddenSize, epsilon: block.epsilon, tokens: tokens, into: hidden)
     reduce((block.query, block.key, block.value), hidden)
@@ -67,18 +73,6 @@ struct ForwardPass {
     reduce((block.output, nil, nil), workspace.context)
     project(
       block.output, workspace.context, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
-    team.barrier()
-
-    kernels.rmsNorm(
-      x, weight: block.mlpNorm, count: block.hiddenSize, epsilon: block.epsilon, tokens: tokens, into: hidden)
-    reduce((block.gate, block.up, nil), hidden)
-    let columns = team.share(of: block.intermediateSize, unit: 16)
-    project(block.gate, hidden, into: workspace.gate, rows: columns)
-    project(block.up, slot: 1, hidden, into: workspace.up, rows: columns)
-    kernels.siluMultiply(workspace.gate, workspace.up, columns: columns, tokens: tokens)
-    team.barrier()
-    reduce((block.down, nil, nil), workspace.gate)
-    project(block.down, workspace.gate, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
     team.barrier()
   }
 
@@ -133,6 +127,25 @@ struct ForwardPass {
         tokens: first..<min(tokens, first + group), position: position, scratch: workspace.scores[team.index])
     }
   }
+
+  // MARK: MLP
+
+  private func addMLP(_ block: BlockPlan, to x: UnsafeRows) {
+    let hidden = workspace.normed[team.index]
+    kernels.rmsNorm(
+      x, weight: block.mlpNorm, count: block.hiddenSize, epsilon: block.epsilon, tokens: tokens, into: hidden)
+    reduce((block.gate, block.up, nil), hidden)
+    let columns = team.share(of: block.intermediateSize, unit: 16)
+    project(block.gate, hidden, into: workspace.gate, rows: columns)
+    project(block.up, slot: 1, hidden, into: workspace.up, rows: columns)
+    kernels.siluMultiply(workspace.gate, workspace.up, columns: columns, tokens: tokens)
+    team.barrier()
+    reduce((block.down, nil, nil), workspace.gate)
+    project(block.down, workspace.gate, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
+    team.barrier()
+  }
+
+  // MARK: Projections
 
   /// A x of the projections that have a low-rank update, then a barrier if any has.
   private func reduce(_ projections: (LinearPlan, LinearPlan?, LinearPlan?), _ x: UnsafeRows) {

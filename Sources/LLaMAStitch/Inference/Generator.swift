@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What to generate.
 public struct GenerationOptions: Sendable, Equatable {
   public var maxTokens: Int
@@ -22,18 +24,19 @@ public enum GenerationEvent: Sendable, Equatable {
 /// What a listener answers.
 public enum GenerationControl: Sendable {
   case goOn
-  case stop
+  /// End the text here.
+  case cancel
 }
 
 /// Why a text ended.
 public enum FinishReason: String, Sendable, Codable {
   /// A stop token.
-  case stop
+  case stopToken = "stop"
   /// `maxTokens` are reached.
   case length
   /// The context is full.
   case context
-  /// The listener said stop.
+  /// The listener cancelled it.
   case cancelled
 }
 
@@ -46,8 +49,8 @@ public struct GenerationResult: Sendable {
   public var reusedTokens = 0
   public var prefillDuration: Duration = .zero
   public var decodeDuration: Duration = .zero
-  /// Tokens that a drafter guessed, and how many of them were right.
-  public var guessedTokens = 0
+  /// Tokens that a drafter drafted, and how many of them were accepted.
+  public var draftedTokens = 0
   public var acceptedTokens = 0
 
   /// Prompt tokens computed per second.
@@ -67,9 +70,9 @@ extension InferenceSession {
   /// What the session has cached of the prompt's beginning is used again. Afterwards the session holds the prompt and
   /// the generated tokens, except perhaps the last one.
   /// - Parameters:
-  ///   - drafter: a cheaper network with as long a context, to guess tokens where that is quicker and where it has read
-  ///     the text, or nearly; it makes no difference to the text.
-  ///   - listener: told of every token, and of the prompt's progress between chunks; it can stop both.
+  ///   - drafter: a cheaper network with as long a context, to draft tokens where that is quicker and where it has
+  ///     prefilled the text, or nearly; it makes no difference to the text.
+  ///   - listener: told of every token, and of the prompt's progress between chunks; it can cancel both.
   /// - Throws: `InferenceError`, `SamplingError`.
   public func generate(
     prompt: [Int], options: GenerationOptions, drafter: InferenceSession? = nil,
@@ -97,7 +100,7 @@ extension InferenceSession {
     result.reusedTokens = reuse(prompt)
 
     let start = clock.now
-    if listener(.prompt(done: result.reusedTokens, total: prompt.count)) == .stop {
+    if listener(.prompt(done: result.reusedTokens, total: prompt.count)) == .cancel {
       result.finishReason = .cancelled
       return result
     }
@@ -105,11 +108,11 @@ extension InferenceSession {
     var logits: VectorView?
     while done < prompt.count {
       let end = min(prompt.count, done + chunkSize)
-      let rows = try read(Array(prompt[done..<end]), logits: end == prompt.count ? .last : .none)
+      let rows = try prefill(Array(prompt[done..<end]), logits: end == prompt.count ? .last : .none)
       done = end
       if done == prompt.count {
         logits = rows.row(0)
-      } else if listener(.prompt(done: done, total: prompt.count)) == .stop {
+      } else if listener(.prompt(done: done, total: prompt.count)) == .cancel {
         result.prefillDuration = clock.now - start
         result.finishReason = .cancelled
         return result
@@ -128,18 +131,18 @@ extension InferenceSession {
     _ sampler: inout Sampler, _ drafter: InferenceSession?, _ listener: (GenerationEvent) -> GenerationControl
   ) throws -> FinishReason {
     var logits = first
-    var speculation = drafter.map { Speculation(drafter: $0, stopTokens: options.stopTokens) }
+    var speculation = drafter.map { SpeculativeDecoding(drafter: $0, stopTokens: options.stopTokens) }
     var text = drafter == nil ? [] : prompt
-    defer { speculation?.settle(self) }
+    defer { speculation?.rollBack(self) }
     // When the round under way began, if it is one to learn from, and the tokens it has made.
     var start: ContinuousClock.Instant?
     var made = 0
     while result.tokens.count < options.maxTokens {
       guard let token = sampler.sample(logits) else { throw InferenceError.notANumber }
-      if options.stopTokens.contains(token) { return .stop }
+      if options.stopTokens.contains(token) { return .stopToken }
       result.tokens.append(token)
-      if listener(.token(token)) == .stop { return .cancelled }
-      if result.tokens.count == 1 { giveBack() }
+      if listener(.token(token)) == .cancel { return .cancelled }
+      if result.tokens.count == 1 { evict() }
       if result.tokens.count == options.maxTokens { break }
       guard speculation != nil else {
         if position == contextLength { return .context }
@@ -148,28 +151,34 @@ extension InferenceSession {
       }
       text.append(token)
       made += 1
-      if let known = speculation!.known(after: token) {
+      if let next = speculation!.accept(token) {
         result.acceptedTokens += 1
-        logits = known
+        logits = next
         continue
       }
-      speculation!.settle(self)
+      speculation!.rollBack(self)
       if position == contextLength { return .context }
-      if let start { pace.record(tokens: made, seconds: (ContinuousClock.now - start) / .seconds(1)) }
-      // One more token is sampled from what the last guess leaves.
-      let room = min(options.maxTokens - result.tokens.count - 1, contextLength - position - 1, Speculation.most)
-      // Reading what the drafter has missed is no measure of how it guesses.
-      if try pace.guesses && !speculation!.catchUp(text) {
+      if let start {
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        drafting.withLock { $0.record(tokens: made, seconds: seconds) }
+      }
+      // One more token is sampled from what the last drafted one leaves.
+      let room = min(
+        options.maxTokens - result.tokens.count - 1, contextLength - position - 1, SpeculativeDecoding.mostTokens)
+      let isToDraft = drafting.withLock(\.drafts)
+      // Prefilling what the drafter has missed is no measure of how it drafts.
+      if try isToDraft && !speculation!.catchUp(text) {
         speculation = nil
         logits = try evaluate(token)
         continue
       }
-      let guesses = pace.guesses && room > 0
-      start = guesses == pace.guesses ? ContinuousClock.now : nil
+      let drafts = isToDraft && room > 0
+      start = drafts == isToDraft ? ContinuousClock.now : nil
       made = 0
-      if guesses {
-        logits = try speculation!.guess(after: text, atMost: room, leastProbability: leastProbability, session: self)
-        result.guessedTokens += speculation!.count
+      if drafts {
+        logits = try speculation!.draft(
+          after: text, atMost: room, leastProbability: leastProbability, session: self)
+        result.draftedTokens += speculation!.count
       } else {
         logits = try evaluate(token)
       }

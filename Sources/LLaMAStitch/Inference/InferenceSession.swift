@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// What can go wrong while running a network. The description is one line: cause, place, remedy.
 public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -44,33 +45,29 @@ public enum LogitsSelection: Sendable {
 /// `@unchecked Sendable`: calls take turns by `lock`, sessions with the same prefix cache among each other, too. A view of logits is good until the next call.
 public final class InferenceSession: @unchecked Sendable {
   public let network: Network
+  /// Positions that are kept at most where nobody asks for so many: a cache for more would take more memory than a chat
+  /// is worth, and configurations claim a billion.
+  public static let longestUsualContext = 4096
   /// Positions that fit.
   public let contextLength: Int
-  /// Tokens computed at once when reading a long text.
+  /// Tokens computed at once when a long text is prefilled.
   public let chunkSize: Int
 
-  private let core: Core
-  private let pool: ComputePool
-  private let body: @Sendable (Team) -> Void
+  private let compiled: any CompiledNetwork
   private let prefix: PrefixCache?
   private let lock: NSLock
-  /// The text; everything behind the stitching layer is computed of it.
+  /// The text; everything behind the first stitching layer is computed of it.
   private var history: [Int] = []
   /// The prefix cache's version when it last was seen to have the text.
   private var seenVersion = -1
-  /// Whether work is split over the pool's threads. For tests, before the first evaluation; it cannot change results.
-  package var splitting = Splitting.measured
-  package enum Splitting { case never, always, measured }
-  /// When guesses pay; of the text that is generated, one at a time.
-  package var pace = SpeculationPace()
-  /// How sure a drafter must be of a guess. For tests; it cannot change results.
-  package var leastProbability = Speculation.leastProbability
-  private var tokenThreads = ThreadChoice()
-  private var batchThreads = ThreadChoice()
+  /// How speculative decoding goes; of the text that is generated, one at a time.
+  let drafting: Mutex<SpeculationPace>
+  /// How sure a drafter must be of a token to draft it.
+  let leastProbability: Double
 
   /// - Parameters:
-  ///   - contextLength: positions to keep; by default what the network was made for, at most 4,096.
-  ///   - chunkSize: tokens computed at once when reading a long text.
+  ///   - contextLength: positions to keep; by default what the network was made for, at most `longestUsualContext`.
+  ///   - chunkSize: tokens computed at once when a long text is prefilled.
   ///   - prefix: of the anchor the network starts in; it decides the context length.
   public convenience init(
     network: Network, contextLength: Int? = nil, chunkSize: Int = 256, cacheType: CacheType = .f32,
@@ -78,35 +75,46 @@ public final class InferenceSession: @unchecked Sendable {
   ) {
     self.init(
       network: network, contextLength: contextLength, prefix: prefix,
-      scratch: InferenceScratch(chunkSize: chunkSize, cacheType: cacheType, pool: pool))
+      backend: ProcessorBackend(chunkSize: chunkSize, cacheType: cacheType, pool: pool))
   }
 
-  /// As above, on a given instruction set.
+  /// A session of a network that `backend` compiles; it takes turns with the others of that backend.
+  public convenience init(
+    network: Network, contextLength: Int? = nil, prefix: PrefixCache? = nil, backend: any ComputeBackend
+  ) {
+    self.init(
+      network: network, contextLength: contextLength, prefix: prefix, backend: backend, drafting: SpeculationPace())
+  }
+
+  /// A session on a given instruction set.
   package convenience init(
     network: Network, contextLength: Int?, chunkSize: Int, pool: ComputePool, kernels: InferenceKernels,
-    prefix: PrefixCache? = nil
+    splitting: ProcessorBackend.Splitting = .measured, prefix: PrefixCache? = nil
   ) {
     self.init(
       network: network, contextLength: contextLength, prefix: prefix,
-      scratch: InferenceScratch(chunkSize: chunkSize, pool: pool, kernels: kernels))
+      backend: ProcessorBackend(chunkSize: chunkSize, pool: pool, kernels: kernels, splitting: splitting))
   }
 
-  /// A session that takes turns with the others of `scratch`.
-  public init(network: Network, contextLength: Int? = nil, prefix: PrefixCache? = nil, scratch: InferenceScratch) {
+  /// The same, drafting as a test wants it: that cannot change results.
+  package init(
+    network: Network, contextLength: Int? = nil, prefix: PrefixCache? = nil, backend: any ComputeBackend,
+    drafting: SpeculationPace, leastProbability: Double = SpeculativeDecoding.leastProbability
+  ) {
     self.network = network
     self.prefix = prefix
+    self.drafting = Mutex(drafting)
+    self.leastProbability = leastProbability
     lock = prefix?.lock ?? NSLock()
-    self.contextLength = prefix?.contextLength ?? max(1, contextLength ?? min(4096, network.contextLength))
-    chunkSize = min(scratch.chunkSize, self.contextLength)
-    pool = scratch.pool
-    let core = Core(network, contextLength: self.contextLength, scratch: scratch, prefix: prefix)
-    self.core = core
-    body = { team in core.run(team) }
+    self.contextLength =
+      prefix?.contextLength ?? max(1, contextLength ?? min(Self.longestUsualContext, network.contextLength))
+    chunkSize = min(backend.chunkSize, self.contextLength)
+    compiled = backend.compile(network, contextLength: self.contextLength, prefix: prefix)
     history.reserveCapacity(self.contextLength)
-    lock.withLock { prefix?.note(self, leavingAfter: core.plan.sharedStages, hasRead: 0) }
+    lock.withLock { prefix?.note(self, leavingAfter: compiled.sharedStages, hasRead: 0) }
   }
 
-  deinit { lock.withLock { prefix?.remove(self, leavingAfter: core.plan.sharedStages) } }
+  deinit { lock.withLock { prefix?.remove(self, leavingAfter: compiled.sharedStages) } }
 
   /// The tokens whose keys and values are cached.
   public var tokens: [Int] { lock.withLock { history } }
@@ -134,14 +142,14 @@ public final class InferenceSession: @unchecked Sendable {
       // Where another text has taken the place of this one before the stitching layer, what is behind it goes as well, but
       // for a piece: to restore a long text at once would keep the listener waiting.
       if let prefix {
-        let kept = prefix.common(history, blocks: core.plan.sharedStages)
+        let kept = prefix.common(history, blocks: compiled.sharedStages)
         if kept < history.count - chunkSize { history.removeLast(history.count - kept) }
       }
       var common = 0
       while common < min(limit, history.count) && history[common] == prompt[common] { common += 1 }
       history.removeLast(history.count - common)
-      if let prefix, core.plan.sharedStages == core.plan.stages.count {
-        let more = min(limit, prefix.common(prompt, blocks: core.plan.sharedStages))
+      if let prefix, compiled.sharedStages == compiled.stageCount {
+        let more = min(limit, prefix.common(prompt, blocks: compiled.sharedStages))
         if more > common { history.append(contentsOf: prompt[common..<more]) }
       }
       return history.count
@@ -153,9 +161,9 @@ public final class InferenceSession: @unchecked Sendable {
   public func known(after text: [Int]) -> [Int] {
     guard let prefix else { return [] }
     return lock.withLock {
-      let end = prefix.computedPositions(blocks: core.plan.sharedStages)
-      let start = prefix.stream(after: core.plan.sharedStages)?.start ?? 0
-      guard start <= text.count, text.count < end, prefix.common(text, blocks: core.plan.sharedStages) == text.count
+      let end = prefix.computedPositions(blocks: compiled.sharedStages)
+      let start = prefix.hiddenState(after: compiled.sharedStages)?.start ?? 0
+      guard start <= text.count, text.count < end, prefix.common(text, blocks: compiled.sharedStages) == text.count
       else { return [] }
       return Array(prefix.tokens[text.count..<end])
     }
@@ -172,16 +180,16 @@ public final class InferenceSession: @unchecked Sendable {
   /// - Throws: `InferenceError`; the text is as before then.
   @discardableResult
   public func evaluate(_ tokens: [Int], logits: LogitsSelection = .last) throws(InferenceError) -> MatrixView {
-    defer { giveBack() }
-    return try read(tokens, logits: logits)
+    defer { evict() }
+    return try prefill(tokens, logits: logits)
   }
 
-  /// Gives back memory that is not needed any more.
-  func giveBack() { lock.withLock { prefix?.giveBack() } }
+  /// Evicts from the prefix cache what nobody needs any more.
+  func evict() { lock.withLock { prefix?.evict() } }
 
-  /// `evaluate` without `giveBack`.
+  /// `evaluate` without `evict`.
   @discardableResult
-  func read(_ tokens: [Int], logits: LogitsSelection = .last) throws(InferenceError) -> MatrixView {
+  func prefill(_ tokens: [Int], logits: LogitsSelection = .last) throws(InferenceError) -> MatrixView {
     lock.lock()
     defer { lock.unlock() }
     if tokens.isEmpty { throw .noTokens }
@@ -189,7 +197,7 @@ public final class InferenceSession: @unchecked Sendable {
       throw .contextOverflow(needed: history.count + tokens.count, contextLength: contextLength)
     }
     for token in tokens { try check(token) }
-    if logits == .all { core.reserveLogits(tokens.count) }
+    if logits == .all { compiled.reserveLogits(rows: tokens.count) }
     var start = 0
     while start < tokens.count {
       let count = min(chunkSize, tokens.count - start)
@@ -208,7 +216,7 @@ public final class InferenceSession: @unchecked Sendable {
       case .last: 1
       case .all: tokens.count
       }
-    return core.logits.matrix(rows: rows, columns: network.vocabularySize)
+    return compiled.logits.matrix(rows: rows, columns: network.vocabularySize)
   }
 
   /// Appends one token to the text, without allocating.
@@ -221,8 +229,8 @@ public final class InferenceSession: @unchecked Sendable {
     }
     try check(token)
     advance(CollectionOfOne(token), .last)
-    prefix?.giveBack()
-    return core.logits.vector(offset: 0, count: network.vocabularySize)
+    prefix?.evict()
+    return compiled.logits.vector(offset: 0, count: network.vocabularySize)
   }
 
   private func check(_ token: Int) throws(InferenceError) {
@@ -241,14 +249,14 @@ public final class InferenceSession: @unchecked Sendable {
   /// Appends at most `chunkSize` tokens to the text.
   private func advance(_ tokens: some Collection<Int>, _ wanted: Wanted) {
     let (start, end) = (history.count, history.count + tokens.count)
-    let stages = core.plan.stages.count
+    let stages = compiled.stageCount
     history.append(contentsOf: tokens)
     guard let prefix else {
       return run(start..<end, stages: 0..<stages, wanted, from: start, to: end)
     }
     if prefix.version == seenVersion { prefix.follow(tokens, from: start) } else { prefix.follow(history, from: 0) }
     seenVersion = prefix.version
-    let shared = core.plan.sharedStages
+    let shared = compiled.sharedStages
     // What another text has taken the place of is computed again, but for the tail, which is this session's own.
     var position = min(start, prefix.computedPositions(blocks: shared))
     while position < end {
@@ -266,83 +274,13 @@ public final class InferenceSession: @unchecked Sendable {
 
   /// Computes some stages of some positions, which are part of `start ..< end`, or come before it.
   private func run(_ positions: Range<Int>, stages: Range<Int>, _ wanted: Wanted, from start: Int, to end: Int) {
-    var step = Core.Step(tokens: positions.count, position: positions.lowerBound, stages: stages)
+    var step = ForwardStep(positions: positions, stages: stages)
     switch wanted {
     case .none: break
     case .last: step.logits = positions.upperBound == end ? 1 : 0
     case .rows(let row): (step.logits, step.logitsRow) = (positions.count, row + positions.lowerBound - start)
     }
     if stages.isEmpty && step.logits == 0 { return }
-    if stages.lowerBound == 0 {
-      for position in positions { core.ids[position - positions.lowerBound] = Int32(history[position]) }
-    }
-    core.step = step
-    let isBatch = positions.count > 1
-    let work = core.plan.multiplications(of: stages)
-    let threads =
-      switch (splitting, isBatch) {
-      case (.never, _): 1
-      case (.always, _): pool.threads
-      case (.measured, true): batchThreads.next(work: work * positions.count, available: pool.threads)
-      case (.measured, false): tokenThreads.next(work: work, available: pool.threads)
-      }
-    let before = ContinuousClock.now
-    core.scratch.lock.withLock { pool.runTeam(threads, body) }
-    if splitting != .measured { return }
-    // As if all stages had been computed.
-    let whole = Double(positions.count) * Double(work) / Double(core.plan.multiplications)
-    let time = (ContinuousClock.now - before) / .seconds(1) / whole
-    if isBatch { batchThreads.record(time) } else { tokenThreads.record(time) }
-  }
-}
-
-/// What the threads of a session share.
-///
-/// `@unchecked Sendable`: `step`, `ids` and `logits` are written by the session, under its lock, before a team starts;
-/// `ComputePool` orders that before the team's reads. The scratch is locked while a team runs. Inside a team see `ForwardPass`.
-private final class Core: @unchecked Sendable {
-  struct Step {
-    var tokens = 0
-    var position = 0
-    var stages = 0..<0
-    /// Logits wanted, of the last so many tokens.
-    var logits = 0
-    /// Where in `logits` they go.
-    var logitsRow = 0
-  }
-
-  let plan: NetworkPlan
-  let scratch: InferenceScratch
-  let ids: UnsafeArray<Int32>
-  private(set) var logits: FloatBuffer
-  var step = Step()
-
-  init(_ network: Network, contextLength: Int, scratch: InferenceScratch, prefix: PrefixCache?) {
-    plan = NetworkPlan(
-      network, contextLength: contextLength, prefix: prefix, cacheType: scratch.cacheType, angles: scratch.angles)
-    self.scratch = scratch
-    scratch.reserve(plan.widest, contextLength: contextLength)
-    ids = UnsafeArray([Int32](repeating: 0, count: scratch.chunkSize))
-    logits = FloatBuffer(count: network.vocabularySize)
-  }
-
-  deinit { ids.deallocate() }
-
-  func reserveLogits(_ rows: Int) {
-    let count = rows * plan.network.vocabularySize
-    if logits.count < count { logits = FloatBuffer(count: count) }
-  }
-
-  func run(_ team: Team) {
-    let step = self.step
-    let pass = ForwardPass(
-      kernels: scratch.kernels, workspace: scratch.workspace, team: team, tokens: step.tokens, position: step.position)
-    let x = pass.residualStream(plan, stages: step.stages, ids: ids)
-    if step.logits > 0 {
-      let vocabulary = plan.head.rows
-      pass.logits(
-        plan, x, last: step.logits,
-        into: UnsafeRows(logits, offset: step.logitsRow * vocabulary, stride: vocabulary))
-    }
+    compiled.forward(step, tokens: history[positions])
   }
 }

@@ -1,29 +1,84 @@
-/// A projection as addresses.
-struct LinearPlan {
-  let weight: UnsafeWeights
-  /// b + Δb
-  let bias: UnsafeFloats?
-  let a: UnsafeWeights?
-  let b: UnsafeWeights?
-  let scale: Float
+import Support
 
-  var rows: Int { weight.rows }
+/// A network laid out for the forward pass: addresses and numbers only, with everything they point to kept alive.
+///
+/// `@unchecked Sendable`: nothing changes after `init`; the caches' contents are the session's concern.
+final class NetworkPlan: @unchecked Sendable {
+  let embedding: UnsafeWeights
+  let stages: UnsafeArray<StagePlan>
+  let finalNorm: UnsafeFloats
+  let finalNormEpsilon: Float
+  let head: LinearPlan
+  /// How many of the first stages are shared, and where they leave their results.
+  let sharedStages: Int
+  let prefix: PrefixCache?
+  /// Of all blocks; each is to cover a position before it is computed.
+  let rotaryTables: [RotaryTable]
+  let widths: Widths
+  /// Multiplications per token: of all, head included, and of the stages before each.
+  let multiplications: Int
+  private let multiplicationsBefore: [Int]
+  private let network: Network
+  private let owned: Owned
 
-  init(_ projection: Projection, keeping buffers: inout [FloatBuffer]) {
-    weight = UnsafeWeights(projection.weight)
-    switch (projection.bias, projection.extraBias) {
-    case (let bias?, let extra?):
-      let sum = FloatBuffer(count: bias.count)
-      for index in 0..<bias.count { sum[index] = bias[index] + extra[index] }
-      buffers.append(sum)
-      self.bias = UnsafeFloats(sum)
-    case (let bias, let extra):
-      self.bias = (bias ?? extra).map { UnsafeFloats($0) }
+  /// - Parameters:
+  ///   - contextLength: positions to have angles and cache for.
+  ///   - prefix: what the blocks before the first stitching layer share with other networks; as many positions.
+  init(
+    _ network: Network, contextLength: Int, prefix: PrefixCache?, cacheType: CacheType, rotaryTables: RotaryTables
+  ) {
+    self.network = network
+    self.prefix = prefix
+    let shared = prefix == nil ? 0 : network.leadingBlocks.count
+    precondition(prefix?.serves(network.leadingBlocks, contextLength: contextLength, type: cacheType) ?? true)
+    var owned = Owned()
+    var tables: [RotaryTable] = []
+    var plans: [StagePlan] = []
+    for (index, stage) in network.stages.enumerated() {
+      switch stage {
+      case .stitch(let layer): plans.append(.stitch(LinearPlan(layer, keeping: &owned)))
+      case .block(let block):
+        let table = rotaryTables.table(block.configuration, positions: contextLength)
+        if !tables.contains(where: { $0 === table }) { tables.append(table) }
+        let cache =
+          index < shared
+          ? prefix!.caches[index]
+          : KVCache(configuration: block.configuration, capacity: contextLength, type: cacheType)
+        plans.append(.block(BlockPlan(block, cache: cache, rotary: table, keeping: &owned)))
+      }
     }
-    a = projection.lowRank.map { UnsafeWeights($0.read.a) }
-    b = projection.lowRank.map { UnsafeWeights($0.read.b) }
-    scale = projection.lowRank?.scale ?? 0
+    sharedStages = shared
+    self.rotaryTables = tables
+    embedding = UnsafeWeights(network.embedding)
+    stages = UnsafeArray(plans)
+    finalNorm = UnsafeFloats(network.finalNorm.values)
+    finalNormEpsilon = network.finalNormEpsilon
+    head = LinearPlan(network.head, keeping: &owned)
+    widths = Widths(of: network)
+    multiplications = network.flopsPerToken / 2
+    multiplicationsBefore = network.stages.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.flopsPerToken / 2) }
+    self.owned = owned
   }
+
+  deinit { stages.deallocate() }
+
+  /// Multiplications per token of some stages; the last one comes with the head.
+  func multiplications(of range: Range<Int>) -> Int {
+    let end = range.upperBound == stages.count ? multiplications : multiplicationsBefore[range.upperBound]
+    return end - multiplicationsBefore[range.lowerBound]
+  }
+
+  /// What was made for the plan and lives as long as it does.
+  struct Owned {
+    var buffers: [FloatBuffer] = []
+    var weights: [WeightMatrix] = []
+    var caches: [KVCache] = []
+  }
+}
+
+enum StagePlan {
+  case block(BlockPlan)
+  case stitch(LinearPlan)
 }
 
 /// A block as addresses.
@@ -45,131 +100,104 @@ struct BlockPlan {
   let down: LinearPlan
   let rotary: UnsafeRotary
   let cache: UnsafeCache
-}
 
-enum StagePlan {
-  case block(BlockPlan)
-  case stitch(LinearPlan)
-}
-
-/// A network laid out for the forward pass: addresses and numbers only, with everything they point to kept alive.
-///
-/// `@unchecked Sendable`: nothing changes after `init`; the caches' contents are the session's concern.
-final class NetworkPlan: @unchecked Sendable {
-  let network: Network
-  let caches: [KVCache]
-  let embedding: UnsafeWeights
-  let stages: UnsafeArray<StagePlan>
-  /// How many of the first stages are shared, and where they leave their results.
-  let sharedStages: Int
-  let prefix: PrefixCache?
-  let finalNorm: UnsafeFloats
-  let head: LinearPlan
-  /// The largest of each width among the stages, for scratch.
-  private(set) var widest = Widths()
-  /// Multiplications per token: of all, head included, and of the stages before each.
-  let multiplications: Int
-  private let multiplicationsBefore: [Int]
-  private var buffers: [FloatBuffer] = []
-
-  struct Widths: Equatable {
-    var hidden = 0
-    var query = 0
-    var keyValue = 0
-    var intermediate = 0
-    var rank = 0
-    /// Of weights whose products need scratch.
-    var scratchColumns = 0
-
-    func union(_ other: Widths) -> Widths {
-      Widths(
-        hidden: max(hidden, other.hidden), query: max(query, other.query), keyValue: max(keyValue, other.keyValue),
-        intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank),
-        scratchColumns: max(scratchColumns, other.scratchColumns))
-    }
+  init(_ block: Block, cache: KVCache, rotary: RotaryTable, keeping owned: inout NetworkPlan.Owned) {
+    let configuration = block.configuration
+    hiddenSize = configuration.hiddenSize
+    intermediateSize = configuration.intermediateSize
+    headCount = configuration.headCount
+    keyValueHeadCount = configuration.keyValueHeadCount
+    headDimension = configuration.headDimension
+    epsilon = configuration.normEpsilon
+    attentionNorm = UnsafeFloats(block.attentionNorm.values)
+    query = LinearPlan(block.attention.query, keeping: &owned)
+    key = LinearPlan(block.attention.key, keeping: &owned)
+    value = LinearPlan(block.attention.value, keeping: &owned)
+    output = LinearPlan(block.attention.output, keeping: &owned)
+    mlpNorm = UnsafeFloats(block.mlpNorm.values)
+    gate = LinearPlan(block.mlp.gate, keeping: &owned)
+    up = LinearPlan(block.mlp.up, keeping: &owned)
+    down = LinearPlan(block.mlp.down, keeping: &owned)
+    self.rotary = UnsafeRotary(rotary)
+    self.cache = UnsafeCache(cache, configuration: configuration)
+    owned.caches.append(cache)
   }
+}
 
-  /// - Parameters:
-  ///   - contextLength: positions to have angles and cache for.
-  ///   - prefix: what the blocks before the stitching layer share with other networks; as many positions.
-  ///   - angles: makes the tables of rotary positions.
-  init(
-    _ network: Network, contextLength: Int, prefix: PrefixCache? = nil, cacheType: CacheType,
-    angles: (LlamaConfiguration, Int) -> RotaryAngles
-  ) {
-    self.network = network
-    self.prefix = prefix
-    sharedStages = prefix == nil ? 0 : network.leadingBlocks.count
-    precondition(
-      prefix.map {
-        $0.contextLength == contextLength && $0.caches.count >= network.leadingBlocks.count
-          && $0.caches.allSatisfy { $0.type == cacheType }
-      } ?? true)
-    var buffers: [FloatBuffer] = []
-    var caches: [KVCache] = []
-    var widest = Widths()
-    widest.hidden = network.embedding.columns
-    func note(_ projection: Projection) {
-      widest.rank = max(widest.rank, projection.lowRank?.rank ?? 0)
-      for weight in [projection.weight, projection.lowRank?.read.a, projection.lowRank?.read.b].compactMap({ $0 })
-      where weight.elementType.isQuantized || weight.elementType == .bf16 {
-        widest.scratchColumns = max(widest.scratchColumns, weight.columns)
+/// A projection as addresses, its deltas gathered: one bias, one low-rank update.
+struct LinearPlan {
+  let weight: UnsafeWeights
+  /// b + Σ Δb
+  let bias: UnsafeFloats?
+  let a: UnsafeWeights?
+  let b: UnsafeWeights?
+  let scale: Float
+
+  var rows: Int { weight.rows }
+
+  init(_ projection: Projection, keeping owned: inout NetworkPlan.Owned) {
+    weight = UnsafeWeights(projection.weight)
+    var biases = [projection.bias].compactMap { $0?.values }
+    var updates: [LowRank] = []
+    for delta in projection.deltas {
+      switch delta {
+      case .bias(let bias): biases.append(bias.values)
+      case .lowRank(let update): updates.append(update)
       }
     }
-    var plans: [StagePlan] = []
-    var before = [0]
-    for (index, stage) in network.stages.enumerated() {
-      before.append(before[index] + stage.flopsPerToken / 2)
+    if biases.count > 1 {
+      let sum = FloatBuffer(biases[0].array)
+      for bias in biases.dropFirst() {
+        for index in 0..<bias.count { sum[index] += bias[index] }
+      }
+      owned.buffers.append(sum)
+      biases = [sum.vector]
+    }
+    bias = biases.first.map { UnsafeFloats($0) }
+    let update = updates.isEmpty ? nil : LowRank.combined(updates)
+    if let update { owned.weights += [update.read.a, update.read.b] }
+    a = update.map { UnsafeWeights($0.read.a) }
+    b = update.map { UnsafeWeights($0.read.b) }
+    scale = update?.scale ?? 0
+  }
+}
+
+extension Widths {
+  /// Those of a network.
+  fileprivate init(of network: Network) {
+    self.init()
+    hidden = network.embedding.columns
+    for stage in network.stages {
       switch stage {
-      case .stitch(let projection):
-        note(projection)
-        widest.hidden = max(widest.hidden, projection.outputSize)
-        plans.append(.stitch(LinearPlan(projection, keeping: &buffers)))
+      case .stitch(let layer):
+        note(layer)
+        hidden = max(hidden, layer.outputSize)
       case .block(let block):
-        let configuration = block.configuration
-        let table = angles(configuration, contextLength)
-        buffers += [table.cosines, table.sines]
-        let rotary = UnsafeRotary(cosines: table.cosines, sines: table.sines, half: configuration.headDimension / 2)
-        let cache =
-          index < sharedStages
-          ? prefix!.caches[index] : KVCache(configuration: configuration, capacity: contextLength, type: cacheType)
-        caches.append(cache)
-        widest.query = max(widest.query, configuration.queryWidth)
-        widest.keyValue = max(widest.keyValue, configuration.keyValueWidth)
-        widest.intermediate = max(widest.intermediate, configuration.intermediateSize)
-        block.projections.forEach(note)
-        plans.append(
-          .block(
-            BlockPlan(
-              hiddenSize: configuration.hiddenSize, intermediateSize: configuration.intermediateSize,
-              headCount: configuration.headCount, keyValueHeadCount: configuration.keyValueHeadCount,
-              headDimension: configuration.headDimension, epsilon: configuration.normEpsilon,
-              attentionNorm: UnsafeFloats(block.attentionNorm),
-              query: LinearPlan(block.query, keeping: &buffers), key: LinearPlan(block.key, keeping: &buffers),
-              value: LinearPlan(block.value, keeping: &buffers),
-              output: LinearPlan(block.output, keeping: &buffers), mlpNorm: UnsafeFloats(block.mlpNorm),
-              gate: LinearPlan(block.gate, keeping: &buffers), up: LinearPlan(block.up, keeping: &buffers),
-              down: LinearPlan(block.down, keeping: &buffers), rotary: rotary,
-              cache: UnsafeCache(cache, configuration: configuration))))
+        query = max(query, block.configuration.queryWidth)
+        keyValue = max(keyValue, block.configuration.keyValueWidth)
+        intermediate = max(intermediate, block.configuration.intermediateSize)
+        block.projections.forEach { note($0) }
       }
     }
     note(network.head)
-    embedding = UnsafeWeights(network.embedding)
-    stages = UnsafeArray(plans)
-    finalNorm = UnsafeFloats(network.finalNorm)
-    head = LinearPlan(network.head, keeping: &buffers)
-    multiplications = network.flopsPerToken / 2
-    multiplicationsBefore = before
-    self.buffers = buffers
-    self.caches = caches
-    self.widest = widest
   }
 
-  deinit { stages.deallocate() }
+  private mutating func note(_ projection: Projection) {
+    note(projection.weight)
+    var ranks = 0
+    for case .lowRank(let update) in projection.deltas {
+      ranks += update.rank
+      note(update.read.a)
+      note(update.read.b)
+    }
+    rank = max(rank, ranks)
+    // The factors of several updates are gathered into one.
+    if ranks > 0, projection.deltas.count > 1 { scratchColumns = max(scratchColumns, ranks) }
+  }
 
-  /// Multiplications per token of some stages; the last one comes with the head.
-  func multiplications(of range: Range<Int>) -> Int {
-    let end = range.upperBound == stages.count ? multiplications : multiplicationsBefore[range.upperBound]
-    return end - multiplicationsBefore[range.lowerBound]
+  private mutating func note(_ weights: WeightMatrix) {
+    if weights.elementType.isQuantized || weights.elementType == .bf16 {
+      scratchColumns = max(scratchColumns, weights.columns)
+    }
   }
 }

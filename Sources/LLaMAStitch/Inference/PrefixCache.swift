@@ -2,7 +2,7 @@ import Foundation
 
 /// What the blocks of one anchor have computed of a text, for all stitches that start in it.
 ///
-/// It holds the keys and values of every block, and the residual stream wherever one of those stitches leaves the
+/// It holds the keys and values of every block, and the hidden state wherever one of those stitches leaves the
 /// anchor, until all have read it. A session that joins goes on from there: after a move of the slider only the blocks
 /// behind the stitching layer have the text before them. What is computed is the same bits with and without it.
 ///
@@ -14,8 +14,8 @@ public final class PrefixCache: @unchecked Sendable {
   public let contextLength: Int
   let caches: [KVCache]
   let lock = NSLock()
-  /// The residual stream after so many blocks, by that number; `nil` where it is not kept.
-  private let streams: [KeptStream?]
+  /// The hidden state after so many blocks, by that number; `nil` where it is not kept.
+  private let states: [HiddenStateCache?]
   /// The text, and how many positions of it each block has computed: none more than the block before it.
   private(set) var tokens: [Int] = []
   private var computed: [Int]
@@ -24,7 +24,7 @@ public final class PrefixCache: @unchecked Sendable {
 
   /// - Parameters:
   ///   - anchor: the anchor as a network, with the adapter that the stitches use.
-  ///   - exits: after how many blocks the residual stream is kept, and until how many sessions that leave there have
+  ///   - exits: after how many blocks the hidden state is kept, and until how many sessions that leave there have
   ///     read it.
   ///   - cacheType: that of the sessions.
   public init(anchor: Network, exits: [Int: Int], contextLength: Int, cacheType: CacheType = .f32) {
@@ -32,16 +32,16 @@ public final class PrefixCache: @unchecked Sendable {
     self.contextLength = contextLength
     caches = configurations.map { KVCache(configuration: $0, capacity: contextLength, type: cacheType) }
     computed = [Int](repeating: 0, count: configurations.count)
-    streams = (0...configurations.count).map { exit in
+    states = (0...configurations.count).map { exit in
       // Before the first block it is the embedding.
       guard exit > 0, let readers = exits[exit] else { return nil }
-      return KeptStream(
+      return HiddenStateCache(
         width: configurations[exit - 1].hiddenSize, contextLength: contextLength, expectedReaders: readers)
     }
     tokens.reserveCapacity(contextLength)
   }
 
-  /// Bytes that keys, values and residual streams of so many positions take.
+  /// Bytes that keys, values and hidden states of so many positions take.
   public static func byteCount(anchor: Network, exits: [Int: Int], positions: Int, cacheType: CacheType = .f32) -> Int {
     anchor.leadingBlocks.enumerated().reduce(0) { total, block in
       let configuration = block.element.configuration
@@ -50,10 +50,15 @@ public final class PrefixCache: @unchecked Sendable {
     }
   }
 
-  func stream(after blocks: Int) -> KeptStream? { streams[blocks] }
+  /// Whether it can hold what these blocks compute.
+  func serves(_ blocks: [Block], contextLength: Int, type: CacheType) -> Bool {
+    self.contextLength == contextLength && caches.count >= blocks.count && caches.allSatisfy { $0.type == type }
+  }
 
-  /// From which position on the residual stream is kept where stitches leave after so many blocks; `nil` where none does.
-  package func streamStart(after blocks: Int) -> Int? { lock.withLock { streams[blocks]?.start } }
+  func hiddenState(after blocks: Int) -> HiddenStateCache? { states[blocks] }
+
+  /// From which position on the hidden state is kept where stitches leave after so many blocks; `nil` where none does.
+  package func hiddenStateStart(after blocks: Int) -> Int? { lock.withLock { states[blocks]?.start } }
 
   /// Tokens of the beginning of `text` that the first `blocks` blocks have computed.
   public func commonPrefix(with text: [Int], blocks: Int) -> Int {
@@ -77,7 +82,7 @@ public final class PrefixCache: @unchecked Sendable {
       if position < tokens.count && tokens[position] != token {
         tokens.removeLast(tokens.count - position)
         for block in computed.indices { computed[block] = min(computed[block], position) }
-        for stream in streams { stream?.truncate(to: position) }
+        for state in states { state?.truncate(to: position) }
         version += 1
       }
       if position == tokens.count { tokens.append(token) }
@@ -90,8 +95,8 @@ public final class PrefixCache: @unchecked Sendable {
   func entry(at position: Int, limit: Int, end: Int) -> (block: Int, end: Int) {
     func entry(_ position: Int) -> Int {
       (1...max(1, limit)).last { blocks in
-        guard blocks <= limit, let stream = streams[blocks] else { return false }
-        return stream.start <= position && position < computed[blocks - 1]
+        guard blocks <= limit, let state = states[blocks] else { return false }
+        return state.start <= position && position < computed[blocks - 1]
       } ?? 0
     }
     let block = entry(position)
@@ -106,25 +111,14 @@ public final class PrefixCache: @unchecked Sendable {
 
   /// Notes that a session that leaves after so many blocks has read everything before `end`.
   func note(_ session: InferenceSession, leavingAfter blocks: Int, hasRead end: Int) {
-    streams[blocks]?.note(session, hasRead: end)
+    states[blocks]?.note(session, hasRead: end)
   }
 
-  /// Gives back the streams that all have read. It takes some 0.1 ms, so not while a listener waits for a reply's first token.
-  func giveBack() {
-    for stream in streams { stream?.giveBack(computed: computed.last ?? 0) }
+  /// Evicts the hidden states that all have read. It takes some 0.1 ms, so not while a listener waits for a reply's first token.
+  func evict() {
+    for state in states { state?.evict(computed: computed.last ?? 0) }
   }
 
   /// Notes that a session that leaves after so many blocks will not go on.
-  func remove(_ session: InferenceSession, leavingAfter blocks: Int) { streams[blocks]?.remove(session) }
-}
-
-extension Network {
-  /// The blocks before the stitching layer, or all.
-  var leadingBlocks: [Block] {
-    var blocks: [Block] = []
-    for case .block(let block) in stages.prefix(while: { if case .block = $0 { true } else { false } }) {
-      blocks.append(block)
-    }
-    return blocks
-  }
+  func remove(_ session: InferenceSession, leavingAfter blocks: Int) { states[blocks]?.remove(session) }
 }

@@ -1,17 +1,17 @@
-/// Decides between plain decoding and guessing by what a token takes either way.
+/// Decides between plain and speculative decoding by what a token takes either way.
 ///
-/// Guessing pays where the drafter is much cheaper and often right, which depends on the networks, the text and the
+/// Drafting pays where the drafter is much cheaper and its tokens are often accepted, which depends on the networks, the text and the
 /// machine. Now and then the other way is tried: more rarely the more often it lost, and the more it cost. The text does
 /// not depend on it.
 package struct SpeculationPace {
   /// A trial's length, what it may cost, and how far apart trials are: all in tokens.
   private static let trialTokens = 12
-  private static let dearestTrial = 6.0
+  private static let mostExpensiveTrial = 6.0
   private static let shortestInterval = 48
   private static let longestInterval = 768
   /// The share of the time that trials may cost, where that asks for longer intervals.
   private static let trialCost = 0.02
-  /// Guessing must need so much less time than plain decoding.
+  /// Drafting must need so much less time than plain decoding.
   private static let advantage = 0.05
 
   /// Seconds per token, of the last tokens.
@@ -26,47 +26,47 @@ package struct SpeculationPace {
     }
   }
 
-  private var guessing = Average()
+  private var drafting = Average()
   private var plain = Average()
   private var isTrial = true
   private var left = trialTokens
   private var interval = shortestInterval
 
-  /// Whether the next round guesses.
-  package private(set) var guesses: Bool
+  /// Whether the next round drafts.
+  package private(set) var drafts: Bool
   private let isFixed: Bool
 
-  /// - Parameter always: guess whatever it takes.
+  /// - Parameter always: draft whatever it takes.
   package init(always: Bool = false) {
-    guesses = always
+    drafts = always
     isFixed = always
   }
 
   /// Notes that a round, or a plain step, made so many tokens.
   package mutating func record(tokens: Int, seconds: Double) {
     guard tokens > 0 && !isFixed else { return }
-    if guesses { guessing.add(seconds, tokens: tokens) } else { plain.add(seconds, tokens: tokens) }
+    if drafts { drafting.add(seconds, tokens: tokens) } else { plain.add(seconds, tokens: tokens) }
     left -= tokens
-    if guessing.tokens == 0 || plain.tokens == 0 {
+    if drafting.tokens == 0 || plain.tokens == 0 {
       // At first what a plain token takes must be known.
       if left > 0 { return }
-      guesses.toggle()
+      drafts.toggle()
       left = Self.trialTokens
       return
     }
-    let pays = guessing.seconds < (1 - Self.advantage) * plain.seconds
+    let pays = drafting.seconds < (1 - Self.advantage) * plain.seconds
     if isTrial {
-      let (tried, other) = guesses ? (guessing, plain) : (plain, guessing)
+      let (tried, other) = drafts ? (drafting, plain) : (plain, drafting)
       let cost = (tried.seconds / max(other.seconds, 1e-12) - 1) * tried.tokens
-      if left > 0 && cost < Self.dearestTrial { return }
-      interval = pays == guesses ? Self.shortestInterval : min(Self.longestInterval, 2 * interval)
+      if left > 0 && cost < Self.mostExpensiveTrial { return }
+      interval = pays == drafts ? Self.shortestInterval : min(Self.longestInterval, 2 * interval)
       left = max(interval, Int(min(cost / Self.trialCost, Double(Int32.max))))
-      guesses = pays
+      drafts = pays
       isTrial = false
-    } else if left <= 0 || guesses && !pays && guessing.tokens >= Double(Self.trialTokens) {
-      guesses.toggle()
+    } else if left <= 0 || drafts && !pays && drafting.tokens >= Double(Self.trialTokens) {
+      drafts.toggle()
       // What was measured long ago, beside other programs perhaps, is no measure.
-      if guesses { guessing = Average() } else { plain = Average() }
+      if drafts { drafting = Average() } else { plain = Average() }
       left = Self.trialTokens
       isTrial = true
     }

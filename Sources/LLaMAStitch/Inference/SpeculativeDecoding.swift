@@ -1,51 +1,52 @@
 import Foundation
 
-/// What a cheaper network guesses, computed at once by the one that decides (speculative decoding, Leviathan et al.
-/// 2023, arXiv 2211.17192).
+/// Speculative decoding (Leviathan et al. 2023, arXiv 2211.17192): a cheaper network drafts tokens, the one that decides
+/// computes them at once and accepts what it would have chosen itself.
 ///
-/// A guess counts if it is the very token that the deciding network's own sampler chooses from its own logits, so that
-/// the text is the same as without guesses, drawn at random or not. A stitch that starts in the drafter finds the blocks
+/// A drafted token is accepted if it is the very token that the deciding network's own sampler chooses from its own logits, so
+/// that the text is the same as without drafts, drawn at random or not. A stitch that starts in the drafter finds the blocks
 /// they share computed already, if both have the same prefix cache.
-package struct Speculation {
-  /// Guesses at a time, and how sure the drafter must be of one.
-  package static let most = 6
+package struct SpeculativeDecoding {
+  /// Drafted tokens at a time, and how sure the drafter must be of one.
+  package static let mostTokens = 6
   static let leastProbability = 0.5
-  /// Tokens that a drafter may have missed: to read more would hold up the text.
+  /// Tokens that a drafter may have missed: to prefill more would hold up the text.
   static let mostMissing = 64
 
   let drafter: InferenceSession
   let stopTokens: Set<Int>
-  private var guesses: [Int] = []
-  private var used = 0
+  private var drafted: [Int] = []
+  private var accepted = 0
   private var rows: MatrixView?
 
   package init(drafter: InferenceSession, stopTokens: Set<Int>) {
     self.drafter = drafter
     self.stopTokens = stopTokens
-    guesses.reserveCapacity(Self.most)
+    drafted.reserveCapacity(Self.mostTokens)
   }
 
-  /// Guesses that wait to be confirmed.
-  package var count: Int { guesses.count }
+  /// Drafted tokens that wait to be accepted.
+  package var count: Int { drafted.count }
 
-  /// The guess that comes next, while all before it were right.
-  package var next: Int? { used < guesses.count ? guesses[used] : nil }
+  /// The drafted token that comes next, while all before it were accepted.
+  package var next: Int? { accepted < drafted.count ? drafted[accepted] : nil }
 
-  /// Logits after `token`, the last one of `text`, if it was guessed.
-  package mutating func known(after token: Int) -> VectorView? {
+  /// Accepts `token`, the last one of the text, if it was drafted.
+  /// - Returns: the logits after it; `nil` if it was not.
+  package mutating func accept(_ token: Int) -> VectorView? {
     guard token == next, let rows else { return nil }
-    used += 1
-    return rows.row(used)
+    accepted += 1
+    return rows.row(accepted)
   }
 
-  /// Makes the session forget guesses that were not right.
-  package mutating func settle(_ session: InferenceSession) {
-    if used < guesses.count { session.truncate(to: session.position - (guesses.count - used)) }
-    guesses.removeAll(keepingCapacity: true)
-    used = 0
+  /// Makes the session forget drafted tokens that were not accepted.
+  package mutating func rollBack(_ session: InferenceSession) {
+    if accepted < drafted.count { session.truncate(to: session.position - (drafted.count - accepted)) }
+    drafted.removeAll(keepingCapacity: true)
+    accepted = 0
   }
 
-  /// Has the drafter read all of `text` but its last token.
+  /// Has the drafter prefill all of `text` but its last token.
   /// - Returns: false if it has missed too much.
   package func catchUp(_ text: [Int]) throws -> Bool {
     let missing = text[drafter.reuse(text)...].dropLast()
@@ -54,25 +55,25 @@ package struct Speculation {
     return true
   }
 
-  /// Guesses on after `text` and computes the guesses, and before them its last token, which is all the session lacks.
+  /// Drafts tokens after `text` and computes them, and before them its last token, which is all the session lacks.
   /// - Returns: the logits after that token.
-  package mutating func guess(
+  package mutating func draft(
     after text: [Int], atMost limit: Int, leastProbability: Double, session: InferenceSession
   ) throws -> VectorView {
     // The session has not seen what fails.
-    defer { if rows == nil { guesses.removeAll(keepingCapacity: true) } }
+    defer { if rows == nil { drafted.removeAll(keepingCapacity: true) } }
     rows = nil
-    // The drafter has read the others: see `catchUp`.
+    // The drafter has prefilled the others: see `catchUp`.
     var logits = try drafter.evaluate(text[text.count - 1])
-    while guesses.count < limit, let (token, probability) = logits.mostLikely, probability >= leastProbability,
+    while drafted.count < limit, let (token, probability) = logits.mostLikely, probability >= leastProbability,
       !stopTokens.contains(token)
     {
-      guesses.append(token)
-      // Of the last one the logits are not needed, but its keys and values are if it is right.
+      drafted.append(token)
+      // Of the last one the logits are not needed, but its keys and values are if it is accepted.
       logits = try drafter.evaluate(token)
     }
-    if guesses.isEmpty { return try session.evaluate(text[text.count - 1]) }
-    let rows = try session.evaluate([text[text.count - 1]] + guesses, logits: .all)
+    if drafted.isEmpty { return try session.evaluate(text[text.count - 1]) }
+    let rows = try session.evaluate([text[text.count - 1]] + drafted, logits: .all)
     self.rows = rows
     return rows.row(0)
   }

@@ -1,19 +1,20 @@
 import Foundation
 import Support
 
-/// A pretrained LLaMA: its configuration and its weights, memory-mapped where they are matrices.
+/// A LLaMA: its configuration and its weights, whether they are mapped from a checkpoint, held in memory or trained in a
+/// `ParameterStore`.
 public struct LlamaModel: Sendable {
   public let configuration: LlamaConfiguration
   /// `[vocabulary × hidden]`
   public let embedding: WeightMatrix
   public let blocks: [Block]
   /// `[hidden]`
-  public let finalNorm: VectorView
+  public let finalNorm: WeightVector
   /// `[vocabulary × hidden]`; the embedding where the two are tied.
   public let head: Projection
 
   public init(
-    configuration: LlamaConfiguration, embedding: WeightMatrix, blocks: [Block], finalNorm: VectorView,
+    configuration: LlamaConfiguration, embedding: WeightMatrix, blocks: [Block], finalNorm: WeightVector,
     head: Projection
   ) {
     self.configuration = configuration
@@ -23,58 +24,120 @@ public struct LlamaModel: Sendable {
     self.head = head
   }
 
-  /// Opens a Hugging Face model directory.
-  /// - Throws: `CheckpointError`, `FileError`, `SafetensorsError`.
-  public static func load(directory url: URL) throws -> LlamaModel {
-    try LlamaModel(ModelDirectory(url))
-  }
-
-  /// The weights of an open model directory.
-  public init(_ directory: ModelDirectory) throws(CheckpointError) {
-    let configuration = directory.configuration
-    let shapes = Dictionary(
-      uniqueKeysWithValues: configuration.tensorShapes.map { ($0.name, $0.shape) })
-    func matrix(_ name: String) throws(CheckpointError) -> WeightMatrix {
-      WeightMatrix(try directory.tensor(name, shape: shapes[name]!))
-    }
-    func vector(_ name: String) throws(CheckpointError) -> VectorView {
-      FloatBuffer(try directory.tensor(name, shape: shapes[name]!).floats()).vector
-    }
-    embedding = try matrix(LlamaConfiguration.embeddingName)
-    // A token reads one row of it.
-    if !configuration.tiedEmbeddings { embedding.bytes.preferSmallPages() }
+  /// Gathers the tensors of a model, wherever they come from.
+  /// - Parameters:
+  ///   - matrix: a weight matrix.
+  ///   - vector: a norm's weights or a bias.
+  public init<Failure: Error>(
+    configuration: LlamaConfiguration, matrix: (LlamaTensor) throws(Failure) -> WeightMatrix,
+    vector: (LlamaTensor) throws(Failure) -> WeightVector
+  ) throws(Failure) {
+    self.configuration = configuration
+    embedding = try matrix(.embedding)
     var blocks: [Block] = []
     for index in 0..<configuration.blockCount {
-      func name(_ part: String) -> String { LlamaConfiguration.blockTensorName(index, part) }
-      func projection(_ part: String, bias: Bool) throws(CheckpointError) -> Projection {
+      func projection(
+        _ weight: BlockTensor, _ bias: BlockTensor, _ hasBias: Bool
+      ) throws(Failure) -> Projection {
         Projection(
-          weight: try matrix(name("\(part).weight")), bias: bias ? try vector(name("\(part).bias")) : nil)
+          weight: try matrix(.block(index, weight)), bias: hasBias ? try vector(.block(index, bias)) : nil)
       }
+      let attentionBias = configuration.attentionBias
+      let mlpBias = configuration.mlpBias
       blocks.append(
         Block(
           configuration: configuration,
-          attentionNorm: try vector(name("input_layernorm.weight")),
-          query: try projection("self_attn.q_proj", bias: configuration.attentionBias),
-          key: try projection("self_attn.k_proj", bias: configuration.attentionBias),
-          value: try projection("self_attn.v_proj", bias: configuration.attentionBias),
-          output: try projection("self_attn.o_proj", bias: configuration.attentionBias),
-          mlpNorm: try vector(name("post_attention_layernorm.weight")),
-          gate: try projection("mlp.gate_proj", bias: configuration.mlpBias),
-          up: try projection("mlp.up_proj", bias: configuration.mlpBias),
-          down: try projection("mlp.down_proj", bias: configuration.mlpBias)))
+          attentionNorm: try vector(.block(index, .attentionNorm)),
+          attention: Attention(
+            query: try projection(.queryWeight, .queryBias, attentionBias),
+            key: try projection(.keyWeight, .keyBias, attentionBias),
+            value: try projection(.valueWeight, .valueBias, attentionBias),
+            output: try projection(.outputWeight, .outputBias, attentionBias)),
+          mlpNorm: try vector(.block(index, .mlpNorm)),
+          mlp: MLP(
+            gate: try projection(.gateWeight, .gateBias, mlpBias),
+            up: try projection(.upWeight, .upBias, mlpBias),
+            down: try projection(.downWeight, .downBias, mlpBias))))
     }
-    self.configuration = configuration
     self.blocks = blocks
-    finalNorm = try vector(LlamaConfiguration.finalNormName)
-    head =
-      configuration.tiedEmbeddings
-      ? Projection(weight: embedding) : Projection(weight: try matrix(LlamaConfiguration.headName))
+    finalNorm = try vector(.finalNorm)
+    head = Projection(weight: configuration.tiedEmbeddings ? embedding : try matrix(.head))
   }
 
-  /// The whole model as a network.
+  /// The whole model as a network: a chain of one.
   public func network() -> Network {
     Network(
       embedding: embedding, stages: blocks.map(Stage.block), finalNorm: finalNorm,
       finalNormEpsilon: configuration.normEpsilon, head: head)
+  }
+}
+
+// MARK: - Checkpoints
+
+extension LlamaModel {
+  /// Opens a Hugging Face model directory.
+  /// - Throws: `CheckpointError`, `FileError`, `SafetensorsError`.
+  public static func load(directory url: URL) throws -> LlamaModel { try LlamaModel(ModelDirectory(url)) }
+
+  /// The weights of an open model directory: matrices mapped, vectors copied.
+  public init(_ directory: ModelDirectory) throws(CheckpointError) {
+    try self.init(configuration: directory.configuration) { tensor throws(CheckpointError) in
+      WeightMatrix(try directory.tensor(tensor))
+    } vector: { tensor throws(CheckpointError) in
+      WeightVector(FloatBuffer(try directory.tensor(tensor).floats()).vector)
+    }
+    // A token reads one row of it.
+    if !configuration.tiedEmbeddings { embedding.bytes.preferSmallPages() }
+  }
+
+  /// A tensor of the model.
+  enum Tensor {
+    case matrix(WeightMatrix)
+    case vector(WeightVector)
+
+    /// All values, written to `floats`.
+    func copy(to floats: VectorView) {
+      switch self {
+      case .matrix(let weights): weights.dequantize(0..<weights.rows, into: floats)
+      case .vector(let vector): floats.copy(from: vector.values)
+      }
+    }
+  }
+
+  /// One of `configuration.tensors`.
+  func tensor(_ name: LlamaTensor) -> Tensor {
+    switch name {
+    case .embedding: .matrix(embedding)
+    case .finalNorm: .vector(finalNorm)
+    case .head: .matrix(head.weight)
+    case .block(let index, let part): blocks[index].tensor(part)
+    }
+  }
+}
+
+extension Block {
+  fileprivate func tensor(_ part: BlockTensor) -> LlamaModel.Tensor {
+    func bias(_ projection: Projection) -> LlamaModel.Tensor {
+      guard let bias = projection.bias else { preconditionFailure("a bias that the configuration does not have") }
+      return .vector(bias)
+    }
+    return switch part {
+    case .attentionNorm: .vector(attentionNorm)
+    case .queryWeight: .matrix(attention.query.weight)
+    case .queryBias: bias(attention.query)
+    case .keyWeight: .matrix(attention.key.weight)
+    case .keyBias: bias(attention.key)
+    case .valueWeight: .matrix(attention.value.weight)
+    case .valueBias: bias(attention.value)
+    case .outputWeight: .matrix(attention.output.weight)
+    case .outputBias: bias(attention.output)
+    case .mlpNorm: .vector(mlpNorm)
+    case .gateWeight: .matrix(mlp.gate.weight)
+    case .gateBias: bias(mlp.gate)
+    case .upWeight: .matrix(mlp.up.weight)
+    case .upBias: bias(mlp.up)
+    case .downWeight: .matrix(mlp.down.weight)
+    case .downBias: bias(mlp.down)
+    }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The angles of rotary positions (Su et al. 2021, arXiv 2104.09864), in the Hugging Face layout: dimension `i` of a
 /// head is rotated with dimension `i + headDimension / 2`.
@@ -21,30 +22,75 @@ public enum RotaryEmbedding {
       }
     }
   }
+}
 
-  /// Cosines and sines of positions `0..<positions`, each `[positions × headDimension / 2]`.
-  public static func tables(
-    _ configuration: LlamaConfiguration, positions: Int
-  ) -> (cosines: FloatBuffer, sines: FloatBuffer) {
-    let frequencies = inverseFrequencies(configuration)
+/// Cosines and sines of rotary positions, computed as far as positions are used: a model may be made for a billion of them.
+///
+/// `@unchecked Sendable`: it grows while `lock` is held, and what is there does not change. Whoever reads the angles of a
+/// position has called `cover` for it before.
+package final class RotaryTable: @unchecked Sendable {
+  /// `[positions × headDimension / 2]`
+  package let cosines: MatrixView
+  /// `[positions × headDimension / 2]`
+  package let sines: MatrixView
+  let configuration: LlamaConfiguration
+  private let frequencies: [Float]
+  private let lock = NSLock()
+  private var covered = 0
+  /// Positions computed at a time.
+  private static let step = 64
+
+  /// - Parameter positions: how many there can be.
+  package init(_ configuration: LlamaConfiguration, positions: Int) {
+    self.configuration = configuration
+    frequencies = RotaryEmbedding.inverseFrequencies(configuration)
     let half = frequencies.count
-    let cosines = FloatBuffer(count: positions * half)
-    let sines = FloatBuffer(count: positions * half)
-    for position in 0..<positions {
-      for pair in 0..<half {
-        // The product is rounded to F32 as transformers does: at far positions that is what the model has seen.
-        let angle = Double(Float(position) * frequencies[pair])
-        cosines[position * half + pair] = Float(cos(angle))
-        sines[position * half + pair] = Float(sin(angle))
+    // Memory is taken as far as it is written.
+    cosines = FloatBuffer(count: positions * half).matrix(rows: positions, columns: half)
+    sines = FloatBuffer(count: positions * half).matrix(rows: positions, columns: half)
+  }
+
+  package var positions: Int { cosines.rows }
+
+  /// Computes the angles of positions `0 ..< count`, where they are not there yet.
+  package func cover(_ count: Int) {
+    precondition(count <= positions, "more positions than the table has")
+    lock.withLock {
+      guard count > covered else { return }
+      let end = min(positions, (count + Self.step - 1) / Self.step * Self.step)
+      for position in covered..<end {
+        let (cosines, sines) = (cosines.row(position), sines.row(position))
+        for pair in frequencies.indices {
+          // The product is rounded to F32 as transformers does: at far positions that is what the model has seen.
+          let angle = Double(Float(position) * frequencies[pair])
+          cosines[pair] = Float(cos(angle))
+          sines[pair] = Float(sin(angle))
+        }
       }
+      covered = end
     }
-    return (cosines, sines)
+  }
+}
+
+/// One table for all blocks that rotate alike.
+final class RotaryTables: Sendable {
+  private let tables = Mutex<[RotaryTable]>([])
+
+  /// A table with room for so many positions; `cover` says how many are needed.
+  func table(_ configuration: LlamaConfiguration, positions: Int) -> RotaryTable {
+    tables.withLock { tables in
+      let known = tables.firstIndex { $0.configuration.hasAngles(of: configuration) }
+      if let known, tables[known].positions >= positions { return tables[known] }
+      let table = RotaryTable(configuration, positions: max(positions, 2 * (known.map { tables[$0].positions } ?? 0)))
+      if let known { tables[known] = table } else { tables.append(table) }
+      return table
+    }
   }
 }
 
 extension LlamaConfiguration {
   /// Whether its angles are those of the other one.
-  func hasAngles(of other: LlamaConfiguration) -> Bool {
+  fileprivate func hasAngles(of other: LlamaConfiguration) -> Bool {
     headDimension == other.headDimension && ropeTheta == other.ropeTheta && ropeScaling == other.ropeScaling
   }
 }

@@ -30,16 +30,6 @@ public struct Adapter: Sendable {
     rounded = Dictionary(uniqueKeysWithValues: zip(factors, WeightMatrix.bfloat16(factors.map { tensors[$0]! })))
   }
 
-  func lowRank(_ name: String) -> LowRank? {
-    guard let a = tensors[name + ".lora_A"], let b = tensors[name + ".lora_B"] else { return nil }
-    guard let roundedA = rounded[name + ".lora_A"], let roundedB = rounded[name + ".lora_B"] else {
-      return LowRank(a: a, b: b, scale: options.scale)
-    }
-    return LowRank(a: a, b: b, scale: options.scale, rounded: (roundedA, roundedB))
-  }
-
-  func vector(_ name: String) -> VectorView? { tensors[name]?.row(0) }
-
   /// A tensor's values by name.
   package func values(_ name: String) -> [Float]? { tensors[name]?.dense.array }
 
@@ -74,7 +64,12 @@ public struct Adapter: Sendable {
   /// Reads an adapter and checks every tensor against the layout of the family it is for.
   /// - Throws: `FamilyError`, `FileError`, `SafetensorsError`.
   public static func read(_ url: URL, for family: Family) throws -> Adapter {
-    let file = try SafetensorsFile(url)
+    try read(SafetensorsFile(url), for: family)
+  }
+
+  /// The same from a file that is open already.
+  public static func read(_ file: SafetensorsFile, for family: Family) throws -> Adapter {
+    let url = file.url
     guard file.metadata["format"] == format, let text = file.metadata["adapter"],
       let header = try? JSONDecoder().decode(Header.self, from: Data(text.utf8)),
       header.options.rank > 0, header.options.alpha.isFinite
@@ -103,4 +98,14 @@ public struct Adapter: Sendable {
     return Adapter(
       options: header.options, step: header.step, family: family, importance: header.importance, tensors: tensors)
   }
+}
+
+extension Adapter: DeltaTensors {
+  func lowRank(_ name: String, scale: Float) -> LowRank? {
+    guard let a = tensors[name + ".lora_A"], let b = tensors[name + ".lora_B"] else { return nil }
+    let rounded = self.rounded[name + ".lora_A"].flatMap { a in self.rounded[name + ".lora_B"].map { (a: a, b: $0) } }
+    return LowRank(a: WeightMatrix(a), b: WeightMatrix(b), scale: scale, rounded: rounded)
+  }
+
+  func bias(_ name: String) -> WeightVector? { tensors[name].map { WeightVector($0.row(0)) } }
 }

@@ -1,120 +1,9 @@
 /// Whose the biases before the stitch point are.
 public enum BiasScope: String, Sendable, Codable, CaseIterable {
-  /// The starting anchor's: all stitches that start in it compute the same prefix, whose cache can be shared.
+  /// The starting anchor's: all stitches that start in it compute the same prefix, whose KV cache can be shared.
   case tail
   /// Each stitch's own, as the paper draws it.
   case all
-}
-
-/// What ESTA adds to a family, by name and shape: the one place that says which tensor belongs where.
-///
-/// - LoRA on q, k, v, o of every block, shared: `anchors.NAME.layers.N.self_attn.q_proj.lora_A` `[r × in]`, `.lora_B` `[out × r]`
-/// - biases of those projections, of an anchor `anchors.NAME.layers.N.self_attn.q_proj.bias`, of a stitch
-///   `stitches.ID.anchors.NAME.layers.N.self_attn.q_proj.bias`
-/// - updates of a stitching layer: `stitches.ID.lora_A`, `.lora_B`, `.delta_bias`
-public struct AdapterLayout: Sendable {
-  /// The projections that are adapted.
-  public enum Target: String, CaseIterable, Sendable {
-    case query = "q_proj"
-    case key = "k_proj"
-    case value = "v_proj"
-    case output = "o_proj"
-
-    /// Where it is in a block.
-    package var path: WritableKeyPath<Block, Projection> {
-      switch self {
-      case .query: \.query
-      case .key: \.key
-      case .value: \.value
-      case .output: \.output
-      }
-    }
-
-    func inputs(_ c: LlamaConfiguration) -> Int { self == .output ? c.queryWidth : c.hiddenSize }
-    func outputs(_ c: LlamaConfiguration) -> Int {
-      switch self {
-      case .query: c.queryWidth
-      case .key, .value: c.keyValueWidth
-      case .output: c.hiddenSize
-      }
-    }
-  }
-
-  public let names: [String]
-  public let configurations: [LlamaConfiguration]
-  public let routes: [Route]
-  public let options: AdapterOptions
-
-  public init(names: [String], configurations: [LlamaConfiguration], routes: [Route], options: AdapterOptions) {
-    self.names = names
-    self.configurations = configurations
-    self.routes = routes
-    self.options = options
-  }
-
-  private var depths: [Int] { configurations.map(\.blockCount) }
-
-  public func id(_ route: Route) -> String { route.id(names: names, depths: depths) }
-
-  /// Prefix of the LoRA of a projection.
-  public func lowRankName(anchor: Int, block: Int, _ target: Target) -> String {
-    "anchors.\(names[anchor]).layers.\(block).self_attn.\(target.rawValue)"
-  }
-
-  /// Name of the bias that a route uses on a projection of a block.
-  public func biasName(_ route: Route, anchor: Int, block: Int, _ target: Target) -> String {
-    let place = lowRankName(anchor: anchor, block: block, target) + ".bias"
-    guard route.join != nil else { return place }
-    if options.scope == .tail && anchor == route.start { return place }
-    return "stitches.\(id(route)).\(place)"
-  }
-
-  /// Prefix of the updates of a route's stitching layer.
-  public func layerName(_ route: Route) -> String { "stitches.\(id(route))" }
-
-  /// The blocks a route runs through, in order.
-  public func blocks(_ route: Route) -> [(anchor: Int, block: Int)] {
-    let own = (0..<(route.join?.prefix ?? depths[route.start])).map { (anchor: route.start, block: $0) }
-    guard let join = route.join else { return own }
-    return own + (join.entry..<depths[join.end]).map { (anchor: join.end, block: $0) }
-  }
-
-  /// Every tensor, LoRA first, in a stable order.
-  public var declarations: [ParameterStore.Declaration] {
-    var all: [ParameterStore.Declaration] = []
-    for (anchor, configuration) in configurations.enumerated() {
-      for block in 0..<configuration.blockCount {
-        for target in Target.allCases {
-          let name = lowRankName(anchor: anchor, block: block, target)
-          all.append(
-            .init(name + ".lora_A", shape: [options.rank, target.inputs(configuration)], decays: true))
-          all.append(
-            .init(name + ".lora_B", shape: [target.outputs(configuration), options.rank], decays: true))
-        }
-      }
-    }
-    var seen: Set<String> = []
-    for route in routes {
-      if options.trainsBiases {
-        for (anchor, block) in blocks(route) {
-          for target in Target.allCases {
-            let name = biasName(route, anchor: anchor, block: block, target)
-            if seen.insert(name).inserted {
-              all.append(.init(name, shape: [target.outputs(configurations[anchor])], decays: false))
-            }
-          }
-        }
-      }
-      if let join = route.join, options.updatesLayers {
-        let from = configurations[route.start].hiddenSize
-        let to = configurations[join.end].hiddenSize
-        all.append(.init(layerName(route) + ".lora_A", shape: [options.rank, from], decays: true))
-        all.append(.init(layerName(route) + ".lora_B", shape: [to, options.rank], decays: true))
-        all.append(.init(layerName(route) + ".delta_bias", shape: [to], decays: false))
-      }
-    }
-    return all
-  }
 }
 
 /// The shape of what ESTA trains.
@@ -141,4 +30,122 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   }
 
   public var scale: Float { alpha / Float(rank) }
+}
+
+/// What ESTA adds to a family, by name and shape: the one place that says which tensor belongs where.
+///
+/// - LoRA on q, k, v, o of every block, shared: `anchors.NAME.layers.N.self_attn.q_proj.lora_A` `[r × in]`, `.lora_B` `[out × r]`
+/// - biases of those projections, of an anchor `anchors.NAME.layers.N.self_attn.q_proj.bias`, of a stitch
+///   `stitches.ID.anchors.NAME.layers.N.self_attn.q_proj.bias`
+/// - updates of a stitching layer: `stitches.ID.lora_A`, `.lora_B`, `.delta_bias`; with the junction's number after the
+///   id where a route has several: `stitches.ID.0.lora_A`
+public struct AdapterLayout: Sendable {
+  public let names: [String]
+  public let configurations: [LlamaConfiguration]
+  public let routes: [Route]
+  public let options: AdapterOptions
+
+  public init(names: [String], configurations: [LlamaConfiguration], routes: [Route], options: AdapterOptions) {
+    self.names = names
+    self.configurations = configurations
+    self.routes = routes
+    self.options = options
+  }
+
+  public func id(_ route: Route) -> String { route.id(names: names, depths: configurations.map(\.blockCount)) }
+
+  // MARK: Names
+
+  /// A delta as it is stored.
+  package enum Slot {
+    /// Tensors `NAME.lora_A` and `NAME.lora_B`.
+    case lowRank(String)
+    case bias(String)
+  }
+
+  /// What a route's projection has added to it, in the order in which it is applied.
+  package func slots(_ route: Route, _ site: Assembler.Site) -> [Slot] {
+    switch site {
+    case .block(let segment, let anchor, let block, let target):
+      let place = Self.lowRankName(names[anchor], block: block, target)
+      // The first segment is the prefix that all stitches of the starting anchor have in common.
+      let isShared = route.isAnchor || options.scope == .tail && segment == 0
+      let bias = Slot.bias((isShared ? "" : "stitches.\(id(route)).") + place + ".bias")
+      return (options.trainsBiases ? [bias] : []) + [.lowRank(place)]
+    case .layer(let junction):
+      let place = Self.layerName(id(route), junction: junction, of: route)
+      return options.updatesLayers ? [.bias(place + ".delta_bias"), .lowRank(place)] : []
+    }
+  }
+
+  /// Prefix of the LoRA of a projection.
+  private static func lowRankName(_ anchor: String, block: Int, _ target: AdapterTarget) -> String {
+    "anchors.\(anchor).layers.\(block).self_attn.\(target.rawValue)"
+  }
+
+  /// Prefix of the low-rank update of a projection of an anchor.
+  public func lowRankName(anchor: Int, block: Int, _ target: AdapterTarget) -> String {
+    Self.lowRankName(names[anchor], block: block, target)
+  }
+
+  /// Prefix of the tensors of a stitching layer.
+  static func layerName(_ id: String, junction: Int, of route: Route) -> String {
+    route.junctions.count == 1 ? "stitches.\(id)" : "stitches.\(id).\(junction)"
+  }
+
+  // MARK: Tensors
+
+  /// What a route's projection has added to it, of the tensors that there are.
+  func deltas(_ route: Route, _ site: Assembler.Site, from tensors: some DeltaTensors) -> [Delta] {
+    slots(route, site).compactMap { slot in
+      switch slot {
+      case .lowRank(let name): tensors.lowRank(name, scale: options.scale).map(Delta.lowRank)
+      case .bias(let name): tensors.bias(name).map(Delta.bias)
+      }
+    }
+  }
+
+  /// Every tensor, LoRA first, in a stable order.
+  public var declarations: [ParameterStore.Declaration] {
+    var all: [ParameterStore.Declaration] = []
+    func add(lowRank name: String, outputs: Int, inputs: Int) {
+      all.append(.init(name + ".lora_A", shape: [options.rank, inputs], decays: true))
+      all.append(.init(name + ".lora_B", shape: [outputs, options.rank], decays: true))
+    }
+    for (anchor, configuration) in configurations.enumerated() {
+      for block in 0..<configuration.blockCount {
+        for target in AdapterTarget.allCases {
+          add(
+            lowRank: lowRankName(anchor: anchor, block: block, target), outputs: target.outputs(configuration),
+            inputs: target.inputs(configuration))
+        }
+      }
+    }
+    var seen: Set<String> = []
+    for route in routes {
+      for (segment, anchor, block) in route.blocks {
+        for target in AdapterTarget.allCases {
+          for case .bias(let name) in slots(route, .block(segment: segment, anchor: anchor, block: block, target))
+          where seen.insert(name).inserted {
+            all.append(.init(name, shape: [target.outputs(configurations[anchor])], decays: false))
+          }
+        }
+      }
+      for (index, junction) in route.junctions.enumerated() where options.updatesLayers {
+        let place = Self.layerName(id(route), junction: index, of: route)
+        let outputs = configurations[junction.to].hiddenSize
+        add(lowRank: place, outputs: outputs, inputs: configurations[junction.from].hiddenSize)
+        all.append(.init(place + ".delta_bias", shape: [outputs], decays: false))
+      }
+    }
+    return all
+  }
+}
+
+/// Where the tensors of deltas come from: an adapter that never changes, or the store of those that are trained.
+protocol DeltaTensors {
+  /// The low-rank update of this name; `nil` where there is none.
+  func lowRank(_ name: String, scale: Float) -> LowRank?
+  /// The added bias of this name; `nil` where there is none.
+  func bias(_ name: String) -> WeightVector?
 }

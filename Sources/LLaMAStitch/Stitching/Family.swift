@@ -19,17 +19,18 @@ public struct Stitch: Sendable, Equatable, Identifiable {
 public struct Family: Sendable {
   public let directory: URL
   public let description: FamilyDescription
-  /// Cheapest first.
-  public let anchors: [LlamaModel]
-  /// W and b of each stitched route.
-  let layers: [Route: Projection]
+  /// The anchors and stitching layers, and how routes are made of them.
+  public let assembler: Assembler
   /// Every stitch, cheapest first.
   public let stitches: [Stitch]
 
+  /// Cheapest first.
+  public var anchors: [LlamaModel] { assembler.anchors }
   public var names: [String] { description.anchors.map(\.name) }
   public var routes: [Route] { description.routes }
   public var identity: String { description.identity }
-  public var tokenizerFile: URL { directory.appendingPathComponent(FamilyDescription.tokenizerName) }
+  /// The names of the tokenizer's files in the directory.
+  public let tokenizerFiles: [String]
   public var contextLength: Int { anchors.map(\.configuration.contextLength).min()! }
 
   /// Opens a family directory.
@@ -43,7 +44,7 @@ public struct Family: Sendable {
       return try LlamaModel.load(directory: place)
     }
     let tensors = try SafetensorsFile(part(FamilyDescription.stitchesName))
-    _ = try part(FamilyDescription.tokenizerName)
+    for name in try description.tokenizerFiles(in: directory) { _ = try part(name) }
     try self.init(directory: directory, description: description, anchors: anchors) { name, shape in
       let tensor = try tensors.tensor(name)
       try tensor.check(shape: shape, file: tensors.url)
@@ -59,49 +60,40 @@ public struct Family: Sendable {
     let depths = anchors.map(\.configuration.blockCount)
     let names = description.anchors.map(\.name)
     try Self.checkStitchable(anchors.map(\.configuration), names: names)
-    var layers: [Route: Projection] = [:]
+    func damaged(_ cause: String) -> FamilyError { .damaged(file: file, cause: cause) }
+    var description = description
+    description.routes = description.routes.map { $0.resolved(depths: depths) }
+    var layers: [Route: [Projection]] = [:]
     var ids: Set<String> = []
     for route in description.routes {
-      guard anchors.indices.contains(route.start) else {
-        throw FamilyError.damaged(file: file, cause: "a route starts in an anchor that is not there")
-      }
-      if let join = route.join {
-        guard anchors.indices.contains(join.end), join.end > route.start,
-          (1...depths[route.start]).contains(join.prefix), (1..<depths[join.end]).contains(join.entry)
-        else {
-          throw FamilyError.damaged(file: file, cause: "a route leads through blocks that are not there")
-        }
-        let id = route.id(names: names, depths: depths)
-        let (from, to) = (anchors[route.start].configuration.hiddenSize, anchors[join.end].configuration.hiddenSize)
-        layers[route] = Projection(
-          weight: WeightMatrix(try tensor("stitches.\(id).weight", [to, from])),
-          bias: FloatBuffer(try tensor("stitches.\(id).bias", [to]).floats()).vector)
-      }
-      guard ids.insert(route.id(names: names, depths: depths)).inserted else {
-        throw FamilyError.damaged(file: file, cause: "a route is there twice")
+      if let problem = route.problem(depths: depths) { throw damaged(problem) }
+      let id = route.id(names: names, depths: depths)
+      guard ids.insert(id).inserted else { throw damaged("a route is there twice") }
+      layers[route] = try route.junctions.enumerated().map { index, junction in
+        let name = AdapterLayout.layerName(id, junction: index, of: route)
+        let (from, to) = (anchors[junction.from].configuration, anchors[junction.to].configuration)
+        return Projection(
+          weight: WeightMatrix(try tensor("\(name).weight", [to.hiddenSize, from.hiddenSize])),
+          bias: WeightVector(FloatBuffer(try tensor("\(name).bias", [to.hiddenSize]).floats()).vector))
       }
     }
-    for index in anchors.indices where !description.routes.contains(Route(start: index)) {
-      throw FamilyError.damaged(file: file, cause: "the anchor \(names[index]) is not among the routes")
+    for index in anchors.indices where !description.routes.contains(Route(anchor: index, depth: depths[index])) {
+      throw damaged("the anchor \(names[index]) is not among the routes")
     }
     if let stops = description.stops, let wrong = stops.first(where: { !ids.contains($0) }) {
-      throw FamilyError.damaged(file: file, cause: "the stop “\(wrong)” is not a stitch")
+      throw damaged("the stop “\(wrong)” is not a stitch")
     }
-    if description.stops?.isEmpty == true { throw FamilyError.damaged(file: file, cause: "it has no stops") }
+    if description.stops?.isEmpty == true { throw damaged("it has no stops") }
     self.directory = directory
     self.description = description
-    self.anchors = anchors
-    self.layers = layers
+    tokenizerFiles = try description.tokenizerFiles(in: directory)
+    let assembler = Assembler(anchors: anchors, layers: layers)
+    self.assembler = assembler
     stitches = description.routes.map { route in
-      let network = Self.network(
-        route, anchors: anchors, layers: layers,
-        layout: AdapterLayout(
-          names: names, configurations: anchors.map(\.configuration), routes: [], options: AdapterOptions()),
-        adapter: nil)
+      let network = assembler.assemble(route)
       return Stitch(
-        id: route.id(names: names, depths: depths), route: route,
-        routeText: route.text(names: names, depths: depths), parameters: network.parameterCount,
-        flopsPerToken: network.flopsPerToken, weightBytes: network.byteCount)
+        id: route.id(names: names, depths: depths), route: route, routeText: route.text(names: names),
+        parameters: network.parameterCount, flopsPerToken: network.flopsPerToken, weightBytes: network.byteCount)
     }.sorted { ($0.flopsPerToken, $0.id) < ($1.flopsPerToken, $1.id) }
   }
 
@@ -131,13 +123,9 @@ public struct Family: Sendable {
     throw FamilyError.unknownStitch(id: id, family: directory.path, nearest: nearest)
   }
 
-  /// The stitching layers widened to single precision, copied.
-  var fittedLayers: [Route: FittedLayer] {
-    layers.mapValues { layer in
-      FittedLayer(
-        weight: FloatBuffer(layer.weight.floats()).matrix(rows: layer.weight.rows, columns: layer.weight.columns),
-        bias: layer.bias ?? FloatBuffer(count: layer.weight.rows).vector)
-    }
+  /// An anchor whole, by index.
+  public func route(ofAnchor index: Int) -> Route {
+    Route(anchor: index, depth: anchors[index].configuration.blockCount)
   }
 
   public func layout(_ options: AdapterOptions) -> AdapterLayout {
@@ -145,11 +133,21 @@ public struct Family: Sendable {
       names: names, configurations: anchors.map(\.configuration), routes: routes, options: options)
   }
 
+  /// The tokenizer's files, content by name.
+  func readTokenizer() throws -> [String: Data] {
+    try Dictionary(
+      uniqueKeysWithValues: tokenizerFiles.map { ($0, try Data(contentsOf: directory.appendingPathComponent($0))) })
+  }
+
   /// The family's own adapter, `nil` if it was never adapted.
-  public func ownAdapter() throws -> Adapter? {
+  public func ownAdapter() throws -> Adapter? { try ownAdapterFile().map { try Adapter.read($0, for: self) } }
+
+  /// The file of its own adapter, `nil` if it was never adapted.
+  /// - Throws: `FamilyError.outside`.
+  package func ownAdapterFile() throws -> URL? {
     let file = directory.appendingPathComponent(FamilyDescription.adapterName)
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-    return try Adapter.read(FamilyDescription.part(FamilyDescription.adapterName, of: directory), for: self)
+    return try FamilyDescription.part(FamilyDescription.adapterName, of: directory)
   }
 
   /// Prefixes of the low-rank updates whose weights are quantised.
@@ -157,7 +155,7 @@ public struct Family: Sendable {
     let layout = layout(options)
     return anchors.enumerated().flatMap { anchor, model in
       model.blocks.enumerated().flatMap { index, block in
-        AdapterLayout.Target.allCases.filter { block[keyPath: $0.path].weight.elementType.isQuantized }
+        AdapterTarget.allCases.filter { block[keyPath: $0.path].weight.elementType.isQuantized }
           .map { layout.lowRankName(anchor: anchor, block: index, $0) }
       }
     }
@@ -165,40 +163,13 @@ public struct Family: Sendable {
 
   /// A route as a runnable network over the shared weights.
   public func network(_ route: Route, adapter: Adapter?) -> Network {
-    Self.network(
-      route, anchors: anchors, layers: layers, layout: layout(adapter?.options ?? AdapterOptions()),
-      adapter: adapter)
+    guard let adapter else { return assembler.assemble(route) }
+    let layout = layout(adapter.options)
+    return assembler.assemble(route) { layout.deltas(route, $0, from: adapter) }
   }
 
   /// After how many blocks the slider's stops leave an anchor, and how many do.
   public func exits(of start: Int) -> [Int: Int] { stops.map(\.route).exits(of: start) }
-
-  private static func network(
-    _ route: Route, anchors: [LlamaModel], layers: [Route: Projection], layout: AdapterLayout,
-    adapter: Adapter?
-  ) -> Network {
-    func adapted(_ anchor: Int, _ index: Int) -> Stage {
-      var block = anchors[anchor].blocks[index]
-      guard let adapter else { return .block(block) }
-      for target in AdapterLayout.Target.allCases {
-        block[keyPath: target.path].lowRank = adapter.lowRank(layout.lowRankName(anchor: anchor, block: index, target))
-        block[keyPath: target.path].extraBias = adapter.vector(
-          layout.biasName(route, anchor: anchor, block: index, target))
-      }
-      return .block(block)
-    }
-    var stages = layout.blocks(route).map { adapted($0.anchor, $0.block) }
-    if let join = route.join, var layer = layers[route] {
-      layer.lowRank = adapter?.lowRank(layout.layerName(route))
-      layer.extraBias = adapter?.vector(layout.layerName(route) + ".delta_bias")
-      stages.insert(.stitch(layer), at: join.prefix)
-    }
-    let start = anchors[route.start]
-    let end = anchors[route.end]
-    return Network(
-      embedding: start.embedding, stages: stages, finalNorm: end.finalNorm,
-      finalNormEpsilon: end.configuration.normEpsilon, head: end.head)
-  }
 }
 
 extension SafetensorsFile.Tensor {

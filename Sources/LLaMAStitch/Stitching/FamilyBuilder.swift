@@ -9,7 +9,8 @@ public struct FamilyBuilder {
     case storing(anchor: String)
     /// All anchors are stored; fitting begins.
     case stored
-    case fitting(routes: Int, of: Int)
+    /// So many stitching layers are fitted.
+    case fitting(layers: Int, of: Int)
     case training(step: Int, of: Int, loss: Double)
     /// All is fitted and is being written.
     case writing
@@ -20,6 +21,8 @@ public struct FamilyBuilder {
     public var chatTemplate: String
     /// Entry points l, l + 1, … for each m.
     public var window = 1
+    /// Further routes, besides the anchors and the joins of neighbours.
+    public var moreRoutes: [Route] = []
     /// Share of the mean diagonal added to it.
     public var ridge = 1e-4
     public var initialization = LayerInitialization.leastSquares
@@ -82,16 +85,21 @@ public struct FamilyBuilder {
       throw FamilyError.unstitchable(
         cause: "\(anchors[index].name) costs less than \(anchors[index - 1].name) before it; give the cheapest first")
     }
-    routes = Route.all(depths: anchors.map(\.directory.configuration.blockCount), window: options.window)
+    let depths = anchors.map(\.directory.configuration.blockCount)
+    for route in options.moreRoutes {
+      if let problem = route.problem(depths: depths) { throw FamilyError.unstitchable(cause: problem) }
+    }
+    let usual = Route.all(depths: depths, window: options.window)
+    routes = usual + options.moreRoutes.filter { !usual.contains($0) }
   }
 
   /// Fits everything and writes the directory, which must not exist.
   /// - Parameters:
   ///   - calibration: token sequences, each with its BOS; at most `contextLength` tokens are used of each.
   ///   - jointText: documents of the joint phase, with BOS and EOS, and which of their tokens are to be learned.
-  ///   - tokenizer: bytes of `tokenizer.model`.
+  ///   - tokenizer: the tokenizer's files, content by name.
   public func build(
-    calibration: [[Int32]], jointText: [TrainingExample] = [], tokenizer: Data, output: URL,
+    calibration: [[Int32]], jointText: [TrainingExample] = [], tokenizer: [String: Data], output: URL,
     listener: (Progress) -> Bool = { _ in true }
   ) throws -> Family? {
     try NewDirectory.check(output)
@@ -114,7 +122,7 @@ public struct FamilyBuilder {
 
   /// - Returns: `false` if the listener stopped it.
   private func build(
-    _ calibration: [[Int32]], jointText: [TrainingExample], tokenizer: Data, in directory: URL,
+    _ calibration: [[Int32]], jointText: [TrainingExample], tokenizer: [String: Data], in directory: URL,
     listener: (Progress) -> Bool
   ) throws -> Bool {
     // Stored first, then fitted: what is fitted is what will run. Weights stay in their files and are read from there.
@@ -123,15 +131,15 @@ public struct FamilyBuilder {
       _ = listener(.storing(anchor: anchor.name))
       try anchor.directory.writeCopy(to: place, elementType: options.elementType)
     }
-    func stored() throws -> [AnchorTensors] {
-      try places.map { AnchorTensors(frozen: try LlamaModel.load(directory: $0)) }
+    func stored() throws -> [LlamaModel] {
+      try places.map { try LlamaModel.load(directory: $0).preparedForTraining }
     }
     _ = listener(.stored)
     var tensors = try stored()
     var layers =
       switch options.initialization {
       case .leastSquares: try fit(tensors, calibration, listener: listener)
-      case .random: FittedLayer.random(routes, anchors: tensors, seed: options.seed)
+      case .random: randomLayers(tensors)
       }
     if options.jointSteps > 0 {
       let joint = LossFit(
@@ -147,12 +155,12 @@ public struct FamilyBuilder {
       for ((anchor, place), trained) in zip(zip(anchors, places), joint.trainedAnchors) {
         try FileManager.default.removeItem(at: place)
         try ModelDirectory.write(
-          to: place, configuration: anchor.directory.configuration, weights: trained.floats,
-          elementType: options.elementType ?? anchor.directory.elementType ?? .f32)
+          to: place, configuration: anchor.directory.configuration,
+          elementType: options.elementType ?? anchor.directory.elementType ?? .f32, weights: trained.floats)
       }
       tensors = try stored()
     }
-    if options.fitSteps > 0, routes.contains(where: { $0.join != nil }) {
+    if options.fitSteps > 0, routes.contains(where: { !$0.isAnchor }) {
       let fit = LossFit(
         anchors: tensors, routes: routes, layers: layers, scope: .layers,
         learningRate: options.fitLearningRate, seed: options.seed)
@@ -168,10 +176,9 @@ public struct FamilyBuilder {
     let types = Set(anchors.map { options.elementType ?? $0.directory.elementType })
     try FamilyWriter(
       name: options.name, chatTemplate: options.chatTemplate,
-      quantization: (types.count == 1 ? types.first! : nil)?.rawValue.lowercased() ?? "mixed", routes: routes,
-      names: anchors.map(\.name), depths: anchors.map(\.directory.configuration.blockCount),
-      // Beside a quantised base, more than BF16 would be wasted on them.
-      layerType: options.elementType?.isQuantized == true ? .bf16 : .f32
+      quantization: (types.count == 1 ? types.first! : nil)?.rawValue.lowercased() ?? "mixed",
+      isQuantized: options.elementType?.isQuantized ?? anchors.contains { $0.directory.isQuantized }, routes: routes,
+      names: anchors.map(\.name), depths: anchors.map(\.directory.configuration.blockCount)
     ).write(layers, tokenizer: tokenizer, to: directory)
     return true
   }
@@ -179,14 +186,23 @@ public struct FamilyBuilder {
   private var contextLength: Int { anchors.map(\.directory.configuration.contextLength).min()! }
 
   private func fit(
-    _ tensors: [AnchorTensors], _ calibration: [[Int32]], listener: (Progress) -> Bool
-  ) throws -> [Route: FittedLayer] {
-    let stitched = routes.filter { $0.join != nil }
+    _ tensors: [LlamaModel], _ calibration: [[Int32]], listener: (Progress) -> Bool
+  ) throws -> [Route: [Projection]] {
+    let stitched = routes.filter { !$0.isAnchor }
     let leastSquares = LeastSquares(
       anchors: tensors, routes: stitched, ridge: options.ridge, memory: options.memory, pool: pool)
     return try leastSquares.fit(LeastSquares.batches(of: calibration, contextLength: contextLength)) {
-      _ = listener(.fitting(routes: $0, of: stitched.count))
+      _ = listener(.fitting(layers: $0, of: LeastSquares.layerCount(stitched)))
     }
+  }
+
+  private func randomLayers(_ anchors: [LlamaModel]) -> [Route: [Projection]] {
+    var random = SeededGenerator(seed: options.seed, stream: 9)
+    var layers: [Route: [Projection]] = [:]
+    for route in routes where !route.isAnchor {
+      layers[route] = route.randomLayers(widths: anchors.map(\.configuration.hiddenSize), &random)
+    }
+    return layers
   }
 }
 

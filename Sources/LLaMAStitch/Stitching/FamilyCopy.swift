@@ -7,7 +7,7 @@ extension Family {
   public func writeCopy(to output: URL, adapter: Adapter?, stops: [String]?, rehearsal: Data? = nil) throws {
     try NewDirectory.write(output) { copy in
       let parts =
-        description.anchors.map(\.directory) + [FamilyDescription.stitchesName, FamilyDescription.tokenizerName]
+        description.anchors.map(\.directory) + [FamilyDescription.stitchesName] + tokenizerFiles
       for part in parts {
         try NewDirectory.copy(directory.appendingPathComponent(part), to: copy.appendingPathComponent(part))
       }
@@ -17,6 +17,7 @@ extension Family {
       }
       var description = description
       description.stops = stops
+      description.tokenizerFiles = tokenizerFiles
       try description.write(in: copy)
     }
   }
@@ -26,6 +27,7 @@ extension Family {
     for id in stops { _ = try stitch(id) }
     var description = description
     description.stops = stops
+    description.tokenizerFiles = tokenizerFiles
     try description.write(in: directory)
   }
 }

@@ -3,7 +3,8 @@ import Support
 
 /// `family.json`: what a family directory holds.
 public struct FamilyDescription: Sendable, Equatable, Codable {
-  public static let currentFormat = 1
+  /// What is written now: routes are chains of segments. Format 1, in which they have one segment or two, is read, too.
+  public static let currentFormat = 2
 
   public struct Anchor: Sendable, Equatable, Codable {
     /// Stable and printable: `small`.
@@ -23,7 +24,10 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   public var quantization: String
   /// Name of the chat template.
   public var chatTemplate: String
+  /// SHA-256 of the tokenizer's files, one after another in order of their names.
   public var tokenizerSHA256: String
+  /// The names of the tokenizer's files; absent in format 1.
+  public var tokenizerFiles: [String]?
   /// SHA-256 of `stitches.safetensors`.
   public var stitchesSHA256: String
   /// The slider's stops, by stitch id, cheapest first; all stitches where it is absent.
@@ -38,7 +42,6 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   static let fileName = "family.json"
   static let stitchesName = "stitches.safetensors"
   public static let adapterName = "esta.safetensors"
-  public static let tokenizerName = "tokenizer.model"
   /// Conversations of the family's own adaptation, mixed into later lessons.
   public static let rehearsalName = "rehearsal.jsonl"
   public static let frontierName = "frontier.json"
@@ -58,8 +61,8 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     guard let version = try? JSONDecoder().decode(Version.self, from: data) else {
       throw damaged("it is not JSON with a “format”")
     }
-    guard version.format == currentFormat else {
-      throw damaged("it has format \(version.format), this program reads \(currentFormat)")
+    guard (1...currentFormat).contains(version.format) else {
+      throw damaged("it has format \(version.format), this program reads up to \(currentFormat)")
     }
     guard let description = try? JSONDecoder().decode(FamilyDescription.self, from: data) else {
       throw damaged("a field is missing or has the wrong kind")
@@ -103,6 +106,15 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     return file
   }
 
+  /// The names of the tokenizer's files. Format 1 does not say them: they are what the family does not know as its own.
+  func tokenizerFiles(in directory: URL) throws -> [String] {
+    if let tokenizerFiles { return tokenizerFiles }
+    let own = [Self.fileName, Self.stitchesName, Self.adapterName, Self.rehearsalName, Self.frontierName]
+    return try Self.names(in: directory).filter { name in
+      !own.contains(name) && !name.hasPrefix(".") && !directory.appendingPathComponent(name).isDirectory
+    }
+  }
+
   /// What a directory holds; nothing if it is none.
   static func names(in directory: URL) throws -> [String] {
     do { return try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() } catch {
@@ -111,9 +123,18 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   }
 
   func write(in directory: URL) throws {
+    var current = self
+    current.format = Self.currentFormat
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     try AtomicFile.write(
-      try encoder.encode(self) + Data("\n".utf8), to: directory.appendingPathComponent(Self.fileName))
+      try encoder.encode(current) + Data("\n".utf8), to: directory.appendingPathComponent(Self.fileName))
+  }
+}
+
+extension URL {
+  fileprivate var isDirectory: Bool {
+    var isDirectory: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
   }
 }

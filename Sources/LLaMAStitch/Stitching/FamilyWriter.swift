@@ -5,21 +5,26 @@ import Support
 struct FamilyWriter {
   var name: String
   var chatTemplate: String
-  /// For `family.json`: how base weights are stored.
+  /// How base weights are stored, for `family.json`.
   var quantization: String
+  /// Whether any base weights are quantised.
+  var isQuantized: Bool
   var routes: [Route]
   /// Of the anchors, cheapest first.
   var names: [String]
   var depths: [Int]
-  /// How the stitching layers are stored.
-  var layerType: ElementType
 
   /// Where an anchor lies in a family directory.
   static func place(of name: String) -> String { "anchors/\(name)" }
 
-  /// - Parameter tokenizer: bytes of `tokenizer.model`.
+  /// How stitching layers are stored: beside a quantised base, more than BF16 would be wasted on them.
+  private var layerType: ElementType { isQuantized ? .bf16 : .f32 }
+
+  /// - Parameters:
+  ///   - layers: of each route that has any, in order of its junctions.
+  ///   - tokenizer: the tokenizer's files, content by name.
   /// - Throws: `FileError`, `SafetensorsError`.
-  func write(_ layers: [Route: FittedLayer], tokenizer: Data, to directory: URL) throws {
+  func write(_ layers: [Route: [Projection]], tokenizer: [String: Data], to directory: URL) throws {
     let described = try names.map { name in
       let place = Self.place(of: name)
       return FamilyDescription.Anchor(
@@ -27,19 +32,24 @@ struct FamilyWriter {
         sha256: try Self.hash(directory.appendingPathComponent("\(place)/\(ModelDirectory.weightsName)")))
     }
     var writer = SafetensorsWriter(metadata: ["format": "stitch-layers-1"])
-    for (route, layer) in layers {
+    for (route, layers) in layers {
       let id = route.id(names: names, depths: depths)
-      writer.add(
-        "stitches.\(id).weight", shape: [layer.weight.rows, layer.weight.columns], as: layerType, layer.weight.dense)
-      writer.add("stitches.\(id).bias", shape: [layer.bias.count], layer.bias)
+      for (junction, layer) in layers.enumerated() {
+        let name = AdapterLayout.layerName(id, junction: junction, of: route)
+        let (rows, columns) = (layer.weight.rows, layer.weight.columns)
+        writer.add("\(name).weight", shape: [rows, columns], as: layerType, layer.weight.floats())
+        writer.add("\(name).bias", shape: [rows], layer.bias?.values.array ?? [Float](repeating: 0, count: rows))
+      }
     }
     let stitches = directory.appendingPathComponent(FamilyDescription.stitchesName)
     try writer.write(to: stitches)
-    try AtomicFile.write(tokenizer, to: directory.appendingPathComponent(FamilyDescription.tokenizerName))
+    let files = tokenizer.sorted { $0.key < $1.key }
+    for (name, data) in files { try AtomicFile.write(data, to: directory.appendingPathComponent(name)) }
     try FamilyDescription(
       format: FamilyDescription.currentFormat, name: name, anchors: described, routes: routes,
       quantization: quantization, chatTemplate: chatTemplate,
-      tokenizerSHA256: SHA256.hexadecimal(of: Array(tokenizer)), stitchesSHA256: try Self.hash(stitches), stops: nil
+      tokenizerSHA256: SHA256.hexadecimal(of: files.flatMap { Array($0.value) }),
+      tokenizerFiles: files.map(\.key), stitchesSHA256: try Self.hash(stitches), stops: nil
     ).write(in: directory)
   }
 

@@ -13,15 +13,13 @@ public struct MergedAnchor {
   /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`.
   public init(_ family: Family, stitch id: String, adapter: Adapter?) throws {
     let route = try family.stitch(id).route
-    guard route.join == nil else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
+    guard route.isAnchor else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
     network = family.network(route, adapter: adapter)
-    blocks = network.stages.map { stage in
-      guard case .block(let block) = stage else { preconditionFailure("an anchor has no stitching layer") }
-      return block
-    }
+    blocks = network.blocks
     var configuration = family.anchors[route.start].configuration
     configuration.attentionBias = blocks.contains { block in
-      [block.query, block.key, block.value, block.output].contains { $0.bias != nil || $0.extraBias != nil }
+      let attention = block.attention
+      return [attention.query, attention.key, attention.value, attention.output].contains { $0.hasBias }
     }
     self.configuration = configuration
     let types = Set(blocks.flatMap(\.projections).map(\.weight.elementType))
@@ -29,34 +27,20 @@ public struct MergedAnchor {
   }
 
   /// Whether weights are not what the anchor's files hold.
-  public var isChanged: Bool { blocks.contains { $0.projections.contains { $0.lowRank != nil } } }
+  public var isChanged: Bool { blocks.contains { $0.projections.contains { !$0.lowRanks.isEmpty } } }
 
   /// Writes the floats of one of `configuration.tensorShapes` from an element on into a piece.
   public func fill(_ tensor: LlamaConfiguration.TensorShape, from start: Int, into piece: VectorView) {
-    switch tensor.name {
-    case LlamaConfiguration.embeddingName: network.embedding.copy(from: start, into: piece)
-    case LlamaConfiguration.headName: network.head.copyMerged(from: start, into: piece)
-    case LlamaConfiguration.finalNormName: piece.copy(from: network.finalNorm.slice(start..<start + piece.count))
-    default:
-      // model.layers.N.part.name.kind
-      let parts = tensor.name.split(separator: ".")
-      let block = blocks[Int(parts[2])!]
-      switch parts[3] {
-      case "input_layernorm": piece.copy(from: block.attentionNorm.slice(start..<start + piece.count))
-      case "post_attention_layernorm": piece.copy(from: block.mlpNorm.slice(start..<start + piece.count))
-      default:
-        let projection = block.projection(String(parts[4]))
-        if parts[5] == "bias" {
-          projection.copyBias(from: start, into: piece)
-        } else {
-          projection.copyMerged(from: start, into: piece)
-        }
-      }
+    switch tensor.tensor {
+    case .embedding: network.embedding.copy(from: start, into: piece)
+    case .head: network.head.copyMerged(from: start, into: piece)
+    case .finalNorm: piece.copy(from: network.finalNorm.values.slice(start..<start + piece.count))
+    case .block(let index, let part): blocks[index].fill(part, from: start, into: piece)
     }
   }
 
   /// Writes a Hugging Face model directory that does not exist yet.
-  /// - Parameter files: more files by name, for example `tokenizer.model`.
+  /// - Parameter files: more files by name, for example the tokenizer's.
   /// - Throws: `FileError`, `SafetensorsError`.
   public func write(to url: URL, elementType: ElementType, files: [String: Data]) throws {
     try ModelDirectory.write(to: url, configuration: configuration, elementType: elementType, files: files) {
@@ -66,17 +50,24 @@ public struct MergedAnchor {
 }
 
 extension Block {
-  /// A projection by its Hugging Face name.
-  fileprivate func projection(_ name: String) -> Projection {
-    switch name {
-    case "q_proj": query
-    case "k_proj": key
-    case "v_proj": value
-    case "o_proj": output
-    case "gate_proj": gate
-    case "up_proj": up
-    case "down_proj": down
-    default: preconditionFailure("no block has a \(name)")
+  fileprivate func fill(_ part: BlockTensor, from start: Int, into piece: VectorView) {
+    switch part {
+    case .attentionNorm: piece.copy(from: attentionNorm.values.slice(start..<start + piece.count))
+    case .mlpNorm: piece.copy(from: mlpNorm.values.slice(start..<start + piece.count))
+    case .queryWeight: attention.query.copyMerged(from: start, into: piece)
+    case .queryBias: attention.query.copyBias(from: start, into: piece)
+    case .keyWeight: attention.key.copyMerged(from: start, into: piece)
+    case .keyBias: attention.key.copyBias(from: start, into: piece)
+    case .valueWeight: attention.value.copyMerged(from: start, into: piece)
+    case .valueBias: attention.value.copyBias(from: start, into: piece)
+    case .outputWeight: attention.output.copyMerged(from: start, into: piece)
+    case .outputBias: attention.output.copyBias(from: start, into: piece)
+    case .gateWeight: mlp.gate.copyMerged(from: start, into: piece)
+    case .gateBias: mlp.gate.copyBias(from: start, into: piece)
+    case .upWeight: mlp.up.copyMerged(from: start, into: piece)
+    case .upBias: mlp.up.copyBias(from: start, into: piece)
+    case .downWeight: mlp.down.copyMerged(from: start, into: piece)
+    case .downBias: mlp.down.copyBias(from: start, into: piece)
     }
   }
 }
@@ -89,24 +80,41 @@ extension WeightMatrix {
 }
 
 extension Projection {
-  /// `W + scale · B A`, from an element on.
-  fileprivate func copyMerged(from start: Int, into piece: VectorView) {
-    weight.copy(from: start, into: piece)
-    guard let lowRank else { return }
-    for index in 0..<piece.count {
-      let (row, column) = (start + index).quotientAndRemainder(dividingBy: inputSize)
-      var sum: Float = 0
-      for rank in 0..<lowRank.rank {
-        sum += lowRank.b.base[row * lowRank.b.stride + rank] * lowRank.a.base[rank * lowRank.a.stride + column]
-      }
-      piece.base[index] += lowRank.scale * sum
-    }
+  fileprivate var lowRanks: [LowRank] {
+    deltas.compactMap { delta in if case .lowRank(let update) = delta { update } else { nil } }
   }
 
-  /// Both biases added, from an element on; zero where there is none.
+  fileprivate var biases: [WeightVector] {
+    [bias].compactMap { $0 } + deltas.compactMap { delta in if case .bias(let bias) = delta { bias } else { nil } }
+  }
+
+  fileprivate var hasBias: Bool { !biases.isEmpty }
+
+  /// `W + Σ scale · B A`, from an element on.
+  fileprivate func copyMerged(from start: Int, into piece: VectorView) {
+    weight.copy(from: start, into: piece)
+    for update in lowRanks { update.addProduct(from: start, to: piece) }
+  }
+
+  /// All biases added, from an element on; zero where there is none.
   fileprivate func copyBias(from start: Int, into piece: VectorView) {
+    piece.fill(0)
+    for bias in biases {
+      for index in 0..<piece.count { piece[index] += bias.values[start + index] }
+    }
+  }
+}
+
+extension LowRank {
+  /// Adds elements of `scale · B A`, row-major from `start` on.
+  fileprivate func addProduct(from start: Int, to piece: VectorView) {
+    guard let a = a.floatsInPlace, let b = b.floatsInPlace else { preconditionFailure("low-rank factors are floats") }
+    let inputs = a.columns
     for index in 0..<piece.count {
-      piece.base[index] = (bias.map { $0.base[start + index] } ?? 0) + (extraBias.map { $0.base[start + index] } ?? 0)
+      let (row, column) = (start + index).quotientAndRemainder(dividingBy: inputs)
+      var sum: Float = 0
+      for place in 0..<rank { sum += b[row, place] * a[place, column] }
+      piece[index] += scale * sum
     }
   }
 }

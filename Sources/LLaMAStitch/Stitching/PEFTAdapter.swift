@@ -10,22 +10,18 @@ public struct PEFTAdapter {
   private let anchor: String
   private let base: String
   private let options: AdapterOptions
-  private let blocks: [(index: Int, projections: [(name: String, projection: Projection)])]
+  private let blocks: [(index: Int, projections: [(name: String, deltas: [Delta])])]
 
   /// - Parameter base: where the anchor's own weights are, for the configuration.
   /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`.
   public init(_ family: Family, stitch id: String, adapter: Adapter, base: String) throws {
     let route = try family.stitch(id).route
-    guard route.join == nil else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
+    guard route.isAnchor else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
     anchor = id
     self.base = base
     options = adapter.options
-    blocks = family.network(route, adapter: adapter).stages.enumerated().map { index, stage in
-      guard case .block(let block) = stage else { preconditionFailure("an anchor has no stitching layer") }
-      return (
-        index,
-        AdapterLayout.Target.allCases.map { ($0.rawValue, block[keyPath: $0.path]) }
-      )
+    blocks = family.network(route, adapter: adapter).blocks.enumerated().map { index, block in
+      (index, AdapterTarget.allCases.map { ($0.rawValue, block[keyPath: $0.path].deltas) })
     }
   }
 
@@ -46,17 +42,18 @@ public struct PEFTAdapter {
   /// Writes a directory that does not exist yet.
   /// - Throws: `FileError`, `SafetensorsError`.
   public func write(to url: URL) throws {
-    let hasBiases = blocks.contains { $0.projections.contains { $0.projection.extraBias != nil } }
+    let hasBiases = blocks.contains { $0.projections.contains { $0.deltas.contains(where: \.isBias) } }
     var writer = SafetensorsWriter()
     for (index, projections) in blocks {
-      for (name, projection) in projections {
-        guard let lowRank = projection.lowRank else { continue }
-        let prefix = "base_model.model.model.layers.\(index).self_attn.\(name)"
-        writer.add("\(prefix).lora_A.weight", shape: [lowRank.rank, projection.inputSize], lowRank.a.dense)
-        writer.add("\(prefix).lora_B.weight", shape: [projection.outputSize, lowRank.rank], lowRank.b.dense)
-        if hasBiases {
-          let bias = projection.extraBias?.array ?? [Float](repeating: 0, count: projection.outputSize)
-          writer.add("\(prefix).lora_B.bias", shape: [projection.outputSize], bias.map { $0 / lowRank.scale })
+      for (name, deltas) in projections {
+        for case .lowRank(let update) in deltas {
+          let prefix = "base_model.model.model.layers.\(index).self_attn.\(name)"
+          writer.add("\(prefix).lora_A.weight", shape: [update.rank, update.a.columns], update.a.floats())
+          writer.add("\(prefix).lora_B.weight", shape: [update.b.rows, update.rank], update.b.floats())
+          guard hasBiases else { continue }
+          var bias = [Float](repeating: 0, count: update.b.rows)
+          for case .bias(let added) in deltas { bias = zip(bias, added.values.array).map { $0 + $1 } }
+          writer.add("\(prefix).lora_B.bias", shape: [bias.count], bias.map { $0 / update.scale })
         }
       }
     }
@@ -65,10 +62,14 @@ public struct PEFTAdapter {
     let configuration = try encoder.encode(
       Configuration(
         base_model_name_or_path: base, r: options.rank, lora_alpha: options.alpha, lora_bias: hasBiases,
-        target_modules: AdapterLayout.Target.allCases.map(\.rawValue)))
+        target_modules: AdapterTarget.allCases.map(\.rawValue)))
     try NewDirectory.write(url) { directory in
       try AtomicFile.write(configuration, to: directory.appendingPathComponent("adapter_config.json"))
       try writer.write(to: directory.appendingPathComponent("adapter_model.safetensors"))
     }
   }
+}
+
+extension Delta {
+  fileprivate var isBias: Bool { if case .bias = self { true } else { false } }
 }

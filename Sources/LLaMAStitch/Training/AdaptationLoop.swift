@@ -6,7 +6,7 @@ import Support
 /// All state is in the checkpoint, so a run killed at any moment resumes to the same bytes.
 final class AdaptationLoop {
   /// What differs between the methods.
-  struct Course {
+  struct Plan {
     /// Called before a step is taken; the result must depend on the step and the trained values alone.
     var prepare: (Int) throws -> Void = { _ in }
     /// The stitch that a step trains, by index; `nil` leaves it to the sampler.
@@ -29,8 +29,8 @@ final class AdaptationLoop {
   private(set) var step = 0
   private(set) var sampler: StitchSampler
   private let store: ParameterStore
-  private let network: (Route) -> TrainingNetwork
-  private let trainer: Trainer
+  private let network: (Route) -> Network
+  private let rule: any StepRule
   private let stream: ExampleStream
   private let heldOut: PackedBatch
   /// Indices of the stitches that are drawn.
@@ -46,13 +46,13 @@ final class AdaptationLoop {
   ///   - network: a route over the tensors in `store`.
   init(
     family: Family, settings: AdaptationSettings, data: AdaptationData, stitches: [Int]? = nil, store: ParameterStore,
-    network: @escaping (Route) -> TrainingNetwork, pool: ComputePool
+    network: @escaping (Route) -> Network, pool: ComputePool
   ) throws {
     self.family = family
     self.settings = settings
     self.store = store
     self.network = network
-    trainer = try Trainer(store: store, pool: pool, holdsStart: settings.optimizer.startDecay > 0)
+    rule = try Backpropagation(store: store, pool: pool, holdsStart: settings.optimizer.startDecay > 0)
     stream = data.stream(settings)
     heldOut = data.heldOut
     trained = Set(stitches ?? Array(family.stitches.indices))
@@ -73,7 +73,7 @@ final class AdaptationLoop {
 
   /// Loss on held-out examples by stitch id; empty where nothing is held out.
   func heldOutLosses(all: Bool) -> [String: Double] {
-    heldOutLosses(of: family.stitches.indices.filter { all || family.stitches[$0].route.join == nil })
+    heldOutLosses(of: family.stitches.indices.filter { all || family.stitches[$0].route.isAnchor })
   }
 
   private func heldOutLosses(of stitches: [Int], gate: () -> Void = {}) -> [String: Double] {
@@ -82,18 +82,18 @@ final class AdaptationLoop {
     for index in stitches {
       gate()
       let stitch = family.stitches[index]
-      losses[stitch.id] = trainer.loss(network(stitch.route), heldOut)
+      losses[stitch.id] = rule.loss(network(stitch.route), heldOut)
     }
     return losses
   }
 
   /// Measures what is due after this step: the anchors, what is trained as well, or all stitches.
-  private func measure(_ measuring: HeldOutMeasuring, gate: () -> Void, into progress: inout FamilyTrainer.Progress) {
+  private func measure(_ measuring: HeldOutMeasuring, gate: () -> Void, into progress: inout AdaptationProgress) {
     func isDue(_ interval: Int) -> Bool { step % interval == 0 || step == settings.steps }
     let measuresTrained = measuring.trainedInterval.map(isDue) ?? false
     guard measuresTrained || isDue(measuring.interval) else { return }
     let measured = family.stitches.indices.filter { index in
-      measuring.measuresStitches || family.stitches[index].route.join == nil
+      measuring.measuresStitches || family.stitches[index].route.isAnchor
         || measuresTrained && trained.contains(index)
     }
     let losses = heldOutLosses(of: measured, gate: gate)
@@ -103,40 +103,35 @@ final class AdaptationLoop {
 
   /// See `AdaptationTrainer.run`.
   func run(
-    _ course: Course, checkpoint: URL?, interval: Int, measuring: HeldOutMeasuring, gate: () -> Void,
-    listener: (FamilyTrainer.Progress) throws -> FamilyTrainer.Control
+    _ plan: Plan, checkpoint: URL?, interval: Int, measuring: HeldOutMeasuring, gate: () -> Void,
+    listener: (AdaptationProgress) throws -> AdaptationControl
   ) throws -> Bool {
     if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) { try restore(checkpoint) }
-    let parts = settings.partsPerStep
+    let count = settings.microBatchCount
     while step < settings.steps {
       let start = ContinuousClock.now
-      try course.prepare(step)
-      let chosen = course.stitch(step) ?? sampler.draw(&random)
+      try plan.prepare(step)
+      let chosen = plan.stitch(step) ?? sampler.draw(&random)
       let stitch = family.stitches[chosen]
-      let batches = (0..<parts).map {
-        stream.batch(step * parts + $0, tokens: settings.tokensPerStep / parts)
+      let batches = (0..<count).map {
+        stream.batch(step * count + $0, tokens: settings.tokensPerStep / count)
       }
-      guard
-        let result = trainer.step(
-          network(stitch.route), batches, settings: settings.optimizer, learningRate: course.learningRate(step),
-          keepGoing: {
-            gate()
-            return true
-          })
-      else { break }
+      let result = rule.step(
+        network(stitch.route), batches, optimizer: settings.optimizer, learningRate: plan.learningRate(step), gate: gate
+      )
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       sampler.update(chosen, sensitivity: result.sensitivity)
       step += 1
       counted.tokens += result.tokens
       counted.trainingSeconds += seconds
-      var progress = FamilyTrainer.Progress(
+      var progress = AdaptationProgress(
         step: step, totalSteps: settings.steps, stitch: stitch.id, loss: result.loss,
         tokensPerSecond: Double(result.tokens) / seconds, tokens: counted.tokens,
         trainingSeconds: counted.trainingSeconds)
       measure(measuring, gate: gate, into: &progress)
       let control = try listener(progress)
-      if step % interval == 0 || step == settings.steps || control == .stop { try save(checkpoint) }
-      if control == .stop && step < settings.steps { return false }
+      if step % interval == 0 || step == settings.steps || control == .end { try save(checkpoint) }
+      if control == .end && step < settings.steps { return false }
     }
     return true
   }
@@ -173,10 +168,10 @@ struct AdaptationData {
 
   /// - Throws: `TrainingError.noData`.
   init(_ examples: [TrainingExample], rehearsal: [TrainingExample] = []) throws {
-    let usable = examples.filter { $0.tokens.count > 1 && $0.predicted.dropFirst().contains(true) }
+    let usable = examples.filter { $0.tokens.count > 1 && $0.lossMask.dropFirst().contains(true) }
     guard !usable.isEmpty else { throw TrainingError.noData(what: "the data has no reply to learn") }
     let heldOutCount = min(48, usable.count / 20)
-    for example in usable.suffix(heldOutCount) { heldOut.append(example.tokens, predicted: example.predicted) }
+    for example in usable.suffix(heldOutCount) { heldOut.append(example.tokens, lossMask: example.lossMask) }
     training = Array(usable.dropLast(heldOutCount))
     self.rehearsal = rehearsal
   }
@@ -184,7 +179,7 @@ struct AdaptationData {
   /// Both, mixed. With a rehearsal, three times as many tokens are of the training data at first as at the end, so that
   /// what was shaken while learning settles again.
   func stream(_ settings: AdaptationSettings) -> ExampleStream {
-    let batches = Double(max(1, settings.steps * settings.partsPerStep - 1))
+    let batches = Double(max(1, settings.steps * settings.microBatchCount - 1))
     let share = meanShare
     return ExampleStream(
       training, rehearsal: rehearsal, share: { share * (1.5 - Double($0) / batches) }, seed: settings.seed)
@@ -196,11 +191,6 @@ struct AdaptationData {
     let tokens = training.reduce(0) { $0 + $1.tokens.count }
     return min(0.5, (Double(tokens) / 200_000).squareRoot())
   }
-}
-
-extension AdaptationSettings {
-  /// Into how many batches a step's tokens are cut.
-  var partsPerStep: Int { max(1, (tokensPerStep + tokensAtOnce - 1) / tokensAtOnce) }
 }
 
 extension Family {

@@ -49,7 +49,7 @@ final class ExampleStream {
       // An example that would go further beyond than what is missing waits, so that batches are neither more nor less on
       // average.
       if batch.rows > 0 && batch.rows + rows / 2 >= tokens { break }
-      batch.append(example.tokens, predicted: example.predicted)
+      batch.append(example.tokens, lossMask: example.lossMask)
       if isRehearsal { rehearsal!.advance() } else { examples.advance() }
       owed += Double(rows) * (isRehearsal ? share : share - 1)
     }

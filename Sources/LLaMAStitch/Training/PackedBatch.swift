@@ -11,13 +11,13 @@ public struct PackedBatch: Sendable, Equatable {
 
   public init() {}
 
-  /// Adds a sequence. `predicted[i]` says whether token `i` is a target (token 0 never is).
-  public mutating func append(_ sequence: [Int32], predicted: [Bool]? = nil) {
+  /// Adds a sequence. `lossMask[i]` says whether token `i` is a target (token 0 never is).
+  public mutating func append(_ sequence: [Int32], lossMask: [Bool]? = nil) {
     if sequence.isEmpty { return }
     starts.append(tokens.count)
     tokens += sequence
     for index in 1..<max(1, sequence.count) {
-      targets.append(predicted?[index] ?? true ? sequence[index] : Self.ignored)
+      targets.append(lossMask?[index] ?? true ? sequence[index] : Self.ignored)
     }
     targets.append(Self.ignored)
   }

@@ -68,22 +68,49 @@ public final class ParameterStore {
     steps = Array(repeating: 0, count: parameters.count)
   }
 
+  /// Floats handled at a time when gradients are summed and applied.
+  private static let sliceLength = 32_768
+
+  /// Some parameters cut into slices of bounded length, in order; none spans two parameters.
+  func slices(of indices: [Int]) -> [Range<Int>] {
+    indices.flatMap { index in
+      let range = parameters[index].range
+      return stride(from: range.lowerBound, to: range.upperBound, by: Self.sliceLength).map {
+        $0..<min($0 + Self.sliceLength, range.upperBound)
+      }
+    }
+  }
+
   /// The value of one parameter as a vector.
   public func value(_ index: Int) -> VectorView {
     let range = parameters[index].range
     return values.vector(offset: range.lowerBound, count: range.count)
   }
 
-  /// A parameter as training sees it, by name.
-  public func tensor(_ name: String) -> TrainingTensor? {
+  /// A parameter as a matrix of weights, by name; `nil` where there is none.
+  public func matrix(_ name: String) -> WeightMatrix? {
     guard let index = indices[name] else { return nil }
     let parameter = parameters[index]
     let columns = parameter.shape.last ?? 1
-    return TrainingTensor(
-      values: values.matrix(
-        offset: parameter.range.lowerBound, rows: parameter.count / max(1, columns), columns: columns),
+    return WeightMatrix(
+      values.matrix(offset: parameter.range.lowerBound, rows: parameter.count / max(1, columns), columns: columns),
       parameter: index)
   }
+
+  /// A parameter as a vector of weights, by name; `nil` where there is none.
+  public func vector(_ name: String) -> WeightVector? {
+    guard let index = indices[name] else { return nil }
+    return WeightVector(value(index), parameter: index)
+  }
+}
+
+extension ParameterStore: DeltaTensors {
+  func lowRank(_ name: String, scale: Float) -> LowRank? {
+    guard let a = matrix(name + ".lora_A"), let b = matrix(name + ".lora_B") else { return nil }
+    return LowRank(a: a, b: b, scale: scale)
+  }
+
+  func bias(_ name: String) -> WeightVector? { vector(name) }
 }
 
 /// Gradients of a store's parameters, laid out like its values. One per worker.
@@ -98,47 +125,18 @@ final class GradientBuffer: @unchecked Sendable {
     parameters = store.parameters
   }
 
-  /// The gradient of a tensor, `nil` where it is frozen.
-  func matrix(_ tensor: TrainingTensor) -> MatrixView? {
-    guard let index = tensor.parameter else { return nil }
-    return floats.matrix(
-      offset: parameters[index].range.lowerBound, rows: tensor.values.rows,
-      columns: tensor.values.columns)
-  }
-
   /// The gradient of a matrix, `nil` where it is frozen.
-  func matrix(_ matrix: TrainingMatrix) -> MatrixView? {
-    guard case .floats(let tensor) = matrix else { return nil }
-    return self.matrix(tensor)
+  func matrix(_ weights: WeightMatrix) -> MatrixView? {
+    weights.parameter.map {
+      floats.matrix(offset: parameters[$0].range.lowerBound, rows: weights.rows, columns: weights.columns)
+    }
   }
 
-  /// The gradient of a one-row tensor, `nil` where it is frozen.
-  func vector(_ tensor: TrainingTensor) -> VectorView? { matrix(tensor)?.row(0) }
+  /// The gradient of a vector, `nil` where it is frozen.
+  func vector(_ weights: WeightVector) -> VectorView? { weights.parameter.map(vector) }
 
   func vector(_ index: Int) -> VectorView {
     let range = parameters[index].range
     return floats.vector(offset: range.lowerBound, count: range.count)
   }
-}
-
-/// A tensor in a training pass: its values, and which parameter it is if it is trained.
-public struct TrainingTensor: Sendable {
-  /// Vectors are matrices of one row.
-  public var values: MatrixView
-  public var parameter: Int?
-
-  public init(values: MatrixView, parameter: Int? = nil) {
-    self.values = values
-    self.parameter = parameter
-  }
-
-  public init(frozen values: VectorView) {
-    self.values = values.matrix(rows: 1, columns: values.count)
-    parameter = nil
-  }
-
-  var vector: VectorView { values.row(0) }
-
-  /// Sets the values.
-  public func fill(_ newValues: [Float]) { values.dense.copy(from: newValues) }
 }

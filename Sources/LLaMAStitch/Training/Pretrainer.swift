@@ -16,12 +16,23 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
   public var tokens: Int
   /// Tokens of a step, about: a step takes whole documents.
   public var tokensPerStep: Int
-  /// Tokens that go through the network at a time; gradients are accumulated.
-  public var tokensAtOnce: Int?
+  /// Tokens of a micro-batch, which go through the network at a time; the gradients of a step are accumulated.
+  public var tokensPerMicroBatch: Int?
   public var learningRate: Float
   public var warmupSteps: Int?
   public var weightDecay: Float?
   public var seed: UInt64
+
+  private enum CodingKeys: String, CodingKey, CaseIterable {
+    case hiddenSize, intermediateSize, blockCount, headCount, keyValueHeadCount, contextLength, ropeTheta,
+      tiedEmbeddings
+    case tokens, tokensPerStep, learningRate, warmupSteps, weightDecay, seed
+    // As plans and checkpoints have always called it.
+    case tokensPerMicroBatch = "tokensAtOnce"
+  }
+
+  /// What a plan's fields are called in its file.
+  public static let fieldNames = Set(CodingKeys.allCases.map(\.rawValue))
 
   /// The configuration of the anchor.
   public func configuration(vocabularySize: Int, bosToken: Int?, eosTokens: [Int]) throws -> LlamaConfiguration {
@@ -41,7 +52,7 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
     try check((2...1 << 20).contains(contextLength), "contextLength must be 2 … 1048576, not \(contextLength)")
     try check((1...1 << 50).contains(tokens), "tokens must be positive and at most 2⁵⁰, not \(tokens)")
     try check((1...1 << 24).contains(tokensPerStep), "tokensPerStep must be 1 … 16777216, not \(tokensPerStep)")
-    try check((1...1 << 24).contains(tokensAtOnce ?? 1), "tokensAtOnce must be 1 … 16777216")
+    try check((1...1 << 24).contains(tokensPerMicroBatch ?? 1), "tokensAtOnce must be 1 … 16777216")
     try check((ropeTheta ?? 1) > 0 && (ropeTheta ?? 1).isFinite, "ropeTheta must be positive")
     try check((warmupSteps ?? 0) >= 0, "warmupSteps must not be negative")
     try check((weightDecay ?? 0) >= 0 && (weightDecay ?? 0).isFinite, "weightDecay must not be negative")
@@ -53,9 +64,9 @@ public struct PretrainingPlan: Sendable, Equatable, Codable {
       tiedEmbeddings: tiedEmbeddings ?? true, bosToken: bosToken, eosTokens: eosTokens)
   }
 
-  /// Batches whose gradients make up one step.
-  var partsPerStep: Int {
-    let atOnce = min(tokensAtOnce ?? 4096, tokensPerStep)
+  /// Micro-batches whose gradients make up one step.
+  var microBatchCount: Int {
+    let atOnce = min(tokensPerMicroBatch ?? 4096, tokensPerStep)
     return (tokensPerStep + atOnce - 1) / atOnce
   }
 
@@ -96,8 +107,8 @@ public final class Pretrainer {
   private let tokenCount: Int
   private let heldOut: PackedBatch
   private let store: ParameterStore
-  private let anchor: AnchorTensors
-  private let trainer: Trainer
+  private let anchor: LlamaModel
+  private let rule: any StepRule
   public private(set) var step = 0
 
   /// - Parameters:
@@ -114,14 +125,14 @@ public final class Pretrainer {
     var heldOut = PackedBatch()
     for document in usable.suffix(heldOutCount) {
       heldOut.append(
-        Array(document.tokens.prefix(configuration.contextLength)), predicted: document.predicted)
+        Array(document.tokens.prefix(configuration.contextLength)), lossMask: document.lossMask)
     }
     self.heldOut = heldOut
     self.plan = plan
     self.configuration = configuration
     stream = ExampleStream(training.flatMap { $0.pieces(ofAtMost: configuration.contextLength) }, seed: plan.seed)
     tokenCount = training.reduce(0) { $0 + $1.tokens.count }
-    let declarations = AnchorTensors.declarations(of: configuration)
+    let declarations = configuration.declarations()
     // Values, two moments, and a gradient for each worker.
     let bytes = declarations.reduce(0.0) { $0 + Double($1.shape.reduce(1, *)) } * Double(4 * (3 + pool.threads))
     let memory = Double(ProcessInfo.processInfo.physicalMemory)
@@ -130,9 +141,8 @@ public final class Pretrainer {
         cause: "training this anchor takes \(Int(bytes / 1e9)) GB of memory and \(Int(memory / 1e9)) are there")
     }
     store = ParameterStore(declarations)
-    anchor = AnchorTensors(
-      configuration: configuration, store: store, positions: configuration.contextLength + 1)
-    trainer = try Trainer(store: store, pool: pool)
+    anchor = LlamaModel(configuration: configuration, store: store)
+    rule = try Backpropagation(store: store, pool: pool)
     initialise()
   }
 
@@ -177,23 +187,22 @@ public final class Pretrainer {
         state: State(plan: plan, documents: stream.count, tokens: tokenCount, step: step),
         to: checkpoint)
     }
-    let network = anchor.network
+    let network = anchor.network()
     let total = plan.stepCount
-    let parts = plan.partsPerStep
+    let count = plan.microBatchCount
     while step < total {
       let start = ContinuousClock.now
-      let microbatches = (0..<parts).map { stream.batch(step * parts + $0, tokens: plan.tokensPerStep / parts) }
+      let microBatches = (0..<count).map { stream.batch(step * count + $0, tokens: plan.tokensPerStep / count) }
       let rate = plan.optimizer.learningRate(step: step, total: total)
-      guard
-        let result = trainer.step(network, microbatches, settings: plan.optimizer, learningRate: rate)
-      else { break }
+      let result = rule.step(
+        network, microBatches, optimizer: plan.optimizer, learningRate: rate, gate: {})
       step += 1
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       let measure = heldOut.rows > 0 && (step % heldOutInterval == 0 || step == total)
       let goOn = listener(
         Progress(
           step: step, totalSteps: total, loss: result.loss,
-          heldOutLoss: measure ? trainer.loss(network, heldOut) : nil, learningRate: rate,
+          heldOutLoss: measure ? rule.loss(network, heldOut) : nil, learningRate: rate,
           tokensPerSecond: Double(result.tokens) / seconds))
       if step % interval == 0 || step == total || !goOn { try save() }
       if !goOn && step < total { return false }
@@ -203,9 +212,7 @@ public final class Pretrainer {
 
   /// Writes the anchor as a Hugging Face model directory that must not exist yet.
   public func write(to directory: URL, elementType: ElementType, files: [String: Data] = [:]) throws {
-    var weights: [String: VectorView] = [:]
-    for (index, parameter) in store.parameters.enumerated() { weights[parameter.name] = store.value(index) }
     try ModelDirectory.write(
-      to: directory, configuration: configuration, weights: weights, elementType: elementType, files: files)
+      to: directory, configuration: configuration, elementType: elementType, files: files, weights: anchor.floats)
   }
 }

@@ -54,7 +54,7 @@ public final class SNNetTrainer: AdaptationTrainer {
     self.anchorSteps = anchorSteps
     self.keepsLayers = keepsLayers
     let networks = JointNetworks(
-      anchors: family.anchors.map { AnchorTensors(frozen: $0) }, routes: family.routes, layers: family.fittedLayers,
+      anchors: family.anchors, routes: family.routes, layers: family.assembler.layers,
       scope: .everything)
     self.networks = networks
     loop = try AdaptationLoop(
@@ -78,12 +78,12 @@ public final class SNNetTrainer: AdaptationTrainer {
 
   public func run(
     checkpoint: URL? = nil, interval: Int = 100, measuring: HeldOutMeasuring = .init(), gate: () -> Void = {},
-    listener: (FamilyTrainer.Progress) throws -> FamilyTrainer.Control
+    listener: (AdaptationProgress) throws -> AdaptationControl
   ) throws -> Bool {
     let anchors = family.anchors.indices.map { anchor in
-      family.stitches.firstIndex { $0.route == Route(start: anchor) }!
+      family.stitches.firstIndex { $0.route == family.route(ofAnchor: anchor) }!
     }
-    let course = AdaptationLoop.Course(
+    let plan = AdaptationLoop.Plan(
       prepare: { step in if step == self.anchorSteps { try self.beginJointStage() } },
       stitch: { step in
         if step < self.anchorSteps { return anchors[self.part(of: step).index] }
@@ -97,7 +97,7 @@ public final class SNNetTrainer: AdaptationTrainer {
         return optimizer.learningRate(step: step - part.lowerBound, total: part.count)
       })
     return try loop.run(
-      course, checkpoint: checkpoint, interval: interval, measuring: measuring, gate: gate, listener: listener)
+      plan, checkpoint: checkpoint, interval: interval, measuring: measuring, gate: gate, listener: listener)
   }
 
   /// The part of the run that a step belongs to: that of an anchor, or the joint stage, which follows them all.
@@ -116,7 +116,7 @@ public final class SNNetTrainer: AdaptationTrainer {
     if keepsLayers { return }
     networks.set(
       try LeastSquares(
-        anchors: networks.anchors, routes: family.routes.filter { $0.join != nil }, ridge: Self.ridge,
+        anchors: networks.anchors, routes: family.routes.filter { !$0.isAnchor }, ridge: Self.ridge,
         memory: Self.memoryOfFit, pool: pool
       ).fit(LeastSquares.batches(of: calibration, contextLength: family.contextLength)) { _ in })
   }
@@ -129,16 +129,16 @@ public final class SNNetTrainer: AdaptationTrainer {
     let description = family.description
     let writer = FamilyWriter(
       name: description.name, chatTemplate: description.chatTemplate, quantization: description.quantization,
-      routes: family.routes, names: family.names, depths: family.anchors.map(\.configuration.blockCount),
-      layerType: .f32)
+      isQuantized: false, routes: family.routes, names: family.names,
+      depths: family.anchors.map(\.configuration.blockCount))
     try NewDirectory.write(output) { copy in
       for (anchor, trained) in zip(description.anchors, networks.anchors) {
         let old = try ModelDirectory(FamilyDescription.part(anchor.directory, of: family.directory))
         try ModelDirectory.write(
           to: copy.appendingPathComponent(FamilyWriter.place(of: anchor.name)), configuration: old.configuration,
-          weights: trained.floats, elementType: old.elementType ?? .f32)
+          elementType: old.elementType ?? .f32, weights: trained.floats)
       }
-      try writer.write(networks.layers, tokenizer: try Data(contentsOf: family.tokenizerFile), to: copy)
+      try writer.write(networks.layers, tokenizer: try family.readTokenizer(), to: copy)
       if let rehearsal {
         try AtomicFile.write(rehearsal, to: copy.appendingPathComponent(FamilyDescription.rehearsalName))
       }

@@ -1,6 +1,6 @@
 /// Causal attention, forward and backward, a head and a block of query rows at a time.
 ///
-/// Probabilities are not kept: the way back computes them again from the scores and each row's log-sum
+/// Probabilities are not kept: the backward pass computes them again from the scores and each row's log-sum
 /// (Dao et al. 2022), so memory grows with the length of a sequence and not with its square.
 /// Not thread-safe: each worker has its own.
 final class TrainingAttention {
@@ -9,10 +9,10 @@ final class TrainingAttention {
 
   /// query, attended [N × heads·c], key, value [N × kvHeads·c], logSums [N × heads]; c the head dimension.
   func forward(
-    _ block: TrainingBlock, query: MatrixView, key: MatrixView, value: MatrixView,
+    _ block: Block, query: MatrixView, key: MatrixView, value: MatrixView,
     into attended: MatrixView, logSums: VectorView, sequences: [Range<Int>]
   ) {
-    let scale = 1 / Float(block.headDimension).squareRoot()
+    let scale = 1 / Float(block.configuration.headDimension).squareRoot()
     forEachTile(block, sequences) { tile in
       scratch.reset()
       let q = query.rows(tile.queries).columns(tile.head)
@@ -21,19 +21,19 @@ final class TrainingAttention {
       let scores = scratch.matrix(q.rows, k.rows)
       LinearAlgebra.multiply(q, k.transposed, into: scores, alpha: scale)
       TrainingKernels.causalSoftmax(
-        scores, first: tile.first, logSums: tile.logSums(logSums, heads: block.headCount),
-        stride: block.headCount)
+        scores, first: tile.first, logSums: tile.logSums(logSums, heads: block.configuration.headCount),
+        stride: block.configuration.headCount)
       LinearAlgebra.multiply(scores, v, into: attended.rows(tile.queries).columns(tile.head))
     }
   }
 
   /// dQuery, dKey and dValue are written.
   func backward(
-    _ block: TrainingBlock, query: MatrixView, key: MatrixView, value: MatrixView,
+    _ block: Block, query: MatrixView, key: MatrixView, value: MatrixView,
     logSums: VectorView, dAttended: MatrixView, dQuery: MatrixView,
     dKey: MatrixView, dValue: MatrixView, sequences: [Range<Int>]
   ) {
-    let scale = 1 / Float(block.headDimension).squareRoot()
+    let scale = 1 / Float(block.configuration.headDimension).squareRoot()
     dKey.dense.fill(0)
     dValue.dense.fill(0)
     forEachTile(block, sequences) { tile in
@@ -45,8 +45,8 @@ final class TrainingAttention {
       let probabilities = scratch.matrix(q.rows, k.rows)
       LinearAlgebra.multiply(q, k.transposed, into: probabilities, alpha: scale)
       TrainingKernels.causalSoftmaxAgain(
-        probabilities, first: tile.first, logSums: tile.logSums(logSums, heads: block.headCount),
-        stride: block.headCount)
+        probabilities, first: tile.first, logSums: tile.logSums(logSums, heads: block.configuration.headCount),
+        stride: block.configuration.headCount)
       LinearAlgebra.multiply(
         probabilities.transposed, dOut,
         into: dValue.rows(tile.keys).columns(tile.keyValueHead), beta: 1)
@@ -76,11 +76,11 @@ final class TrainingAttention {
     }
   }
 
-  private func forEachTile(_ block: TrainingBlock, _ sequences: [Range<Int>], _ body: (Tile) -> Void) {
-    let c = block.headDimension
-    let group = block.headCount / block.keyValueHeadCount
+  private func forEachTile(_ block: Block, _ sequences: [Range<Int>], _ body: (Tile) -> Void) {
+    let c = block.configuration.headDimension
+    let group = block.configuration.headCount / block.configuration.keyValueHeadCount
     for sequence in sequences {
-      for head in 0..<block.headCount {
+      for head in 0..<block.configuration.headCount {
         let keyValueHead = head / group
         var start = sequence.lowerBound
         while start < sequence.upperBound {

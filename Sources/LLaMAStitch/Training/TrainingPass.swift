@@ -1,13 +1,24 @@
 /// One worker's forward and backward pass over a network.
 ///
-/// Shapes: N rows (tokens of all sequences of the batch, one after another), d the width of the residual stream.
+/// Shapes: N rows (tokens of all sequences of the batch, one after another), d the width of the hidden state.
 /// Not thread-safe: each worker has its own.
 final class TrainingPass {
-  /// What is kept for the way back.
+  /// What is kept for the backward pass.
   private let arena = Arena()
   /// What is not: of the head, of one block forward or one block backward.
   private let scratch = Arena()
   private let attention = TrainingAttention()
+  private let tables: RotaryTables
+
+  /// - Parameter tables: of rotary angles, which workers have in common.
+  init(tables: RotaryTables = RotaryTables()) { self.tables = tables }
+
+  /// The angles of every position of a batch.
+  private func rotary(_ block: Block, _ rows: RowPlan) -> RotaryTable {
+    let table = tables.table(block.configuration, positions: rows.longestSequence)
+    table.cover(rows.longestSequence)
+    return table
+  }
 
   /// Rows of logits held at a time, and floats that they may take where that leaves enough rows for a fast product.
   private static let headRows = 256
@@ -20,7 +31,7 @@ final class TrainingPass {
   ///   - gradients: where ∂(lossScale · Σ loss)/∂θ is added for each trainable θ; `nil` to only measure.
   ///   - losses: if given, receives the loss of each target in order of rows.
   func run(
-    _ network: TrainingNetwork, batch: PackedBatch, lossScale: Float, gradients: GradientBuffer?,
+    _ network: Network, batch: PackedBatch, lossScale: Float, gradients: GradientBuffer?,
     losses: ((Float) -> Void)? = nil
   ) -> Double {
     if batch.rows == 0 { return 0 }
@@ -40,7 +51,7 @@ final class TrainingPass {
         stream = activations.out
         if index >= firstKept { kept.append(.block(block, activations)) }
       case .stitch(let layer):
-        let out = arena.matrix(batch.rows, layer.outputs)
+        let out = arena.matrix(batch.rows, layer.outputSize)
         let reduced = forward(layer, stream, into: out)
         if index >= firstKept { kept.append(.stitch(layer, input: stream, reduced: reduced)) }
         stream = out
@@ -62,7 +73,7 @@ final class TrainingPass {
       case .block(let block, let activations):
         backward(block, activations, rows, gradient: flowing, needsInput: isNeeded, gradients)
       case .stitch(let layer, let input, let reduced):
-        let below = isNeeded ? arena.matrix(batch.rows, layer.inputs) : nil
+        let below = isNeeded ? arena.matrix(batch.rows, layer.inputSize) : nil
         backward(layer, x: input, reduced: reduced, dy: flowing, dx: below, accumulate: false, gradients)
         if let below { flowing = below }
       }
@@ -73,11 +84,11 @@ final class TrainingPass {
     return total
   }
 
-  /// Visits an anchor's residual stream [N × d] after `end` blocks and each smaller number of them, from where it
+  /// Visits an anchor's hidden state [N × d] after `end` blocks and each smaller number of them, from where it
   /// starts on. What is visited is valid during the visit.
   /// - Parameter start: the stream after some blocks, at most `end`, to go on from; if absent, the embedding.
-  func residualStream(
-    _ anchor: AnchorTensors, batch: PackedBatch, from start: (depth: Int, stream: MatrixView)?, to end: Int,
+  func hiddenStates(
+    _ anchor: LlamaModel, batch: PackedBatch, from start: (depth: Int, state: MatrixView)?, to end: Int,
     visit: (Int, MatrixView) -> Void
   ) {
     arena.reset()
@@ -86,7 +97,7 @@ final class TrainingPass {
     let bottom = arena.mark
     var stream = arena.matrix(batch.rows, anchor.configuration.hiddenSize)
     if let start {
-      stream.dense.copy(from: start.stream.dense)
+      stream.dense.copy(from: start.state.dense)
     } else {
       anchor.embedding.gatherRows(batch.tokens, into: stream)
     }
@@ -111,11 +122,14 @@ final class TrainingPass {
   }
   private var spare: FloatBuffer?
 
-  // MARK: What a stage keeps for the way back
+  // MARK: What a stage keeps for the backward pass
+
+  /// A x of each low-rank delta of a projection, [N × rank], in order.
+  private typealias Reduced = [MatrixView]
 
   private enum Kept {
-    case block(TrainingBlock, BlockActivations)
-    case stitch(TrainingProjection, input: MatrixView, reduced: MatrixView?)
+    case block(Block, BlockActivations)
+    case stitch(Projection, input: MatrixView, reduced: Reduced)
   }
 
   /// Normed streams and the activation of the feed-forward part are computed again: they are quickly had and large.
@@ -129,100 +143,113 @@ final class TrainingPass {
     var inverse2: VectorView  // [N]
     var gate, up: MatrixView  // [N × f]
     var out: MatrixView  // [N × d]
-    /// A x of each projection with a low-rank update, [N × rank].
-    var reducedQuery, reducedKey, reducedValue, reducedOutput: MatrixView?
-    var reducedGate, reducedUp, reducedDown: MatrixView?
+    var reducedQuery, reducedKey, reducedValue, reducedOutput: Reduced
+    var reducedGate, reducedUp, reducedDown: Reduced
   }
 
   // MARK: Projection
 
-  /// out = W x + b + s·B(A x) + Δb; returns A x where there is a low-rank update.
-  private func forward(_ projection: TrainingProjection, _ x: MatrixView, into out: MatrixView) -> MatrixView? {
+  /// out = W x + b + Σ deltas; returns what the deltas keep.
+  private func forward(_ projection: Projection, _ x: MatrixView, into out: MatrixView) -> Reduced {
     projection.weight.multiply(x, into: out, scratch: scratch)
-    if let bias = projection.bias { TrainingKernels.addBias(bias.vector, to: out) }
-    if let bias = projection.extraBias { TrainingKernels.addBias(bias.vector, to: out) }
-    guard let lowRank = projection.lowRank else { return nil }
-    let reduced = arena.matrix(x.rows, lowRank.rank)
-    LinearAlgebra.multiply(x, lowRank.a.values.transposed, into: reduced)
-    LinearAlgebra.multiply(
-      reduced, lowRank.b.values.transposed, into: out, alpha: lowRank.scale, beta: 1)
-    return reduced
+    if let bias = projection.bias { TrainingKernels.addBias(bias.values, to: out) }
+    var kept: Reduced = []
+    for delta in projection.deltas {
+      switch delta {
+      case .bias(let bias): TrainingKernels.addBias(bias.values, to: out)
+      case .lowRank(let update):
+        let reduced = arena.matrix(x.rows, update.rank)
+        LinearAlgebra.multiply(x, update.a.floatsInPlace!.transposed, into: reduced)
+        LinearAlgebra.multiply(reduced, update.b.floatsInPlace!.transposed, into: out, alpha: update.scale, beta: 1)
+        kept.append(reduced)
+      }
+    }
+    return kept
   }
 
   /// Adds the gradients of the projection's parts, and writes (or adds) ∂L/∂x to `dx`, if it is given.
   private func backward(
-    _ projection: TrainingProjection, x: MatrixView, reduced: MatrixView?, dy: MatrixView,
+    _ projection: Projection, x: MatrixView, reduced: Reduced, dy: MatrixView,
     dx: MatrixView?, accumulate: Bool, _ gradients: GradientBuffer
   ) {
     if let gradient = gradients.matrix(projection.weight) {
       LinearAlgebra.multiply(dy.transposed, x, into: gradient, beta: 1)
     }
-    for bias in [projection.bias, projection.extraBias] {
-      if let bias, let gradient = gradients.vector(bias) {
-        TrainingKernels.addColumnSums(of: dy, to: gradient)
+    if let bias = projection.bias, let gradient = gradients.vector(bias) {
+      TrainingKernels.addColumnSums(of: dy, to: gradient)
+    }
+    if let dx { projection.weight.multiplyBackward(dy, into: dx, accumulate: accumulate, scratch: scratch) }
+    var kept = reduced.makeIterator()
+    for delta in projection.deltas {
+      switch delta {
+      case .bias(let bias):
+        if let gradient = gradients.vector(bias) { TrainingKernels.addColumnSums(of: dy, to: gradient) }
+      case .lowRank(let update): backward(update, x: x, reduced: kept.next()!, dy: dy, dx: dx, gradients)
       }
     }
-    if let dx {
-      projection.weight.multiplyBack(dy, into: dx, accumulate: accumulate, scratch: scratch)
-    }
-    guard let lowRank = projection.lowRank, let reduced else { return }
-    if let gradient = gradients.matrix(lowRank.b) {
-      LinearAlgebra.multiply(
-        dy.transposed, reduced, into: gradient, alpha: lowRank.scale, beta: 1)
+  }
+
+  /// Adds the gradients of A and B, and ∂L/∂x to `dx`, if it is given.
+  private func backward(
+    _ update: LowRank, x: MatrixView, reduced: MatrixView, dy: MatrixView, dx: MatrixView?, _ gradients: GradientBuffer
+  ) {
+    if let gradient = gradients.matrix(update.b) {
+      LinearAlgebra.multiply(dy.transposed, reduced, into: gradient, alpha: update.scale, beta: 1)
     }
     let mark = scratch.mark
-    let dReduced = scratch.matrix(x.rows, lowRank.rank)
-    LinearAlgebra.multiply(dy, lowRank.b.values, into: dReduced, alpha: lowRank.scale)
-    if let gradient = gradients.matrix(lowRank.a) {
+    let dReduced = scratch.matrix(x.rows, update.rank)
+    LinearAlgebra.multiply(dy, update.b.floatsInPlace!, into: dReduced, alpha: update.scale)
+    if let gradient = gradients.matrix(update.a) {
       LinearAlgebra.multiply(dReduced.transposed, x, into: gradient, beta: 1)
     }
-    if let dx { LinearAlgebra.multiply(dReduced, lowRank.a.values, into: dx, beta: 1) }
+    if let dx { LinearAlgebra.multiply(dReduced, update.a.floatsInPlace!, into: dx, beta: 1) }
     scratch.release(to: mark)
   }
 
   // MARK: Block
 
-  private func forward(_ block: TrainingBlock, _ input: MatrixView, _ rows: RowPlan) -> BlockActivations {
+  private func forward(_ block: Block, _ input: MatrixView, _ rows: RowPlan) -> BlockActivations {
     let n = input.rows
     let width = input.columns
+    let rotary = rotary(block, rows)
     let mark = scratch.mark
     let inverse1 = arena.vector(n)
     let normed1 = scratch.matrix(n, width)
     TrainingKernels.rmsNorm(
-      input, weight: block.attentionNorm.vector, epsilon: block.normEpsilon, into: normed1,
+      input, weight: block.attentionNorm.values, epsilon: block.configuration.normEpsilon, into: normed1,
       inverseRMS: inverse1)
-    let query = arena.matrix(n, block.query.outputs)
-    let key = arena.matrix(n, block.key.outputs)
-    let value = arena.matrix(n, block.value.outputs)
-    let reducedQuery = forward(block.query, normed1, into: query)
-    let reducedKey = forward(block.key, normed1, into: key)
-    let reducedValue = forward(block.value, normed1, into: value)
+    let query = arena.matrix(n, block.attention.query.outputSize)
+    let key = arena.matrix(n, block.attention.key.outputSize)
+    let value = arena.matrix(n, block.attention.value.outputSize)
+    let reducedQuery = forward(block.attention.query, normed1, into: query)
+    let reducedKey = forward(block.attention.key, normed1, into: key)
+    let reducedValue = forward(block.attention.value, normed1, into: value)
     TrainingKernels.rotate(
-      query, heads: block.headCount, positions: rows.positions, table: block.rotary)
+      query, heads: block.configuration.headCount, positions: rows.positions, table: rotary)
     TrainingKernels.rotate(
-      key, heads: block.keyValueHeadCount, positions: rows.positions, table: block.rotary)
+      key, heads: block.configuration.keyValueHeadCount, positions: rows.positions, table: rotary)
     let attended = arena.matrix(n, query.columns)
-    let logSums = arena.vector(n * block.headCount)
+    let logSums = arena.vector(n * block.configuration.headCount)
     attention.forward(
       block, query: query, key: key, value: value, into: attended, logSums: logSums,
       sequences: rows.sequences)
     let middle = arena.matrix(n, width)
-    let reducedOutput = forward(block.output, attended, into: middle)
+    let reducedOutput = forward(block.attention.output, attended, into: middle)
     TrainingKernels.add(input, to: middle)
 
     let inverse2 = arena.vector(n)
     let normed2 = scratch.matrix(n, width)
     TrainingKernels.rmsNorm(
-      middle, weight: block.feedForwardNorm.vector, epsilon: block.normEpsilon, into: normed2,
+      middle, weight: block.mlpNorm.values, epsilon: block.configuration.normEpsilon, into: normed2,
       inverseRMS: inverse2)
-    let gate = arena.matrix(n, block.gate.outputs)
-    let up = arena.matrix(n, block.up.outputs)
-    let reducedGate = forward(block.gate, normed2, into: gate)
-    let reducedUp = forward(block.up, normed2, into: up)
+    let gate = arena.matrix(n, block.mlp.gate.outputSize)
+    let up = arena.matrix(n, block.mlp.up.outputSize)
+    let reducedGate = forward(block.mlp.gate, normed2, into: gate)
+    let reducedUp = forward(block.mlp.up, normed2, into: up)
     let active = scratch.matrix(n, gate.columns)
     TrainingKernels.siluMultiply(gate: gate, up: up, into: active)
     let out = arena.matrix(n, width)
-    let reducedDown = forward(block.down, active, into: out)
+    let reducedDown = forward(block.mlp.down, active, into: out)
     TrainingKernels.add(middle, to: out)
     scratch.release(to: mark)
     return BlockActivations(
@@ -235,9 +262,10 @@ final class TrainingPass {
 
   /// Turns `gradient`, ∂L/∂out, into ∂L/∂input in place; into nothing of use where the input needs none.
   private func backward(
-    _ block: TrainingBlock, _ kept: BlockActivations, _ rows: RowPlan, gradient: MatrixView,
+    _ block: Block, _ kept: BlockActivations, _ rows: RowPlan, gradient: MatrixView,
     needsInput: Bool, _ gradients: GradientBuffer
   ) {
+    let rotary = rotary(block, rows)
     let mark = scratch.mark
     let n = gradient.rows
     let dNormed = scratch.matrix(n, gradient.columns)
@@ -245,26 +273,26 @@ final class TrainingPass {
 
     let dActive = scratch.matrix(n, kept.gate.columns)
     let active = scratch.matrix(n, kept.gate.columns)
-    if block.down.hasUseForInput { TrainingKernels.siluMultiply(gate: kept.gate, up: kept.up, into: active) }
+    if block.mlp.down.hasUseForInput { TrainingKernels.siluMultiply(gate: kept.gate, up: kept.up, into: active) }
     backward(
-      block.down, x: active, reduced: kept.reducedDown, dy: gradient, dx: dActive, accumulate: false, gradients)
+      block.mlp.down, x: active, reduced: kept.reducedDown, dy: gradient, dx: dActive, accumulate: false, gradients)
     TrainingKernels.siluMultiplyBackward(gate: kept.gate, up: kept.up, dout: dActive)
-    if block.gate.hasUseForInput || block.up.hasUseForInput {
+    if block.mlp.gate.hasUseForInput || block.mlp.up.hasUseForInput {
       TrainingKernels.rmsNorm(
-        kept.middle, weight: block.feedForwardNorm.vector, epsilon: block.normEpsilon, into: normed,
+        kept.middle, weight: block.mlpNorm.values, epsilon: block.configuration.normEpsilon, into: normed,
         inverseRMS: kept.inverse2)
     }
     backward(
-      block.gate, x: normed, reduced: kept.reducedGate, dy: kept.gate, dx: dNormed, accumulate: false, gradients)
+      block.mlp.gate, x: normed, reduced: kept.reducedGate, dy: kept.gate, dx: dNormed, accumulate: false, gradients)
     backward(
-      block.up, x: normed, reduced: kept.reducedUp, dy: kept.up, dx: dNormed, accumulate: true, gradients)
+      block.mlp.up, x: normed, reduced: kept.reducedUp, dy: kept.up, dx: dNormed, accumulate: true, gradients)
     TrainingKernels.rmsNormBackward(
-      dNormed, x: kept.middle, weight: block.feedForwardNorm.vector, inverseRMS: kept.inverse2,
-      addingTo: gradient, weightGradient: gradients.vector(block.feedForwardNorm))
+      dNormed, x: kept.middle, weight: block.mlpNorm.values, inverseRMS: kept.inverse2,
+      addingTo: gradient, weightGradient: gradients.vector(block.mlpNorm))
 
     let dAttended = scratch.matrix(n, kept.attended.columns)
     backward(
-      block.output, x: kept.attended, reduced: kept.reducedOutput, dy: gradient, dx: dAttended,
+      block.attention.output, x: kept.attended, reduced: kept.reducedOutput, dy: gradient, dx: dAttended,
       accumulate: false, gradients)
     let dQuery = scratch.matrix(n, kept.query.columns)
     let dKey = scratch.matrix(n, kept.key.columns)
@@ -273,25 +301,28 @@ final class TrainingPass {
       block, query: kept.query, key: kept.key, value: kept.value, logSums: kept.logSums,
       dAttended: dAttended, dQuery: dQuery, dKey: dKey, dValue: dValue, sequences: rows.sequences)
     TrainingKernels.rotate(
-      dQuery, heads: block.headCount, positions: rows.positions, table: block.rotary, backward: true)
+      dQuery, heads: block.configuration.headCount, positions: rows.positions, table: rotary, backward: true)
     TrainingKernels.rotate(
-      dKey, heads: block.keyValueHeadCount, positions: rows.positions, table: block.rotary,
+      dKey, heads: block.configuration.keyValueHeadCount, positions: rows.positions, table: rotary,
       backward: true)
-    if block.query.hasUseForInput || block.key.hasUseForInput || block.value.hasUseForInput {
+    if block.attention.query.hasUseForInput || block.attention.key.hasUseForInput
+      || block.attention.value.hasUseForInput
+    {
       TrainingKernels.rmsNorm(
-        kept.input, weight: block.attentionNorm.vector, epsilon: block.normEpsilon, into: normed,
+        kept.input, weight: block.attentionNorm.values, epsilon: block.configuration.normEpsilon, into: normed,
         inverseRMS: kept.inverse1)
     }
     let dInput = needsInput || block.attentionNorm.parameter != nil ? dNormed : nil
     backward(
-      block.query, x: normed, reduced: kept.reducedQuery, dy: dQuery, dx: dInput, accumulate: false, gradients)
+      block.attention.query, x: normed, reduced: kept.reducedQuery, dy: dQuery, dx: dInput, accumulate: false, gradients
+    )
     backward(
-      block.key, x: normed, reduced: kept.reducedKey, dy: dKey, dx: dInput, accumulate: true, gradients)
+      block.attention.key, x: normed, reduced: kept.reducedKey, dy: dKey, dx: dInput, accumulate: true, gradients)
     backward(
-      block.value, x: normed, reduced: kept.reducedValue, dy: dValue, dx: dInput, accumulate: true, gradients)
+      block.attention.value, x: normed, reduced: kept.reducedValue, dy: dValue, dx: dInput, accumulate: true, gradients)
     if let dInput {
       TrainingKernels.rmsNormBackward(
-        dInput, x: kept.input, weight: block.attentionNorm.vector, inverseRMS: kept.inverse1,
+        dInput, x: kept.input, weight: block.attentionNorm.values, inverseRMS: kept.inverse1,
         addingTo: gradient, weightGradient: gradients.vector(block.attentionNorm))
     }
     scratch.release(to: mark)
@@ -302,7 +333,7 @@ final class TrainingPass {
   /// Final norm, logits and cross-entropy of the rows that have targets, a chunk of rows at a time so that the
   /// logits of a large vocabulary never exist all at once. `streamGradient` becomes ∂L/∂stream.
   private func head(
-    _ network: TrainingNetwork, _ stream: MatrixView, _ rows: RowPlan, lossScale: Float,
+    _ network: Network, _ stream: MatrixView, _ rows: RowPlan, lossScale: Float,
     gradients: GradientBuffer?, streamGradient: MatrixView, losses: ((Float) -> Void)?
   ) -> Double {
     let mark = scratch.mark
@@ -310,12 +341,12 @@ final class TrainingPass {
     let inverse = scratch.vector(stream.rows)
     let normed = scratch.matrix(stream.rows, width)
     TrainingKernels.rmsNorm(
-      stream, weight: network.finalNorm.vector, epsilon: network.normEpsilon, into: normed,
+      stream, weight: network.finalNorm.values, epsilon: network.finalNormEpsilon, into: normed,
       inverseRMS: inverse)
     let dNormed = scratch.matrix(stream.rows, width)
     if gradients != nil { dNormed.dense.fill(0) }
 
-    let most = max(Self.leastHeadRows, min(Self.headRows, Self.headLength / max(1, network.head.rows)))
+    let most = max(Self.leastHeadRows, min(Self.headRows, Self.headLength / max(1, network.head.outputSize)))
     var total = 0.0
     var start = 0
     while start < rows.targetRows.count {
@@ -326,18 +357,18 @@ final class TrainingPass {
       let targets = IndexBuffer(chunk.map { rows.targets[Int($0)] })
       let x = scratch.matrix(chunk.count, width)
       TrainingKernels.gatherRows(of: normed, indices, into: x)
-      let logits = scratch.matrix(chunk.count, network.head.rows)
-      network.head.multiply(x, into: logits, scratch: scratch)
+      let logits = scratch.matrix(chunk.count, network.head.outputSize)
+      network.head.weight.multiply(x, into: logits, scratch: scratch)
       let each = losses == nil ? nil : scratch.vector(chunk.count)
       total += TrainingKernels.crossEntropy(
         logits: logits, targets: targets, scale: lossScale, losses: each)
       if let each, let losses { for index in 0..<each.count { losses(each[index]) } }
       if let gradients {
-        if let gradient = gradients.matrix(network.head) {
+        if let gradient = gradients.matrix(network.head.weight) {
           LinearAlgebra.multiply(logits.transposed, x, into: gradient, beta: 1)
         }
         let dx = scratch.matrix(chunk.count, width)
-        network.head.multiplyBack(logits, into: dx, accumulate: false, scratch: scratch)
+        network.head.weight.multiplyBackward(logits, into: dx, accumulate: false, scratch: scratch)
         TrainingKernels.scatterAddRows(of: dx, to: dNormed, indices)
       }
       scratch.release(to: chunkMark)
@@ -345,7 +376,7 @@ final class TrainingPass {
     if let gradients {
       streamGradient.dense.fill(0)
       TrainingKernels.rmsNormBackward(
-        dNormed, x: stream, weight: network.finalNorm.vector, inverseRMS: inverse,
+        dNormed, x: stream, weight: network.finalNorm.values, inverseRMS: inverse,
         addingTo: streamGradient, weightGradient: gradients.vector(network.finalNorm))
     }
     scratch.release(to: mark)
@@ -361,11 +392,13 @@ struct RowPlan {
   let targets: [Int32]
   /// Rows that have a target.
   let targetRows: [Int32]
+  let longestSequence: Int
 
   init(_ batch: PackedBatch) {
     tokens = IndexBuffer(batch.tokens)
     sequences = (0..<batch.sequenceCount).map { batch.range(ofSequence: $0) }
     positions = IndexBuffer(sequences.flatMap { range in range.indices.map { Int32($0 - range.lowerBound) } })
+    longestSequence = sequences.map(\.count).max() ?? 0
     targets = batch.targets
     targetRows = batch.targets.indices.filter { batch.targets[$0] != PackedBatch.ignored }.map(Int32.init)
   }

@@ -26,6 +26,8 @@ public enum AtomicFile {
     guard descriptor >= 0 else {
       throw FileError.system(operation: "create a file beside", file: url.path, code: errno)
     }
+    TemporaryPaths.begin(temporary)
+    defer { TemporaryPaths.end(temporary) }
     do {
       do {
         defer { close(descriptor) }

@@ -75,6 +75,12 @@ public struct ByteView: @unchecked Sendable {
     return ByteView(base: base + range.lowerBound, count: range.count, owner: owner)
   }
 
+  /// The little-endian integer whose first byte is at `offset`.
+  package func integer<Value: FixedWidthInteger>(_ type: Value.Type, at offset: Int) -> Value {
+    precondition(offset >= 0 && offset + MemoryLayout<Value>.size <= count, "an integer outside its memory")
+    return Value(littleEndian: (base + offset).loadUnaligned(as: Value.self))
+  }
+
   /// The bytes, copied.
   public var data: Data { Data(bytes: base, count: count) }
 

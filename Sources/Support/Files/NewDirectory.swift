@@ -45,6 +45,8 @@ public enum NewDirectory {
     guard mkdir(staging.path, 0o777) == 0 else {
       throw FileError.system(operation: "create", file: url.path, code: errno)
     }
+    TemporaryPaths.begin(staging)
+    defer { TemporaryPaths.end(staging) }
     do {
       try body(staging)
       try flush(staging)
@@ -58,9 +60,22 @@ public enum NewDirectory {
     try AtomicFile.flushDirectory(parent)
   }
 
-  /// Makes an empty directory beside `url`, on the same disk, for what is only needed meanwhile. The caller deletes it;
-  /// if it is killed before, the next one does.
-  public static func scratch(beside url: URL) throws -> URL {
+  /// Calls `body` with an empty directory beside `url`, on the same disk, for what is only needed meanwhile. It is removed
+  /// afterwards; if the program is killed before, by the next one.
+  /// - Parameter note: told where it could not be removed.
+  public static func withScratch<Result>(
+    beside url: URL, note: (String) -> Void, _ body: (URL) throws -> Result
+  ) throws -> Result {
+    let directory = try scratch(beside: url)
+    TemporaryPaths.begin(directory)
+    defer {
+      do { try FileManager.default.removeItem(at: directory) } catch { note("\(directory.path) can be deleted") }
+      TemporaryPaths.end(directory)
+    }
+    return try body(directory)
+  }
+
+  private static func scratch(beside url: URL) throws -> URL {
     let parent = url.deletingLastPathComponent()
     try makePath(parent)
     AtomicFile.removeLeftovers(of: url)

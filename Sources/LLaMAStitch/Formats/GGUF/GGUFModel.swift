@@ -22,7 +22,7 @@ public struct GGUFModel: Sendable {
   /// - Parameters:
   ///   - elementType: how tensors are stored, see `LlamaConfiguration.storageType`; if absent, as they are, those in
   ///     types that models do not have as Q8_0, which loses nearly nothing.
-  ///   - files: more files by name, for example `tokenizer.model`.
+  ///   - files: more files by name, for example the tokenizer's file.
   public func write(to url: URL, elementType: ElementType?, files: [String: Data]) throws {
     try NewDirectory.check(url)
     var writer = SafetensorsWriter()
@@ -31,12 +31,19 @@ public struct GGUFModel: Sendable {
       let tensor = try tensor(expected)
       let type = elementType.map { configuration.storageType($0, of: expected) } ?? tensor.type.elementType ?? .q8_0
       types.insert(type)
-      let order = rowOrder(of: expected.name)
+      let order = GGUFRowOrder(of: expected.tensor, in: configuration)
+      let columns = expected.shape.count == 1 ? 1 : expected.shape[1]
       if type == tensor.type.elementType {
-        writer.add(expected.name, shape: expected.shape, type: type, rows: tensor.bytes, order: order ?? { $0 })
+        writer.add(
+          expected.name, shape: expected.shape, type: type, rows: tensor.bytes,
+          order: { row in order?.fileRow(of: row) ?? row })
       } else {
         writer.add(expected.name, shape: expected.shape, as: type) { start, piece in
-          Self.fill(piece, from: start, of: tensor, order: order)
+          func fill(_ first: Int, _ piece: VectorView) {
+            tensor.bytes.widen(first..<first + piece.count, tensor.type, into: piece)
+          }
+          guard let order else { return fill(start, piece) }
+          order.fill(piece, from: start, columns: columns, row: order.fileRow(of:), fill)
         }
       }
     }
@@ -45,22 +52,8 @@ public struct GGUFModel: Sendable {
     try ModelDirectory.write(to: url, configuration, writer, mostUsed, files)
   }
 
-  /// Floats from an element on, through rows in another order. Pieces begin and end between blocks.
-  private static func fill(_ piece: VectorView, from start: Int, of tensor: GGUFFile.Tensor, order: ((Int) -> Int)?) {
-    guard let order else { return tensor.bytes.widen(start..<start + piece.count, tensor.type, into: piece) }
-    let columns = tensor.columns
-    var done = 0
-    while done < piece.count {
-      let (row, column) = (start + done).quotientAndRemainder(dividingBy: columns)
-      let count = min(columns - column, piece.count - done)
-      let first = order(row) * columns + column
-      tensor.bytes.widen(first..<first + count, tensor.type, into: piece.slice(done..<done + count))
-      done += count
-    }
-  }
-
   private func tensor(_ expected: LlamaConfiguration.TensorShape) throws(GGUFError) -> GGUFFile.Tensor {
-    let name = Self.name(of: expected.name)
+    let name = expected.tensor.ggufName
     guard let tensor = file.tensors[name] else {
       throw .damaged(file: file.url.path, cause: "it has no tensor “\(name)”")
     }
@@ -75,38 +68,82 @@ public struct GGUFModel: Sendable {
     }
     return tensor
   }
+}
 
-  /// GGML's name of a tensor that has this name at Hugging Face.
-  static func name(of name: String) -> String {
-    switch name {
-    case LlamaConfiguration.embeddingName: return "token_embd.weight"
-    case LlamaConfiguration.finalNormName: return "output_norm.weight"
-    case LlamaConfiguration.headName: return "output.weight"
-    default: break
-    }
-    // model.layers.N.part.weight
-    let parts = name.split(separator: ".")
-    let middle = parts[3..<parts.count - 1].joined(separator: ".")
-    return "blk.\(parts[2]).\(blockParts[middle]!).\(parts.last!)"
-  }
+/// The rows of queries and keys in a GGUF file: GGML turns neighbouring elements of a head by one angle, Hugging Face those
+/// half a head apart; converters reorder the rows instead.
+struct GGUFRowOrder {
+  private let headDimension: Int
 
-  private static let blockParts = [
-    "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
-  ]
-
-  /// GGML turns neighbouring elements of queries and keys by one angle, Hugging Face those half a head apart; converters
-  /// reorder the rows instead. Where a row of a tensor lies in the file; `nil` where the order is the same.
-  private func rowOrder(of name: String) -> ((Int) -> Int)? {
-    guard name.contains(".q_proj.") || name.contains(".k_proj.") else { return nil }
-    let width = configuration.headDimension
-    return { row in
-      let (head, place) = row.quotientAndRemainder(dividingBy: width)
-      let (side, pair) = place.quotientAndRemainder(dividingBy: width / 2)
-      return head * width + 2 * pair + side
+  /// `nil` for tensors whose rows stand in one order in both.
+  init?(of tensor: LlamaTensor, in configuration: LlamaConfiguration) {
+    guard case .block(_, let part) = tensor else { return nil }
+    switch part {
+    case .queryWeight, .queryBias, .keyWeight, .keyBias: headDimension = configuration.headDimension
+    default: return nil
     }
   }
+
+  /// Where in the file a row of the model stands.
+  func fileRow(of row: Int) -> Int {
+    let (head, place) = row.quotientAndRemainder(dividingBy: headDimension)
+    let (side, pair) = place.quotientAndRemainder(dividingBy: headDimension / 2)
+    return head * headDimension + 2 * pair + side
+  }
+
+  /// Which row of the model stands at a place in the file.
+  func modelRow(at row: Int) -> Int {
+    let (head, place) = row.quotientAndRemainder(dividingBy: headDimension)
+    let (pair, side) = place.quotientAndRemainder(dividingBy: 2)
+    return head * headDimension + side * (headDimension / 2) + pair
+  }
+
+  /// Fills a piece of a reordered tensor, from an element on, row by row. Pieces begin and end between blocks.
+  /// - Parameters:
+  ///   - columns: 1 for vectors.
+  ///   - row: `fileRow` or `modelRow`: where a row of the piece stands at its source.
+  ///   - source: writes the source's floats from an element on.
+  func fill(
+    _ piece: VectorView, from start: Int, columns: Int, row place: (Int) -> Int,
+    _ source: (_ start: Int, _ piece: VectorView) -> Void
+  ) {
+    var done = 0
+    while done < piece.count {
+      let (row, column) = (start + done).quotientAndRemainder(dividingBy: columns)
+      let count = min(columns - column, piece.count - done)
+      source(place(row) * columns + column, piece.slice(done..<done + count))
+      done += count
+    }
+  }
+}
+
+// MARK: - Metadata
+
+/// The keys of the metadata that describe a LLaMA.
+enum GGUFKey {
+  static let architecture = "general.architecture"
+  static let name = "general.name"
+  static let alignment = "general.alignment"
+  static let fileType = "general.file_type"
+  static let vocabularySize = "llama.vocab_size"
+  static let contextLength = "llama.context_length"
+  static let hiddenSize = "llama.embedding_length"
+  static let intermediateSize = "llama.feed_forward_length"
+  static let blockCount = "llama.block_count"
+  static let expertCount = "llama.expert_count"
+  static let headCount = "llama.attention.head_count"
+  static let keyValueHeadCount = "llama.attention.head_count_kv"
+  static let keyLength = "llama.attention.key_length"
+  static let valueLength = "llama.attention.value_length"
+  static let normEpsilon = "llama.attention.layer_norm_rms_epsilon"
+  static let ropeDimensions = "llama.rope.dimension_count"
+  static let ropeTheta = "llama.rope.freq_base"
+  static let ropeScalingType = "llama.rope.scaling.type"
+  static let ropeScalingFactor = "llama.rope.scaling.factor"
+  /// What older files have instead.
+  static let ropeLinearScale = "llama.rope.scale_linear"
+  static let bosToken = "tokenizer.ggml.bos_token_id"
+  static let eosToken = "tokenizer.ggml.eos_token_id"
 }
 
 /// What a GGUF file says of a LLaMA.
@@ -116,52 +153,53 @@ struct GGUFMetadata {
   init(_ file: GGUFFile) { self.file = file }
 
   func configuration() throws(GGUFError) -> LlamaConfiguration {
-    guard let architecture = file.metadata["general.architecture"]?.text else {
+    guard let architecture = file.metadata[GGUFKey.architecture]?.text else {
       throw damaged("it does not name an architecture")
     }
     guard architecture == "llama" else {
       throw .unsupported(file: file.url.path, cause: "its architecture is “\(architecture)”", remedy: "use a LLaMA")
     }
-    if let experts = file.metadata["llama.expert_count"]?.integer, experts > 0 {
+    if let experts = file.metadata[GGUFKey.expertCount]?.integer, experts > 0 {
       throw .unsupported(
         file: file.url.path, cause: "it is a mixture of experts", remedy: "use a LLaMA without experts")
     }
-    let hiddenSize = try count("embedding_length")
-    let headCount = try count("attention.head_count", most: 1 << 16)
-    let keyValueHeadCount = try count("attention.head_count_kv", most: 1 << 16, default: headCount)
-    let headDimension = try count("attention.key_length", most: 1 << 16, default: hiddenSize / headCount)
+    let hiddenSize = try count(GGUFKey.hiddenSize)
+    let headCount = try count(GGUFKey.headCount, most: 1 << 16)
+    let keyValueHeadCount = try count(GGUFKey.keyValueHeadCount, most: 1 << 16, default: headCount)
+    let headDimension = try count(GGUFKey.keyLength, most: 1 << 16, default: hiddenSize / headCount)
     guard headCount % keyValueHeadCount == 0, headDimension > 0, headDimension % 2 == 0 else {
       throw damaged("its numbers of heads do not fit each other")
     }
-    for name in ["rope.dimension_count", "attention.value_length"] {
+    for name in [GGUFKey.ropeDimensions, GGUFKey.valueLength] {
       guard try count(name, most: 1 << 16, default: headDimension) == headDimension else {
         throw .unsupported(
-          file: file.url.path, cause: "llama.\(name) differs from the width of a head", remedy: "use a plain LLaMA")
+          file: file.url.path, cause: "\(name) differs from the width of a head", remedy: "use a plain LLaMA")
       }
     }
-    guard let embedding = file.tensors["token_embd.weight"], embedding.shape.count == 2 else {
-      throw damaged("it has no tensor “token_embd.weight”")
+    guard let embedding = file.tensors[LlamaTensor.embedding.ggufName], embedding.shape.count == 2 else {
+      throw damaged("it has no tensor “\(LlamaTensor.embedding.ggufName)”")
     }
     let vocabularySize = embedding.shape[0]
     func token(_ name: String, default fallback: Int) -> Int? {
-      let token = file.metadata["tokenizer.ggml.\(name)"]?.integer ?? fallback
+      let token = file.metadata[name]?.integer ?? fallback
       return token < vocabularySize ? token : nil
     }
-    let blockCount = try count("block_count", most: 1 << 14)
+    func has(_ bias: BlockTensor) -> Bool { file.tensors[LlamaTensor.block(0, bias).ggufName] != nil }
+    let blockCount = try count(GGUFKey.blockCount, most: 1 << 14)
     return LlamaConfiguration(
-      vocabularySize: vocabularySize, hiddenSize: hiddenSize, intermediateSize: try count("feed_forward_length"),
+      vocabularySize: vocabularySize, hiddenSize: hiddenSize, intermediateSize: try count(GGUFKey.intermediateSize),
       blockCount: blockCount, headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
-      contextLength: try count("context_length", most: 1 << 30, default: 2048),
-      normEpsilon: Float(try positive("attention.layer_norm_rms_epsilon", default: 1e-5)),
-      ropeTheta: try positive("rope.freq_base", default: 10_000), ropeScaling: try scaling(),
-      tiedEmbeddings: file.tensors["output.weight"] == nil,
-      attentionBias: file.tensors["blk.0.attn_q.bias"] != nil, mlpBias: file.tensors["blk.0.ffn_gate.bias"] != nil,
-      bosToken: token("bos_token_id", default: 1), eosTokens: token("eos_token_id", default: 2).map { [$0] } ?? [])
+      contextLength: try count(GGUFKey.contextLength, most: 1 << 30, default: 2048),
+      normEpsilon: Float(try positive(GGUFKey.normEpsilon, default: 1e-5)),
+      ropeTheta: try positive(GGUFKey.ropeTheta, default: 10_000), ropeScaling: try scaling(),
+      tiedEmbeddings: file.tensors[LlamaTensor.head.ggufName] == nil,
+      attentionBias: has(.queryBias), mlpBias: has(.gateBias),
+      bosToken: token(GGUFKey.bosToken, default: 1), eosTokens: token(GGUFKey.eosToken, default: 2).map { [$0] } ?? [])
   }
 
   private func scaling() throws(GGUFError) -> LlamaConfiguration.RopeScaling {
-    let type = file.metadata["llama.rope.scaling.type"]?.text
-    let factor = try positive("rope.scaling.factor", default: try positive("rope.scale_linear", default: 1))
+    let type = file.metadata[GGUFKey.ropeScalingType]?.text
+    let factor = try positive(GGUFKey.ropeScalingFactor, default: try positive(GGUFKey.ropeLinearScale, default: 1))
     switch type {
     case nil, "linear": return factor == 1 ? .none : .linear(factor: factor)
     case "none": return .none
@@ -175,21 +213,97 @@ struct GGUFMetadata {
   private func damaged(_ cause: String) -> GGUFError { .damaged(file: file.url.path, cause: cause) }
 
   private func count(_ name: String, most: Int = 1 << 28, default fallback: Int? = nil) throws(GGUFError) -> Int {
-    guard let value = file.metadata["llama.\(name)"] else {
-      guard let fallback else { throw damaged("llama.\(name) is missing") }
+    guard let value = file.metadata[name] else {
+      guard let fallback else { throw damaged("\(name) is missing") }
       return fallback
     }
     guard let count = value.integer, (1...most).contains(count) else {
-      throw damaged("llama.\(name) is not a whole number from 1 to \(most)")
+      throw damaged("\(name) is not a whole number from 1 to \(most)")
     }
     return count
   }
 
   private func positive(_ name: String, default fallback: Double) throws(GGUFError) -> Double {
-    guard let value = file.metadata["llama.\(name)"] else { return fallback }
+    guard let value = file.metadata[name] else { return fallback }
     guard let number = value.double, number > 0, number.isFinite, Float(number) > 0, Float(number).isFinite else {
-      throw damaged("llama.\(name) is not a positive number")
+      throw damaged("\(name) is not a positive number")
     }
     return number
+  }
+}
+
+// MARK: - Writing
+
+extension MergedAnchor {
+  /// Writes the anchor as a GGUF file.
+  /// - Parameters:
+  ///   - name: of the model, for those who open the file.
+  ///   - vocabulary: the metadata of its tokenizer.
+  /// - Throws: `GGUFError.unsupported` where the format cannot express the model, `FileError`, `SafetensorsError`.
+  public func writeGGUF(
+    to url: URL, name: String, elementType: ElementType, vocabulary: [(name: String, value: GGUFWriter.Value)]
+  ) throws {
+    try configuration.writeGGUF(to: url, name: name, elementType: elementType, vocabulary: vocabulary) {
+      fill($0, from: $1, into: $2)
+    }
+  }
+}
+
+extension LlamaConfiguration {
+  /// Writes a model as a GGUF file, its weights made when they are written, a piece at a time.
+  /// - Parameter fill: writes the floats of a tensor from an index on into a piece.
+  package func writeGGUF(
+    to url: URL, name: String, elementType: ElementType, vocabulary: [(name: String, value: GGUFWriter.Value)],
+    fill: @escaping (TensorShape, _ start: Int, _ piece: VectorView) -> Void
+  ) throws {
+    var writer = GGUFWriter()
+    writer.add(GGUFKey.architecture, .text("llama"))
+    writer.add(GGUFKey.name, .text(name))
+    writer.add(GGUFKey.fileType, .count(Self.fileType(elementType)))
+    writer.add(GGUFKey.vocabularySize, .count(vocabularySize))
+    writer.add(GGUFKey.contextLength, .count(contextLength))
+    writer.add(GGUFKey.hiddenSize, .count(hiddenSize))
+    writer.add(GGUFKey.intermediateSize, .count(intermediateSize))
+    writer.add(GGUFKey.blockCount, .count(blockCount))
+    writer.add(GGUFKey.headCount, .count(headCount))
+    writer.add(GGUFKey.keyValueHeadCount, .count(keyValueHeadCount))
+    writer.add(GGUFKey.keyLength, .count(headDimension))
+    writer.add(GGUFKey.valueLength, .count(headDimension))
+    writer.add(GGUFKey.normEpsilon, .number(normEpsilon))
+    writer.add(GGUFKey.ropeDimensions, .count(headDimension))
+    writer.add(GGUFKey.ropeTheta, .number(Float(ropeTheta)))
+    switch ropeScaling {
+    case .none: break
+    case .linear(let factor):
+      writer.add(GGUFKey.ropeScalingType, .text("linear"))
+      writer.add(GGUFKey.ropeScalingFactor, .number(Float(factor)))
+    case .llama3:
+      throw GGUFError.unsupported(
+        file: url.path, cause: "llama3 rotary scaling is not written to GGUF", remedy: "export a Hugging Face directory"
+      )
+    }
+    for (name, value) in vocabulary { writer.add(name, value) }
+    for tensor in tensorShapes {
+      // GGML computes with vectors in F32 alone.
+      let type = tensor.shape.count == 1 ? .f32 : storageType(elementType, of: tensor)
+      let order = GGUFRowOrder(of: tensor.tensor, in: self)
+      let columns = tensor.shape.count == 1 ? 1 : tensor.shape[1]
+      writer.add(tensor.tensor.ggufName, shape: tensor.shape, as: type) { start, piece in
+        guard let order else { return fill(tensor, start, piece) }
+        order.fill(piece, from: start, columns: columns, row: order.modelRow(at:)) { fill(tensor, $0, $1) }
+      }
+    }
+    try writer.write(to: url)
+  }
+
+  /// GGML's number of how most of a file is stored.
+  private static func fileType(_ type: ElementType) -> Int {
+    switch type {
+    case .f16: 1
+    case .q4_0: 2
+    case .q8_0: 7
+    case .bf16: 32
+    default: 0
+    }
   }
 }

@@ -1,0 +1,138 @@
+import Foundation
+import Support
+
+/// How a family is adapted.
+public struct AdaptationSettings: Sendable, Equatable, Codable {
+  public var method: AdaptationMethod
+  /// Which stitches `esta` trains.
+  public var stitches: TrainedStitches
+  public var steps: Int
+  /// Tokens of a step, about.
+  public var tokensPerStep: Int
+  /// Tokens of a micro-batch, which go through the network at a time; the gradients of a step are accumulated.
+  public var tokensPerMicroBatch: Int
+  public var optimizer: OptimizerSettings
+  public var options: AdapterOptions
+  public var sampler: StitchSampler.Settings
+  public var seed: UInt64
+
+  private enum CodingKeys: String, CodingKey {
+    case method, stitches, steps, tokensPerStep, optimizer, options, sampler, seed
+    // As checkpoints have always called it.
+    case tokensPerMicroBatch = "tokensAtOnce"
+  }
+
+  /// Micro-batches that a step's tokens are cut into.
+  var microBatchCount: Int { max(1, (tokensPerStep + tokensPerMicroBatch - 1) / tokensPerMicroBatch) }
+
+  public init(
+    method: AdaptationMethod = .esta, stitches: TrainedStitches = .all, steps: Int, tokensPerStep: Int = 2048,
+    tokensPerMicroBatch: Int = 512, optimizer: OptimizerSettings? = nil,
+    options: AdapterOptions = AdapterOptions(), sampler: StitchSampler.Settings = .init(), seed: UInt64 = 1
+  ) {
+    self.method = method
+    self.stitches = stitches
+    self.steps = steps
+    self.tokensPerStep = tokensPerStep
+    self.tokensPerMicroBatch = tokensPerMicroBatch
+    self.optimizer =
+      optimizer ?? OptimizerSettings(learningRate: 2e-3, warmupSteps: min(50, max(1, steps / 10)), finalShare: 0.1)
+    self.options = options
+    self.sampler = sampler
+    self.seed = seed
+  }
+}
+
+/// Which stitches of a family are trained.
+public enum TrainedStitches: String, Sendable, Codable, CaseIterable {
+  case all
+  /// The stops of the slider.
+  case stops
+}
+
+/// How a family is adapted: the project's own method, and the two it is measured against.
+public enum AdaptationMethod: Sendable, Equatable, Codable {
+  /// One stage, parameter-efficient, the whole family at once (arXiv 2311.17352).
+  case esta
+  /// A LoRA for each anchor, trained in turn; no stitches.
+  case loraPerAnchor
+  /// SN-Net (Pan et al. 2023): every weight of each anchor is fine-tuned by itself for `anchorSteps` of the steps, divided
+  /// equally; then everything is trained jointly, with stitching layers fitted anew unless `keepsLayers`. Its third
+  /// stage, the evaluation of every stitch, is no training.
+  case snNet(anchorSteps: Int, keepsLayers: Bool)
+
+  /// As the command line has it.
+  public var name: String {
+    switch self {
+    case .esta: "esta"
+    case .loraPerAnchor: "lora-per-anchor"
+    case .snNet: "sn-net"
+    }
+  }
+}
+
+/// What every method of adaptation can do.
+public protocol AdaptationTrainer: AnyObject {
+  /// Distinct floats trained, over all stitches.
+  var parameterCount: Int { get }
+  /// Steps done.
+  var step: Int { get }
+  /// What the run has cost so far, the part before an interruption included.
+  var cost: TrainingCost { get }
+  /// Loss on held-out examples, by stitch id, nats per token; empty where nothing is held out.
+  /// - Parameter all: of all stitches instead of the anchors alone.
+  func heldOutLosses(all: Bool) -> [String: Double]
+
+  /// Trains until all steps are done or the listener stops it. Resumes from `checkpoint` if it exists.
+  /// - Parameters:
+  ///   - interval: steps between checkpoints.
+  ///   - measuring: when to measure what on held-out examples.
+  ///   - gate: called before each micro-batch; may block, to let something else have the processor.
+  /// - Returns: whether all steps are done.
+  /// - Throws: `TrainingError`, `FileError`, `SafetensorsError`, and what the listener throws.
+  func run(
+    checkpoint: URL?, interval: Int, measuring: HeldOutMeasuring, gate: () -> Void,
+    listener: (AdaptationProgress) throws -> AdaptationControl
+  ) throws -> Bool
+}
+
+/// What is measured on held-out examples during training.
+public struct HeldOutMeasuring: Sendable {
+  /// Steps between measurements; the last step is always measured.
+  public var interval: Int
+  /// Every stitch, not the anchors alone.
+  public var measuresStitches: Bool
+  /// Steps between measurements of every stitch that is trained, besides; `nil`: none.
+  public var trainedInterval: Int?
+
+  public init(interval: Int = 100, measuresStitches: Bool = false, trainedInterval: Int? = nil) {
+    self.interval = interval
+    self.measuresStitches = measuresStitches
+    self.trainedInterval = trainedInterval
+  }
+}
+
+/// What a listener hears after each step.
+public struct AdaptationProgress: Sendable {
+  public var step: Int
+  public var totalSteps: Int
+  /// Id of the stitch drawn.
+  public var stitch: String
+  public var loss: Double
+  /// Mean over the anchors of the loss on held-out examples, where it was measured at this step.
+  public var heldOutLoss: Double?
+  /// Loss on held-out examples of each stitch, by id, where it was measured at this step.
+  public var stitchLosses: [String: Double]?
+  public var tokensPerSecond: Double
+  /// Tokens trained on so far.
+  public var tokens: Int
+  /// Time in steps so far, without measuring.
+  public var trainingSeconds: Double
+}
+
+/// What a listener wants next.
+public enum AdaptationControl: Sendable {
+  case goOn
+  /// Write a checkpoint and return.
+  case end
+}

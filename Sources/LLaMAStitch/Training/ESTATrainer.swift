@@ -1,0 +1,136 @@
+import Foundation
+import Support
+
+/// One-stage adaptation of a whole family (ESTA, arXiv 2311.17352): each step draws one stitch and trains what it
+/// owns or shares. With the method `loraPerAnchor`, each step trains the LoRA of one anchor, in turn.
+///
+/// `@unchecked Sendable`: made in one place and then used by the one thread that runs it; what others may have of it
+/// are `Adapter` snapshots, which never change.
+public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
+  public let family: Family
+  public let settings: AdaptationSettings
+  private let firstStep: Int
+  private let networks: AdaptedNetworks
+  private let loop: AdaptationLoop
+  /// Indices of the stitches that are trained.
+  private let trained: [Int]
+
+  /// - Parameters:
+  ///   - adapter: what to start from; its options win over those of `settings`.
+  ///   - settings: the method is `esta` or `loraPerAnchor`; the latter has neither biases nor updates of stitching layers.
+  ///   - examples: what to learn. A few are held out to measure, if there are enough.
+  ///   - rehearsal: what the family knows and is not to forget; mixed in, more towards the end.
+  /// - Throws: `TrainingError.noData`, `ComputeError`.
+  public init(
+    family: Family, adapter: Adapter?, settings: AdaptationSettings, examples: [TrainingExample],
+    rehearsal: [TrainingExample] = [], pool: ComputePool
+  ) throws {
+    let data = try AdaptationData(examples, rehearsal: rehearsal)
+    var settings = settings
+    if let adapter { settings.options = adapter.options }
+    let stops = Set(family.stops.map(\.id))
+    trained = family.stitches.indices.filter { index in
+      let stitch = family.stitches[index]
+      return settings.method == .esta
+        ? settings.stitches == .all || stops.contains(stitch.id) : stitch.route.isAnchor
+    }
+    if settings.method == .loraPerAnchor {
+      settings.options.trainsBiases = false
+      settings.options.updatesLayers = false
+    }
+    self.family = family
+    self.settings = settings
+    firstStep = adapter?.step ?? 0
+    let networks = AdaptedNetworks(family, options: settings.options, adapter: adapter, seed: settings.seed)
+    self.networks = networks
+    loop = try AdaptationLoop(
+      family: family, settings: settings, data: data, stitches: trained, store: networks.store,
+      network: { networks.network($0) },
+      pool: pool)
+  }
+
+  public var step: Int { loop.step }
+  public var parameterCount: Int { networks.store.count }
+  public var cost: TrainingCost { loop.cost }
+  /// How often each stitch was drawn, by id.
+  public var drawn: [String: Int] { byID(Array(family.stitches.indices)) { loop.sampler.drawn[$0] } }
+  /// Importance of each stitch that is trained, by id.
+  public var importance: [String: Double] { byID(trained, loop.sampler.importance) }
+  /// The stops that importance recommends: the best of each cost bin, and the anchors; the anchors alone where only they
+  /// are trained. Cheapest first.
+  public var deployedStops: [String] {
+    let anchors = family.stitches.indices.filter { family.stitches[$0].route.isAnchor }
+    let stops = settings.method == .esta ? loop.sampler.deployed(always: anchors) : anchors
+    return stops.map { family.stitches[$0].id }
+  }
+
+  private func byID<Value>(_ indices: [Int], _ value: (Int) -> Value) -> [String: Value] {
+    Dictionary(uniqueKeysWithValues: indices.map { (family.stitches[$0].id, value($0)) })
+  }
+
+  /// The adapter as it is now, copied.
+  public func snapshot() -> Adapter {
+    networks.snapshot(step: firstStep + step, importance: importance)
+  }
+
+  public func heldOutLosses(all: Bool) -> [String: Double] { loop.heldOutLosses(all: all) }
+
+  public func run(
+    checkpoint: URL? = nil, interval: Int = 100, measuring: HeldOutMeasuring = .init(), gate: () -> Void = {},
+    listener: (AdaptationProgress) throws -> AdaptationControl
+  ) throws -> Bool {
+    let plan = AdaptationLoop.Plan(
+      stitch: { [settings, trained] in settings.method == .esta ? nil : trained[$0 % trained.count] },
+      learningRate: { [settings] in settings.optimizer.learningRate(step: $0, total: settings.steps) })
+    return try loop.run(
+      plan, checkpoint: checkpoint, interval: interval, measuring: measuring, gate: gate, listener: listener)
+  }
+
+  // MARK: For tests
+
+  package var store: ParameterStore { networks.store }
+  package func trainingNetwork(_ route: Route) -> Network { networks.network(route) }
+}
+
+/// The stitches of a family as networks to train: frozen anchors and stitching layers, with what ESTA adds in a store.
+private struct AdaptedNetworks {
+  let layout: AdapterLayout
+  let store: ParameterStore
+  private let family: Family
+  private let assembler: Assembler
+
+  /// - Parameter adapter: where to start; LoRA and layer updates that change nothing, if absent.
+  init(_ family: Family, options: AdapterOptions, adapter: Adapter?, seed: UInt64) {
+    self.family = family
+    layout = family.layout(options)
+    store = ParameterStore(layout.declarations)
+    assembler = Assembler(
+      anchors: family.anchors.map(\.preparedForTraining),
+      layers: family.assembler.layers.mapValues { $0.map(\.preparedForTraining) })
+    var random = SeededGenerator(seed: seed, stream: 3)
+    for (index, parameter) in store.parameters.enumerated() {
+      let values = store.value(index)
+      if let start = adapter?.values(parameter.name) {
+        values.copy(from: start)
+      } else if parameter.name.hasSuffix(".lora_A") {
+        // Uniform in ±1/√in; B is zero, so that the update is.
+        let bound = 1 / Double(parameter.shape[1]).squareRoot()
+        values.copy(from: (0..<parameter.count).map { _ in Float((2 * random.unit() - 1) * bound) })
+      }
+    }
+  }
+
+  func network(_ route: Route) -> Network { assembler.assemble(route) { layout.deltas(route, $0, from: store) } }
+
+  /// A copy of the trained values.
+  func snapshot(step: Int, importance: [String: Double]) -> Adapter {
+    var tensors: [String: MatrixView] = [:]
+    for (index, parameter) in store.parameters.enumerated() {
+      let copy = FloatBuffer(store.value(index).array)
+      let columns = parameter.shape.last!
+      tensors[parameter.name] = copy.matrix(rows: parameter.count / columns, columns: columns)
+    }
+    return Adapter(
+      options: layout.options, step: step, family: family, importance: importance, tensors: tensors)
+  }
+}

@@ -1,0 +1,28 @@
+/// How a training step changes the parameters that a network uses. Backpropagation is one rule.
+public protocol StepRule: AnyObject {
+  /// Takes one step over `microBatches`: their gradients are accumulated, and the loss is the mean over all their targets.
+  /// Only the parameters that `network` uses change.
+  /// - Parameters:
+  ///   - optimizer: what turns gradients into updates.
+  ///   - gate: called before each micro-batch; may block, to let something else have the processor.
+  func step(
+    _ network: Network, _ microBatches: [PackedBatch], optimizer: OptimizerSettings, learningRate: Float,
+    gate: () -> Void
+  ) -> StepResult
+
+  /// Mean loss of a batch's targets, nats per token, with nothing changed.
+  func loss(_ network: Network, _ batch: PackedBatch) -> Double
+}
+
+/// What one step did.
+public struct StepResult: Sendable, Equatable {
+  /// Mean loss of the step's targets, nats per token, before the update.
+  public var loss: Double
+  public var targets: Int
+  /// Tokens that went through the network.
+  public var tokens: Int
+  /// Norm of the gradient before clipping.
+  public var gradientNorm: Double
+  /// mean |θ ⊙ ∂L/∂θ| over the parameters used, before the update (after Lee et al. 2019).
+  public var sensitivity: Double
+}

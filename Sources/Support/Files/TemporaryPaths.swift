@@ -1,0 +1,68 @@
+import Foundation
+import Synchronization
+
+/// Files and directories that exist only until what is written has its name. A program that is told to end removes them
+/// first; those of one that is killed outright are removed by the next that writes there.
+public enum TemporaryPaths {
+  private static let paths = Mutex<Set<String>>([])
+  /// Held, and never given back, by the one who ends the process.
+  private static let ending = Mutex(())
+
+  /// From here on `url` is removed if the process is interrupted.
+  static func begin(_ url: URL) { _ = paths.withLock { $0.insert(url.path) } }
+
+  /// `url` is removed or has its name.
+  static func end(_ url: URL) { _ = paths.withLock { $0.remove(url.path) } }
+
+  /// From here on SIGINT, SIGTERM and SIGHUP end the process as they always do, but remove what is temporary first. A signal
+  /// that whoever started the process has it ignore stays ignored.
+  public static func removeOnSignals() {
+    guard signals.writing >= 0 else { return }
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      // A handler may do next to nothing: it tells a thread.
+      let previous = signal(number) { number in
+        var byte = UInt8(truncatingIfNeeded: number)
+        _ = write(TemporaryPaths.signals.writing, &byte, 1)
+      }
+      if isIgnored(previous) { signal(number, SIG_IGN) }
+    }
+    Thread.detachNewThread {
+      var byte: UInt8 = 0
+      while read(signals.reading, &byte, 1) != 1 {}
+      endProcess(Int32(byte))
+    }
+  }
+
+  /// A pipe from the handler to the thread; -1 where the system has none left.
+  private static let signals: (reading: Int32, writing: Int32) = {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { return (-1, -1) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return (ends[0], ends[1])
+  }()
+
+  /// Returns where nobody ends the process; else waits until it has ended. For those who are about to end it with another
+  /// status, perhaps only because what they wrote was removed.
+  public static func waitIfEnding() { ending.withLock { _ in } }
+
+  private static func endProcess(_ number: Int32) {
+    ending.withLock { _ in
+      // Somebody may still be writing into a directory that is removed.
+      for _ in 0..<5 {
+        let left = paths.withLock { $0 }.filter { FileManager.default.fileExists(atPath: $0) }
+        for path in left {
+          // What cannot be removed now is tried again, and by the next who writes there.
+          do { try FileManager.default.removeItem(atPath: path) } catch {}
+        }
+        if left.isEmpty { break }
+      }
+      signal(number, SIG_DFL)
+      kill(getpid(), number)
+      while true { pause() }
+    }
+  }
+
+  private static func isIgnored(_ handler: sighandler_t?) -> Bool {
+    unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+}

@@ -1,0 +1,180 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Tokenizer
+
+/// A network with the tokenizer and the chat template that belong to it.
+public struct ModelSource {
+  public let network: Network
+  public let tokenizer: any Tokenizer
+  public let template: ChatTemplate
+  /// What begins a text, if the model was trained with anything.
+  public let bosToken: Int?
+  /// What the configuration says ends a text, and what the tokenizer says.
+  public let endTokens: Set<Int>
+  /// The directory, for messages and reports.
+  public let directory: String
+  /// The stitch's id, in a family.
+  public let stitch: String?
+
+  /// A plain model directory.
+  public init(model path: String) throws {
+    let directory = URL(fileURLWithPath: path)
+    let model = try LlamaModel.load(directory: directory)
+    let tokenizer = try loadTokenizer(from: path)
+    try tokenizer.checkFits(model.configuration, model: path)
+    self.init(
+      network: model.network(), configuration: model.configuration, tokenizer: tokenizer,
+      template: Self.template(of: directory), directory: path, stitch: nil)
+  }
+
+  /// A stitch of a family.
+  /// - Parameter stitch: its id; `nil` for the best stop.
+  public init(family: URL, stitch id: String?, adapter choice: AdapterChoice) throws {
+    let text = try TextFamily(family)
+    let stitch = try text.stitch(id)
+    let adapter = try text.adapter(choice, store: text.adapterStore())
+    self.init(
+      network: text.family.network(stitch.route, adapter: adapter),
+      configuration: text.family.anchors[stitch.route.start].configuration, tokenizer: text.tokenizer,
+      template: text.template, directory: text.family.directory.path, stitch: stitch.id)
+  }
+
+  private init(
+    network: Network, configuration: LlamaConfiguration, tokenizer: any Tokenizer, template: ChatTemplate,
+    directory: String, stitch: String?
+  ) {
+    self.network = network
+    self.tokenizer = tokenizer
+    self.template = template
+    bosToken = configuration.bosToken ?? tokenizer.bosToken
+    endTokens = Set(configuration.eosTokens + [tokenizer.eosToken].compactMap { $0 })
+    self.directory = directory
+    self.stitch = stitch
+  }
+
+  /// The tokens of plain text, after the token that begins a text.
+  func tokens(of text: [UInt8]) -> [Int] { (bosToken.map { [$0] } ?? []) + tokenizer.encode(bytes: text) }
+
+  /// The template that a model directory names in `tokenizer_config.json`: one of ours by name, or Llama 2's by the
+  /// marks in its text. Alpaca's where it names none that we know.
+  private static func template(of directory: URL) -> ChatTemplate {
+    struct Named: Decodable { var chat_template: String? }
+    let file = directory.appendingPathComponent("tokenizer_config.json")
+    guard FileManager.default.isReadableFile(atPath: file.path),
+      let data = FileManager.default.contents(atPath: file.path),
+      case .success(let named) = Result(catching: { try JSONDecoder().decode(Named.self, from: data) }),
+      let text = named.chat_template
+    else { return ChatTemplate(.alpaca) }
+    if let kind = ChatTemplate.Kind(rawValue: text) { return ChatTemplate(kind) }
+    return ChatTemplate(text.contains("[INST]") ? .llama2 : .alpaca)
+  }
+}
+
+// MARK: - One reply
+
+extension ModelSource {
+  /// How a reply is made.
+  public struct ReplyOptions: Sendable {
+    /// Whether the prompt is continued as it is, without a chat template.
+    public var isRaw = false
+    public var maxTokens = 256
+    public var sampling = SamplingOptions()
+    public var cacheType = CacheType.f32
+
+    public init() {}
+  }
+
+  /// Answers a prompt.
+  /// - Parameter write: told of the text as it comes; of a raw prompt that prompt first.
+  /// - Returns: what was written after the prompt, and how.
+  /// - Throws: `PromptError`, `InferenceError`, what `write` throws.
+  public func reply(
+    to prompt: [UInt8], options: ReplyOptions, pool: ComputePool, write: ([UInt8]) throws -> Void
+  ) throws -> (text: String, result: GenerationResult) {
+    let tokens = try promptTokens(prompt, isRaw: options.isRaw)
+    let stops = try endTokens.union(options.isRaw ? [] : template.stopTokens(tokenizer))
+    let needed = tokens.count + min(options.maxTokens, network.contextLength)
+    let session = InferenceSession(
+      network: network, contextLength: min(network.contextLength, needed), cacheType: options.cacheType, pool: pool)
+    guard tokens.count <= session.contextLength else {
+      throw InferenceError.contextOverflow(needed: tokens.count, contextLength: session.contextLength)
+    }
+    var decoder = options.isRaw ? try StreamingDecoder(tokenizer, after: tokens) : StreamingDecoder(tokenizer)
+    var text = ""
+    if options.isRaw { try write(prompt) }
+    var failure: (any Error)?
+    let result = try session.generate(
+      prompt: tokens,
+      options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: stops, sampling: options.sampling)
+    ) { event in
+      guard case .token(let token) = event else { return .goOn }
+      do {
+        let piece = try decoder.next(token)
+        text += piece
+        try write(Array(piece.utf8))
+        return .goOn
+      } catch {
+        failure = error
+        return .cancel
+      }
+    }
+    if let failure { throw failure }
+    let rest = decoder.finish()
+    text += rest
+    try write(Array(rest.utf8))
+    return (text, result)
+  }
+
+  private func promptTokens(_ bytes: [UInt8], isRaw: Bool) throws -> [Int] {
+    if isRaw {
+      let tokens = tokens(of: bytes)
+      if tokens.isEmpty { throw PromptError.nothingToBeginWith }
+      return tokens
+    }
+    let content = String(decoding: bytes, as: UTF8.self)
+    if content.isEmpty { throw PromptError.empty }
+    return try template.encode([.init(role: .user, content: content)], tokenizer: tokenizer)
+  }
+
+  /// What can be wrong with a prompt.
+  public enum PromptError: Error, CustomStringConvertible {
+    case empty
+    /// Nothing to continue, and no token that begins a text.
+    case nothingToBeginWith
+
+    public var description: String {
+      switch self {
+      case .empty: "the prompt is empty; give one as argument or on standard input"
+      case .nothingToBeginWith: "the prompt is empty, and the model has no token to begin with; give a prompt"
+      }
+    }
+  }
+}
+
+// MARK: - A score
+
+extension ModelSource {
+  /// How well the model predicts a text; in nats.
+  public struct Score: Sendable, Encodable {
+    public let tokens: Int
+    public let meanNll: Double
+    public let perplexity: Double
+    /// Of every token.
+    public let nll: [Double]
+  }
+
+  /// Scores a text, in windows that overlap by half where it is longer than the context.
+  /// - Returns: `nil` where there is no token to predict.
+  /// - Throws: `InferenceError`.
+  public func score(_ text: [UInt8], cacheType: CacheType, pool: ComputePool) throws -> Score? {
+    let tokens = tokens(of: text)
+    guard tokens.count > 1 else { return nil }
+    let session = InferenceSession(
+      network: network, contextLength: min(4096, network.contextLength, tokens.count), cacheType: cacheType, pool: pool)
+    let values = try Scorer.negativeLogLikelihoods(of: tokens, session: session)
+    let mean = values.reduce(0, +) / Double(values.count)
+    if mean.isNaN { throw InferenceError.notANumber }
+    return Score(tokens: values.count, meanNll: mean, perplexity: exp(mean), nll: values)
+  }
+}

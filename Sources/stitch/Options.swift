@@ -1,0 +1,194 @@
+import ArgumentParser
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Workflows
+
+// Options that several commands share.
+
+// MARK: - Which network
+
+/// Which family, and which of its networks: shared by the commands that run one.
+struct FamilyOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The family (default: $STITCH_FAMILY, then weights/tiny, then the one installed with the program).",
+      valueName: "directory"))
+  var family: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The stitch to use, such as small or small-large@3; see 'stitch family show' (default: the best stop).",
+      valueName: "id"))
+  var stitch: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Which adapter: own (the family's, the default), latest (of the snapshots that training made), none, or the beginning of a snapshot's hash.",
+      valueName: "adapter"))
+  var adapter: String?
+
+  /// The family's directory.
+  func directory() throws -> URL { try FamilyLocator().locate(family) }
+
+  func adapterChoice() throws -> AdapterChoice { try adapter.map { try AdapterChoice($0) } ?? .own }
+
+  /// The stitch that was named; `nil` for the best stop.
+  var stitchID: String? { stitch == "auto" ? nil : stitch }
+
+  /// Whether anything about a family was given.
+  var isNamed: Bool { family != nil || stitch != nil || adapter != nil }
+}
+
+/// Which network a command works on.
+struct ModelArguments: ParsableArguments {
+  @OptionGroup var family: FamilyOptions
+  @OptionGroup var cache: CacheOptions
+
+  @Option(help: ArgumentHelp("A single model, a Hugging Face directory.", valueName: "directory"))
+  var model: String?
+
+  @Option(help: ArgumentHelp("Threads to compute with; results do not depend on it.", valueName: "n"))
+  var threads: Int?
+
+  func validate() throws {
+    if model != nil && family.isNamed {
+      throw ValidationError("--model does not go with --family, --stitch or --adapter")
+    }
+    if let threads { try Check.threads(threads) }
+  }
+
+  var cacheType: CacheType { cache.cache ?? .f32 }
+
+  /// Opens the model or the family that was named, or the default family.
+  func open() throws -> ModelSource {
+    if let model { return try ModelSource(model: model) }
+    return try ModelSource(
+      family: try family.directory(), stitch: family.stitchID, adapter: try family.adapterChoice())
+  }
+
+  /// Workers for inference.
+  var pool: ComputePool { threads.map { ComputePool(threads: $0) } ?? .shared }
+}
+
+/// How keys and values are kept: shared by the commands that make replies.
+struct CacheOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "How keys and values are kept: f32, or f16 in half the memory, where a reply may differ in a token now and then (default: f32).",
+      valueName: "type"))
+  var cache: CacheType?
+}
+
+extension CacheType: ExpressibleByArgument {}
+
+// MARK: - How tokens are chosen
+
+/// How tokens are chosen.
+struct SamplingArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Longest reply, in tokens.", valueName: "n"))
+  var maxTokens = 256
+
+  @Option(help: ArgumentHelp("Randomness; 0 always takes the most likely token.", valueName: "t"))
+  var temperature = 0.0
+
+  @Option(help: ArgumentHelp("Choose among the k most likely tokens; 0 is all.", valueName: "k"))
+  var topK = 0
+
+  @Option(
+    help: ArgumentHelp("Choose among the most likely tokens that have this probability together.", valueName: "p"))
+  var topP = 1.0
+
+  @Option(help: ArgumentHelp("Leave out tokens less likely than this fraction of the most likely one.", valueName: "p"))
+  var minP = 0.0
+
+  @Option(help: ArgumentHelp("Above 1 discourages tokens that are already there.", valueName: "r"))
+  var repetitionPenalty = 1.0
+
+  @Option(help: ArgumentHelp("The same seed gives the same reply.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  var options: SamplingOptions {
+    SamplingOptions(
+      temperature: temperature, topK: topK, topP: topP, minP: minP, repetitionPenalty: repetitionPenalty, seed: seed)
+  }
+
+  func validate() throws {
+    if maxTokens < 0 { throw ValidationError("--max-tokens must be 0 or more, not \(maxTokens)") }
+    do { try options.validate() } catch { throw ValidationError("--\(error)") }
+  }
+}
+
+/// How tokens are chosen in a chat. What is not given comes from the configuration file.
+struct ChatSamplingArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Longest reply, in tokens (default: 256).", valueName: "n"))
+  var maxTokens: Int?
+
+  @Option(help: ArgumentHelp("Randomness; 0, the default, always takes the most likely token.", valueName: "t"))
+  var temperature: Double?
+
+  @Option(help: ArgumentHelp("Choose among the k most likely tokens; 0, the default, is all.", valueName: "k"))
+  var topK: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Choose among the most likely tokens that have this probability together (default: 1).", valueName: "p"))
+  var topP: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Leave out tokens less likely than this fraction of the most likely one (default: 0).", valueName: "p"))
+  var minP: Double?
+
+  @Option(help: ArgumentHelp("Above 1, the default, discourages tokens that are already there.", valueName: "r"))
+  var repetitionPenalty: Double?
+
+  @Option(help: ArgumentHelp("The same seed gives the same replies (default: 0).", valueName: "n"))
+  var seed: UInt64?
+
+  func validate() throws {
+    if let maxTokens, maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more, not \(maxTokens)") }
+    let options = SamplingOptions(
+      temperature: temperature ?? 0, topK: topK ?? 0, topP: topP ?? 1, minP: minP ?? 0,
+      repetitionPenalty: repetitionPenalty ?? 1, seed: 0)
+    do { try options.validate() } catch { throw ValidationError("--\(error)") }
+  }
+
+  func apply(to options: inout ReplyOptions) {
+    if let maxTokens { options.maxTokens = maxTokens }
+    if let temperature { options.temperature = temperature }
+    if let topK { options.topK = topK > 0 ? topK : nil }
+    if let topP { options.topP = topP < 1 ? topP : nil }
+    if let minP { options.minP = minP > 0 ? minP : nil }
+    if let repetitionPenalty { options.repetitionPenalty = repetitionPenalty }
+    if let seed { options.seed = seed }
+  }
+}
+
+// MARK: - Values
+
+extension ElementType {
+  /// The value of `--quantize`.
+  init(option: String) throws {
+    guard let type = ElementType(rawValue: option.uppercased()), type.isUsable || type.isQuantized else {
+      throw ValidationError("--quantize must be f32, f16, bf16, q8_0 or q4_0, not \(option)")
+    }
+    self = type
+  }
+}
+
+/// Checks of what options say, in words that tell what is allowed.
+enum Check {
+  /// - Parameter option: as the user writes it, such as `--threads`.
+  static func range(_ option: String, _ value: Int, _ allowed: ClosedRange<Int>) throws {
+    if !allowed.contains(value) {
+      throw ValidationError("\(option) must be \(allowed.lowerBound) … \(allowed.upperBound), not \(value)")
+    }
+  }
+
+  static func threads(_ value: Int) throws { try range("--threads", value, 1...1024) }
+
+  static func positive(_ option: String, _ value: Double) throws {
+    if !(value > 0 && value.isFinite) { throw ValidationError("\(option) must be a positive number, not \(value)") }
+  }
+}

@@ -1,0 +1,167 @@
+import ArgumentParser
+import Foundation
+import LLaMAStitch
+import Support
+import Tokenizer
+import Workflows
+
+// MARK: - Ask
+
+/// `stitch ask`: one reply.
+struct Ask: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Print one reply to a prompt.",
+    discussion: """
+      The prompt is put into the model's chat template. With --raw it is continued as it is, after the token that \
+      begins a text, and printed together with its continuation. Standard input is taken byte for byte.
+      """)
+
+  @Argument(help: "The prompt; standard input if absent.")
+  var prompt: String?
+
+  @OptionGroup var source: ModelArguments
+  @OptionGroup var sampling: SamplingArguments
+
+  @Flag(help: "Continue the text, without a chat template.")
+  var raw = false
+
+  @Flag(help: "Print one JSON document at the end instead of streaming.")
+  var json = false
+
+  func run() throws {
+    let bytes = try prompt.map { Array($0.utf8) } ?? Console.readStandardInput()
+    let model = try source.open()
+    var options = ModelSource.ReplyOptions()
+    options.isRaw = raw
+    options.maxTokens = sampling.maxTokens
+    options.sampling = sampling.options
+    options.cacheType = source.cacheType
+    var output = ReplyOutput(isQuiet: json)
+    let (text, result) = try model.reply(to: bytes, options: options, pool: source.pool) { try output.write($0) }
+    try output.end()
+    if json { try Console.write(json: Report(self, model, text: text, result)) }
+  }
+
+  private struct Report: Encodable {
+    let directory: String
+    let stitch: String?
+    let text: String
+    let tokens: [Int]
+    let finishReason: String
+    let promptTokens: Int
+    let seed: UInt64
+    let prefillTokensPerSecond: Double
+    let decodeTokensPerSecond: Double
+
+    init(_ command: Ask, _ model: ModelSource, text: String, _ result: GenerationResult) {
+      directory = model.directory
+      stitch = model.stitch
+      self.text = text
+      tokens = result.tokens
+      finishReason = result.finishReason.rawValue
+      promptTokens = result.promptTokens
+      seed = command.sampling.seed
+      prefillTokensPerSecond = result.prefillSpeed
+      decodeTokensPerSecond = result.decodeSpeed
+    }
+  }
+}
+
+/// A reply on standard output, as it comes. A terminal gets no control characters, and whole lines.
+private struct ReplyOutput {
+  let isQuiet: Bool
+  private let isTerminal = isatty(STDOUT_FILENO) == 1
+  private var endsInNewline = true
+
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  mutating func write(_ bytes: [UInt8]) throws {
+    if isQuiet || bytes.isEmpty { return }
+    guard isTerminal else { return try Console.write(bytes) }
+    let text = Console.harmless(String(decoding: bytes, as: UTF8.self))
+    endsInNewline = text.hasSuffix("\n")
+    try Console.write(Array(text.utf8))
+  }
+
+  func end() throws {
+    if isTerminal && !isQuiet && !endsInNewline { try Console.write([UInt8(ascii: "\n")]) }
+  }
+}
+
+// MARK: - Score
+
+/// `stitch score`: how well a model predicts a text.
+struct Score: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure how well a model predicts a text.",
+    discussion: """
+      Prints the number of tokens, their mean negative log-likelihood (in nats) and the perplexity. The token that \
+      begins a text is put before it and not counted. A text longer than the context is scored in windows that \
+      overlap by half.
+      """)
+
+  @Argument(help: "The text, taken byte for byte; - is standard input.")
+  var file: String
+
+  @OptionGroup var source: ModelArguments
+
+  @Flag(help: "Print one JSON document with the value of every token.")
+  var json = false
+
+  func run() throws {
+    let text = try file == "-" ? Console.readStandardInput() : Array(MappedFile(URL(fileURLWithPath: file)).bytes.data)
+    guard let report = try source.open().score(text, cacheType: source.cacheType, pool: source.pool) else {
+      throw CommandError.malformed(file, expected: "there is nothing to score; name a file with some text")
+    }
+    if json { return try Console.write(json: report) }
+    let lines = [
+      "tokens      \(report.tokens)", "mean NLL    \(ProgressMeter.fixed(report.meanNll, 6))",
+      "perplexity  \(ProgressMeter.fixed(report.perplexity, 4))",
+    ]
+    try Console.write(text: lines.joined(separator: "\n") + "\n")
+  }
+}
+
+// MARK: - Tokenize
+
+/// `stitch tokenize`: text to token ids and back.
+struct Tokenize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Print the token ids of a text, or the text of token ids.",
+    discussion: """
+      Ids are separated by spaces; no begin-of-sequence token is added. Standard input is taken byte for byte, final \
+      newline included.
+      """)
+
+  @Argument(help: "The text, or the ids with --decode; standard input if absent.")
+  var text: String?
+
+  @Option(help: ArgumentHelp("A model's directory, or its tokenizer's file.", valueName: "directory"))
+  var model: String
+
+  @Flag(help: "Turn ids into text.")
+  var decode = false
+
+  func run() throws {
+    let tokenizer = try loadTokenizer(from: model)
+    let input = try text.map { Array($0.utf8) } ?? Console.readStandardInput()
+    if decode {
+      try Console.write(text: tokenizer.decode(Self.ids(input)))
+    } else {
+      let ids = tokenizer.encode(bytes: input)
+      try Console.write(Array((ids.map(String.init).joined(separator: " ") + "\n").utf8))
+    }
+  }
+
+  /// Ids separated by white space.
+  private static func ids(_ input: [UInt8]) throws(CommandError) -> [Int] {
+    var ids: [Int] = []
+    for word in String(decoding: input, as: UTF8.self).split(whereSeparator: \.isWhitespace) {
+      guard let id = Int(word) else {
+        throw .malformed("'\(word.prefix(40))' is not a token id", expected: "give numbers separated by spaces")
+      }
+      ids.append(id)
+    }
+    return ids
+  }
+}
