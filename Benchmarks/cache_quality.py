@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What keeping keys and values in half precision changes: the replies to conversations the family knows, both ways.
+"""What a KV cache in half precision changes: the replies to conversations the family knows, both ways.
 
 Replays the user's part of what the family rehearses, greedily, at the smallest, the middle and the largest stop; counts the
 replies that are the expected ones, and those that are the same both ways. Writes docs/measurements/cache-f16.json and the table of

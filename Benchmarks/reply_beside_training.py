@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares replies with training in the background and without, in turns within one `stitch chat --plain`.
 
-Prints the ratio of decoding speeds (as the reply's label says them) and of the times from question to the end of the
+Prints the ratio of decode speeds (as the reply's label says them) and of the times from question to the end of the
 answer. Exits with 1 where the speed beside training is below the limit. Two idle cores, about a minute."""
 import argparse
 import pathlib
@@ -41,7 +41,7 @@ def send(line):
 
 
 def reply():
-    """Decoding speed of one reply, and seconds from the question to its end."""
+    """Decode speed of one reply, and seconds from the question to its end."""
     send("/clear")
     start = time.perf_counter()
     send(arguments.question)

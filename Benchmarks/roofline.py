@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Where the time of a 1.1B goes, and how far it is from what the machine can do.
 
-Reading a prompt is limited by arithmetic, writing by memory: for each type of weights this compares both with their limits, in
+Prefill is limited by arithmetic, decode by memory: for each type of weights this compares both with their limits, in
 rounds, and records with `perf` which functions the time goes to. With --before an older program takes turns with this one.
 Writes docs/measurements/roofline.json and the table of docs/performance.md. Idle cores, some minutes."""
 import argparse
@@ -49,18 +49,18 @@ class Program:
         return [self.stitch, "bench", "--suite", "infer", "--shape", "1.1B", "--type", element, "--rounds", 1, "--threads",
                 self.threads, "--work", self.work, "--keep", "--json", *arguments]
 
-    def reading(self, element):
+    def prefill(self, element):
         return self.bench(element, "--prompt", PROMPT, "--reply", 1)
 
-    def writing(self, element):
+    def decode(self, element):
         return self.bench(element, "--prompt", 16, "--reply", REPLY)
 
     def shares(self, element):
-        """One round: speeds of reading and writing, and their shares of the limits."""
+        """One round: speeds of prefill and decode, and their shares of the limits; by their names in the file."""
         def row(command, case):
             return next(row for row in json.loads(run(command))["results"] if row["case"] == case)
-        speed = row(self.reading(element), "prefill")["tokens_per_second"]
-        decode = row(self.writing(element), "decode")
+        speed = row(self.prefill(element), "prefill")["tokens_per_second"]
+        decode = row(self.decode(element), "decode")
         return {"reading": {"tokens_per_second": speed, "share": 2 * WEIGHTS * speed / (self.threads * self.peaks[element])},
                 "writing": {"tokens_per_second": decode["tokens_per_second"], "share": decode["memory_share"]}}
 
@@ -97,7 +97,7 @@ def measured(programs, rounds):
         found[element] = {
             kind: {name: {figure: median(turn[name][kind][figure] for turn in taken) for figure in ["tokens_per_second", "share"]}
                    for name in programs} | {"parts": parts(command)}
-            for kind, command in [("reading", now.reading(element)), ("writing", now.writing(element))]}
+            for kind, command in [("reading", now.prefill(element)), ("writing", now.decode(element))]}
     return found
 
 

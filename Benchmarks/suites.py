@@ -91,7 +91,7 @@ STEP_TOKENS = 512
 
 # How often either side measures within a round; the median counts. A prompt takes a 7B a minute.
 REPEATS = 3
-READING_REPEATS = {"7B": 1}
+PREFILL_REPEATS = {"7B": 1}
 
 
 def llama_bench(options, model, repeats, *arguments):
@@ -119,7 +119,7 @@ def llama(options, shape, element_type):
         progress(f"llama.cpp {shape} {element_type}: making the model")
         run(bench + ["--write-gguf", theirs_file])
 
-    reading_repeats = READING_REPEATS.get(shape, REPEATS)
+    prefill_repeats = PREFILL_REPEATS.get(shape, REPEATS)
 
     def infer(repeats, *arguments):
         # Reads the whole model before it measures.
@@ -130,40 +130,40 @@ def llama(options, shape, element_type):
         """Two large models may not stay in the file cache together; without this a round would measure the disk."""
         run(["dd", f"if={model}", "of=/dev/null", "bs=4M", "status=none"])
 
-    def our_decoding():
+    def our_decode():
         report = infer(REPEATS, "--prompt", PROMPTS[0], "--reply", REPLY)
         record = next(record for record in report["results"] if record["case"] == "decode")
         return {"decode": record["tokens_per_second"], "decode, share of the memory limit": record["memory_share"],
                 "bytes per token": record["weight_bytes_per_token"], "memory limit": report["memory_bytes_per_second"]}
 
-    def their_decoding():
+    def their_decode():
         into_cache(theirs_file)
         records = llama_bench(options, theirs_file, REPEATS, "-p", 0, "-n", REPLY, "-d", PROMPTS[0])
         return {"decode": next(record["speed"] for record in records if record["n_gen"] == REPLY)}
 
-    def our_reading():
-        report = infer(reading_repeats, *[word for prompt in PROMPTS for word in ("--prompt", prompt)], "--reply", 1)
+    def our_prefill():
+        report = infer(prefill_repeats, *[word for prompt in PROMPTS for word in ("--prompt", prompt)], "--reply", 1)
         figures = {f"prefill {record['prompt']}": record["tokens_per_second"]
                    for record in report["results"] if record["case"] == "prefill"}
         if any(f"prefill {prompt}" not in figures for prompt in PROMPTS):
             raise CannotRun(f"llama: the context of {shape} is too short for prompts of {PROMPTS[-1]} tokens; choose 134M, 1.1B or 7B")
         return figures
 
-    def their_reading():
+    def their_prefill():
         into_cache(theirs_file)
-        records = llama_bench(options, theirs_file, reading_repeats, "-p", ",".join(map(str, PROMPTS)), "-n", 0)
+        records = llama_bench(options, theirs_file, prefill_repeats, "-p", ",".join(map(str, PROMPTS)), "-n", 0)
         return {f"prefill {record['n_prompt']}": record["speed"] for record in records}
 
     described = {"suite": "llama.cpp", "shape": shape, "type": element_type}
     quantised = element_type.startswith("q")
     # Apart, so that either side's figures are not minutes from the other's.
-    rounds = in_rounds(options, f"llama.cpp {shape} {element_type} decode", sides(options, our_decoding, their_decoding))
+    rounds = in_rounds(options, f"llama.cpp {shape} {element_type} decode", sides(options, our_decode, their_decode))
     yield result(options, rounds, "decode", target=1.0, **described)
     if options.only != "theirs":
         yield result(options, rounds, "decode, share of the memory limit", target=0.92, alone=True, unit="", **described)
         yield result(options, rounds, "memory limit", alone=True, unit="bytes/s", **described)
         yield result(options, rounds, "bytes per token", alone=True, unit="bytes", **described)
-    rounds = in_rounds(options, f"llama.cpp {shape} {element_type} prefill", sides(options, our_reading, their_reading))
+    rounds = in_rounds(options, f"llama.cpp {shape} {element_type} prefill", sides(options, our_prefill, their_prefill))
     for prompt in PROMPTS:
         yield result(options, rounds, f"prefill {prompt}", target=2.0 if quantised else 1.0, **described)
     if options.remove or shape == "7B":
@@ -215,6 +215,7 @@ def speculation(options, family):
         for row in alone(options, "speculation", *chosen)["results"]:
             if row.get("same") is False:
                 raise CannotRun(f"speculation: {row['stitch']} makes another text with drafts; that must not be, please report it")
+            # Cases and fields keep the names they have in files: a draft is a guess there, an accepted one right.
             case = f"guessing for {row['stitch']}"
             if "right" in row:
                 case += f", {100 * row['right']:.0f} % right"
@@ -231,7 +232,7 @@ def speculation(options, family):
 
 def memory(options, family):
     work = options.cache / "bench"
-    # Dozens of stitches of billions of parameters read even a short text for a while.
+    # Dozens of stitches of billions of parameters take a while to prefill even a short text.
     chosen = [] if family == "default" else ["--shape", family, "--type", "q8_0", "--work", work, "--keep", "--tokens", 64]
     rounds = in_rounds(options, f"memory {family}", {
         "ours": lambda: {"all stitches resident": alone(options, "memory", *chosen)["memory"]["ratio"]}})

@@ -129,7 +129,7 @@ def told(*measured, links=False):
 # Beside peers
 
 TRAINING = {"train-lora": "LoRA training", "train-full": "full training"}
-INFERENCE = {"prefill": "reading a prompt", "decode": "writing"}
+INFERENCE = {"prefill": "prefill", "decode": "decode"}
 DECODE, SHARE, PREFILLS = "decode", "decode, share of the memory limit", [f"prefill {prompt}" for prompt in suites.PROMPTS]
 
 
@@ -155,12 +155,12 @@ def beside_llama(titles, **options):
 
 
 def llama_in_short():
-    return beside_llama({DECODE: "writing", PREFILLS[-1]: f"reading {suites.PROMPTS[-1]:,} tokens"})
+    return beside_llama({DECODE: "decode", PREFILLS[-1]: f"prefill of {suites.PROMPTS[-1]:,} tokens"})
 
 
 def llama():
-    reading = {case: f"reading {prompt:,}, ratio" for case, prompt in zip(PREFILLS, suites.PROMPTS)}
-    return beside_llama({DECODE: "writing, ratio", SHARE: "writing, share of the memory's speed"} | reading, links=True)
+    prefills = {case: f"prefill of {prompt:,}, ratio" for case, prompt in zip(PREFILLS, suites.PROMPTS)}
+    return beside_llama({DECODE: "decode, ratio", SHARE: "decode, share of the memory's speed"} | prefills, links=True)
 
 
 # Alone
@@ -181,9 +181,9 @@ def adapter():
 
 def families():
     slider, memory = Suite("slider"), Suite("memory")
-    titles = {"after a move, by the tail's share": "first token after a move, by its share of reading all",
-              "after a move, read ahead, in steps": "the same, read ahead, by a token's time",
-              "all stitches resident": "all sessions, by anchors, keys and values"}
+    titles = {"after a move, by the tail's share": "first token after a move, by its share of a whole prefill",
+              "after a move, read ahead, in steps": "the same, prefetched, by a token's time",
+              "all stitches resident": "all sessions, by anchors and KV cache"}
     found = {key: slider.rows.get(key, {}) | memory.rows.get(key, {}) for key in slider.rows | memory.rows}
     rows = [[called(shape), *(cell(cases.get(case)) for case in titles)] for (shape, _), cases in found.items()]
     return f"{table(['family', *titles.values()], rows)}\n\n{told(slider, memory, links=True)}"
@@ -194,19 +194,20 @@ def speculation():
     rows = []
     for (shape, _), found in suite.rows.items():
         for case, row in found.items():
-            stitch, _, right = case.removeprefix("guessing for ").partition(", ")
-            if right != "share right":
+            # The files call drafts guesses, and accepted ones right.
+            stitch, _, accepted = case.removeprefix("guessing for ").partition(", ")
+            if accepted != "share right":
                 share = found.get(f"{case}, share right")
-                right = right or f"{100 * median(undisturbed(share, share['ours'])):.0f} %"
-                rows.append([called(shape), stitch, right.removesuffix(" right"), cell(row)])
-    return f"{table(['family', 'stop', 'guesses right', 'speed, by that without guesses'], rows)}\n\n{told(suite, links=True)}"
+                accepted = accepted or f"{100 * median(undisturbed(share, share['ours'])):.0f} %"
+                rows.append([called(shape), stitch, accepted.removesuffix(" right"), cell(row)])
+    return f"{table(['family', 'stop', 'drafts accepted', 'speed, by that without drafts'], rows)}\n\n{told(suite, links=True)}"
 
 
 def start():
     suite = Suite("start")
     titles = {"start to first token": "program started, first token, ms", "family mapped": "family opened, ms",
               "family mapped, first token": "family opened, first token, ms",
-              "family mapped, first token of the dearest stop": "the same of the dearest stop, ms"}
+              "family mapped, first token of the dearest stop": "the same of the most expensive stop, ms"}
     rows = [[called(shape), *(cell(found.get(case)) for case in titles)] for (shape, _), found in suite.rows.items()]
     return f"{table(['family', *titles.values()], rows)}\n\n{told(suite, links=True)}"
 
@@ -224,7 +225,9 @@ def step():
 def roofline():
     results = read(MEASUREMENTS / "roofline.json")["results"]
     names = {"before": "of the limit, before", "now": "of the limit"}
-    kinds = [(element, kind, figures[kind]) for element, figures in results.items() for kind in figures]
+    # The file calls prefill reading, decode writing.
+    phases = {"reading": "prefill", "writing": "decode"}
+    kinds = [(element, phases[kind], figures[kind]) for element, figures in results.items() for kind in figures]
     first = kinds[0][2]
     heads = ["weights", "", *(title for name, title in names.items() if name in first), *first["parts"]]
     return table(heads, [

@@ -60,7 +60,7 @@ INLINE __m512i load_weights_part(const char *p, size_t count) {
 }
 
 /* Rows [0, count) from `w` on, `row_bytes` apart, of up to BACK_COLUMNS columns, as a panel. */
-static void lay_back_panel(const char *w, size_t row_bytes, size_t count, size_t columns, char *panel) {
+static void pack_backward_panel(const char *w, size_t row_bytes, size_t count, size_t columns, char *panel) {
   const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4,
                                          35, 3, 34, 2, 33, 1, 32, 0);
   const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
@@ -77,7 +77,7 @@ static void lay_back_panel(const char *w, size_t row_bytes, size_t count, size_t
 }
 
 /* The products of a panel with T tokens, added to dx or written there; T is a constant where this is inlined. */
-INLINE void back_tile(const char *panel, size_t row_pairs, const char *dy, size_t dy_bytes, const int T, float *dx,
+INLINE void backward_tile(const char *panel, size_t row_pairs, const char *dy, size_t dy_bytes, const int T, float *dx,
                       size_t dx_stride, size_t columns, int32_t accumulate) {
   v16 sums[BACK_TOKENS][BACK_VECTORS];
   UNROLL for (int j = 0; j < T; j++) {
@@ -117,17 +117,17 @@ static void bfloat16_linear_back(const void *weights, size_t rows, size_t column
     const int32_t adds = accumulate || r > 0;
     for (size_t c = 0; c < columns; c += BACK_COLUMNS) {
       const size_t some = columns - c < BACK_COLUMNS ? columns - c : BACK_COLUMNS;
-      lay_back_panel((const char *)weights + r * row_bytes + 2 * c, row_bytes, count, some, panel);
+      pack_backward_panel((const char *)weights + r * row_bytes + 2 * c, row_bytes, count, some, panel);
       for (size_t t = 0; t < tokens; t += BACK_TOKENS) {
         const char *from = rounded + t * dy_bytes + 2 * r;
         float *to = dx + t * dx_stride + c;
         switch (tokens - t) {
-          case 1: back_tile(panel, row_pairs, from, dy_bytes, 1, to, dx_stride, some, adds); break;
-          case 2: back_tile(panel, row_pairs, from, dy_bytes, 2, to, dx_stride, some, adds); break;
-          case 3: back_tile(panel, row_pairs, from, dy_bytes, 3, to, dx_stride, some, adds); break;
-          case 4: back_tile(panel, row_pairs, from, dy_bytes, 4, to, dx_stride, some, adds); break;
-          case 5: back_tile(panel, row_pairs, from, dy_bytes, 5, to, dx_stride, some, adds); break;
-          default: back_tile(panel, row_pairs, from, dy_bytes, BACK_TOKENS, to, dx_stride, some, adds);
+          case 1: backward_tile(panel, row_pairs, from, dy_bytes, 1, to, dx_stride, some, adds); break;
+          case 2: backward_tile(panel, row_pairs, from, dy_bytes, 2, to, dx_stride, some, adds); break;
+          case 3: backward_tile(panel, row_pairs, from, dy_bytes, 3, to, dx_stride, some, adds); break;
+          case 4: backward_tile(panel, row_pairs, from, dy_bytes, 4, to, dx_stride, some, adds); break;
+          case 5: backward_tile(panel, row_pairs, from, dy_bytes, 5, to, dx_stride, some, adds); break;
+          default: backward_tile(panel, row_pairs, from, dy_bytes, BACK_TOKENS, to, dx_stride, some, adds);
         }
       }
     }

@@ -57,7 +57,7 @@ INLINE size_t NAME(bytes_of)(int32_t type, size_t columns) { return columns * NA
 
 /* The 16 weights of a half of a block, from its own bytes in Q8_0, from all in Q4_0. The product is exact, so that a
    quantised weight is the float it stands for. */
-INLINE v16 NAME(widen_half)(const int32_t type, b16u bytes, float scale, const int half) {
+INLINE v16 NAME(dequantize_half)(const int32_t type, b16u bytes, float scale, const int half) {
   if (type == CK_Q8_0) return __builtin_convertvector(__builtin_convertvector((s16u)bytes, i16), v16) * scale;
   bytes = half ? bytes >> 4 : bytes & 15;
   return __builtin_convertvector(__builtin_convertvector(bytes, i16) - 8, v16) * scale;
@@ -66,7 +66,7 @@ INLINE v16 NAME(widen_half)(const int32_t type, b16u bytes, float scale, const i
 /* The same of a block as GGML has it. */
 INLINE v16 NAME(load_quantized)(const int32_t type, const char *block, const int half) {
   const char *bytes = block + 2 + (type == CK_Q8_0 ? LANES * half : 0);
-  return NAME(widen_half)(type, *(const b16u *)bytes, WIDEN_SCALE(block), half);
+  return NAME(dequantize_half)(type, *(const b16u *)bytes, WIDEN_SCALE(block), half);
 }
 
 INLINE v16 NAME(load_weights)(const int32_t type, const char *p) {
@@ -451,7 +451,7 @@ static void NAME(rotate)(float *x, const float *cosines, const float *sines, siz
   }
 }
 
-static void NAME(widen)(int32_t type, const void *weights, size_t count, float *y) {
+static void NAME(dequantize)(int32_t type, const void *weights, size_t count, float *y) {
   const char *w = weights;
   const size_t size = NAME(size_of)(type);
   size_t i = 0;
@@ -477,7 +477,7 @@ static void NAME(widen)(int32_t type, const void *weights, size_t count, float *
 
 const ck_inference NAME(kernels) = {
     ISA, NAME(linear), NAME(linear_scratch), NAME(peak),
-    NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(widen), NAME(widen_panel),
+    NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(dequantize), NAME(dequantize_panel),
 #ifdef BFLOAT16_PRODUCTS
     bfloat16_linear_back, back_scratch,
 #else

@@ -36,7 +36,7 @@ INLINE b16u NAME(gather_fours)(const char *first, size_t stride) {
   return (b16u)fours;
 }
 
-static void NAME(widen_panel)(int32_t type, const void *weights, size_t rows, size_t columns, size_t row, size_t from,
+static void NAME(dequantize_panel)(int32_t type, const void *weights, size_t rows, size_t columns, size_t row, size_t from,
                               size_t count, float *y) {
   const size_t first = row / CK_PANEL_ROWS * CK_PANEL_ROWS, lane = row - first, bytes = NAME(block_bytes)(type);
   const size_t width = rows - first < CK_PANEL_ROWS ? rows - first : CK_PANEL_ROWS;
@@ -47,11 +47,11 @@ static void NAME(widen_panel)(int32_t type, const void *weights, size_t rows, si
     const b16u left = NAME(gather_fours)(four, 4 * width);
     if (type == CK_Q8_0) {
       const b16u right = NAME(gather_fours)(four + 16 * width, 4 * width);
-      *(v16u *)y = NAME(widen_half)(CK_Q8_0, left ^ 0x80, scale, 0);
-      *(v16u *)(y + LANES) = NAME(widen_half)(CK_Q8_0, right ^ 0x80, scale, 1);
+      *(v16u *)y = NAME(dequantize_half)(CK_Q8_0, left ^ 0x80, scale, 0);
+      *(v16u *)(y + LANES) = NAME(dequantize_half)(CK_Q8_0, right ^ 0x80, scale, 1);
     } else {
-      *(v16u *)y = NAME(widen_half)(CK_Q4_0, left, scale, 0);
-      *(v16u *)(y + LANES) = NAME(widen_half)(CK_Q4_0, left, scale, 1);
+      *(v16u *)y = NAME(dequantize_half)(CK_Q4_0, left, scale, 0);
+      *(v16u *)(y + LANES) = NAME(dequantize_half)(CK_Q4_0, left, scale, 1);
     }
   }
 }

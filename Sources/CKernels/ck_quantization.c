@@ -83,7 +83,7 @@ int32_t ck_quantize(int32_t type, const float *x, size_t count, void *blocks) {
   return 0;
 }
 
-void ck_lay_panels(int32_t type, const void *rows, size_t count, size_t columns, void *panels) {
+void ck_pack_panels(int32_t type, const void *rows, size_t count, size_t columns, void *panels) {
   const size_t block_bytes = type == CK_Q8_0 ? CK_Q8_0_BYTES : CK_Q4_0_BYTES, blocks = columns / CK_BLOCK;
   const uint8_t flip = type == CK_Q8_0 ? 0x80 : 0;
   uint8_t *next = panels;

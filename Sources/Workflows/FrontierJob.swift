@@ -114,7 +114,7 @@ public struct FrontierJob {
       format: Frontier.currentFormat, data: data, questions: fitting.count,
       kinds: Dictionary(fitting.map { (questions[$0].kind, 1) }, uniquingKeysWith: +), adapterStep: adapter?.step,
       contextLength: context, threads: threads,
-      hypervolumeScale: Hypervolume(cheapest: anchors.min()!, dearest: anchors.max()!), stitches: measured)
+      hypervolumeScale: Hypervolume(cheapest: anchors.min()!, mostExpensive: anchors.max()!), stitches: measured)
     return frontier.marked(stops: stops)
   }
 

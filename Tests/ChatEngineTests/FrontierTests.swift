@@ -69,7 +69,7 @@ import Workflows
     #expect(
       comparison.gained - comparison.lost
         == Int(((large.exactMatch! - frontier.stitches[3].exactMatch!) * 12).rounded()))
-    // Only the dearest dominates anything: a strip of 0.05.
+    // Only the most expensive one dominates anything: a strip of 0.05.
     if frontier.stitches.dropLast().allSatisfy({ $0.exactMatch == 0 }) {
       #expect(abs(frontier.hypervolume! - 0.05 * large.exactMatch!) < 1e-9)
     }

@@ -31,7 +31,7 @@ import Tokenizer
     }
   }
 
-  /// One stop's reply as the network alone makes it: everything read anew, nothing shared, nothing guessed.
+  /// One stop's reply as the network alone makes it: everything prefilled anew, nothing shared, nothing drafted.
   private final class Plain {
     let text: TextFamily
     private let sessions: [String: InferenceSession]

@@ -106,7 +106,7 @@ private struct SimulatedMachine {
     #expect(chosen(250) == 1)
   }
 
-  @Test func aDearerStopThatIsNoBetterIsNotTaken() {
+  @Test func aMoreExpensiveStopThatIsNoBetterIsNotTaken() {
     var stops = stops(known: Self.real)
     stops[8].quality = 0.1
     #expect(SpeedController(target: 1, stops: stops).choose(from: 0) == 7)

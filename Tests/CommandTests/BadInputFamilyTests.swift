@@ -53,13 +53,16 @@ import Testing
     try Workspace.with { workspace in
       let file = workspace.family.appending(path: "family.json")
       let whole = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any] ?? [:]
-      let routes = try #require(whole["routes"] as? [[String: Any]])
-      func join(_ fields: [String: Int]) -> [[String: Any]] {
+      let routes = try #require(whole["routes"] as? [[[String: Any]]])
+      func segment(_ anchor: Int, _ blocks: [Int]) -> [String: Any] { ["anchor": anchor, "blocks": blocks] }
+      func chain(_ segments: [String: Any]...) -> [Any] { routes + [segments] }
+      // As families of format 1 spell them.
+      func join(_ fields: [String: Int]) -> [Any] {
         routes + [["start": 0, "join": ["prefix": 1, "end": 1, "entry": 1].merging(fields) { $1 }]]
       }
       let again = "build or copy the family again"
       let cases: [(String, Any?, [String])] = [
-        ("format", 99, ["format 99", "reads 1"]), ("format", "1", ["format"]), ("format", nil, ["format"]),
+        ("format", 99, ["format 99", "reads up to 2"]), ("format", "1", ["format"]), ("format", nil, ["format"]),
         ("anchors", [Any](), ["no anchors"]), ("anchors", nil, ["a field is missing"]),
         ("routes", join(["entry": 4]), ["blocks that are not there"]),
         ("routes", join(["entry": 0]), ["blocks that are not there"]),
@@ -69,8 +72,18 @@ import Testing
         ("routes", join(["end": 2]), ["blocks that are not there"]),
         ("routes", join(["end": 0]), ["blocks that are not there"]),
         ("routes", join(["entry": Int.max]), ["blocks that are not there"]),
-        ("routes", routes + [["start": 5]], ["an anchor that is not there"]),
-        ("routes", routes + [["start": -1]], ["an anchor that is not there"]),
+        ("routes", chain(segment(0, [0, 1]), segment(1, [4, 4])), ["blocks that are not there"]),
+        ("routes", chain(segment(0, [0, 1]), segment(1, [2, 5])), ["blocks that are not there"]),
+        ("routes", chain(segment(0, [0, 1]), segment(7, [1, 4])), ["blocks that are not there"]),
+        ("routes", chain(segment(0, [0, 1]), segment(1, [-1, 4])), ["blocks that are not there"]),
+        ("routes", chain(segment(0, [0, 1]), segment(1, [1, 3])), ["end with one's last"]),
+        ("routes", chain(segment(1, [1, 4])), ["begin with an anchor's first"]),
+        ("routes", chain(segment(1, [0, 2]), segment(1, [1, 4])), ["a block twice"]),
+        ("routes", chain(segment(9, [0, 2])), ["an anchor that is not there"]),
+        ("routes", chain(segment(0, [2, 1])), ["a field is missing or has the wrong kind"]),
+        ("routes", chain(), ["a field is missing or has the wrong kind"]),
+        ("routes", (routes as [Any]) + [["start": 5]], ["an anchor that is not there"]),
+        ("routes", (routes as [Any]) + [["start": -1]], ["an anchor that is not there"]),
         ("routes", routes + [routes[0]], ["a route is there twice"]),
         ("routes", Array(routes.dropFirst()), ["not among the routes"]), ("routes", [Any](), ["not among the routes"]),
         ("stops", ["small", "medium"], ["the stop “medium” is not a stitch"]), ("stops", [Any](), ["no stops"]),

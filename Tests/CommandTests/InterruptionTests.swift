@@ -4,8 +4,13 @@ import Testing
 /// What is left of a command that is told to end while it works.
 @Suite struct InterruptionTests {
   @Test(arguments: [SIGTERM, SIGINT]) func aFamilyThatIsNotBuiltLeavesNothing(_ number: Int32) throws {
-    // A child ignores what its parent ignores, as a shell's background jobs do.
+    // A child ignores what its parent ignores, as a shell's background jobs do, and blocks what the thread blocks that
+    // starts it, as those of Dispatch do.
     signal(number, SIG_DFL)
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, number)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     try Workspace.with { workspace in
       try workspace.makeModel("large", at: workspace.directory.appending(path: "large"))
       func names() throws -> [String] {

@@ -35,7 +35,8 @@ public enum RandomFamily {
       anchors, options: .init(name: name, chatTemplate: "tiny"), pool: ComputePool(threads: 1))
     var random = SeededGenerator(seed: 9)
     let calibration = (0..<24).map { _ in [1] + (0..<40).map { _ in Int32(random.index(below: vocabularySize)) } }
-    return try builder.build(calibration: calibration, tokenizer: [SentencePieceTokenizer.fileName: Data(vocabulary)], output: directory)!
+    return try builder.build(
+      calibration: calibration, tokenizer: [SentencePieceTokenizer.fileName: Data(vocabulary)], output: directory)!
   }
 
   private static func vocabulary(_ tokenizer: [UInt8], with texts: [String]) throws -> [UInt8] {

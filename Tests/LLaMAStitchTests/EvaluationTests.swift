@@ -47,11 +47,11 @@ import Testing
     #expect(isClose(area((2, 1), (0.5, 0.75), (0.75, 0.6), (0, 0.5), (0.9, -1)), 0.625))
     #expect(isClose(area((0.25, 0.4), (0.25, 0.8), (0.25, 0.8)), 0.6))
 
-    let scale = Hypervolume(cheapest: 1e6, dearest: 1e8)
+    let scale = Hypervolume(cheapest: 1e6, mostExpensive: 1e8)
     #expect(isClose(scale.cost(flopsPerToken: 1e7), 0.5))
     // 1.05 × 0.3 + 0.55 × 0.2 + 0.05 × 0.4.
     #expect(isClose(scale([(1e6, 0.3), (1e7, 0.5), (1e8, 0.9)]), 0.445))
-    #expect(Hypervolume(cheapest: 5, dearest: 5).cost(flopsPerToken: 5) == 0)
+    #expect(Hypervolume(cheapest: 5, mostExpensive: 5).cost(flopsPerToken: 5) == 0)
   }
 
   @Test func theFrontierLeavesOutWhatIsDominated() {

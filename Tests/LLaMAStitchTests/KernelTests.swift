@@ -251,14 +251,14 @@ import Testing
     }
   }
 
-  @Test func everyHalfPrecisionNumberWidensExactly() {
+  @Test func everyHalfPrecisionNumberIsDequantizedExactly() {
     let bits = (0...UInt16.max).map { $0 }
     for table in Self.tables {
       for (code, convert) in [
         (Int32(CK_F16), float(float16Bits:) as (UInt16) -> Float), (Int32(CK_BF16), float(bfloat16Bits:)),
       ] {
         var y = [Float](repeating: 0, count: bits.count)
-        bits.withUnsafeBytes { table.pointee.widen(code, $0.baseAddress!, bits.count - 3, &y) }
+        bits.withUnsafeBytes { table.pointee.dequantize(code, $0.baseAddress!, bits.count - 3, &y) }
         for (index, value) in y.dropLast(3).enumerated() {
           let expected = convert(bits[index])
           #expect(expected.isNaN ? value.isNaN : value.bitPattern == expected.bitPattern)

@@ -146,7 +146,7 @@ import Testing
       try read(index, upTo: 150)
     }
     #expect(starts().allSatisfy { 64 < $0 && $0 < 150 })
-    // Sessions that were put away come back, in the midst of the text and at its end.
+    // Sessions that were evicted come back, in the midst of the text and at its end.
     for index in sessions.indices {
       sessions[index] = session(stitches[index], prefix)
       try read(index, upTo: 70 * (1 + index % 2))
@@ -155,7 +155,7 @@ import Testing
     text[30] = (text[30] + 1) % 32
     for index in sessions.indices.reversed() { try read(index, upTo: 190) }
     #expect(starts().allSatisfy { 64 < $0 && $0 < 190 })
-    // What is kept of it ends before what is given back.
+    // What is kept of it ends before what is evicted.
     text[100] = (text[100] + 1) % 32
     try read(0, upTo: 110)
     #expect(starts().allSatisfy { $0 <= 100 })

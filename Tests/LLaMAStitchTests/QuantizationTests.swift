@@ -24,7 +24,7 @@ import Testing
   private func laid(_ values: [Float], rows: Int, _ type: ElementType) -> [UInt8] {
     let blocks = quantize(values, type)
     var panels = [UInt8](repeating: 0xAA, count: blocks.count)
-    ck_lay_panels(Self.types.first { $0.0 == type }!.1, blocks, rows, values.count / rows, &panels)
+    ck_pack_panels(Self.types.first { $0.0 == type }!.1, blocks, rows, values.count / rows, &panels)
     return panels
   }
 
@@ -68,7 +68,7 @@ import Testing
         for block in 0..<2 { blocks += scale(row, block) + (0..<quants).map { byte(row, $0) } }
       }
       var found = [UInt8](repeating: 0xAA, count: blocks.count)
-      ck_lay_panels(code, blocks, rows, columns, &found)
+      ck_pack_panels(code, blocks, rows, columns, &found)
       var expected: [UInt8] = []
       for (first, count) in [(0, 16), (16, 2)] {
         for block in 0..<2 {
@@ -91,11 +91,11 @@ import Testing
       let (blocks, panels) = (quantize(x, type), laid(x, rows: rows, type))
       for table in KernelTests.tables {
         var expected = [Float](repeating: 0, count: x.count)
-        table.pointee.widen(code, blocks, x.count, &expected)
+        table.pointee.dequantize(code, blocks, x.count, &expected)
         for row in 0..<rows {
           for range in [0..<columns, 32..<columns, 32..<64] {
             var found = [Float](repeating: 0, count: range.count + 1)
-            table.pointee.widen_panel(code, panels, rows, columns, row, range.lowerBound, range.count, &found)
+            table.pointee.dequantize_panel(code, panels, rows, columns, row, range.lowerBound, range.count, &found)
             let start = row * columns + range.lowerBound
             #expect(found == expected[start..<start + range.count] + [0], "isa \(table.pointee.isa) \(type) row \(row)")
           }
@@ -110,7 +110,7 @@ import Testing
       let blocks = quantize(x, type)
       for table in KernelTests.tables {
         var back = [Float](repeating: 0, count: x.count)
-        table.pointee.widen(code, blocks, x.count, &back)
+        table.pointee.dequantize(code, blocks, x.count, &back)
         for block in stride(from: 0, to: x.count, by: 32) {
           let largest = Double(x[block..<block + 32].map(abs).max()!)
           // Half a step, one whole at the end that has no −8; and the scale is rounded to 11 bits (or to 2⁻²⁴).
@@ -169,7 +169,7 @@ import Testing
           let isRounding = table.pointee.isa >= Int32(CK_ISA_AVX512_VNNI)
           let scratch = KernelTests.Scratch(table, code, columns: columns, tokens: tokens)
           var weights = [Float](repeating: 0, count: rows * columns)
-          table.pointee.widen(code, blocks, weights.count, &weights)
+          table.pointee.dequantize(code, blocks, weights.count, &weights)
           let before = values(tokens * (rows + 1), seed: 4)
           var y = before
           let r0 = rows > 4 ? 2 : 0

@@ -36,6 +36,30 @@ import Testing
     return try Family(copy)
   }
 
+  /// However a base came to be quantised, its stitching layers are BF16; beside floats they are F32.
+  @Test func layersBesideAQuantisedBase() throws {
+    try withScratchDirectory { folder in
+      func layerTypes(_ family: Family) throws -> Set<ElementType> {
+        let file = try SafetensorsFile(family.directory.appending(path: "stitches.safetensors"))
+        return Set(file.tensors.values.filter { $0.name.hasSuffix(".weight") }.map(\.type))
+      }
+      #expect(try layerTypes(family(nil, in: folder)) == [.f32])
+      let quantised = try family(.q8_0, in: folder)
+      #expect(try layerTypes(quantised) == [.bf16])
+      // From anchors that were quantised before.
+      let anchors = try quantised.description.anchors.map {
+        FamilyBuilder.Anchor(
+          name: $0.name, directory: try ModelDirectory(quantised.directory.appending(path: $0.directory)))
+      }
+      let again = try FamilyBuilder(
+        anchors, options: .init(name: "again", chatTemplate: "tiny"), pool: ComputePool(threads: 2)
+      ).build(
+        calibration: RandomModel.tokens(20, length: 20, vocabulary: 33_000),
+        tokenizer: ["tokenizer": Data("x".utf8)], output: folder.appending(path: "again"))!
+      #expect(try layerTypes(again) == [.bf16] && again.anchors[0].blocks[0].mlp.up.weight.elementType == .q8_0)
+    }
+  }
+
   @Test(arguments: [ElementType.q8_0, .q4_0])
   func aQuantisedFamilyIsNearlyTheFamily(type: ElementType) throws {
     try withScratchDirectory { folder in

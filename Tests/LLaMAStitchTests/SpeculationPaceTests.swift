@@ -3,12 +3,12 @@ import Support
 import Testing
 
 @Suite struct SpeculationPaceTests {
-  /// A drafter as the pace sees it: a round takes `cost` plain tokens' time, and each guess is right with `right`.
+  /// A drafter as the pace sees it: a round takes `cost` plain tokens' time, and each drafted token is accepted with `right`.
   private struct Drafter {
     var cost: Double
     var right: Double
 
-    /// Plain tokens' time by that with guesses, where all rounds guess.
+    /// Plain tokens' time by that with drafts, where all rounds draft.
     var advantage: Double { (0...6).reduce(0) { $0 + power(right, $1) } / cost }
 
     private func power(_ base: Double, _ exponent: Int) -> Double {
@@ -51,7 +51,7 @@ import Testing
     #expect(advantage(twice, tokens: 1000) > 0.9 * twice.advantage)
   }
 
-  /// Trials cost little, whether guessing loses by little or by much.
+  /// Trials cost little, whether drafting loses by little or by much.
   @Test(arguments: [(3.2, 0.7), (2.2, 0.5), (3.0, 0.3), (6.0, 0.1)]) func whatDoesNotIsSwitchedOff(
     cost: Double, right: Double
   ) {

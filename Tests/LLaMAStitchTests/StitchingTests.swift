@@ -92,6 +92,49 @@ import Testing
     #expect(aligned == 2 + (narrow.blockCount - 1))
   }
 
+  /// Models that claim a billion positions are built, adapted and run in the memory of what is used of them.
+  @Test func aBillionPositions() throws {
+    let folder = try TemporaryFolder()
+    let anchors = try [("small", 2, 16), ("large", 3, 24)].map { name, blocks, hidden in
+      var configuration = RandomModel.configuration(hidden: hidden, blocks: blocks)
+      configuration.contextLength = 1 << 30
+      let directory = try RandomModel.write(
+        configuration, weights: RandomModel.weights(configuration, seed: UInt64(blocks)),
+        to: folder.url.appendingPathComponent(name))
+      return FamilyBuilder.Anchor(name: name, directory: directory)
+    }
+    var options = FamilyBuilder.Options(name: "long", chatTemplate: "tiny")
+    options.fitSteps = 2
+    let family = try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 2)).build(
+      calibration: RandomModel.tokens(40, length: 20), tokenizer: ["tokenizer": Data("x".utf8)],
+      output: folder.url.appendingPathComponent("family"))!
+    #expect(family.contextLength == 1 << 30)
+    let trainer = try ESTATrainerTests.trainer(family, steps: 2)
+    #expect(try trainer.run { _ in .goOn })
+    let session = InferenceSession(network: family.network(family.stitches[1].route, adapter: trainer.snapshot()))
+    #expect(session.contextLength == 4096)
+    #expect(try session.evaluate([1, 2, 3]).row(0).array.allSatisfy(\.isFinite))
+  }
+
+  /// Angles are computed as far as they are asked for, and are those of a table that was made for no more.
+  @Test func anglesAsFarAsTheyAreUsed() {
+    let configuration = RandomModel.configuration()
+    let long = RotaryTable(configuration, positions: 1 << 24)
+    let short = RotaryTable(configuration, positions: 300)
+    for count in [1, 70, 300] { long.cover(count) }
+    short.cover(300)
+    for position in [0, 69, 70, 299] {
+      #expect(long.cosines.row(position).array == short.cosines.row(position).array)
+      #expect(long.sines.row(position).array == short.sines.row(position).array)
+      let frequencies = RotaryEmbedding.inverseFrequencies(configuration)
+      for (pair, frequency) in frequencies.enumerated() {
+        #expect(abs(Double(long.sines[position, pair]) - sin(Double(Float(position) * frequency))) < 1e-6)
+      }
+    }
+    // What nobody asked for is not there.
+    #expect(long.cosines.row(1 << 20).array.allSatisfy { $0 == 0 })
+  }
+
   @Test func aFamilyReadsBackAsItWasBuilt() throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder, depths: [2, 3, 4], widths: [16, 24, 32])
@@ -125,7 +168,8 @@ import Testing
       options.fitSteps = steps
       options.fitLearningRate = 1e-2
       let family = try FamilyBuilder(anchors, options: options, pool: ComputePool(threads: 2)).build(
-        calibration: text, tokenizer: ["tokenizer": Data("x".utf8)], output: folder.url.appendingPathComponent("f\(steps)"))!
+        calibration: text, tokenizer: ["tokenizer": Data("x".utf8)],
+        output: folder.url.appendingPathComponent("f\(steps)"))!
       let session = InferenceSession(network: family.network(try family.stitch("small-large@2").route, adapter: nil))
       let nll = try Scorer.negativeLogLikelihoods(of: text[3].map(Int.init), session: session)
       losses.append(nll.reduce(0, +) / Double(nll.count))

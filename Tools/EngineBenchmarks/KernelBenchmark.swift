@@ -66,7 +66,7 @@ public enum KernelBenchmark {
       let rows = FloatBuffer(count: stored.count)
       let isStored = VectorView.quantize(values, to: type, at: rows.base)
       precondition(isStored)
-      WeightMatrix.layPanels(rows.base, count: matrix.rows, columns: matrix.columns, type: type, into: address)
+      WeightMatrix.packPanels(rows.base, count: matrix.rows, columns: matrix.columns, type: type, into: address)
     case .f32: address.copyMemory(from: values.baseAddress!, byteCount: bytes)
     default:
       let halves = address.assumingMemoryBound(to: UInt16.self)

@@ -11,14 +11,14 @@ public enum SliderBenchmark {
     public var tokens: Int
     /// The part of the computation that the stops do not share.
     public var tail_share: Double
-    /// Until the first token: with nothing known of the text, after the move, and after the move with the text read ahead.
+    /// Until the first token: with nothing known of the text, after the move, and after the move with the text prefetched.
     public var full_seconds: Double
     public var moved_seconds: Double
     public var warmed_seconds: Double
     /// One more token.
     public var step_seconds: Double
     /// Medians of ratios within a round: time after the move by the tail's share of the full time; time with the text
-    /// read ahead by that of one more token.
+    /// prefetched by that of one more token.
     public var moved_by_share: Double
     public var warmed_steps: Double
   }

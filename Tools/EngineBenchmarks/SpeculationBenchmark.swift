@@ -175,7 +175,8 @@ public enum SpeculationBenchmark {
     let start = ContinuousClock.now
     while text.count < prompt.count + 1 + reply {
       guard try speculation.catchUp(text) else { preconditionFailure("the drafter has lost the text") }
-      _ = try speculation.draft(after: text, atMost: SpeculativeDecoding.mostTokens, leastProbability: 0, session: session)
+      _ = try speculation.draft(
+        after: text, atMost: SpeculativeDecoding.mostTokens, leastProbability: 0, session: session)
       while let draft = speculation.next, isAccepted() {
         text.append(draft)
         _ = speculation.accept(draft)

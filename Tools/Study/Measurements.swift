@@ -90,9 +90,9 @@ struct Measurements {
   /// - Parameter ids: only these; all if absent.
   func hypervolume(_ frontier: MeasuredFrontier, only ids: Set<String>? = nil, anchorsOnly: Bool = false) -> Double {
     let anchors = frontier.stitches.filter(\.isAnchor).map { Double($0.flopsPerToken) }
-    guard let cheapest = anchors.min(), let dearest = anchors.max() else { return 0 }
+    guard let cheapest = anchors.min(), let mostExpensive = anchors.max() else { return 0 }
     let volume = Hypervolume(
-      cheapest: cheapest, dearest: dearest, reference: .init(cost: study.referenceCost, quality: 0))
+      cheapest: cheapest, mostExpensive: mostExpensive, reference: .init(cost: study.referenceCost, quality: 0))
     return volume(
       rows(frontier, anchorsOnly: anchorsOnly).filter { ids?.contains($0.id) ?? true }
         .map { (flopsPerToken: Double($0.flopsPerToken), quality: $0.exactMatch) })

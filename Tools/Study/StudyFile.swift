@@ -18,7 +18,7 @@ public struct StudyFile: Sendable, Equatable, Decodable {
   public var seeds: [UInt64]
   public var data: DataPaths
   public var questions: QuestionCounts
-  /// The hypervolume's reference cost, on its scale: 0 at the cheapest anchor, 1 at the dearest.
+  /// The hypervolume's reference cost, on its scale: 0 at the cheapest anchor, 1 at the most expensive.
   public var referenceCost: Double
   public var families: [FamilyPlan]
   public var methods: [MethodPlan]

@@ -110,7 +110,7 @@ public struct StudyReport {
       "\(results.runs) runs, \(String(format: "%.1f", results.totalSeconds / 60)) minutes. Every adaptation: \(results.steps) steps of about \(results.tokensPerStep) tokens, \(results.threads) threads. Methods: seeds \(results.seeds.map(String.init).joined(separator: ", ")), mean ± standard deviation."
     )
     lines.append(
-      "Choices on \(results.validationQuestions) validation questions, figures on \(results.testQuestions) test questions (ablations: \(results.ablationQuestions)). Hypervolume: of exact match and FLOPs per token, cost as log₁₀, 0 at the cheapest anchor and 1 at the dearest; the reference point is exact match 0 at cost \(StudyPlan.text(results.referenceCost))."
+      "Choices on \(results.validationQuestions) validation questions, figures on \(results.testQuestions) test questions (ablations: \(results.ablationQuestions)). Hypervolume: of exact match and FLOPs per token, cost as log₁₀, 0 at the cheapest anchor and 1 at the most expensive; the reference point is exact match 0 at cost \(StudyPlan.text(results.referenceCost))."
     )
     return lines.joined(separator: "\n") + "\n\n"
   }

@@ -78,10 +78,10 @@ typedef struct ck_inference {
                           size_t half);
 
   /* y[i] = the weight i, as float; quantised ones, `count` being a multiple of 32, in blocks as GGML has them. */
-  void (*_Nonnull widen)(int32_t type, const void *_Nonnull weights, size_t count, float *_Nonnull y);
+  void (*_Nonnull dequantize)(int32_t type, const void *_Nonnull weights, size_t count, float *_Nonnull y);
 
   /* y[i] = the weight from + i of a row of quantised weights in panels; from and count are multiples of 32. */
-  void (*_Nonnull widen_panel)(int32_t type, const void *_Nonnull weights, size_t rows, size_t columns, size_t row,
+  void (*_Nonnull dequantize_panel)(int32_t type, const void *_Nonnull weights, size_t rows, size_t columns, size_t row,
                                size_t from, size_t count, float *_Nonnull y);
 
   /* dx[t, k] = Σ_r dy[t, r] w[r, k] with BF16 weights, dy rounded to BF16; added to dx where accumulate ≠ 0: what

@@ -30,7 +30,7 @@ int32_t ck_quantize(int32_t type, const float *_Nonnull x, size_t count, void *_
 
 /* Lays rows of `columns` weights, a multiple of 32, out in panels. All but the last call for a matrix must have a multiple
    of 16 rows. */
-void ck_lay_panels(int32_t type, const void *_Nonnull rows, size_t count, size_t columns, void *_Nonnull panels);
+void ck_pack_panels(int32_t type, const void *_Nonnull rows, size_t count, size_t columns, void *_Nonnull panels);
 
 /* The bits of the nearest half-precision number, ties to even, of a number of magnitude at most 65504. */
 uint16_t ck_half_bits(float value);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* y = weight ∘ x / rms(x), a row at a time; inverse_rms[row] = 1 / sqrt(mean(x²) + epsilon) is kept for the way back. */
+/* y = weight ∘ x / rms(x), a row at a time; inverse_rms[row] = 1 / sqrt(mean(x²) + epsilon) is kept for the backward pass. */
 void ck_rmsnorm_forward(const float *_Nonnull x, const float *_Nonnull weight, float epsilon, float *_Nonnull y,
                         float *_Nonnull inverse_rms, size_t rows, size_t columns);
 /* dx += ∂L/∂x; dweight += ∂L/∂weight unless NULL. */

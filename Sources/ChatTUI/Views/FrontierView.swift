@@ -66,7 +66,7 @@ enum FrontierView {
     let low = measure.values.map(\.value).min()!
     let high = measure.values.map(\.value).max()!
     let cheap = stops.first!.flopsPerToken
-    let dear = stops.last!.flopsPerToken
+    let expensive = stops.last!.flopsPerToken
     let labels = [measure.label(high), measure.label(low)]
     let margin = labels.map { Glyphs.width(of: $0) }.max()! + 2
     // Speeds change as they are measured.
@@ -77,7 +77,7 @@ enum FrontierView {
     canvas.put(
       labels[1], x: rect.x + margin - 1 - Glyphs.width(of: labels[1]), y: plotRect.maxY - 1, style: style, in: rect)
     canvas.put(Format.flops(cheap), x: plotRect.x, y: plotRect.maxY, style: style, in: rect)
-    canvas.putRight(Format.flops(dear), in: rect.inset(right: 1), y: plotRect.maxY, style: style)
+    canvas.putRight(Format.flops(expensive), in: rect.inset(right: 1), y: plotRect.maxY, style: style)
     if let speeds {
       let left = state.glyphs.plain(speeds.first)
       let right = state.glyphs.plain(speeds.last)
@@ -91,7 +91,7 @@ enum FrontierView {
     }
     let points = measure.values.map { point in
       (
-        stop: point.stop, x: part(stops[point.stop].flopsPerToken, cheap, dear),
+        stop: point.stop, x: part(stops[point.stop].flopsPerToken, cheap, expensive),
         y: part(point.value, low, high)
       )
     }

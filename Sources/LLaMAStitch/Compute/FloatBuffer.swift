@@ -1,6 +1,6 @@
 import CMemory
-import Support
 import Foundation
+import Support
 
 /// A block of `count` floats on the heap, 64-byte aligned, zero at first, freed with its last reference.
 ///
@@ -92,4 +92,20 @@ public final class FloatBuffer: @unchecked Sendable {
     precondition(offset >= 0 && offset + count <= self.count, "a vector view outside its buffer")
     return VectorView(base: base + offset, count: count, owner: self)
   }
+}
+
+/// Row numbers, token ids or positions for the kernels: 32-bit integers on the heap.
+///
+/// `@unchecked Sendable`: filled before it is shared, only read afterwards.
+package final class IndexBuffer: @unchecked Sendable {
+  package let base: UnsafeMutablePointer<Int32>
+  package let count: Int
+
+  package init(_ values: some Collection<Int32>) {
+    count = values.count
+    base = .allocate(capacity: max(1, count))
+    _ = UnsafeMutableBufferPointer(start: base, count: count).initialize(from: values)
+  }
+
+  deinit { base.deallocate() }
 }

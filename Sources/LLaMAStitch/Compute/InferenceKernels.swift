@@ -138,12 +138,12 @@ package struct InferenceKernels: @unchecked Sendable {
 
   /// One row of weights as floats.
   @inline(__always)
-  package func widen(_ weights: UnsafeWeights, row: Int, into y: UnsafeFloats) {
+  package func dequantize(_ weights: UnsafeWeights, row: Int, into y: UnsafeFloats) {
     if weights.type >= Int32(CK_Q8_0) {
-      table.pointee.widen_panel(
+      table.pointee.dequantize_panel(
         weights.type, weights.base, weights.rows, weights.columns, row, 0, weights.columns, y.base)
     } else {
-      table.pointee.widen(weights.type, weights.base + row * weights.rowBytes, weights.columns, y.base)
+      table.pointee.dequantize(weights.type, weights.base + row * weights.rowBytes, weights.columns, y.base)
     }
   }
 

@@ -15,16 +15,16 @@ extension ElementType {
 }
 
 extension ByteView {
-  /// Widens some of the elements, exactly, to floats.
+  /// Dequantizes some of the elements, exactly, to floats.
   /// - Parameters:
   ///   - type: F32, F16 or BF16, or Q8_0 or Q4_0 in blocks as GGML has them, not in panels.
   ///   - elements: where type is quantised, both ends must be multiples of 32.
-  package func widen(_ elements: Range<Int>, _ type: ElementType, into floats: VectorView) {
+  package func dequantize(_ elements: Range<Int>, _ type: ElementType, into floats: VectorView) {
     precondition(type.isUsable || type.isQuantized)
     precondition(floats.count == elements.count && elements.lowerBound >= 0)
     precondition(elements.lowerBound % type.blockLength == 0 && elements.count % type.blockLength == 0)
     precondition(type.byteCount(elements.upperBound) <= count, "elements outside their memory")
-    InferenceKernels.best.table.pointee.widen(
+    InferenceKernels.best.table.pointee.dequantize(
       type.kernelType, base + type.byteCount(elements.lowerBound), elements.count, floats.base)
   }
 }
@@ -32,8 +32,8 @@ extension ByteView {
 extension WeightMatrix {
   /// Some of the elements as floats, exactly, row by row.
   /// - Parameter elements: where the type is quantised, both ends must be multiples of 32.
-  package func widen(elements: Range<Int>, into floats: VectorView) {
-    guard elementType.isQuantized else { return bytes.widen(elements, elementType, into: floats) }
+  package func dequantize(elements: Range<Int>, into floats: VectorView) {
+    guard elementType.isQuantized else { return bytes.dequantize(elements, elementType, into: floats) }
     precondition(floats.count == elements.count && 0 <= elements.lowerBound && elements.upperBound <= elementCount)
     precondition(elements.lowerBound % elementType.blockLength == 0 && elements.count % elementType.blockLength == 0)
     let kernels = InferenceKernels.best.table.pointee
@@ -41,7 +41,8 @@ extension WeightMatrix {
     while done < elements.count {
       let (row, column) = (elements.lowerBound + done).quotientAndRemainder(dividingBy: columns)
       let count = min(columns - column, elements.count - done)
-      kernels.widen_panel(elementType.kernelType, bytes.base, rows, columns, row, column, count, floats.base + done)
+      kernels.dequantize_panel(
+        elementType.kernelType, bytes.base, rows, columns, row, column, count, floats.base + done)
       done += count
     }
   }
@@ -69,11 +70,11 @@ extension WeightMatrix {
   /// - Parameters:
   ///   - rows: where they lie; all but the last of a matrix, a multiple of `panelRows` at a time.
   ///   - panels: room for as many bytes.
-  package static func layPanels(
+  package static func packPanels(
     _ rows: UnsafeRawPointer, count: Int, columns: Int, type: ElementType, into panels: UnsafeMutableRawPointer
   ) {
     precondition(type.isQuantized && columns % type.blockLength == 0)
-    ck_lay_panels(type.kernelType, rows, count, columns, panels)
+    ck_pack_panels(type.kernelType, rows, count, columns, panels)
   }
 
   /// Rows that lie side by side where the type is quantised.

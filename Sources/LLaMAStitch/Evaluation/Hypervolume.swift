@@ -4,7 +4,7 @@ import Foundation
 /// Thiele, 1998).
 ///
 /// Cost is scaled so that families and methods compare: log₁₀ of the FLOPs per token, 0 at the cheapest anchor and 1 at
-/// the dearest. Quality is a share from 0 to 1. With the usual reference point, cost 1.05 and quality 0, the dearest
+/// the most expensive. Quality is a share from 0 to 1. With the usual reference point, cost 1.05 and quality 0, the most expensive
 /// anchor itself still counts, and a perfect network at the cost of the cheapest anchor would have 1.05.
 public struct Hypervolume: Sendable, Equatable, Codable {
   /// A network, or the reference point.
@@ -22,21 +22,27 @@ public struct Hypervolume: Sendable, Equatable, Codable {
 
   /// FLOPs per token of the cheapest anchor: cost 0.
   public var cheapest: Double
-  /// FLOPs per token of the dearest anchor: cost 1.
-  public var dearest: Double
+  /// FLOPs per token of the most expensive anchor: cost 1.
+  public var mostExpensive: Double
   /// Only what is cheaper and better than this counts.
   public var reference: Point
 
-  public init(cheapest: Double, dearest: Double, reference: Point = Point(cost: 1.05, quality: 0)) {
-    precondition(cheapest > 0 && dearest > 0)
+  private enum CodingKeys: String, CodingKey {
+    case cheapest, reference
+    // As files have always called it.
+    case mostExpensive = "dearest"
+  }
+
+  public init(cheapest: Double, mostExpensive: Double, reference: Point = Point(cost: 1.05, quality: 0)) {
+    precondition(cheapest > 0 && mostExpensive > 0)
     self.cheapest = cheapest
-    self.dearest = dearest
+    self.mostExpensive = mostExpensive
     self.reference = reference
   }
 
   /// The scaled cost of a network; 0 for all where the anchors cost the same.
   public func cost(flopsPerToken: Double) -> Double {
-    dearest == cheapest ? 0 : log10(flopsPerToken / cheapest) / log10(dearest / cheapest)
+    mostExpensive == cheapest ? 0 : log10(flopsPerToken / cheapest) / log10(mostExpensive / cheapest)
   }
 
   /// The area that networks of these FLOPs per token and qualities dominate.

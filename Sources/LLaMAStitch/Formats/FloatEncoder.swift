@@ -44,7 +44,7 @@ struct FloatEncoder {
         if let panelColumns {
           bits.withUnsafeBytes { rows in
             panels.withUnsafeMutableBytes {
-              WeightMatrix.layPanels(
+              WeightMatrix.packPanels(
                 rows.baseAddress!, count: count / panelColumns, columns: panelColumns, type: type, into: $0.baseAddress!
               )
             }

@@ -78,9 +78,9 @@ public struct SafetensorsWriter {
     add(tensor.name, shape: tensor.shape, as: type) { start, piece in
       let elements = start..<start + piece.count
       if let matrix {
-        matrix.widen(elements: elements, into: piece)
+        matrix.dequantize(elements: elements, into: piece)
       } else {
-        tensor.bytes.widen(elements, tensor.type, into: piece)
+        tensor.bytes.dequantize(elements, tensor.type, into: piece)
       }
     }
   }
@@ -131,7 +131,7 @@ public struct SafetensorsWriter {
       try block.withUnsafeBytes { block in
         guard entry.type.isQuantized else { return try file.append(block) }
         try panel.withUnsafeMutableBytes { panel in
-          WeightMatrix.layPanels(
+          WeightMatrix.packPanels(
             block.baseAddress!, count: some.count, columns: entry.shape[1], type: entry.type, into: panel.baseAddress!)
           try file.append(UnsafeRawBufferPointer(rebasing: panel[..<block.count]))
         }

@@ -18,7 +18,7 @@ struct ForwardPass {
       if let kept {
         x.at(token).copy(kept.rows.at(position + token), count: kept.rows.stride)
       } else {
-        kernels.widen(plan.embedding, row: Int(ids[token]), into: x.at(token))
+        kernels.dequantize(plan.embedding, row: Int(ids[token]), into: x.at(token))
       }
     }
     team.barrier()

@@ -42,7 +42,8 @@ public enum LogitsSelection: Sendable {
 ///
 /// Sessions of stitches that start in the same anchor can share what its blocks compute: see `PrefixCache`.
 ///
-/// `@unchecked Sendable`: calls take turns by `lock`, sessions with the same prefix cache among each other, too. A view of logits is good until the next call.
+/// `@unchecked Sendable`: what changes does so while `lock` is held, which sessions with the same prefix cache have in
+/// common, or in a `Mutex`. A view of logits is good until the next call.
 public final class InferenceSession: @unchecked Sendable {
   public let network: Network
   /// Positions that are kept at most where nobody asks for so many: a cache for more would take more memory than a chat

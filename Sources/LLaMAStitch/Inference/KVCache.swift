@@ -54,3 +54,13 @@ public final class KVCache: Sendable {
     (configuration.headDimension + 15) / 16 * 16
   }
 }
+
+extension Network {
+  /// Bytes of the KV cache of so many positions, of the stages from `first` on: computing the next token reads them.
+  public func cacheBytes(positions: Int, from first: Int = 0, type: CacheType = .f32) -> Int {
+    stages.dropFirst(first).reduce(0) { total, stage in
+      guard case .block(let block) = stage else { return total }
+      return total + KVCache.byteCount(configuration: block.configuration, capacity: positions, type: type)
+    }
+  }
+}

@@ -207,14 +207,6 @@ public struct Network: Sendable {
     }
   }
 
-  /// Bytes of the KV cache of so many positions, of the stages from `first` on: computing the next token reads them.
-  public func cacheBytes(positions: Int, from first: Int = 0, type: CacheType = .f32) -> Int {
-    stages.dropFirst(first).reduce(0) { total, stage in
-      guard case .block(let block) = stage else { return total }
-      return total + KVCache.byteCount(configuration: block.configuration, capacity: positions, type: type)
-    }
-  }
-
   // MARK: Training
 
   /// The parameters of a store that it uses, ascending, each once.

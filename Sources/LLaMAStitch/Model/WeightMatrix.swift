@@ -50,7 +50,7 @@ public struct WeightMatrix: Sendable {
   /// Some rows as floats, exactly.
   /// - Parameter floats: `[rows.count × columns]`
   func dequantize(_ rows: Range<Int>, into floats: VectorView) {
-    widen(elements: rows.lowerBound * columns..<rows.upperBound * columns, into: floats)
+    dequantize(elements: rows.lowerBound * columns..<rows.upperBound * columns, into: floats)
   }
 
   /// The floats themselves where they are stored as such; `nil` where they are not, or lie where floats cannot.
@@ -62,7 +62,7 @@ public struct WeightMatrix: Sendable {
   public func floats() -> [Float] {
     guard elementType.isQuantized else { return bytes.floats(elementType) }
     let floats = FloatBuffer(count: elementCount)
-    widen(elements: 0..<elementCount, into: floats.vector)
+    dequantize(elements: 0..<elementCount, into: floats.vector)
     return floats.vector.array
   }
 }

@@ -92,7 +92,7 @@ public struct Adapter: Sendable {
     for (part, start) in zip(parts, starts) {
       let columns = part.shape.last!
       let matrix = buffer.matrix(offset: start, rows: part.elementCount / columns, columns: columns)
-      part.bytes.widen(0..<part.elementCount, part.type, into: matrix.dense)
+      part.bytes.dequantize(0..<part.elementCount, part.type, into: matrix.dense)
       tensors[part.name] = matrix
     }
     return Adapter(

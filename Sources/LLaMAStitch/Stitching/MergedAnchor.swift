@@ -75,7 +75,7 @@ extension Block {
 extension WeightMatrix {
   /// The floats from an element on; both ends lie between blocks.
   fileprivate func copy(from start: Int, into piece: VectorView) {
-    widen(elements: start..<start + piece.count, into: piece)
+    dequantize(elements: start..<start + piece.count, into: piece)
   }
 }
 

@@ -208,10 +208,11 @@ private struct RouteOfFormat1: Decodable {
 
   var segments: [Route.Segment] {
     guard let join else { return [Route.Segment(anchor: start, blocks: 0..<Int.max)] }
-    // What makes no sense is refused when the family is opened.
+    // It leads into a larger anchor; what makes no sense has no blocks and is refused when the family is opened.
+    let entry = join.end > start && join.entry > 0 ? join.entry : Int.max
     return [
       Route.Segment(anchor: start, blocks: 0..<max(0, join.prefix)),
-      Route.Segment(anchor: join.end, blocks: max(0, join.entry)..<Int.max),
+      Route.Segment(anchor: join.end, blocks: entry..<Int.max),
     ]
   }
 }

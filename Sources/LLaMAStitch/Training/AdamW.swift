@@ -1,6 +1,6 @@
 import Foundation
 
-/// AdamW and the course of its learning rate.
+/// AdamW and its learning-rate schedule.
 public struct OptimizerSettings: Sendable, Equatable, Codable {
   /// The highest learning rate, reached after warm-up.
   public var learningRate: Float

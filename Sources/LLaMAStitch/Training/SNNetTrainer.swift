@@ -4,7 +4,7 @@ import Support
 /// The two training stages of SN-Net (Pan et al. 2023, arXiv 2302.06586), the baseline: first every weight of each anchor
 /// is fine-tuned by itself, then anchors and stitching layers are trained jointly, with routes drawn uniformly.
 ///
-/// Each part has a learning-rate course of its own, and the joint stage a fresh optimiser. The third stage, the
+/// Each part has a learning-rate schedule of its own, and the joint stage a fresh optimiser. The third stage, the
 /// evaluation of every stitch, is not training.
 public final class SNNetTrainer: AdaptationTrainer {
   public let family: Family

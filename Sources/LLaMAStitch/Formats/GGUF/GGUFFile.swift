@@ -17,7 +17,7 @@ public struct GGUFFile: Sendable {
     /// The values as floats, copied.
     public func floats() -> [Float] {
       let floats = FloatBuffer(count: shape.reduce(1, *))
-      bytes.widen(0..<floats.count, type, into: floats.vector)
+      bytes.dequantize(0..<floats.count, type, into: floats.vector)
       return floats.vector.array
     }
   }

@@ -40,7 +40,7 @@ public struct GGUFModel: Sendable {
       } else {
         writer.add(expected.name, shape: expected.shape, as: type) { start, piece in
           func fill(_ first: Int, _ piece: VectorView) {
-            tensor.bytes.widen(first..<first + piece.count, tensor.type, into: piece)
+            tensor.bytes.dequantize(first..<first + piece.count, tensor.type, into: piece)
           }
           guard let order else { return fill(start, piece) }
           order.fill(piece, from: start, columns: columns, row: order.fileRow(of:), fill)

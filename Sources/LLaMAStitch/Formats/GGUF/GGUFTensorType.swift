@@ -59,8 +59,8 @@ public enum GGUFTensorType: UInt32, Sendable, CaseIterable {
 
 extension ByteView {
   /// Floats of the elements in a range of whole blocks.
-  func widen(_ elements: Range<Int>, _ type: GGUFTensorType, into floats: VectorView) {
-    if let type = type.elementType { return widen(elements, type, into: floats) }
+  func dequantize(_ elements: Range<Int>, _ type: GGUFTensorType, into floats: VectorView) {
+    if let type = type.elementType { return dequantize(elements, type, into: floats) }
     precondition(elements.lowerBound % type.blockLength == 0 && elements.count % type.blockLength == 0)
     precondition(floats.count == elements.count && elements.lowerBound >= 0)
     let first = elements.lowerBound / type.blockLength
@@ -70,9 +70,9 @@ extension ByteView {
       let block = base + (first + index) * type.blockBytes
       let output = floats.base + index * type.blockLength
       if type == .q6_k {
-        Self.widenQ6K(block, into: output)
+        Self.dequantizeQ6K(block, into: output)
       } else {
-        Self.widenQ4K(block, hasFifthBit: type == .q5_k, into: output)
+        Self.dequantizeQ4K(block, hasFifthBit: type == .q5_k, into: output)
       }
     }
   }
@@ -83,7 +83,7 @@ extension ByteView {
 
   /// 256 elements: `d · scale · q − m · minimum`, eight groups of 32 with a scale and a minimum of 6 bits each; in Q5_K
   /// each of 32 bytes has the fifth bit of an element of every group.
-  private static func widenQ4K(_ block: UnsafeRawPointer, hasFifthBit: Bool, into y: UnsafeMutablePointer<Float>) {
+  private static func dequantizeQ4K(_ block: UnsafeRawPointer, hasFifthBit: Bool, into y: UnsafeMutablePointer<Float>) {
     let d = half(block)
     let m = half(block + 2)
     let packed = (block + 4).assumingMemoryBound(to: UInt8.self)
@@ -112,7 +112,7 @@ extension ByteView {
   }
 
   /// 256 elements: `d · scale · (q − 32)`, sixteen groups of 16 with a signed scale of 8 bits each.
-  private static func widenQ6K(_ block: UnsafeRawPointer, into y: UnsafeMutablePointer<Float>) {
+  private static func dequantizeQ6K(_ block: UnsafeRawPointer, into y: UnsafeMutablePointer<Float>) {
     let low = block.assumingMemoryBound(to: UInt8.self)
     let high = (block + 128).assumingMemoryBound(to: UInt8.self)
     let scales = (block + 192).assumingMemoryBound(to: Int8.self)
