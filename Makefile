@@ -28,7 +28,7 @@ format: ## format all Swift sources
 
 test: setup lint ## lint, build and run all tests
 	$(BUILD) --build-tests
-	$(SWIFT) test -c release --no-color-diagnostics
+	$(SWIFT) test -c release --skip-build --no-color-diagnostics
 
 tiny-family: setup ## make the default family from nothing (hours; resumable)
 	$(BUILD)
