@@ -30,7 +30,7 @@ public struct Family: Sendable {
   public var routes: [Route] { description.routes }
   public var identity: String { description.identity }
   /// The names of the tokenizer's files in the directory.
-  public let tokenizerFiles: [String]
+  public var tokenizerFiles: [String] { description.tokenizerFiles ?? [] }
   public var contextLength: Int { anchors.map(\.configuration.contextLength).min()! }
 
   /// Opens a family directory.
@@ -44,7 +44,6 @@ public struct Family: Sendable {
       return try LlamaModel.load(directory: place)
     }
     let tensors = try SafetensorsFile(part(FamilyDescription.stitchesName))
-    for name in try description.tokenizerFiles(in: directory) { _ = try part(name) }
     try self.init(directory: directory, description: description, anchors: anchors) { name, shape in
       let tensor = try tensors.tensor(name)
       try tensor.check(shape: shape, file: tensors.url)
@@ -62,7 +61,10 @@ public struct Family: Sendable {
     try Self.checkStitchable(anchors.map(\.configuration), names: names)
     func damaged(_ cause: String) -> FamilyError { .damaged(file: file, cause: cause) }
     var description = description
+    // What format 1 leaves open.
     description.routes = description.routes.map { $0.resolved(depths: depths) }
+    description.tokenizerFiles = try description.tokenizerFiles(in: directory)
+    for name in description.tokenizerFiles ?? [] { _ = try FamilyDescription.part(name, of: directory) }
     var layers: [Route: [Projection]] = [:]
     var ids: Set<String> = []
     for route in description.routes {
@@ -86,7 +88,6 @@ public struct Family: Sendable {
     if description.stops?.isEmpty == true { throw damaged("it has no stops") }
     self.directory = directory
     self.description = description
-    tokenizerFiles = try description.tokenizerFiles(in: directory)
     let assembler = Assembler(anchors: anchors, layers: layers)
     self.assembler = assembler
     stitches = description.routes.map { route in

@@ -74,7 +74,6 @@ extension Family {
       }
       var description = description
       description.stops = stops
-      description.tokenizerFiles = tokenizerFiles
       try description.write(in: copy)
     }
   }
@@ -84,7 +83,6 @@ extension Family {
     for id in stops { _ = try stitch(id) }
     var description = description
     description.stops = stops
-    description.tokenizerFiles = tokenizerFiles
     try description.write(in: directory)
   }
 }
