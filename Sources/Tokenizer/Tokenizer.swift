@@ -37,6 +37,11 @@ public protocol Tokenizer: Sendable {
   /// The tokens of bytes that are meant to be UTF-8, without a begin-of-sequence token. A byte that is not part of a
   /// character counts as U+FFFD, or as itself where a token can hold it; NUL is a character like any other.
   func encode(bytes: [UInt8], joining: TextJoining) -> [Int]
+  /// The tokens of what a chat template wrote out, without a begin-of-sequence token that the template did not write.
+  ///
+  /// Special tokens are recognised by their spelling where a piece allows it; all else between two of them is encoded as
+  /// one text, whatever pieces it came in.
+  func encode(pieces: [TextPiece]) -> [Int]
   /// The tokens of one ASCII character apart from its neighbours, and spelled otherwise than within a text if the
   /// vocabulary has another spelling. A text in which it stands so decodes as it should, but does not have the tokens
   /// that it would have as a whole.
@@ -59,6 +64,18 @@ public enum TextJoining: Sendable, Equatable {
   case space
   /// It goes on with the text before it, with nothing in between.
   case continuation
+}
+
+/// A piece of a text that a chat template wrote out.
+public struct TextPiece: Sendable, Equatable {
+  public var text: String
+  /// Whether special tokens are recognised in it: where the template itself speaks, never in what somebody wrote.
+  public var recognizesSpecialTokens: Bool
+
+  public init(_ text: String, recognizesSpecialTokens: Bool) {
+    self.text = text
+    self.recognizesSpecialTokens = recognizesSpecialTokens
+  }
 }
 
 extension Tokenizer {

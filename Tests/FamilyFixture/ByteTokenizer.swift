@@ -42,6 +42,16 @@ public struct ByteTokenizer: Tokenizer {
     ((joining == .space ? [0x20] : []) + bytes).map(Int.init)
   }
 
+  public func encode(pieces: [TextPiece]) -> [Int] {
+    let symbols = controlSymbols.enumerated().map { (Array($0.element.utf8), 256 + $0.offset) }
+    return SpecialTokenFinder(symbols).parts(of: pieces).flatMap { part in
+      switch part {
+      case .token(let token): [token]
+      case .text(let text): text.map(Int.init)
+      }
+    }
+  }
+
   public func encodeApart(_ character: UInt8, joining: TextJoining) -> [Int] {
     encode(bytes: [character], joining: joining)
   }

@@ -25,6 +25,7 @@ public final class SentencePieceTokenizer: Tokenizer {
   private let removesExtraWhitespace: Bool
   private let handle: SentencePieceHandle
   private let newlineTokens: [Int]
+  private let specialTokens: SpecialTokenFinder
 
   /// Loads a model file.
   ///
@@ -50,6 +51,11 @@ public final class SentencePieceTokenizer: Tokenizer {
     addsDummyPrefix = file.addsDummyPrefix
     removesExtraWhitespace = file.removesExtraWhitespace
     newlineTokens = handle.encode([UInt8(ascii: "\n")]) ?? []
+    specialTokens = SpecialTokenFinder(
+      (0..<handle.pieceCount).compactMap { [handle] token in
+        guard handle.kind(token) == .control, let piece = handle.piece(token) else { return nil }
+        return (piece, token)
+      })
   }
 
   public var files: [String: Data] { [Self.fileName: Data(modelBytes)] }
@@ -105,6 +111,21 @@ extension SentencePieceTokenizer {
       let tokens = encodeWhole([UInt8(ascii: "\n")] + bytes)
       return tokens.starts(with: newlineTokens) ? Array(tokens.dropFirst(newlineTokens.count)) : encodeWhole(bytes)
     }
+  }
+
+  /// The first text begins one; those after a special token go on.
+  public func encode(pieces: [TextPiece]) -> [Int] {
+    var tokens: [Int] = []
+    var isAtStart = true
+    for part in specialTokens.parts(of: pieces) {
+      switch part {
+      case .token(let token): tokens.append(token)
+      case .text(let text):
+        tokens += encode(bytes: text, joining: isAtStart ? .start : .continuation)
+        isAtStart = false
+      }
+    }
+    return tokens
   }
 
   /// As a byte piece; without byte pieces, as the piece that the character alone has.
