@@ -1,31 +1,59 @@
 /// The hash of FIPS 180-4, to name contents.
-package enum SHA256 {
-  /// 64 hexadecimal digits.
-  package static func hexadecimal(of bytes: [UInt8]) -> String {
-    bytes.withUnsafeBytes { hexadecimal($0) }
+package struct SHA256 {
+  private var state = initialState
+  private var byteCount: UInt64 = 0
+  /// Bytes of a block that is not whole yet.
+  private var rest: [UInt8] = []
+
+  package init() {}
+
+  /// Takes in more bytes, of a mapped file for example.
+  package mutating func update(_ bytes: ByteView) { bytes.withBytes { update($0) } }
+
+  package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
+
+  private mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    byteCount += UInt64(bytes.count)
+    var bytes = bytes
+    if !rest.isEmpty {
+      let missing = min(64 - rest.count, bytes.count)
+      rest += bytes[..<missing]
+      bytes = UnsafeRawBufferPointer(rebasing: bytes[missing...])
+      if rest.count < 64 { return }
+      rest.withUnsafeBytes { Self.compress($0, into: &state) }
+      rest.removeAll(keepingCapacity: true)
+    }
+    let whole = bytes.count / 64 * 64
+    Self.compress(UnsafeRawBufferPointer(rebasing: bytes[..<whole]), into: &state)
+    rest += bytes[whole...]
   }
 
-  /// Of a mapped file, for example.
-  package static func hexadecimal(of bytes: ByteView) -> String { bytes.withBytes { hexadecimal($0) } }
-
-  private static func hexadecimal(_ bytes: UnsafeRawBufferPointer) -> String {
-    digest(of: bytes).map { word in
+  /// 64 hexadecimal digits.
+  package consuming func finish() -> String {
+    // The rest, a one bit, zeros, and the length in bits.
+    let bits = byteCount * 8
+    var tail = rest + [0x80]
+    tail += [UInt8](repeating: 0, count: (120 - tail.count % 64) % 64)
+    tail += (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * UInt64($0))) }
+    tail.withUnsafeBytes { Self.compress($0, into: &state) }
+    return state.map { word in
       let digits = String(word, radix: 16)
       return String(repeating: "0", count: 8 - digits.count) + digits
     }.joined()
   }
 
-  private static func digest(of bytes: UnsafeRawBufferPointer) -> [UInt32] {
-    var state = initialState
-    let whole = bytes.count / 64 * 64
-    compress(UnsafeRawBufferPointer(rebasing: bytes[..<whole]), into: &state)
-    // The rest, a one bit, zeros, and the length in bits.
-    var tail = Array(bytes[whole...]) + [0x80]
-    tail += [UInt8](repeating: 0, count: (120 - tail.count % 64) % 64)
-    let bits = UInt64(bytes.count) * 8
-    tail += (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * UInt64($0))) }
-    tail.withUnsafeBytes { compress($0, into: &state) }
-    return state
+  /// 64 hexadecimal digits.
+  package static func hexadecimal(of bytes: [UInt8]) -> String {
+    var hash = SHA256()
+    hash.update(bytes)
+    return hash.finish()
+  }
+
+  /// Of a mapped file, for example.
+  package static func hexadecimal(of bytes: ByteView) -> String {
+    var hash = SHA256()
+    hash.update(bytes)
+    return hash.finish()
   }
 
   /// Takes in whole blocks of 64 bytes.

@@ -2,6 +2,7 @@ import ArgumentParser
 import ChatEngine
 import Foundation
 import LLaMAStitch
+import Support
 import Tokenizer
 import Workflows
 
@@ -65,7 +66,7 @@ struct FamilyCommand: ParsableCommand {
         )
       }
       let url = URL(fileURLWithPath: output)
-      var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: kind.rawValue)
+      var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: .string(kind.rawValue))
       options.window = window
       options.ridge = ridge
       options.initialization = LayerInitialization(rawValue: initialization)!

@@ -21,15 +21,20 @@ public struct TextFamily: Sendable {
     let family = try Family(directory)
     let tokenizer = try loadTokenizer(from: family.directory.path)
     try tokenizer.checkFits(family.anchors[0].configuration, model: directory.path)
-    guard let kind = ChatTemplate.Kind(rawValue: family.description.chatTemplate) else {
-      throw EngineError.unknownTemplate(
-        name: family.description.chatTemplate, family: directory.path,
-        known: ChatTemplate.Kind.allCases.map(\.rawValue))
-    }
     self.family = family
     self.tokenizer = tokenizer
-    template = ChatTemplate(kind)
+    template = try Self.template(of: family)
     stopTokens = Set(try template.stopTokens(tokenizer))
+  }
+
+  /// The template that the family's description has; without one, the model's own.
+  private static func template(of family: Family) throws -> ChatTemplate {
+    guard let described = family.description.chatTemplate else { return ChatTemplate(.alpaca) }
+    do { return try JSONDecoder().decode(ChatTemplate.self, from: JSONEncoder().encode(described)) } catch {
+      throw EngineError.unknownTemplate(
+        name: described.string ?? described.kind, family: family.directory.path,
+        known: ChatTemplate.Kind.allCases.map(\.rawValue))
+    }
   }
 
   /// The most expensive stop of the slider, which is the best one to begin with.

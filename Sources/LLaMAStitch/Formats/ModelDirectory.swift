@@ -53,10 +53,21 @@ public struct ModelDirectory: Sendable {
     return tensor
   }
 
-  /// Opens every shard that an index names.
-  private static func readShards(
-    index url: URL
-  ) throws -> (tensors: [String: SafetensorsFile.Tensor], files: [String: String]) {
+  /// The files of weights in a directory, in order of their names, with the index where they are shards. Nothing is read
+  /// but that index.
+  /// - Throws: `CheckpointError`, `FileError`.
+  package static func files(in directory: URL) throws -> [URL] {
+    let weights = directory.appendingPathComponent(weightsName)
+    if FileManager.default.fileExists(atPath: weights.path) { return [weights] }
+    let index = directory.appendingPathComponent(indexName)
+    guard FileManager.default.fileExists(atPath: index.path) else {
+      throw CheckpointError.noWeights(directory: directory.path)
+    }
+    return [index] + Set(try shardNames(index: index).values).sorted().map { directory.appendingPathComponent($0) }
+  }
+
+  /// The shard of each tensor, by an index.
+  private static func shardNames(index url: URL) throws -> [String: String] {
     func wrong(_ cause: String) -> CheckpointError { .index(file: url.path, cause: cause) }
     let document: JSONValue
     do {
@@ -67,14 +78,26 @@ public struct ModelDirectory: Sendable {
     guard let map = document.object?["weight_map"]?.object else {
       throw wrong("it has no object “weight_map”")
     }
-    var shards: [String: SafetensorsFile] = [:]
-    var tensors: [String: SafetensorsFile.Tensor] = [:]
-    var files: [String: String] = [:]
+    var names: [String: String] = [:]
     for (name, value) in map.sorted(by: { $0.key < $1.key }) {
       guard let shardName = value.string else { throw wrong("the shard of “\(name)” is \(value.kind)") }
       guard !shardName.isEmpty, shardName != ".", shardName != "..", !shardName.contains("/"),
         !shardName.contains("\0")
       else { throw wrong("shard “\(shardName)” is not the name of a file beside it") }
+      names[name] = shardName
+    }
+    return names
+  }
+
+  /// Opens every shard that an index names.
+  private static func readShards(
+    index url: URL
+  ) throws -> (tensors: [String: SafetensorsFile.Tensor], files: [String: String]) {
+    func wrong(_ cause: String) -> CheckpointError { .index(file: url.path, cause: cause) }
+    var shards: [String: SafetensorsFile] = [:]
+    var tensors: [String: SafetensorsFile.Tensor] = [:]
+    var files: [String: String] = [:]
+    for (name, shardName) in try shardNames(index: url).sorted(by: { $0.key < $1.key }) {
       let shardURL = url.deletingLastPathComponent().appendingPathComponent(shardName)
       let shard: SafetensorsFile
       if let open = shards[shardName] {

@@ -33,10 +33,19 @@ public struct Family: Sendable {
   public var tokenizerFiles: [String] { description.tokenizerFiles ?? [] }
   public var contextLength: Int { anchors.map(\.configuration.contextLength).min()! }
 
-  /// Opens a family directory.
+  /// Opens a family directory, or a model directory as a family of one.
   /// - Throws: `FamilyError`, `CheckpointError`, `FileError`, `SafetensorsError`.
   public init(_ directory: URL) throws {
-    let description = try FamilyDescription.read(in: directory)
+    var description = try FamilyDescription.read(in: directory)
+    if description.isModel {
+      let files = try ModelDirectory(directory)
+      description.quantization = files.elementType?.rawValue.lowercased() ?? "mixed"
+      // There are no stitching layers, whose tensors anybody could ask for.
+      try self.init(directory: directory, description: description, anchors: [try LlamaModel(files)]) { name, _ in
+        throw FamilyError.damaged(file: directory.path, cause: "it has no “\(name)”")
+      }
+      return
+    }
     func part(_ name: String) throws -> URL { try FamilyDescription.part(name, of: directory) }
     let anchors = try description.anchors.map { anchor in
       let place = try part(anchor.directory)
@@ -132,6 +141,13 @@ public struct Family: Sendable {
   public func layout(_ options: AdapterOptions) -> AdapterLayout {
     AdapterLayout(
       names: names, configurations: anchors.map(\.configuration), routes: routes, options: options)
+  }
+
+  /// The model directory of an anchor, by index.
+  /// - Throws: `FamilyError`.
+  func place(ofAnchor index: Int) throws -> URL {
+    if description.isModel { return directory }
+    return try FamilyDescription.part(description.anchors[index].directory, of: directory)
   }
 
   /// The tokenizer's files, content by name.

@@ -18,7 +18,8 @@ public struct FamilyBuilder {
 
   public struct Options: Sendable {
     public var name: String
-    public var chatTemplate: String
+    /// See `FamilyDescription.chatTemplate`.
+    public var chatTemplate: JSONValue
     /// Entry points l, l + 1, … for each m.
     public var window = 1
     /// Further routes, besides the anchors and the joins of neighbours.
@@ -41,7 +42,7 @@ public struct FamilyBuilder {
     /// Memory for the normal equations of a group of routes.
     public var memory = 2 << 30
 
-    public init(name: String, chatTemplate: String) {
+    public init(name: String, chatTemplate: JSONValue) {
       self.name = name
       self.chatTemplate = chatTemplate
     }

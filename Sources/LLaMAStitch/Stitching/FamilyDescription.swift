@@ -1,7 +1,7 @@
 import Foundation
 import Support
 
-/// `family.json`: what a family directory holds.
+/// `family.json`: what a family directory holds. A model directory, which has none, is a family of one: see `ofModel`.
 public struct FamilyDescription: Sendable, Equatable, Codable {
   /// What is written now: routes are chains of segments. Format 1, in which they have one segment or two, is read, too.
   public static let currentFormat = 2
@@ -22,8 +22,9 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   public var routes: [Route]
   /// How base weights are stored: `f32`, `f16`, `bf16`, `q8_0`, `q4_0` or `mixed`.
   public var quantization: String
-  /// Name of the chat template.
-  public var chatTemplate: String
+  /// The chat template, as whoever encodes text describes it: the name of a built-in one, or the model's own. Absent in a
+  /// family of one, whose model directory has it.
+  public var chatTemplate: JSONValue?
   /// SHA-256 of the tokenizer's files, one after another in order of their names.
   public var tokenizerSHA256: String
   /// The names of the tokenizer's files; absent in format 1.
@@ -39,17 +40,49 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     return SHA256.hexadecimal(of: Array(parts.joined(separator: "\n").utf8))
   }
 
-  static let fileName = "family.json"
+  public static let fileName = "family.json"
   static let stitchesName = "stitches.safetensors"
   public static let adapterName = "esta.safetensors"
   /// Conversations of the family's own adaptation, mixed into later lessons.
   public static let rehearsalName = "rehearsal.jsonl"
   public static let frontierName = "frontier.json"
 
+  /// Whether it is a model directory.
+  public var isModel: Bool { anchors.count == 1 && anchors[0].directory == Self.itself }
+  private static let itself = "."
+  /// How the names of those files of a model begin that are about text.
+  private static let textFiles = ["tokenizer", "chat_template", "special_tokens_map", "generation_config"]
+
+  /// Whether a directory holds a family, or a model, which is a family of one.
+  public static func isFamily(_ directory: URL) -> Bool {
+    [fileName, ModelDirectory.configurationName].contains {
+      FileManager.default.fileExists(atPath: directory.appendingPathComponent($0).path)
+    }
+  }
+
+  /// What a model directory is as a family: one anchor, one stitch. Its weights are hashed the first time.
+  /// - Throws: `FileError`, `CheckpointError.noWeights`.
+  private static func ofModel(_ directory: URL) throws -> FamilyDescription {
+    let origin = try ModelOrigin.read(in: directory)
+    let name = origin?.name ?? directory.standardizedFileURL.lastPathComponent
+    let digest =
+      if let origin { origin.sha256 } else {
+        SHA256.hexadecimal(
+          of: try ModelDirectory.files(in: directory).flatMap { Array(try ContentDigest.sha256(of: $0).utf8) })
+      }
+    return FamilyDescription(
+      format: currentFormat, name: name,
+      anchors: [Anchor(name: anchorName(from: name), directory: itself, sha256: digest)],
+      routes: [Route([Route.Segment(anchor: 0, blocks: 0..<Int.max)])], quantization: "", tokenizerSHA256: "",
+      tokenizerFiles: try names(in: directory).filter { name in textFiles.contains { name.hasPrefix($0) } },
+      stitchesSHA256: "")
+  }
+
   /// Reads and checks `family.json`, and nothing else.
-  /// - Throws: `FamilyError`.
+  /// - Throws: `FamilyError`, in a model directory `FileError` and `CheckpointError`.
   public static func read(in directory: URL) throws -> FamilyDescription {
     let file = directory.appendingPathComponent(fileName)
+    if !FileManager.default.fileExists(atPath: file.path), isFamily(directory) { return try ofModel(directory) }
     guard let data = try? Data(contentsOf: file) else {
       let exists = FileManager.default.fileExists(atPath: directory.path)
       throw FamilyError.notAFamily(
@@ -75,12 +108,22 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     return description
   }
 
+  /// A name for an anchor, of the name of a directory or a file: what ids cannot hold becomes `_`.
+  public static func anchorName(from name: String) -> String {
+    var result = String(
+      name.unicodeScalars.prefix(40).map { isNameCharacter($0) ? Character($0) : "_" })
+    if result.isEmpty || result.first == "." { result = "_" + result.dropFirst() }
+    return result
+  }
+
+  private static func isNameCharacter(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.isASCII
+      && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+        || "_.".unicodeScalars.contains(scalar))
+  }
+
   static func isGoodName(_ name: String) -> Bool {
-    !name.isEmpty && name.count <= 40
-      && name.unicodeScalars.allSatisfy {
-        $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "_" || $0 == ".")
-      }
-      && name.first != "."
+    !name.isEmpty && name.count <= 40 && name.unicodeScalars.allSatisfy(isNameCharacter) && name.first != "."
   }
 
   /// A relative path without `..`, which no symbolic link leads out of the directory.

@@ -4,7 +4,7 @@ import Support
 /// Writes what makes a family of anchors that are already in their places: stitching layers, tokenizer, description.
 struct FamilyWriter {
   var name: String
-  var chatTemplate: String
+  var chatTemplate: JSONValue?
   /// How base weights are stored, for `family.json`.
   var quantization: String
   /// Whether any base weights are quantised.
@@ -13,6 +13,9 @@ struct FamilyWriter {
   /// Of the anchors, cheapest first.
   var names: [String]
   var depths: [Int]
+
+  /// What the file of stitching layers says of itself.
+  static let layersMetadata = ["format": "stitch-layers-1"]
 
   /// Where an anchor lies in a family directory.
   static func place(of name: String) -> String { "anchors/\(name)" }
@@ -31,7 +34,7 @@ struct FamilyWriter {
         name: name, directory: place,
         sha256: try Self.hash(directory.appendingPathComponent("\(place)/\(ModelDirectory.weightsName)")))
     }
-    var writer = SafetensorsWriter(metadata: ["format": "stitch-layers-1"])
+    var writer = SafetensorsWriter(metadata: Self.layersMetadata)
     for (route, layers) in layers {
       let id = route.id(names: names, depths: depths)
       for (junction, layer) in layers.enumerated() {
@@ -53,7 +56,7 @@ struct FamilyWriter {
     ).write(in: directory)
   }
 
-  private static func hash(_ file: URL) throws -> String {
+  static func hash(_ file: URL) throws -> String {
     SHA256.hexadecimal(of: try MappedFile(file).bytes)
   }
 }
@@ -63,24 +66,44 @@ extension Family {
   /// - Parameter rehearsal: content of its `rehearsal.jsonl`; none if absent.
   public func writeCopy(to output: URL, adapter: Adapter?, stops: [String]?, rehearsal: Data? = nil) throws {
     try NewDirectory.write(output) { copy in
-      let parts =
-        description.anchors.map(\.directory) + [FamilyDescription.stitchesName] + tokenizerFiles
+      var description = description
+      let parts = tokenizerFiles + (description.isModel ? [] : [FamilyDescription.stitchesName])
       for part in parts {
         try NewDirectory.copy(directory.appendingPathComponent(part), to: copy.appendingPathComponent(part))
+      }
+      for (index, anchor) in description.anchors.enumerated() {
+        let place = description.isModel ? FamilyWriter.place(of: anchor.name) : anchor.directory
+        try copyModel(anchor: index, to: copy.appendingPathComponent(place))
+        description.anchors[index].directory = place
+      }
+      if self.description.isModel {
+        let stitches = copy.appendingPathComponent(FamilyDescription.stitchesName)
+        try SafetensorsWriter(metadata: FamilyWriter.layersMetadata).write(to: stitches)
+        description.stitchesSHA256 = try FamilyWriter.hash(stitches)
       }
       try adapter?.write(to: copy.appendingPathComponent(FamilyDescription.adapterName))
       if let rehearsal {
         try AtomicFile.write(rehearsal, to: copy.appendingPathComponent(FamilyDescription.rehearsalName))
       }
-      var description = description
       description.stops = stops
       try description.write(in: copy)
     }
   }
 
-  /// Replaces the slider's stops in `family.json`.
+  /// Copies what is an anchor's own: of a family of one, whose directory holds more, configuration and weights.
+  private func copyModel(anchor index: Int, to copy: URL) throws {
+    let place = try place(ofAnchor: index)
+    guard description.isModel else { return try NewDirectory.copy(place, to: copy) }
+    for file in [place.appendingPathComponent(ModelDirectory.configurationName)] + (try ModelDirectory.files(in: place))
+    {
+      try NewDirectory.copy(file, to: copy.appendingPathComponent(file.lastPathComponent))
+    }
+  }
+
+  /// Replaces the slider's stops in `family.json`. A model directory has none to replace.
   public func writeStops(_ stops: [String]) throws {
     for id in stops { _ = try stitch(id) }
+    if description.isModel { return }
     var description = description
     description.stops = stops
     try description.write(in: directory)

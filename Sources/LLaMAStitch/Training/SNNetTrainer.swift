@@ -132,8 +132,8 @@ public final class SNNetTrainer: AdaptationTrainer {
       isQuantized: false, routes: family.routes, names: family.names,
       depths: family.anchors.map(\.configuration.blockCount))
     try NewDirectory.write(output) { copy in
-      for (anchor, trained) in zip(description.anchors, networks.anchors) {
-        let old = try ModelDirectory(FamilyDescription.part(anchor.directory, of: family.directory))
+      for (index, (anchor, trained)) in zip(description.anchors, networks.anchors).enumerated() {
+        let old = try ModelDirectory(family.place(ofAnchor: index))
         try ModelDirectory.write(
           to: copy.appendingPathComponent(FamilyWriter.place(of: anchor.name)), configuration: old.configuration,
           elementType: old.elementType ?? .f32, weights: trained.floats)

@@ -1,0 +1,72 @@
+import Foundation
+
+/// The SHA-256 of a large file, computed once.
+///
+/// What was computed is remembered in the user's cache together with what the file system says of the file (device,
+/// inode, size, times of change to the nanosecond): a file that was written to or replaced is read again.
+package enum ContentDigest {
+  /// What is remembered of a file.
+  private struct Memory: Codable, Equatable {
+    var path: String
+    var device: UInt64
+    var inode: UInt64
+    var size: Int
+    var modified: [Int]
+    var changed: [Int]
+    var sha256 = ""
+  }
+
+  /// Bytes that are hashed between two calls of `progress`.
+  private static let stride = 16 << 20
+
+  /// - Parameters:
+  ///   - cache: where digests are remembered.
+  ///   - progress: hears of bytes as they are hashed; nothing where the digest is known.
+  /// - Returns: 64 hexadecimal digits.
+  /// - Throws: `FileError` where the file cannot be read.
+  package static func sha256(
+    of file: URL, cache: URL = UserDirectories.cache, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws(FileError) -> String {
+    var current = try memory(of: file)
+    let name = SHA256.hexadecimal(of: Array(current.path.utf8)).prefix(16)
+    let place = cache.appendingPathComponent("digests/\(name).json")
+    if let known = read(place) {
+      current.sha256 = known.sha256
+      if known == current, known.sha256.count == 64 { return known.sha256 }
+    }
+    let mapped = try MappedFile(file)
+    var hash = SHA256()
+    for start in Swift.stride(from: 0, to: mapped.count, by: stride) {
+      progress(start, mapped.count)
+      hash.update(mapped.bytes.slice(start..<min(start + stride, mapped.count)))
+    }
+    progress(mapped.count, mapped.count)
+    current.sha256 = hash.finish()
+    remember(current, in: place)
+    return current.sha256
+  }
+
+  private static func memory(of file: URL) throws(FileError) -> Memory {
+    let path = file.resolvingSymlinksInPath().standardizedFileURL.path
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw .system(operation: "read", file: file.path, code: errno) }
+    return Memory(
+      path: path, device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: Int(status.st_size),
+      modified: [status.st_mtim.tv_sec, status.st_mtim.tv_nsec],
+      changed: [status.st_ctim.tv_sec, status.st_ctim.tv_nsec])
+  }
+
+  /// `nil` where nothing usable is remembered.
+  private static func read(_ place: URL) -> Memory? {
+    guard let data = FileManager.default.contents(atPath: place.path) else { return nil }
+    do { return try JSONDecoder().decode(Memory.self, from: data) } catch { return nil }
+  }
+
+  /// A digest that cannot be kept is computed again the next time.
+  private static func remember(_ memory: Memory, in place: URL) {
+    do {
+      try NewDirectory.makePath(place.deletingLastPathComponent())
+      try AtomicFile.write(try JSONEncoder().encode(memory), to: place)
+    } catch {}
+  }
+}
