@@ -7,7 +7,8 @@
    many rows or tokens there are.
 
    vpdpbusd multiplies unsigned by signed bytes: weights are kept as q + offset (128 or 8), and offset · Σ q of the
-   activations is subtracted, by starting the sum with its negative. */
+   activations is subtracted, by starting the sum with its negative. Those of Q4_1 are unsigned, and have a minimum, which
+   is added as minimum · Σ x of the block. */
 #include <immintrin.h>
 
 /* Panels and tokens that share a pass: their sums stay in registers. */
@@ -21,7 +22,7 @@ static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 typedef struct {
   char *values;    /* [group][block][token in the group][32] */
   float *scales;   /* [group][block][token in the group] */
-  int32_t *starts; /* likewise */
+  int32_t *starts; /* likewise, of Q4_1 as floats Σ x, exactly */
   char *panel;
 } activations;
 
@@ -44,8 +45,8 @@ static size_t integer_scratch(size_t columns, size_t tokens) {
 /* Tokens in the group that starts with token t. */
 static size_t group_size(size_t tokens, size_t t) { return tokens - t < PANEL_TOKENS ? tokens - t : PANEL_TOKENS; }
 
-/* 32 activations as bytes, their scale, and where the sum of their products starts. */
-INLINE void round_block(const float *x, int offset, char *values, float *scale, int32_t *start) {
+/* 32 activations as bytes, their scale, and where the sum of their products starts, of Q4_1 their own sum. */
+INLINE void round_block(const float *x, const int32_t type, char *values, float *scale, int32_t *start) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   const __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
   /* Compared as whole numbers, what is not finite counts as largest and reaches the result through the scale. */
@@ -58,18 +59,21 @@ INLINE void round_block(const float *x, int offset, char *values, float *scale, 
   const __m512i second = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
   _mm_storeu_si128((__m128i *)values, _mm512_cvtsepi32_epi8(first));
   _mm_storeu_si128((__m128i *)(values + 16), _mm512_cvtsepi32_epi8(second));
-  *start = most < INFINITY ? -offset * _mm512_reduce_add_epi32(_mm512_add_epi32(first, second)) : 0;
+  const int32_t total = most < INFINITY ? _mm512_reduce_add_epi32(_mm512_add_epi32(first, second)) : 0;
+  const float sum = *scale * (float)total;
+  if (type == CK_Q4_1) memcpy(start, &sum, sizeof sum);
+  else *start = (type == CK_Q8_0 ? -128 : -8) * total;
 }
 
 static void round_activations(const activations *a, const float *x, size_t x_stride, size_t columns, size_t tokens,
-                              int offset) {
+                              const int32_t type) {
   const size_t blocks = columns / CK_BLOCK;
   for (size_t t = 0; t < tokens; t++) {
     const size_t first = t / PANEL_TOKENS * PANEL_TOKENS, size = group_size(tokens, first), place = t - first;
     const float *row = x + t * x_stride;
     for (size_t block = 0; block < blocks; block++) {
       const size_t number = first * blocks + block * size + place;
-      round_block(row + block * CK_BLOCK, offset, a->values + number * CK_BLOCK, a->scales + number, a->starts + number);
+      round_block(row + block * CK_BLOCK, type, a->values + number * CK_BLOCK, a->scales + number, a->starts + number);
     }
   }
 }
@@ -140,7 +144,7 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
     }
     __m512i whole[PANELS][PANEL_TOKENS];
     UNROLL for (int j = 0; j < T; j++) {
-      const __m512i start = _mm512_set1_epi32(starts[j]);
+      const __m512i start = type == CK_Q4_1 ? _mm512_setzero_si512() : _mm512_set1_epi32(starts[j]);
       UNROLL for (int i = 0; i < P; i++) whole[i][j] = start;
     }
     /* Where there are many sums not unrolled, so that the weights of one step alone take registers. */
@@ -160,6 +164,12 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
       const __m512 weight_scales =
           _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(next[i] + 64 * NAME(panel_pieces)(type))));
       UNROLL for (int j = 0; j < T; j++) sums[i][j] = add_block(sums[i][j], whole[i][j], weight_scales, scales[j]);
+      if (type == CK_Q4_1) {
+        const __m512 minima = _mm512_cvtph_ps(
+            _mm256_loadu_si256((const __m256i *)(next[i] + 64 * NAME(panel_pieces)(type) + 2 * CK_PANEL_ROWS)));
+        UNROLL for (int j = 0; j < T; j++)
+          sums[i][j] = _mm512_fmadd_ps(minima, _mm512_castsi512_ps(_mm512_set1_epi32(starts[j])), sums[i][j]);
+      }
     }
     values += CK_BLOCK * T, scales += T, starts += T;
   }
@@ -183,7 +193,7 @@ INLINE void integer_tiles(const NAME(product) *p, const activations *a, const in
 INLINE void integer_linear(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1,
                            void *scratch) {
   const activations a = divide_scratch(scratch, p->columns, tokens);
-  round_activations(&a, p->x, p->x_stride, p->columns, tokens, type == CK_Q8_0 ? 128 : 8);
+  round_activations(&a, p->x, p->x_stride, p->columns, tokens, type);
   part waiting[PANELS];
   size_t count = 0;
   for (size_t row = r0 / CK_PANEL_ROWS * CK_PANEL_ROWS; row < r1; row += CK_PANEL_ROWS) {

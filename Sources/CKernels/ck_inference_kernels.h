@@ -51,22 +51,26 @@ INLINE v16 NAME(load)(const float *p) { return *(const v16u *)p; }
 
 INLINE size_t NAME(size_of)(int32_t type) { return type == CK_F32 ? 4 : 2; }
 
-INLINE size_t NAME(block_bytes)(int32_t type) { return type == CK_Q8_0 ? CK_Q8_0_BYTES : CK_Q4_0_BYTES; }
+INLINE size_t NAME(block_bytes)(int32_t type) {
+  return type == CK_Q8_0 ? CK_Q8_0_BYTES : type == CK_Q4_0 ? CK_Q4_0_BYTES : CK_Q4_1_BYTES;
+}
 
 INLINE size_t NAME(bytes_of)(int32_t type, size_t columns) { return columns * NAME(size_of)(type); }
 
-/* The 16 weights of a half of a block, from its own bytes in Q8_0, from all in Q4_0. The product is exact, so that a
-   quantised weight is the float it stands for. */
-INLINE v16 NAME(dequantize_half)(const int32_t type, b16u bytes, float scale, const int half) {
+/* The 16 weights of a half of a block, from its own bytes in Q8_0, from all in 4 bits. The product is exact, so that a
+   quantised weight is the float it stands for; that of Q4_1 is rounded when the minimum is added. */
+INLINE v16 NAME(dequantize_half)(const int32_t type, b16u bytes, float scale, float minimum, const int half) {
   if (type == CK_Q8_0) return __builtin_convertvector(__builtin_convertvector((s16u)bytes, i16), v16) * scale;
   bytes = half ? bytes >> 4 : bytes & 15;
+  if (type == CK_Q4_1) return __builtin_convertvector(__builtin_convertvector(bytes, i16), v16) * scale + minimum;
   return __builtin_convertvector(__builtin_convertvector(bytes, i16) - 8, v16) * scale;
 }
 
 /* The same of a block as GGML has it. */
 INLINE v16 NAME(load_quantized)(const int32_t type, const char *block, const int half) {
-  const char *bytes = block + 2 + (type == CK_Q8_0 ? LANES * half : 0);
-  return NAME(dequantize_half)(type, *(const b16u *)bytes, WIDEN_SCALE(block), half);
+  const char *bytes = block + (type == CK_Q4_1 ? 4 : 2) + (type == CK_Q8_0 ? LANES * half : 0);
+  const float minimum = type == CK_Q4_1 ? WIDEN_SCALE(block + 2) : 0;
+  return NAME(dequantize_half)(type, *(const b16u *)bytes, WIDEN_SCALE(block), minimum, half);
 }
 
 INLINE v16 NAME(load_weights)(const int32_t type, const char *p) {
@@ -327,14 +331,15 @@ INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t t
 #endif
 
 static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) {
-#ifdef INTEGER_PRODUCTS
-  if (type >= CK_Q8_0) return integer_scratch(columns, tokens);
-#endif
 #ifdef BFLOAT16_PRODUCTS
   if (type == CK_BF16) return rounded_bytes(columns) * tokens;
 #endif
-  (void)tokens;
-  return type >= CK_Q8_0 ? columns / CK_BLOCK * NAME(panel_block)(type) : 0;
+  if (type < CK_Q8_0) return 0;
+#ifdef INTEGER_PRODUCTS
+  return integer_scratch(columns, tokens);
+#else
+  return NAME(panels_scratch)(type, columns, tokens);
+#endif
 }
 
 static void NAME(linear)(int32_t type, const void *weights, size_t rows, size_t columns, const float *x,
@@ -353,9 +358,11 @@ static void NAME(linear)(int32_t type, const void *weights, size_t rows, size_t 
 #ifdef INTEGER_PRODUCTS
     case CK_Q8_0: integer_linear(&p, CK_Q8_0, tokens, r0, r1, scratch); break;
     case CK_Q4_0: integer_linear(&p, CK_Q4_0, tokens, r0, r1, scratch); break;
+    case CK_Q4_1: integer_linear(&p, CK_Q4_1, tokens, r0, r1, scratch); break;
 #else
     case CK_Q8_0: NAME(panels_linear)(&p, CK_Q8_0, tokens, r0, r1, scratch); break;
     case CK_Q4_0: NAME(panels_linear)(&p, CK_Q4_0, tokens, r0, r1, scratch); break;
+    case CK_Q4_1: NAME(panels_linear)(&p, CK_Q4_1, tokens, r0, r1, scratch); break;
 #endif
     default: NAME(linear_of)(&p, CK_BF16, tokens, r0, r1); break;
   }
@@ -458,8 +465,9 @@ static void NAME(dequantize)(int32_t type, const void *weights, size_t count, fl
   if (type >= CK_Q8_0) {
     for (; i < count; i += CK_BLOCK, w += NAME(block_bytes)(type)) {
       for (int half = 0; half < 2; half++)
-        *(v16u *)(y + i + LANES * half) = type == CK_Q8_0 ? NAME(load_quantized)(CK_Q8_0, w, half)
-                                                          : NAME(load_quantized)(CK_Q4_0, w, half);
+        *(v16u *)(y + i + LANES * half) = type == CK_Q8_0   ? NAME(load_quantized)(CK_Q8_0, w, half)
+                                          : type == CK_Q4_0 ? NAME(load_quantized)(CK_Q4_0, w, half)
+                                                            : NAME(load_quantized)(CK_Q4_1, w, half);
     }
     return;
   }

@@ -2,7 +2,7 @@
    in whole numbers.
 
    Sixteen rows lie side by side in a register; a block's sums over k grow in the order the weights lie, and are added,
-   times the scales, block after block. */
+   times the scales, block after block; with Q4_1 then the minima, times the sum of the block's activations. */
 
 _Static_assert(CK_PANEL_ROWS == LANES, "the rows of a panel fill a register");
 
@@ -24,6 +24,9 @@ INLINE const char *NAME(whole_panel)(const NAME(product) *p, const int32_t type,
     for (size_t piece = 0; piece < pieces; piece++, panel += 4 * count) memcpy(whole + 64 * piece, panel, 4 * count);
     memcpy(whole + 64 * pieces, panel, 2 * count);
     panel += 2 * count;
+    if (type != CK_Q4_1) continue;
+    memcpy(whole + 64 * pieces + 2 * CK_PANEL_ROWS, panel, 2 * count);
+    panel += 2 * count;
   }
   return room;
 }
@@ -43,25 +46,42 @@ static void NAME(dequantize_panel)(int32_t type, const void *weights, size_t row
   const char *panel = (const char *)weights + first * (columns / CK_BLOCK) * bytes;
   for (size_t k = from; k < from + count; k += CK_BLOCK, y += CK_BLOCK) {
     const char *block = panel + k / CK_BLOCK * width * bytes, *four = block + 4 * lane;
-    const float scale = WIDEN_SCALE(block + (bytes - 2) * width + 2 * lane);
+    const char *header = block + 4 * (size_t)NAME(panel_pieces)(type) * width + 2 * lane;
+    const float scale = WIDEN_SCALE(header), minimum = type == CK_Q4_1 ? WIDEN_SCALE(header + 2 * width) : 0;
     const b16u left = NAME(gather_fours)(four, 4 * width);
     if (type == CK_Q8_0) {
       const b16u right = NAME(gather_fours)(four + 16 * width, 4 * width);
-      *(v16u *)y = NAME(dequantize_half)(CK_Q8_0, left ^ 0x80, scale, 0);
-      *(v16u *)(y + LANES) = NAME(dequantize_half)(CK_Q8_0, right ^ 0x80, scale, 1);
+      *(v16u *)y = NAME(dequantize_half)(CK_Q8_0, left ^ 0x80, scale, 0, 0);
+      *(v16u *)(y + LANES) = NAME(dequantize_half)(CK_Q8_0, right ^ 0x80, scale, 0, 1);
+    } else if (type == CK_Q4_0) {
+      *(v16u *)y = NAME(dequantize_half)(CK_Q4_0, left, scale, 0, 0);
+      *(v16u *)(y + LANES) = NAME(dequantize_half)(CK_Q4_0, left, scale, 0, 1);
     } else {
-      *(v16u *)y = NAME(dequantize_half)(CK_Q4_0, left, scale, 0);
-      *(v16u *)(y + LANES) = NAME(dequantize_half)(CK_Q4_0, left, scale, 1);
+      *(v16u *)y = NAME(dequantize_half)(CK_Q4_1, left, scale, minimum, 0);
+      *(v16u *)(y + LANES) = NAME(dequantize_half)(CK_Q4_1, left, scale, minimum, 1);
     }
   }
 }
 
 #ifndef INTEGER_PRODUCTS
 
+/* Scratch: a panel, then, for Q4_1, the sums of every block of activations, token after token. */
+static size_t NAME(panels_scratch)(int32_t type, size_t columns, size_t tokens) {
+  const size_t blocks = columns / CK_BLOCK;
+  return blocks * NAME(panel_block)(type) + (type == CK_Q4_1 ? tokens * blocks * sizeof(float) : 0);
+}
+
+static void NAME(sum_blocks)(const NAME(product) *p, size_t tokens, float *sums) {
+  for (size_t t = 0; t < tokens; t++) {
+    const float *x = p->x + t * p->x_stride;
+    for (size_t k = 0; k < p->columns; k += CK_BLOCK) *sums++ = NAME(sum)(NAME(load)(x + k) + NAME(load)(x + k + LANES));
+  }
+}
+
 /* Rows [first, last) of the panel that starts with row `row`, and T tokens from t. */
 INLINE void NAME(panel_tile)(const NAME(product) *p, const int32_t type, const char *panel, size_t row, size_t first,
-                             size_t last, const int T, size_t t) {
-  const size_t bytes = NAME(panel_block)(type);
+                             size_t last, const int T, size_t t, const float *block_sums) {
+  const size_t bytes = NAME(panel_block)(type), blocks = p->columns / CK_BLOCK;
   const int bits = type == CK_Q8_0 ? 8 : 4;
   const float *x = p->x + t * p->x_stride;
   v16 sums[LINEAR_TOKENS];
@@ -76,13 +96,18 @@ INLINE void NAME(panel_tile)(const NAME(product) *p, const int32_t type, const c
       memcpy(&four, panel + 64 * piece, sizeof four);
       UNROLL for (int shift = 0; shift < 32; shift += bits) {
         const size_t place = k + 4 * (size_t)piece + shift / 8 + (shift % 8 ? LANES : 0);
-        const i16 whole = (i16)(four >> shift & ((1u << bits) - 1)) - (1 << (bits - 1));
+        const i16 whole = (i16)(four >> shift & ((1u << bits) - 1)) - (type == CK_Q4_1 ? 0 : 1 << (bits - 1));
         const v16 w = __builtin_convertvector(whole, v16);
         UNROLL for (int j = 0; j < T; j++) block[j] = FMA(w, (v16){0} + x[j * p->x_stride + place], block[j]);
       }
     }
     const v16 scales = WIDEN_F16(panel + 64 * NAME(panel_pieces)(type));
     UNROLL for (int j = 0; j < T; j++) sums[j] = FMA(block[j], scales, sums[j]);
+    if (type == CK_Q4_1) {
+      const v16 minima = WIDEN_F16(panel + 64 * NAME(panel_pieces)(type) + 2 * CK_PANEL_ROWS);
+      UNROLL for (int j = 0; j < T; j++)
+        sums[j] = FMA(minima, (v16){0} + block_sums[(t + j) * blocks + k / CK_BLOCK], sums[j]);
+    }
   }
   UNROLL for (int j = 0; j < T; j++) {
     float *y = p->y + (t + j) * p->y_stride;
@@ -97,13 +122,15 @@ INLINE void NAME(panel_tile)(const NAME(product) *p, const int32_t type, const c
 
 INLINE void NAME(panels_linear)(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1,
                                 void *scratch) {
+  float *block_sums = (float *)((char *)scratch + p->columns / CK_BLOCK * NAME(panel_block)(type));
+  if (type == CK_Q4_1) NAME(sum_blocks)(p, tokens, block_sums);
   for (size_t row = r0 / CK_PANEL_ROWS * CK_PANEL_ROWS; row < r1; row += CK_PANEL_ROWS) {
     const char *panel = NAME(whole_panel)(p, type, row, scratch);
     const size_t end = row + CK_PANEL_ROWS, first = row < r0 ? r0 : row, last = end < r1 ? end : r1;
     size_t t = 0;
     for (; t + LINEAR_TOKENS <= tokens; t += LINEAR_TOKENS)
-      NAME(panel_tile)(p, type, panel, row, first, last, LINEAR_TOKENS, t);
-    for (; t < tokens; t++) NAME(panel_tile)(p, type, panel, row, first, last, 1, t);
+      NAME(panel_tile)(p, type, panel, row, first, last, LINEAR_TOKENS, t, block_sums);
+    for (; t < tokens; t++) NAME(panel_tile)(p, type, panel, row, first, last, 1, t, block_sums);
   }
 }
 

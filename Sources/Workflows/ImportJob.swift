@@ -8,7 +8,7 @@ import Tokenizer
 public struct ImportJob {
   public var file: URL
   public var output: URL
-  /// How weights are stored; if absent, as they are, those in Q4_K, Q5_K and Q6_K as Q8_0.
+  /// How weights are stored; if absent, as they are, those in types that models do not have as Q8_0.
   public var elementType: ElementType?
 
   public init(file: URL, output: URL, elementType: ElementType? = nil) {

@@ -46,8 +46,8 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "The model's shape; see above (default: large and 8M).") var shape: String?
   @Option(help: "The family of slider, speculation, memory and start (default: the default family).") var family:
     String?
-  @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0 or q4_0.", valueName: "type")) var type:
-    String?
+  @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0, q4_1 or q4_0.", valueName: "type"))
+  var type: String?
   @Option(help: "What train measures: train-lora or train-full (default: both).") var `case`: SpeedBenchmark.Training?
   @Option(help: "Tokens of infer's prompt; several may be given (default: 256).") var prompt: [Int] = []
   @Option(help: "Tokens that infer decodes after the first prompt, and speculation after each.") var reply = 64
@@ -72,7 +72,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Leave random weights, or large-family's family, where they are, for the next run.") var keep = false
   @Option(help: "Write a random model of --shape and --type as a GGUF file without vocabulary, and measure nothing.")
   var writeGguf: String?
-  @Option(help: "How large-family stores base weights: bf16, q8_0 or q4_0.") var quantize = "q8_0"
+  @Option(help: "How large-family stores base weights: bf16, q8_0, q4_1 or q4_0.") var quantize = "q8_0"
   @Option(help: "Tokens of calibration for large-family.") var calibrationTokens = 256
   @Option(help: "Tokens of the ESTA step of large-family.") var stepTokens = 32
   @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
@@ -132,7 +132,7 @@ struct BenchCommand: ParsableCommand {
   /// - Parameter option: as the user writes it.
   private static func elementType(_ option: String, _ name: String) throws -> ElementType {
     guard let type = ElementType(rawValue: name.uppercased()), type.isUsable || type.isQuantized else {
-      throw ValidationError("\(option) must be f32, f16, bf16, q8_0 or q4_0, not \(name)")
+      throw ValidationError("\(option) must be f32, f16, bf16, q8_0, q4_1 or q4_0, not \(name)")
     }
     return type
   }

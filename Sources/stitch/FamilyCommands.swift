@@ -36,7 +36,7 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "Tokens of a step of the joint phase, about.") var jointTokensPerStep = 4096
     @Option(help: "Highest learning rate of the joint phase.") var jointLearningRate: Float = 1e-3
     @Option(parsing: .upToNextOption, help: "Text of the joint phase.") var jointData: [String] = []
-    @Option(help: "How to store base weights: f32, f16, bf16, q8_0 or q4_0 (default: as they are).") var quantize:
+    @Option(help: "How to store base weights: f32, f16, bf16, q8_0, q4_1 or q4_0 (default: as they are).") var quantize:
       String?
     @Option(help: "Tokens of calibration, at most.") var calibrationTokens = 200_000
     @Option(help: "Seed of the fit by loss, and of random stitching layers.") var seed: UInt64 = 1
@@ -167,15 +167,15 @@ struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Turn a GGUF file into a model directory, tokenizer included.",
     discussion: """
-      Weights in F32, F16, BF16, Q8_0 and Q4_0 are kept as they are; those in Q4_K, Q5_K and Q6_K become Q8_0, unless \
-      --quantize says otherwise. The vocabulary must be SentencePiece's. `stitch family build` takes GGUF files directly.
+      Weights in F32, F16, BF16, Q8_0, Q4_1 and Q4_0 are kept as they are; those in Q5, K-quants and IQ4 become Q8_0, \
+      unless --quantize says otherwise. The vocabulary must be SentencePiece's. `stitch family build` takes GGUF files directly.
 
       Example: stitch import TinyLlama-1.1B.Q4_K_M.gguf --output tinyllama
       """)
 
   @Argument(help: "The GGUF file.") var file: String
   @Option(help: "The model directory to write; it must not exist.") var output: String
-  @Option(help: "How to store weights: f32, f16, bf16, q8_0 or q4_0.") var quantize: String?
+  @Option(help: "How to store weights: f32, f16, bf16, q8_0, q4_1 or q4_0.") var quantize: String?
 
   func run() throws {
     try ImportJob(
@@ -200,7 +200,9 @@ struct Export: ParsableCommand {
   @Option(help: "What to write: hf, gguf or peft.") var format: String = "hf"
   @Option(help: "The directory or file to write; it must not exist.") var output: String
   @Option(
-    help: "How to store weights: f32, f16, bf16, q8_0 or q4_0 (default: as they are, f32 where an adapter is merged).")
+    help:
+      "How to store weights: f32, f16, bf16, q8_0, q4_1 or q4_0 (default: as they are, f32 where an adapter is merged)."
+  )
   var quantize: String?
 
   func run() throws {

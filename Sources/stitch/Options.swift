@@ -171,7 +171,7 @@ extension ElementType {
   /// The value of `--quantize`.
   init(option: String) throws {
     guard let type = ElementType(rawValue: option.uppercased()), type.isUsable || type.isQuantized else {
-      throw ValidationError("--quantize must be f32, f16, bf16, q8_0 or q4_0, not \(option)")
+      throw ValidationError("--quantize must be f32, f16, bf16, q8_0, q4_1 or q4_0, not \(option)")
     }
     self = type
   }

@@ -13,7 +13,7 @@ import Testing
     var stitches: [Row]
   }
 
-  @Test(arguments: ["q8_0", "q4_0"]) func builtShownAskedAndAdapted(type: String) throws {
+  @Test(arguments: ["q8_0", "q4_0", "q4_1"]) func builtShownAskedAndAdapted(type: String) throws {
     try Workspace.with { workspace in
       let large = workspace.directory.appending(path: "large")
       try workspace.makeModel("large", at: large)

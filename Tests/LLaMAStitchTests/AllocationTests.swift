@@ -58,7 +58,7 @@ import Testing
   }
 
   /// Quantised weights, too; and what a reply allocates does not depend on its length.
-  @Test(arguments: [ElementType.bf16, .q8_0, .q4_0]) func aLongReplyAllocatesNoMoreThanAShortOne(
+  @Test(arguments: [ElementType.bf16, .q8_0, .q4_0, .q4_1]) func aLongReplyAllocatesNoMoreThanAShortOne(
     _ type: ElementType
   ) throws {
     let folder = try TemporaryFolder()

@@ -49,7 +49,7 @@ import Testing
   }
 
   /// Heads of 8 rows: two threads share a panel of sixteen. With low-rank updates in BF16, too.
-  @Test(arguments: [ElementType.q8_0, .q4_0]) func quantisedNetworksGiveTheSameBits(type: ElementType) throws {
+  @Test(arguments: [ElementType.q8_0, .q4_0, .q4_1]) func quantisedNetworksGiveTheSameBits(type: ElementType) throws {
     try withScratchDirectory { directory in
       let configuration = RandomModel.configuration(
         hidden: 64, heads: 5, keyValueHeads: 5, headDimension: 8, intermediate: 96, vocabulary: 64)

@@ -104,8 +104,8 @@ import Testing
       ),
       (
         make(tensors: 1) {
-          $0.tensor("t", [8], type: 10); $0.content(64)
-        }, "“t” is Q2_K"
+          $0.tensor("t", [8], type: 16); $0.content(64)
+        }, "“t” is IQ2_XXS"
       ),
       (
         make(tensors: 1) {
@@ -200,7 +200,7 @@ import Testing
   }
 
   /// Rows that lie one after the other become panels; those of queries and keys change their order on the way.
-  @Test(arguments: [ElementType.q8_0, .q4_0]) func quantisedRowsBecomePanels(type: ElementType) throws {
+  @Test(arguments: [ElementType.q8_0, .q4_0, .q4_1]) func quantisedRowsBecomePanels(type: ElementType) throws {
     try withScratchDirectory { directory in
       let (heads, width) = (5, 8)
       let configuration = RandomModel.configuration(

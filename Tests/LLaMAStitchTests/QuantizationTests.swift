@@ -4,9 +4,11 @@ import LLaMAStitch
 import Support
 import Testing
 
-/// Q8_0 and Q4_0: the blocks, the kernels that read them, and files.
+/// Q8_0, Q4_0 and Q4_1: the blocks, the kernels that read them, and files.
 @Suite struct QuantizationTests {
-  private static let types: [(ElementType, Int32)] = [(.q8_0, Int32(CK_Q8_0)), (.q4_0, Int32(CK_Q4_0))]
+  private static let types: [(ElementType, Int32)] = [
+    (.q8_0, Int32(CK_Q8_0)), (.q4_0, Int32(CK_Q4_0)), (.q4_1, Int32(CK_Q4_1)),
+  ]
 
   private func values(_ count: Int, seed: UInt64, scale: Double = 1) -> [Float] {
     var random = SeededGenerator(seed: seed)
@@ -56,16 +58,32 @@ import Testing
     #expect(quantize(x, .q4_0) == expected)
   }
 
+  @Test func blocksOfFourBitsWithAMinimumWorkedOutByHand() {
+    // From −2 = 0xC000 to 13 in steps of 1.
+    var x = [Float](repeating: 0, count: 32)
+    (x[0], x[1], x[16], x[17]) = (-2, 13, 1.4, -0.6)
+    var expected: [UInt8] = [0x00, 0x3C, 0x00, 0xC0] + [UInt8](repeating: 0x22, count: 16)
+    (expected[4], expected[5]) = (0x30, 0x1F)
+    #expect(quantize(x, .q4_1) == expected)
+    // All alike: the minimum alone.
+    #expect(
+      quantize([Float](repeating: 0.5, count: 32), .q4_1) == [0, 0, 0x00, 0x38] + [UInt8](repeating: 0, count: 16))
+  }
+
   @Test func panelsWorkedOutByHand() {
-    // 18 rows: a panel of sixteen and one of two. Byte i of row r is 16 r + i, its scale is (100 + r, 200).
+    // 18 rows: a panel of sixteen and one of two. Byte i of row r is 16 r + i, its scale is (100 + r, 200), its minimum, if
+    // there is one, (50 + r, 150).
     let (rows, columns) = (18, 64)
     for (type, code) in Self.types {
       func byte(_ row: Int, _ index: Int) -> UInt8 { UInt8(truncatingIfNeeded: 16 * row + index) }
       func scale(_ row: Int, _ block: Int) -> [UInt8] { [UInt8(100 + row), UInt8(200 + block)] }
-      let quants = type.size - 2
+      func minimum(_ row: Int, _ block: Int) -> [UInt8] {
+        type == .q4_1 ? [UInt8(50 + row), UInt8(150 + block)] : []
+      }
+      let quants = type == .q8_0 ? 32 : 16
       var blocks: [UInt8] = []
       for row in 0..<rows {
-        for block in 0..<2 { blocks += scale(row, block) + (0..<quants).map { byte(row, $0) } }
+        for block in 0..<2 { blocks += scale(row, block) + minimum(row, block) + (0..<quants).map { byte(row, $0) } }
       }
       var found = [UInt8](repeating: 0xAA, count: blocks.count)
       ck_pack_panels(code, blocks, rows, columns, &found)
@@ -78,6 +96,7 @@ import Testing
             }
           }
           for row in first..<first + count { expected += scale(row, block) }
+          for row in first..<first + count { expected += minimum(row, block) }
         }
       }
       #expect(found == expected)
@@ -113,6 +132,13 @@ import Testing
         table.pointee.dequantize(code, blocks, x.count, &back)
         for block in stride(from: 0, to: x.count, by: 32) {
           let largest = Double(x[block..<block + 32].map(abs).max()!)
+          if type == .q4_1 {
+            // Half a step, and scale and minimum are rounded to 11 bits (or to 2⁻²⁴), the scale times 15.
+            let (least, most) = (Double(x[block..<block + 32].min()!), Double(x[block..<block + 32].max()!))
+            let bound = (most - least) / 30 + (most - least) * 0x1p-11 + abs(least) * 0x1p-11 + 16 * 0x1p-25
+            for i in block..<block + 32 { #expect(abs(Double(back[i]) - Double(x[i])) <= bound * 1.0001) }
+            continue
+          }
           // Half a step, one whole at the end that has no −8; and the scale is rounded to 11 bits (or to 2⁻²⁴).
           let step = type == .q8_0 ? largest / 127 : largest / 8
           let bound = (type == .q8_0 ? 0.5 : 1) * step + largest * 0x1p-11 + (type == .q8_0 ? 127 : 8) * 0x1p-25

@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [ElementType.q8_0, .q4_0])
+  @Test(arguments: [ElementType.q8_0, .q4_0, .q4_1])
   func aQuantisedFamilyIsNearlyTheFamily(type: ElementType) throws {
     try withScratchDirectory { folder in
       let plain = try family(nil, in: folder)
@@ -117,7 +117,7 @@ import Testing
   }
 
   /// Inference reads low-rank updates of quantised weights in BF16, those of stitching layers in F32.
-  @Test(arguments: [ElementType.q8_0, .q4_0])
+  @Test(arguments: [ElementType.q8_0, .q4_0, .q4_1])
   func anAdapterIsRoundedWhereItsWeightsAre(type: ElementType) throws {
     try withScratchDirectory { folder in
       let quantised = try family(type, in: folder)

@@ -31,7 +31,7 @@ public enum KernelBenchmark {
     var found: [Row] = []
     for kernels in InferenceKernels.available {
       let table = kernels.table.pointee
-      for type in [ElementType.f32, .f16, .bf16, .q8_0, .q4_0] {
+      for type in [ElementType.f32, .f16, .bf16, .q8_0, .q4_0, .q4_1] {
         let matrix = weights(values.matrix(rows: rows, columns: columns), as: type)
         let weights = UnsafeWeights(matrix)
         var answer: Float = 0
@@ -62,7 +62,7 @@ public enum KernelBenchmark {
     let values = UnsafeBufferPointer(start: matrix.base, count: matrix.rows * matrix.columns)
     let address = UnsafeMutableRawPointer(stored.base)
     switch type {
-    case .q8_0, .q4_0:
+    case .q8_0, .q4_0, .q4_1:
       let rows = FloatBuffer(count: stored.count)
       let isStored = VectorView.quantize(values, to: type, at: rows.base)
       precondition(isStored)

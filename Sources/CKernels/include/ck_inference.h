@@ -22,8 +22,8 @@ enum {
   CK_ISA_COUNT = 5
 };
 
-/* Types of weights; the last two lie in panels, see ck_quantization.h. */
-enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4 };
+/* Types of weights; those from CK_Q8_0 on are quantised and lie in panels, see ck_quantization.h. */
+enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4, CK_Q4_1 = 5 };
 
 /* Positions whose keys lie side by side: keys are stored [position / 16][dimension][position % 16], so that a query
    meets 16 of them without a horizontal sum. */

@@ -68,7 +68,7 @@ package struct InferenceKernels: @unchecked Sendable {
 
   /// Bytes of scratch that `linear` needs for BF16 and quantised weights of so many columns, and up to so many tokens.
   package func linearScratch(columns: Int, tokens: Int) -> Int {
-    [.bf16, .q8_0, .q4_0].map { linearScratch($0, columns: columns, tokens: tokens) }.max()!
+    [.bf16, .q8_0, .q4_0, .q4_1].map { linearScratch($0, columns: columns, tokens: tokens) }.max()!
   }
 
   /// The same for weights of one type.

@@ -9,6 +9,7 @@ extension ElementType {
     case .f16: Int32(CK_F16)
     case .q8_0: Int32(CK_Q8_0)
     case .q4_0: Int32(CK_Q4_0)
+    case .q4_1: Int32(CK_Q4_1)
     default: Int32(CK_F32)
     }
   }
@@ -17,7 +18,7 @@ extension ElementType {
 extension ByteView {
   /// Dequantizes some of the elements, exactly, to floats.
   /// - Parameters:
-  ///   - type: F32, F16 or BF16, or Q8_0 or Q4_0 in blocks as GGML has them, not in panels.
+  ///   - type: F32, F16 or BF16, or a quantised one in blocks as GGML has them, not in panels.
   ///   - elements: where type is quantised, both ends must be multiples of 32.
   package func dequantize(_ elements: Range<Int>, _ type: ElementType, into floats: VectorView) {
     precondition(type.isUsable || type.isQuantized)
@@ -82,7 +83,7 @@ extension WeightMatrix {
 }
 
 extension VectorView {
-  /// Rounds all values to blocks of Q8_0 or Q4_0, as GGML has them, at an address that has room for them.
+  /// Rounds all values to blocks of a quantised type, as GGML has them, at an address that has room for them.
   /// - Returns: whether they can be stored: finite, and not too large for a scale.
   package static func quantize(
     _ values: UnsafeBufferPointer<Float>, to type: ElementType, at blocks: UnsafeMutableRawPointer

@@ -24,12 +24,15 @@ public enum ElementType: String, Sendable, CaseIterable {
   case q8_0 = "Q8_0"
   /// Blocks of 32 with an F16 scale and 4 bits an element, laid out likewise.
   case q4_0 = "Q4_0"
+  /// Blocks of 32 with an F16 scale, an F16 minimum and 4 bits an element, laid out likewise.
+  case q4_1 = "Q4_1"
 
   /// Bytes per block of `blockLength` elements.
   public var size: Int {
     switch self {
     case .q8_0: Int(CK_Q8_0_BYTES)
     case .q4_0: Int(CK_Q4_0_BYTES)
+    case .q4_1: Int(CK_Q4_1_BYTES)
     case .f64, .i64, .u64: 8
     case .f32, .i32, .u32: 4
     case .f16, .bf16, .i16, .u16: 2
@@ -47,7 +50,7 @@ public enum ElementType: String, Sendable, CaseIterable {
   public var isUsable: Bool { self == .f32 || self == .f16 || self == .bf16 }
 
   /// Whether matrices of this type can be computed with, whose rows are whole blocks.
-  public var isQuantized: Bool { self == .q8_0 || self == .q4_0 }
+  public var isQuantized: Bool { self == .q8_0 || self == .q4_0 || self == .q4_1 }
 }
 
 /// The bits of `value` rounded to bfloat16, ties to even; a NaN stays a quiet NaN.

@@ -110,7 +110,7 @@ extension LlamaConfiguration {
     if shape.count < 2 { return .f32 }
     if shape[1] % type.blockLength != 0 { return .bf16 }
     let isEnd = tensor == .embedding || tensor == .head
-    return type == .q4_0 && isEnd ? .q8_0 : type
+    return type != .q8_0 && isEnd ? .q8_0 : type
   }
 }
 

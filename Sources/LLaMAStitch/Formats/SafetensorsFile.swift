@@ -182,7 +182,7 @@ public struct SafetensorsFile: Sendable {
         self.shape = shape
         return
       }
-      let known = [ElementType.q8_0, .q4_0]
+      let known = [ElementType.q8_0, .q4_0, .q4_1]
       guard let quantized = known.first(where: { SafetensorsFile.typeName($0) == quantization }) else {
         let names = known.map { "“\(SafetensorsFile.typeName($0))”" }.joined(separator: " and ")
         throw Problem(

@@ -7,7 +7,7 @@ import Support
 public struct WeightMatrix: Sendable {
   public let rows: Int
   public let columns: Int
-  /// F32, F16, BF16, Q8_0 or Q4_0.
+  /// F32, F16, BF16, Q8_0, Q4_0 or Q4_1.
   public let elementType: ElementType
   /// Which parameter of a `ParameterStore` it is; `nil` where it is frozen.
   public let parameter: Int?

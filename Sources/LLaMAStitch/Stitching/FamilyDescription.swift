@@ -20,7 +20,7 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   /// Cheapest first.
   public var anchors: [Anchor]
   public var routes: [Route]
-  /// How base weights are stored: `f32`, `f16`, `bf16`, `q8_0`, `q4_0` or `mixed`.
+  /// How base weights are stored: `f32`, `f16`, `bf16`, `q8_0`, `q4_0`, `q4_1` or `mixed`.
   public var quantization: String
   /// The chat template, as whoever encodes text describes it: the name of a built-in one, or the model's own. Absent in a
   /// family of one, whose model directory has it.

@@ -64,7 +64,7 @@ public struct GGUFModel: Sendable {
     }
     // Vectors are computed with as they are.
     guard expected.shape.count > 1 || tensor.type.elementType?.isUsable == true else {
-      throw .unsupportedType(file: file.url.path, tensor: name, type: GGUFTensorType.name(of: tensor.type.rawValue))
+      throw .unsupportedType(file: file.url.path, tensor: name, type: tensor.type.name)
     }
     return tensor
   }
@@ -301,6 +301,7 @@ extension LlamaConfiguration {
     switch type {
     case .f16: 1
     case .q4_0: 2
+    case .q4_1: 3
     case .q8_0: 7
     case .bf16: 32
     default: 0

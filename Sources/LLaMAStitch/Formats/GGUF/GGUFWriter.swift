@@ -122,6 +122,7 @@ extension GGUFTensorType {
     case .bf16: self = .bf16
     case .q8_0: self = .q8_0
     case .q4_0: self = .q4_0
+    case .q4_1: self = .q4_1
     default: preconditionFailure("no weights have the type \(type)")
     }
   }
