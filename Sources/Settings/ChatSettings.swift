@@ -116,13 +116,13 @@ public struct ChatSettings: Equatable, Sendable {
       .topK: "Choose among so many most likely tokens, or off.",
       .minP: "Leave out tokens less likely than this fraction of the most likely one, or off.",
       .repetitionPenalty: "Above 1 discourages tokens that are already there.",
-      .maxTokens: "Longest reply.",
+      .maxTokens: "Longest reply, in tokens, or off: until the model ends it.",
       .seed: "The same seed gives the same replies.",
     ]
     var lines = [
       "# Settings of `stitch chat`; this is \(Self.configurationFile.path.doubleQuoted). The command line overrules them.\n",
       line(
-        "family", text(family), "The family; without it $STITCH_FAMILY, weights/tiny, or the one installed.",
+        "family", text(family), "The family, or the directory of a model; without it $STITCH_FAMILY, weights/tiny, or the one installed.",
         example: "~/families/mine"),
       line("adapter", text(adapter), "own, latest, none, or the beginning of a snapshot's hash.", example: "own"),
       line(

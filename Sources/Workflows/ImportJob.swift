@@ -10,6 +10,8 @@ public struct ImportJob {
   public var output: URL
   /// How weights are stored; if absent, as they are, those in types that models do not have as Q8_0.
   public var elementType: ElementType?
+  /// What is written down of where it came from, if anything.
+  var origin: ModelOrigin?
 
   public init(file: URL, output: URL, elementType: ElementType? = nil) {
     self.file = file
@@ -26,6 +28,11 @@ public struct ImportJob {
     let model = try GGUFModel(file)
     let tokenizer = try GGUFTokenizer.read(from: model.file)
     try tokenizer.checkFits(model.configuration, model: file.path)
-    try model.write(to: output, elementType: elementType, files: tokenizer.files)
+    var files = tokenizer.files
+    if let template = model.file.metadata["tokenizer.chat_template"]?.text {
+      files["chat_template.jinja"] = Data(template.utf8)
+    }
+    if let origin { files[ModelOrigin.fileName] = try origin.json }
+    try model.write(to: output, elementType: elementType, files: files)
   }
 }

@@ -17,9 +17,15 @@ public struct ModelSource {
   /// The stitch's id, in a family.
   public let stitch: String?
 
-  /// A plain model directory.
+  /// A plain model directory; of a family's, its best stop.
   public init(model path: String) throws {
     let directory = URL(fileURLWithPath: path)
+    let isFamily = FileManager.default.fileExists(
+      atPath: directory.appendingPathComponent(FamilyDescription.fileName).path)
+    if isFamily {
+      try self.init(family: directory, stitch: nil, adapter: .own)
+      return
+    }
     let model = try LlamaModel.load(directory: directory)
     let tokenizer = try loadTokenizer(from: path)
     try tokenizer.checkFits(model.configuration, model: path)

@@ -11,7 +11,7 @@ import Support
 /// `stitch chat`: the terminal UI, or a chat line by line where there is no terminal.
 struct ChatCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "chat", abstract: "Chat with a family of models, with a slider for its size.",
+    commandName: "chat", abstract: "Chat with a family of models, with a slider for its size, or with a single model.",
     discussion: """
       The screen is up at once; the family loads meanwhile. F1 or /help shows keys and commands. Without a terminal, \
       or with --plain, lines are read from standard input and replies written to standard output. With --stitch auto the \
@@ -20,6 +20,7 @@ struct ChatCommand: ParsableCommand {
       """)
 
   @OptionGroup var family: FamilyOptions
+  @OptionGroup var single: ModelOption
   @OptionGroup var sampling: ChatSamplingArguments
   @OptionGroup var cache: CacheOptions
 
@@ -75,6 +76,7 @@ struct ChatCommand: ParsableCommand {
   var noSave = false
 
   func validate() throws {
+    try single.check(with: family)
     if !(speed > 0 && speed <= 1000) { throw ValidationError("--speed must be above 0 and at most 1000, not \(speed)") }
     if script == nil && quitAtEnd { throw ValidationError("--quit-at-end needs --script") }
     if recordScript != nil && resume != nil {
@@ -91,7 +93,8 @@ struct ChatCommand: ParsableCommand {
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
     let store = ConversationStore()
     let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
-    let directory = try settings.familyDirectory(named: family.family, resumed: resumed)
+    let directory =
+      try single.directory() ?? settings.familyDirectory(named: family.family, resumed: resumed)
     let isPlain = plain || !canRunChatUI()
     var engine = try settings.engineOptions(family: directory)
     // In between, people read and type; a script that is piped in does not.

@@ -24,6 +24,7 @@ struct Replay: ParsableCommand {
 
   @Argument(help: "Scripts, or folders of them.") var scripts: [String]
   @OptionGroup var family: FamilyOptions
+  @OptionGroup var single: ModelOption
   @OptionGroup var cache: CacheOptions
   @Option(help: ArgumentHelp("Where a script names no seed.", valueName: "n")) var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Threads to compute with; results do not depend on it.", valueName: "n")) var threads: Int?
@@ -60,7 +61,7 @@ struct Replay: ParsableCommand {
       options.keepsSnapshots = false
       return options
     }
-    job.family = family.family
+    job.family = try single.directory()?.path ?? family.family
     job.chat.stitch = family.stitch
     job.chat.sampling.seed = seed
     job.instructionSet = InferenceKernels.best.name + (cacheType == .f32 ? "" : ", \(cacheType.rawValue) cache")

@@ -40,21 +40,47 @@ struct FamilyOptions: ParsableArguments {
   var isNamed: Bool { family != nil || stitch != nil || adapter != nil }
 }
 
+/// A single model: shared by the commands that take one.
+struct ModelOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A single model: a Hugging Face directory, a GGUF file, or a name from 'stitch models list'.",
+      valueName: "model"))
+  var model: String?
+
+  func check(with family: FamilyOptions) throws {
+    if model != nil && family.isNamed {
+      throw ValidationError("--model does not go with --family, --stitch or --adapter")
+    }
+  }
+
+  /// The model's directory, packed if need be; `nil` where none is named.
+  func directory() throws -> URL? {
+    guard let model else { return nil }
+    let meter = ProgressMeter()
+    return try ModelStore().directory(of: model) { progress in
+      switch progress {
+      case .hashing(let file, let done, let all):
+        // Small files are done before anybody reads a line.
+        if done == 0 && all > 1 << 30 { meter.note("reading \(file), once (\(all >> 20) MB)") }
+      case .packing(let file): meter.note("packing \(file), once")
+      }
+    }
+  }
+}
+
 /// Which network a command works on.
 struct ModelArguments: ParsableArguments {
   @OptionGroup var family: FamilyOptions
   @OptionGroup var cache: CacheOptions
 
-  @Option(help: ArgumentHelp("A single model, a Hugging Face directory.", valueName: "directory"))
-  var model: String?
+  @OptionGroup var single: ModelOption
 
   @Option(help: ArgumentHelp("Threads to compute with; results do not depend on it.", valueName: "n"))
   var threads: Int?
 
   func validate() throws {
-    if model != nil && family.isNamed {
-      throw ValidationError("--model does not go with --family, --stitch or --adapter")
-    }
+    try single.check(with: family)
     if let threads { try Check.threads(threads) }
   }
 
@@ -62,7 +88,7 @@ struct ModelArguments: ParsableArguments {
 
   /// Opens the model or the family that was named, or the default family.
   func open() throws -> ModelSource {
-    if let model { return try ModelSource(model: model) }
+    if let model = try single.directory() { return try ModelSource(model: model.path) }
     return try ModelSource(
       family: try family.directory(), stitch: family.stitchID, adapter: try family.adapterChoice())
   }
@@ -121,7 +147,7 @@ struct SamplingArguments: ParsableArguments {
 
 /// How tokens are chosen in a chat. What is not given comes from the configuration file.
 struct ChatSamplingArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Longest reply, in tokens (default: 256).", valueName: "n"))
+  @Option(help: ArgumentHelp("Longest reply, in tokens (default: until the model ends it).", valueName: "n"))
   var maxTokens: Int?
 
   @Option(help: ArgumentHelp("Randomness; 0, the default, always takes the most likely token.", valueName: "t"))

@@ -136,14 +136,16 @@ struct Tokenize: ParsableCommand {
   @Argument(help: "The text, or the ids with --decode; standard input if absent.")
   var text: String?
 
-  @Option(help: ArgumentHelp("A model's directory, or its tokenizer's file.", valueName: "directory"))
+  @Option(
+    help: ArgumentHelp(
+      "A model (directory, GGUF file, or name from 'stitch models list'), or a tokenizer's file.", valueName: "model"))
   var model: String
 
   @Flag(help: "Turn ids into text.")
   var decode = false
 
   func run() throws {
-    let tokenizer = try loadTokenizer(from: model)
+    let tokenizer = try ModelStore().tokenizer(of: model)
     let input = try text.map { Array($0.utf8) } ?? Console.readStandardInput()
     if decode {
       try Console.write(text: tokenizer.decode(Self.ids(input)))

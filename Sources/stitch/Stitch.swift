@@ -21,6 +21,7 @@ struct Stitch: AsyncParsableCommand {
       Adapt.self,
       DataCommand.self,
       FrontierCommand.self,
+      ModelsCommand.self,
       Import.self,
       Export.self,
       Replay.self,

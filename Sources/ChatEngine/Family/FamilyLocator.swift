@@ -1,4 +1,5 @@
 import Foundation
+import LLaMAStitch
 
 /// Finds the family to use where none is named.
 ///
@@ -73,6 +74,6 @@ public struct FamilyLocator: Sendable {
   }
 
   private static func holdsFamily(_ directory: URL) -> Bool {
-    FileManager.default.fileExists(atPath: directory.appendingPathComponent("family.json").path)
+    FamilyDescription.isFamily(directory)
   }
 }

@@ -11,9 +11,9 @@ public struct TextFamily: Sendable {
   /// Tokens that end a reply.
   public let stopTokens: Set<Int>
 
-  /// Longest context that is used, in tokens: what every cache, every prompt and every lesson goes by, whatever
-  /// `Family.contextLength` claims.
-  public var contextLength: Int { min(family.contextLength, InferenceSession.longestUsualContext) }
+  /// Longest context that is used, in tokens: what every cache, every prompt and every lesson goes by. That of the model,
+  /// unless a full cache would take more than a quarter of this machine's memory.
+  public let contextLength: Int
 
   /// Opens a family directory and checks that its parts fit together.
   /// - Throws: `FamilyError`, `CheckpointError`, `FileError`, `TokenizerError`, `EngineError`.
@@ -23,9 +23,21 @@ public struct TextFamily: Sendable {
     try tokenizer.checkFits(family.anchors[0].configuration, model: directory.path)
     self.family = family
     self.tokenizer = tokenizer
+    contextLength = Self.contextLength(of: family)
     template = try Self.template(of: family)
     stopTokens = Set(try template.stopTokens(tokenizer))
   }
+
+  private static func contextLength(of family: Family) -> Int {
+    let usual = InferenceSession.longestUsualContext
+    guard family.contextLength > usual, let largest = family.stitches.last else { return family.contextLength }
+    let bytes = family.network(largest.route, adapter: nil).cacheBytes(positions: usual) / usual
+    let fitting = Int(ProcessInfo.processInfo.physicalMemory / 4) / max(1, bytes)
+    return min(family.contextLength, max(usual, min(fitting, longestContext)))
+  }
+
+  /// However much memory there is: configurations claim a billion.
+  private static let longestContext = 1 << 17
 
   /// The template that the family's description has; without one, the model's own.
   private static func template(of family: Family) throws -> ChatTemplate {

