@@ -37,6 +37,9 @@ public struct ChatTemplate: Sendable, Equatable, Codable {
 
   public let kind: Kind
 
+  /// For people.
+  public var name: String { kind.rawValue }
+
   public init(_ kind: Kind) { self.kind = kind }
 
   public init(from decoder: any Decoder) throws {

@@ -39,18 +39,13 @@ public struct FamilyBuildJob {
       let directories = try anchors.map { anchor in
         if !ImportJob.isGGUF(anchor) { return anchor }
         note("reading \(anchor.path)")
-        let directory = scratch.appendingPathComponent(Self.name(of: anchor))
+        let directory = scratch.appendingPathComponent(
+          FamilyDescription.anchorName(from: anchor.deletingPathExtension().lastPathComponent))
         try ImportJob(file: anchor, output: directory, elementType: options.elementType).run()
         return directory
       }
       return try build(directories, note: note, progress: progress)
     }
-  }
-
-  /// The name of a file without its ending, in the characters that anchors' names have.
-  private static func name(of file: URL) -> String {
-    let name = file.deletingPathExtension().lastPathComponent
-    return String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_.".contains($0)) ? $0 : "_" }.prefix(40))
   }
 
   private func build(
@@ -78,7 +73,8 @@ public struct FamilyBuildJob {
       options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
     }
     let named = zip(anchors, directories).map {
-      FamilyBuilder.Anchor(name: $0.standardizedFileURL.lastPathComponent, directory: $1)
+      FamilyBuilder.Anchor(
+        name: FamilyDescription.anchorName(from: $0.standardizedFileURL.lastPathComponent), directory: $1)
     }
     let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
     let data = try DataFile(calibration)

@@ -2,6 +2,7 @@ import Foundation
 import LLaMAStitch
 import Support
 import Synchronization
+import Tokenizer
 
 /// The engine behind a chat: a family on disk, replies on one thread, adaptation on another.
 ///
@@ -109,10 +110,17 @@ public final class FamilyBackend: ChatBackend {
         importance: adapter?.importance[stitch.id], quality: measured?.exactMatch, loss: measured?.loss,
         tokensPerSecond: measured?.tokensPerSecond)
     }
-    return FamilySummary(
+    var summary = FamilySummary(
       name: text.family.description.name, stops: stops, contextLength: text.contextLength,
       adapterStep: adapter?.step, measuredStep: frontier?.format == nil ? adapter?.step : frontier?.adapterStep,
       notes: notes)
+    if text.family.anchors.count == 1, text.family.stitches.count == 1 {
+      let network = text.family.network(text.bestStop.route, adapter: nil)
+      summary.model = ModelFacts(
+        template: text.template.name, weightBytes: network.byteCount,
+        cacheBytes: network.cacheBytes(positions: text.contextLength, from: 0, type: options.cacheType))
+    }
+    return summary
   }
 
   // MARK: Replies

@@ -33,11 +33,28 @@ public struct Stop: Sendable, Equatable, Identifiable {
   }
 }
 
+/// What a single model is, and takes, in words that the chat shows.
+public struct ModelFacts: Sendable, Equatable {
+  /// What the chat template is called.
+  public var template: String
+  public var weightBytes: Int
+  /// Of a KV cache that is full.
+  public var cacheBytes: Int
+
+  public init(template: String, weightBytes: Int, cacheBytes: Int) {
+    self.template = template
+    self.weightBytes = weightBytes
+    self.cacheBytes = cacheBytes
+  }
+}
+
 /// What is known of a family once it is loaded.
 public struct FamilySummary: Sendable, Equatable {
   public var name: String
   public var stops: [Stop]
   public var contextLength: Int
+  /// Of a family of one; `nil` for others.
+  public var model: ModelFacts?
   /// Steps of adaptation in the adapter now in use; `nil` without an adapter.
   public var adapterStep: Int?
   /// SHA-256 of that adapter, if it is kept in a file.

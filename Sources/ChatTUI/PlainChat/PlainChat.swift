@@ -64,7 +64,9 @@ struct PlainChat {
     if case .failed(let message) = state.family { throw PlainChatError(description: sanitiseLine(message)) }
     if isInteractive, let summary = state.summary {
       printer.say(
-        "\(summary.name) is loaded: \(summary.stops.count) sizes, \(state.currentStop?.id ?? "none") answers. /help lists the commands."
+        summary.model == nil
+          ? "\(summary.name) is loaded: \(summary.stops.count) sizes, \(state.currentStop?.id ?? "none") answers. /help lists the commands."
+          : "\(summary.name) is loaded. \(Format.facts(of: summary)) /help lists the commands."
       )
     }
     if let script { play(script, isInteractive: isInteractive) }

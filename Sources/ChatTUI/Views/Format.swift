@@ -34,6 +34,16 @@ package enum Format {
     return String(format: "%.1f s", seconds)
   }
 
+  /// `98 MB`.
+  package static func megabytes(_ bytes: Int) -> String { String(format: "%.0f MB", Double(bytes) / 1e6) }
+
+  /// What a single model is, and takes.
+  package static func facts(of summary: FamilySummary) -> String {
+    guard let model = summary.model else { return "\(summary.stops.count) sizes" }
+    return
+      "Template \(sanitiseLine(model.template)), context of \(summary.contextLength) tokens; \(megabytes(model.weightBytes)) of weights, and \(megabytes(model.cacheBytes)) of cache where the context is full."
+  }
+
   package static func percent(_ value: Double) -> String { String(format: "%.0f%%", value * 100) }
   package static func loss(_ value: Double) -> String { String(format: "%.3f", value) }
 

@@ -46,7 +46,11 @@ enum TitleView {
     case .loading: x = canvas.put("loading the family\(dots(state))", x: x, y: rect.y, style: .dim, in: rect)
     case .failed: x = canvas.put("no family", x: x, y: rect.y, style: .error, in: rect)
     case .ready(let summary):
-      let text = "\(sanitiseLine(summary.name)) · \(summary.stops.count) sizes"
+      let kind =
+        if let model = summary.model { "template \(sanitiseLine(model.template))" } else {
+          "\(summary.stops.count) sizes"
+        }
+      let text = "\(sanitiseLine(summary.name)) · \(kind)"
       x = canvas.put(state.glyphs.plain(text), x: x, y: rect.y, style: .dim, in: rect)
     }
     var parts: [String] = []

@@ -28,6 +28,12 @@ enum TranscriptView {
     case .loading:
       lines = [("The family is loading. You can write already.", .dim)]
     case .failed(let message): lines = [(sanitiseLine(message), .error)]
+    case .ready(let summary) where summary.model != nil:
+      lines = [
+        (sanitiseLine(summary.name), .strong), ("", .text),
+        (Format.facts(of: summary), .dim), ("", .text),
+        ("/train FILE teaches it. \(key(.help)) shows everything else.", .dim),
+      ]
     case .ready(let summary):
       lines = [
         ("One chatbot in \(summary.stops.count) sizes.", .strong),
