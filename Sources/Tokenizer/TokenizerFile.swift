@@ -3,10 +3,17 @@ import Support
 
 /// Loads the tokenizer of a model: of a directory that holds its files, or from its file itself.
 ///
+/// A directory may hold both files; `tokenizer.model` is then the one that counts, which says more exactly what it means.
 /// - Throws: `TokenizerError` if the file is missing, unreadable, cut short or something else.
 public func loadTokenizer(from path: String) throws(TokenizerError) -> any Tokenizer {
-  guard TokenizerFile.isDirectory(path) else { return try SentencePieceTokenizer(file: path) }
-  return try SentencePieceTokenizer(file: path + (path.hasSuffix("/") ? "" : "/") + SentencePieceTokenizer.fileName)
+  guard TokenizerFile.isDirectory(path) else {
+    return path.hasSuffix(".json") ? try BytePairTokenizer(file: path) : try SentencePieceTokenizer(file: path)
+  }
+  let directory = path + (path.hasSuffix("/") ? "" : "/")
+  let model = directory + SentencePieceTokenizer.fileName
+  let json = directory + BytePairTokenizer.fileName
+  return TokenizerFile.exists(json) && !TokenizerFile.exists(model)
+    ? try BytePairTokenizer(file: json) : try SentencePieceTokenizer(file: model)
 }
 
 /// Files of tokenizers, read and written whole, with the system's own reasons for failure.
@@ -37,6 +44,8 @@ enum TokenizerFile {
       bytes += chunk[..<count]
     }
   }
+
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   /// Symbolic links are followed.
   static func isDirectory(_ path: String) -> Bool {

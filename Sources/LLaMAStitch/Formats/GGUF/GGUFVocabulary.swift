@@ -1,8 +1,15 @@
 import Foundation
 
-/// A vocabulary of the kind `llama`, SentencePiece's, as the metadata of a GGUF file have it (`tokenizer.ggml.…`).
-/// What its pieces mean for text is the tokenizer's business.
+/// A vocabulary as the metadata of a GGUF file have it (`tokenizer.ggml.…`). What its pieces mean for text is the
+/// tokenizer's business.
 public struct GGUFVocabulary: Sendable, Equatable {
+  public enum Kind: String, Sendable {
+    /// SentencePiece's.
+    case llama
+    /// Byte-level BPE.
+    case gpt2
+  }
+
   /// What a piece is for; `rawValue` is GGML's number.
   public enum PieceKind: Int, Sendable {
     case normal = 1
@@ -25,6 +32,11 @@ public struct GGUFVocabulary: Sendable, Equatable {
     }
   }
 
+  public var kind = Kind.llama
+  /// Of byte-level BPE: pairs of pieces, the first to be merged first.
+  public var merges: [String] = []
+  /// Of byte-level BPE: the name of the way in which text is cut into words.
+  public var splitting: String?
   /// By token id.
   public var pieces: [Piece]
   public var unknownToken: Int?
@@ -42,10 +54,11 @@ public struct GGUFVocabulary: Sendable, Equatable {
     func value(_ name: String) -> GGUFValue? { file.metadata["tokenizer.ggml.\(name)"] }
     func damaged(_ cause: String) -> GGUFError { .damaged(file: file.url.path, cause: cause) }
     guard let kind = value("model")?.text else { throw damaged("it has no vocabulary") }
-    guard kind == "llama" else {
+    guard let kind = Kind(rawValue: kind) else {
       throw .unsupported(
-        file: file.url.path, cause: "its vocabulary is of the kind “\(kind)”, not SentencePiece (“llama”)",
-        remedy: "use a model with a SentencePiece vocabulary, such as LLaMA 2 or TinyLlama")
+        file: file.url.path,
+        cause: "its vocabulary is of the kind “\(kind)”, neither SentencePiece (“llama”) nor byte-level BPE (“gpt2”)",
+        remedy: "use a model with such a vocabulary")
     }
     guard let texts = value("tokens")?.strings, !texts.isEmpty else { throw damaged("its vocabulary has no pieces") }
     let scores = value("scores")?.numbers
@@ -65,13 +78,20 @@ public struct GGUFVocabulary: Sendable, Equatable {
       pieces.append(Piece(text: texts[index], score: score, kind: kind))
     }
     self.init(pieces: pieces)
+    self.kind = kind
+    let isLlama = kind == .llama
+    if !isLlama {
+      guard let merges = value("merges")?.strings else { throw damaged("its vocabulary has no merges") }
+      self.merges = merges.map { String(decoding: $0, as: UTF8.self) }
+      splitting = value("pre")?.text
+    }
     func token(_ name: String, default fallback: Int?) -> Int? {
       guard let id = value("\(name)_token_id")?.integer ?? fallback, pieces.indices.contains(id) else { return nil }
       return id
     }
-    unknownToken = token("unknown", default: 0)
-    bosToken = token("bos", default: 1)
-    eosToken = token("eos", default: 2)
+    unknownToken = token("unknown", default: isLlama ? 0 : nil)
+    bosToken = token("bos", default: isLlama ? 1 : nil)
+    eosToken = token("eos", default: isLlama ? 2 : nil)
     paddingToken = token("padding", default: nil)
     addsSpacePrefix = value("add_space_prefix")?.bool ?? true
   }
@@ -79,12 +99,16 @@ public struct GGUFVocabulary: Sendable, Equatable {
   /// What a file says of it.
   public var metadata: [(name: String, value: GGUFWriter.Value)] {
     var values: [(name: String, value: GGUFWriter.Value)] = [
-      ("tokenizer.ggml.model", .text("llama")), ("tokenizer.ggml.tokens", .texts(pieces.map(\.text))),
-      ("tokenizer.ggml.scores", .numbers(pieces.map(\.score))),
+      ("tokenizer.ggml.model", .text(kind.rawValue)), ("tokenizer.ggml.tokens", .texts(pieces.map(\.text))),
       ("tokenizer.ggml.token_type", .counts(pieces.map(\.kind.rawValue))),
       ("tokenizer.ggml.add_space_prefix", .bool(addsSpacePrefix)),
       ("tokenizer.ggml.add_bos_token", .bool(bosToken != nil)), ("tokenizer.ggml.add_eos_token", .bool(false)),
     ]
+    switch kind {
+    case .llama: values.append(("tokenizer.ggml.scores", .numbers(pieces.map(\.score))))
+    case .gpt2: values.append(("tokenizer.ggml.merges", .texts(merges.map { Array($0.utf8) })))
+    }
+    if let splitting { values.append(("tokenizer.ggml.pre", .text(splitting))) }
     for (name, token) in [("unknown", unknownToken), ("bos", bosToken), ("eos", eosToken), ("padding", paddingToken)] {
       if let token { values.append(("tokenizer.ggml.\(name)_token_id", .count(token))) }
     }

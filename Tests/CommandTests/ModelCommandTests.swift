@@ -1,0 +1,96 @@
+import Foundation
+import Testing
+
+/// Single models: by directory, by file and by name, in every command that takes one.
+@Suite struct ModelCommandTests {
+  /// The workspace's small anchor as a GGUF file.
+  private func gguf(_ workspace: Workspace, named name: String = "small-model.F32.gguf") throws -> URL {
+    let file = workspace.directory.appending(path: name)
+    let written = try workspace.run([
+      "export", "--family", workspace.family.path, "--stitch", "small", "--format", "gguf", "--output", file.path,
+    ])
+    #expect(written.status == 0, "\(written.complaint)")
+    return file
+  }
+
+  private func packs(_ workspace: Workspace) -> [String] {
+    let directory = workspace.home.appending(path: "stitch/models").path
+    return ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter { !$0.hasPrefix(".") }
+  }
+
+  @Test func aFileIsPackedOnceAndAnswersLikeTheDirectory() throws {
+    try Workspace.with { workspace in
+      let file = try gguf(workspace)
+      func ask(_ model: URL) throws -> StitchProcess.Outcome {
+        try workspace.run(["ask", "hello there", "--raw", "--max-tokens", "12", "--model", model.path])
+      }
+      let first = try ask(file)
+      #expect(first.status == 0 && first.complaint.contains("packing small-model.F32.gguf, once"), "\(first.complaint)")
+      #expect(packs(workspace).count == 1 && packs(workspace)[0].hasPrefix("small-model.F32-"))
+      let again = try ask(file)
+      #expect(again.complaint.isEmpty && again.output == first.output)
+      #expect(try ask(workspace.model).output == first.output)
+      // Another file of the same content is the same model.
+      let copy = workspace.directory.appending(path: "small-model.F32.copy/small-model.F32.gguf")
+      try FileManager.default.createDirectory(at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try FileManager.default.copyItem(at: file, to: copy)
+      #expect(try ask(copy.deletingLastPathComponent()).output == first.output)
+      #expect(packs(workspace).count == 1)
+      // A damaged file is packed to nothing.
+      let damaged = workspace.directory.appending(path: "damaged.gguf")
+      try Data(contentsOf: file).prefix(5_000).write(to: damaged)
+      let refused = try ask(damaged)
+      #expect(refused.status == 2 && refused.complaint.contains("damaged.gguf"), "\(refused.complaint)")
+      #expect(packs(workspace).count == 1)
+
+      let list = try workspace.run(["models", "list"])
+      #expect(list.text.contains("smollm2-135m") && list.text.contains(packs(workspace)[0]), "\(list.text)")
+      let removed = try workspace.run(["models", "remove", packs(workspace)[0]])
+      #expect(removed.status == 0 && packs(workspace).isEmpty)
+      #expect(FileManager.default.fileExists(atPath: file.path))
+    }
+  }
+
+  @Test func aModelIsAFamilyOfOne() throws {
+    try Workspace.with { workspace in
+      let file = try gguf(workspace)
+      let chat = try workspace.run(
+        ["chat", "--plain", "--model", file.path, "--max-tokens", "4"], input: Data("hello\n/quit\n".utf8))
+      #expect(chat.status == 0, "\(chat.complaint)")
+      let shown = try workspace.run(["family", "show", workspace.model.path, "--json"])
+      #expect(shown.text.contains("\"id\" : \"model\""), "\(shown.text)\(shown.complaint)")
+      // It learns, and what it learned is a family.
+      let adapted = try workspace.run([
+        "adapt", "--family", workspace.model.path, "--data", workspace.lesson.path, "--steps", "2", "--output",
+        workspace.output.path,
+      ])
+      #expect(adapted.status == 0, "\(adapted.complaint)")
+      let score = try workspace.run(["score", workspace.text.path, "--family", workspace.output.path])
+      #expect(score.status == 0, "\(score.complaint)")
+      #expect(!FileManager.default.fileExists(atPath: workspace.model.appending(path: "family.json").path))
+
+      let script = workspace.directory.appending(path: "script.yaml")
+      try Data("steps:\n  - user: hello\n    expect: {max_tokens: 8}\n    set: {max_tokens: 8}\n".utf8).write(
+        to: script)
+      let replayed = try workspace.run(["replay", script.path, "--model", workspace.model.path])
+      #expect([0, 1].contains(replayed.status), "\(replayed.complaint)")
+    }
+  }
+
+  @Test func whatIsNoModelIsRefused() throws {
+    try Workspace.with { workspace in
+      try workspace.expectRefusal(
+        ["ask", "x", "--model", "smollm2-135n"], ["smollm2-135n", "did you mean smollm2-135m"])
+      try workspace.expectRefusal(
+        ["ask", "x", "--model", "smollm2-135m"], ["stitch models pull smollm2-135m", "92 MB"])
+      try workspace.expectRefusal(["ask", "x", "--model", workspace.text.path], [workspace.text.path, "GGUF"])
+      try workspace.expectRefusal(["ask", "x", "--model", workspace.home.path], ["no model"])
+      try workspace.expectRefusal(["models", "pull", "gpt-7"], ["gpt-7", "stitch models list"])
+      try workspace.expectRefusal(["models", "remove", "smollm2-135m"], ["nothing of smollm2-135m is here"])
+      try workspace.expectRefusal(
+        ["models", "pull", "smollm2-135m", "--wheel", workspace.text.path], [workspace.text.path, "SHA-256"])
+      try workspace.expectRefusal(
+        ["chat", "--model", workspace.model.path, "--family", workspace.family.path], ["--model does not go with"])
+    }
+  }
+}
