@@ -32,11 +32,12 @@ let package = Package(
     .target(name: "CTextWidth"),
 
     // What knows nothing of models.
+    .target(name: "Jinja", swiftSettings: swiftSettings),
     .target(name: "Support", dependencies: ["CMemory"], swiftSettings: swiftSettings),
     .target(name: "Figures", dependencies: ["Support"], swiftSettings: swiftSettings),
 
     // text → tokens → blocks → logits → text
-    .target(name: "Tokenizer", dependencies: ["CSentencePiece", "Support"], swiftSettings: swiftSettings),
+    .target(name: "Tokenizer", dependencies: ["CSentencePiece", "Jinja", "Support"], swiftSettings: swiftSettings),
     .target(
       name: "LLaMAStitch", dependencies: ["CKernels", "CMemory", "COpenBLAS", "Support"], swiftSettings: swiftSettings),
 

@@ -49,15 +49,18 @@ public struct MaskedTokens: Sendable, Equatable {
 /// Control tokens cannot come from text anyway. The markers of some templates are plain text, though (`[INST]`): where
 /// somebody wrote one, its first character is encoded apart, which decodes to the same text.
 struct SegmentEncoder {
+  let format: any ChatFormat
   private let tokenizer: any Tokenizer
-  private let template: ChatTemplate
-  private let textMarkers: [String]
+  private let name: String
+  private let disguise: MarkerDisguise
 
-  /// - Throws: `TokenizerError.missingMarker` if there is no begin or end of sequence, which every template needs.
-  init(_ tokenizer: any Tokenizer, for template: ChatTemplate) throws(TokenizerError) {
+  /// - Parameter name: of the template, for messages.
+  /// - Throws: `TokenizerError.missingMarker` if there is no begin or end of sequence, which every such template needs.
+  init(_ tokenizer: any Tokenizer, for format: any ChatFormat, name: String) throws(TokenizerError) {
     self.tokenizer = tokenizer
-    self.template = template
-    textMarkers = template.textMarkers
+    self.format = format
+    self.name = name
+    disguise = MarkerDisguise(format.textMarkers, tokenizer: tokenizer)
     for token in [SpecialToken.bos, .eos] { _ = try self.token(token) }
   }
 
@@ -70,7 +73,7 @@ struct SegmentEncoder {
         case .special(let token):
           (segment.joining == .space ? [tokenizer.spaceToken].compactMap(\.self) : []) + [try self.token(token)]
         case .marker(let marker): tokenizer.encode(marker, joining: segment.joining)
-        case .text(let text): encode(text, segment.joining)
+        case .text(let text): disguise.encode(text, segment.joining)
         }
       result.append(tokens, lossMask: segment.lossMask)
     }
@@ -85,32 +88,54 @@ struct SegmentEncoder {
       case .eos: (tokenizer.eosToken, "</s>")
       case .control(let spelling): (tokenizer.controlToken(spelling), "control symbol \(spelling)")
       }
-    guard let id else { throw .missingMarker(name, template: template.kind.rawValue) }
+    guard let id else { throw .missingMarker(name, template: name) }
     return id
   }
+}
 
-  /// What somebody wrote.
-  private func encode(_ text: String, _ joining: TextJoining) -> [Int] {
+/// Encodes what somebody wrote so that it never has the tokens of a template's text markers.
+struct MarkerDisguise {
+  private let tokenizer: any Tokenizer
+  private let markers: [[UInt8]]
+
+  init(_ markers: [String], tokenizer: any Tokenizer) {
+    self.tokenizer = tokenizer
+    self.markers = markers.map { Array($0.utf8) }
+  }
+
+  var isNeeded: Bool { !markers.isEmpty }
+
+  /// Whether a text holds any of the markers.
+  func isNeeded(for text: String) -> Bool { firstMarker(in: Array(text.utf8)[...]) != nil }
+
+  func encode(_ text: String, _ joining: TextJoining) -> [Int] {
     var tokens: [Int] = []
-    var rest = text.utf8[...]
+    var rest = Array(text.utf8)[...]
     var joining = joining
-    func append(_ text: Substring.UTF8View) {
+    func append(_ text: ArraySlice<UInt8>) {
       if !text.isEmpty { tokens += tokenizer.encode(bytes: Array(text), joining: joining) }
     }
-    while let start = firstMarker(in: rest) {
-      append(rest[..<start])
-      tokens += tokenizer.encodeApart(rest[start], joining: start > rest.startIndex ? .continuation : joining)
-      joining = .continuation
-      rest = rest[rest.index(after: start)...]
+    while let found = firstMarker(in: rest) {
+      append(rest[..<found.start])
+      if found.start > rest.startIndex { joining = .continuation }
+      // Its first character apart; where that is how the marker begins anyway, all of it.
+      let isEnough = !tokenizer.encode(bytes: found.marker, joining: .continuation).starts(
+        with: tokenizer.encodeApart(found.marker[0], joining: .continuation))
+      for byte in found.marker.prefix(isEnough ? 1 : found.marker.count) {
+        tokens += tokenizer.encodeApart(byte, joining: joining)
+        joining = .continuation
+      }
+      rest = rest[(found.start + (isEnough ? 1 : found.marker.count))...]
     }
     append(rest)
     return tokens
   }
 
-  private func firstMarker(in text: Substring.UTF8View) -> Substring.UTF8View.Index? {
-    guard !textMarkers.isEmpty else { return nil }
-    return text.indices.first { index in
-      textMarkers.contains { text[index...].starts(with: $0.utf8) }
+  private func firstMarker(in text: ArraySlice<UInt8>) -> (start: Int, marker: [UInt8])? {
+    guard !markers.isEmpty else { return nil }
+    for index in text.indices {
+      if let marker = markers.first(where: { text[index...].starts(with: $0) }) { return (index, marker) }
     }
+    return nil
   }
 }

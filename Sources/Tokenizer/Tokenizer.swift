@@ -41,7 +41,7 @@ public protocol Tokenizer: Sendable {
   ///
   /// Special tokens are recognised by their spelling where a piece allows it; all else between two of them is encoded as
   /// one text, whatever pieces it came in.
-  func encode(pieces: [TextPiece]) -> [Int]
+  func encode(pieces: [TextPiece], joining: TextJoining) -> [Int]
   /// The tokens of one ASCII character apart from its neighbours, and spelled otherwise than within a text if the
   /// vocabulary has another spelling. A text in which it stands so decodes as it should, but does not have the tokens
   /// that it would have as a whole.

@@ -16,6 +16,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case tokenOutOfRange(Int, vocabularySize: Int)
   /// A chat template needs a piece that the tokenizer does not have.
   case missingMarker(String, template: String)
+  /// A model's own template cannot be read, or refuses a conversation.
+  case templateFailed(reason: String)
   /// A final message was to be continued, but the conversation does not end in an assistant's message.
   case nothingToContinue
   /// A tokenizer cannot be trained like that.
@@ -40,6 +42,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
       "token \(token) is outside the vocabulary (0 to \(size - 1)): use the tokenizer the ids were made with"
     case .missingMarker(let marker, let template):
       "the tokenizer has no \(marker), which the chat template '\(template)' needs: choose another template"
+    case .templateFailed(let reason):
+      oneLine("the chat template, \(reason); choose another template, or another order of messages")
     case .nothingToContinue:
       "nothing to continue: the conversation does not end in a reply"
     case .untrainable(let reason):

@@ -31,7 +31,8 @@ public struct ModelSource {
     try tokenizer.checkFits(model.configuration, model: path)
     self.init(
       network: model.network(), configuration: model.configuration, tokenizer: tokenizer,
-      template: Self.template(of: directory), directory: path, stitch: nil)
+      template: try ChatTemplate.load(directory: path, tokenizer: tokenizer) ?? ChatTemplate(.alpaca), directory: path,
+      stitch: nil)
   }
 
   /// A stitch of a family.
@@ -61,20 +62,6 @@ public struct ModelSource {
 
   /// The tokens of plain text, after the token that begins a text.
   func tokens(of text: [UInt8]) -> [Int] { (bosToken.map { [$0] } ?? []) + tokenizer.encode(bytes: text) }
-
-  /// The template that a model directory names in `tokenizer_config.json`: one of ours by name, or Llama 2's by the
-  /// marks in its text. Alpaca's where it names none that we know.
-  private static func template(of directory: URL) -> ChatTemplate {
-    struct Named: Decodable { var chat_template: String? }
-    let file = directory.appendingPathComponent("tokenizer_config.json")
-    guard FileManager.default.isReadableFile(atPath: file.path),
-      let data = FileManager.default.contents(atPath: file.path),
-      case .success(let named) = Result(catching: { try JSONDecoder().decode(Named.self, from: data) }),
-      let text = named.chat_template
-    else { return ChatTemplate(.alpaca) }
-    if let kind = ChatTemplate.Kind(rawValue: text) { return ChatTemplate(kind) }
-    return ChatTemplate(text.contains("[INST]") ? .llama2 : .alpaca)
-  }
 }
 
 // MARK: - One reply

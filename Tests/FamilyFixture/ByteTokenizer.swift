@@ -42,7 +42,7 @@ public struct ByteTokenizer: Tokenizer {
     ((joining == .space ? [0x20] : []) + bytes).map(Int.init)
   }
 
-  public func encode(pieces: [TextPiece]) -> [Int] {
+  public func encode(pieces: [TextPiece], joining: TextJoining) -> [Int] {
     let symbols = controlSymbols.enumerated().map { (Array($0.element.utf8), 256 + $0.offset) }
     return SpecialTokenFinder(symbols).parts(of: pieces).flatMap { part in
       switch part {

@@ -24,7 +24,7 @@ public struct TextFamily: Sendable {
     self.family = family
     self.tokenizer = tokenizer
     contextLength = Self.contextLength(of: family)
-    template = try Self.template(of: family)
+    template = try Self.template(of: family, tokenizer)
     stopTokens = Set(try template.stopTokens(tokenizer))
   }
 
@@ -40,8 +40,10 @@ public struct TextFamily: Sendable {
   private static let longestContext = 1 << 17
 
   /// The template that the family's description has; without one, the model's own.
-  private static func template(of family: Family) throws -> ChatTemplate {
-    guard let described = family.description.chatTemplate else { return ChatTemplate(.alpaca) }
+  private static func template(of family: Family, _ tokenizer: any Tokenizer) throws -> ChatTemplate {
+    guard let described = family.description.chatTemplate else {
+      return try ChatTemplate.load(directory: family.directory.path, tokenizer: tokenizer) ?? ChatTemplate(.alpaca)
+    }
     do { return try JSONDecoder().decode(ChatTemplate.self, from: JSONEncoder().encode(described)) } catch {
       throw EngineError.unknownTemplate(
         name: described.string ?? described.kind, family: family.directory.path,

@@ -150,7 +150,7 @@ extension BytePairTokenizer {
     return tokens
   }
 
-  public func encode(pieces: [TextPiece]) -> [Int] {
+  public func encode(pieces: [TextPiece], joining: TextJoining) -> [Int] {
     var tokens: [Int] = []
     for part in addedTokens.parts(of: pieces) { append(part, to: &tokens) }
     return tokens

@@ -113,16 +113,16 @@ extension SentencePieceTokenizer {
     }
   }
 
-  /// The first text begins one; those after a special token go on.
-  public func encode(pieces: [TextPiece]) -> [Int] {
+  /// The first text begins one; those after a special token go on, as the first does where it is told to.
+  public func encode(pieces: [TextPiece], joining: TextJoining) -> [Int] {
     var tokens: [Int] = []
-    var isAtStart = true
+    var joining = joining
     for part in specialTokens.parts(of: pieces) {
       switch part {
       case .token(let token): tokens.append(token)
       case .text(let text):
-        tokens += encode(bytes: text, joining: isAtStart ? .start : .continuation)
-        isAtStart = false
+        tokens += encode(bytes: text, joining: joining)
+        joining = .continuation
       }
     }
     return tokens

@@ -1,0 +1,214 @@
+import Foundation
+import Jinja
+import Support
+
+/// A chat template that a model brings: a program in Jinja, with the model's names for begin and end of sequence.
+///
+/// What it writes itself may be special tokens; what somebody typed, or a model replied, never is, whatever it spells.
+public struct JinjaTemplate: Sendable, Equatable, Codable {
+  private let template: Template
+  private let bosToken: String
+  private let eosToken: String
+
+  private enum CodingKeys: String, CodingKey {
+    case jinja
+    case bosToken = "bos_token"
+    case eosToken = "eos_token"
+  }
+
+  /// - Parameters:
+  ///   - source: the template's text.
+  ///   - tokenizer: says what begins and ends a sequence.
+  /// - Throws: `TokenizerError.templateFailed`, which says where.
+  public init(_ source: String, tokenizer: any Tokenizer) throws(TokenizerError) {
+    func spelling(_ token: Int?) throws(TokenizerError) -> String {
+      try token.map { token throws(TokenizerError) in try tokenizer.piece(token) } ?? ""
+    }
+    try self.init(source, bosToken: spelling(tokenizer.bosToken), eosToken: spelling(tokenizer.eosToken))
+  }
+
+  private init(_ source: String, bosToken: String, eosToken: String) throws(TokenizerError) {
+    do { template = try Template(source) } catch { throw .templateFailed(reason: "\(error)") }
+    self.bosToken = bosToken
+    self.eosToken = eosToken
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      container.decode(String.self, forKey: .jinja),
+      bosToken: container.decodeIfPresent(String.self, forKey: .bosToken) ?? "",
+      eosToken: container.decodeIfPresent(String.self, forKey: .eosToken) ?? "")
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(template.source, forKey: .jinja)
+    try container.encode(bosToken, forKey: .bosToken)
+    try container.encode(eosToken, forKey: .eosToken)
+  }
+
+  // MARK: Rendering
+
+  /// - Throws: `TokenizerError.templateFailed`.
+  private func runs(
+    of messages: [ChatTemplate.Message], ending: ChatTemplate.Ending
+  ) throws(TokenizerError) -> [TemplateRun] {
+    var messages = messages
+    var ending = ending
+    // Nothing has been said yet that could go on: then it begins.
+    if ending == .openReply, messages.last?.content.isEmpty == true {
+      messages.removeLast()
+      ending = .generationPrompt
+    }
+    let values = messages.enumerated().map { index, message in
+      let origin: TextOrigin = message.role == .assistant ? .reply(message: index % Self.numberedMessages) : .typed
+      return TemplateValue.dict([
+        (key: "role", value: .string(message.role.rawValue, .template)),
+        (key: "content", value: .string(message.content, origin)),
+      ])
+    }
+    let context: [String: TemplateValue] = [
+      "messages": .list(values), "add_generation_prompt": .bool(ending == .generationPrompt),
+      "bos_token": .string(bosToken, .template), "eos_token": .string(eosToken, .template),
+    ]
+    var runs: [TemplateRun]
+    do { runs = try template.render(context) } catch { throw .templateFailed(reason: "\(error)") }
+    if ending == .openReply {
+      let last = TextOrigin.reply(message: (messages.count - 1) % Self.numberedMessages)
+      guard let end = runs.lastIndex(where: { $0.origin == last }) else {
+        throw .templateFailed(reason: "it leaves out the reply that was to be continued")
+      }
+      runs.removeSubrange((end + 1)...)
+    }
+    return runs
+  }
+
+  /// Origins number messages in eight bits; which of two replies 256 messages apart it is shows from their order.
+  private static let numberedMessages = 256
+
+  // MARK: Tokens
+
+  /// - Throws: `TokenizerError.templateFailed`.
+  func encode(
+    _ messages: [ChatTemplate.Message], tokenizer: any Tokenizer, ending: ChatTemplate.Ending
+  ) throws(TokenizerError) -> MaskedTokens {
+    var pieces: [(piece: TextPiece, lossMask: Bool)] = []
+    let runs = try runs(of: messages, ending: ending)
+    let saysWhatCounts = runs.contains(where: \.isGeneration)
+    var closesReply = false
+    for run in runs {
+      let isTemplate = run.origin == .template
+      if saysWhatCounts || !isTemplate {
+        if case .reply = run.origin { closesReply = true } else if !isTemplate { closesReply = false }
+        let counts = saysWhatCounts ? run.isGeneration : closesReply
+        pieces.append((TextPiece(run.text, recognizesSpecialTokens: isTemplate), counts))
+      } else if closesReply, let end = try endOfSpecialToken(in: run.text, tokenizer) {
+        // What closes a reply is learned with it.
+        pieces.append((TextPiece(String(run.text[..<end]), recognizesSpecialTokens: true), true))
+        if end < run.text.endIndex {
+          pieces.append((TextPiece(String(run.text[end...]), recognizesSpecialTokens: true), false))
+        }
+        closesReply = false
+      } else {
+        pieces.append((TextPiece(run.text, recognizesSpecialTokens: true), false))
+        closesReply = false
+      }
+    }
+    return encode(pieces, tokenizer)
+  }
+
+  /// What the loss counts is encoded apart: so it has the tokens that a model would have written.
+  private func encode(_ pieces: [(piece: TextPiece, lossMask: Bool)], _ tokenizer: any Tokenizer) -> MaskedTokens {
+    let disguise = MarkerDisguise(textMarkers(tokenizer), tokenizer: tokenizer)
+    var result = MaskedTokens()
+    var group: [TextPiece] = []
+    var counts = false
+    func joining() -> TextJoining { result.tokens.isEmpty ? .start : .continuation }
+    func flush() {
+      if !group.isEmpty { result.append(tokenizer.encode(pieces: group, joining: joining()), lossMask: counts) }
+      group = []
+    }
+    for (piece, lossMask) in pieces {
+      if lossMask != counts { flush() }
+      counts = lossMask
+      if !piece.recognizesSpecialTokens, disguise.isNeeded(for: piece.text) {
+        flush()
+        result.append(disguise.encode(piece.text, joining()), lossMask: counts)
+      } else {
+        group.append(piece)
+      }
+    }
+    flush()
+    return result
+  }
+
+  /// Where the first special token in a text of the template ends.
+  private func endOfSpecialToken(in text: String, _ tokenizer: any Tokenizer) throws(TokenizerError) -> String.Index? {
+    guard let token = specialToken(in: text, tokenizer) else { return nil }
+    return text.range(of: try tokenizer.piece(token))?.upperBound
+  }
+
+  private func specialToken(in text: String, _ tokenizer: any Tokenizer) -> Int? {
+    tokenizer.encode(pieces: [TextPiece(text, recognizesSpecialTokens: true)], joining: .continuation)
+      .first(where: tokenizer.isControl)
+  }
+
+  /// The end of sequence, and what closes a reply in a conversation of one question.
+  /// - Throws: `TokenizerError.templateFailed`, `.missingMarker`.
+  func stopTokens(_ tokenizer: any Tokenizer) throws(TokenizerError) -> [Int] {
+    let runs = try runs(
+      of: [.init(role: .user, content: "question"), .init(role: .assistant, content: "reply")], ending: .complete)
+    var tokens = [tokenizer.eosToken].compactMap(\.self)
+    if let reply = runs.lastIndex(where: { $0.origin != .template && $0.origin != .typed }) {
+      let rest = runs[(reply + 1)...].map(\.text).joined()
+      if let closing = specialToken(in: rest, tokenizer), !tokens.contains(closing) { tokens.append(closing) }
+    }
+    guard !tokens.isEmpty else { throw .missingMarker("end of sequence", template: "of the model") }
+    return tokens
+  }
+
+  /// What the template says in plain text that nobody else may say: `[INST]`, `<<SYS>>`, `### Response:`.
+  private func textMarkers(_ tokenizer: any Tokenizer) -> [String] {
+    template.literals.flatMap(\.markers).filter { tokenizer.controlToken($0) == nil }
+  }
+}
+
+extension String {
+  /// Words in brackets, and headings.
+  fileprivate var markers: [String] {
+    let words = matches(of: /\[\/?[A-Z_]+\]|<<\/?[A-Z_]+>>/).map { String($0.output) }
+    let headings = matches(of: /###[ A-Za-z]+:/).map { String($0.output) }
+    return words + headings
+  }
+}
+
+extension ChatTemplate {
+  /// The template that a model's directory brings: `chat_template.jinja`, or what `tokenizer_config.json` says, where the
+  /// name of a built-in one may stand, too.
+  ///
+  /// - Returns: `nil` where it brings none.
+  /// - Throws: `TokenizerError`.
+  public static func load(directory: String, tokenizer: any Tokenizer) throws(TokenizerError) -> ChatTemplate? {
+    let directory = URL(fileURLWithPath: directory)
+    let file = directory.appendingPathComponent("chat_template.jinja").path
+    if TokenizerFile.exists(file) {
+      return ChatTemplate(
+        try JinjaTemplate(String(decoding: TokenizerFile.read(file), as: UTF8.self), tokenizer: tokenizer))
+    }
+    let configuration = directory.appendingPathComponent("tokenizer_config.json").path
+    guard TokenizerFile.exists(configuration) else { return nil }
+    let document: JSONValue
+    do { document = try JSONValue(utf8: TokenizerFile.read(configuration)) } catch {
+      throw .unusable(file: configuration, cause: "\(error)")
+    }
+    let value = document.object?["chat_template"]
+    // Several have names.
+    let named = value?.array ?? []
+    let chosen = named.first { $0.object?["name"]?.string == "default" } ?? named.first
+    let source = value?.string ?? chosen?.object?["template"]?.string
+    guard let source else { return nil }
+    if let kind = Kind(rawValue: source) { return ChatTemplate(kind) }
+    return ChatTemplate(try JinjaTemplate(source, tokenizer: tokenizer))
+  }
+}
