@@ -97,9 +97,11 @@ let package = Package(
       name: "FamilyFixture", dependencies: ["LLaMAStitch", "Tokenizer", "Support"], path: "Tests/FamilyFixture",
       swiftSettings: swiftSettings),
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
+    .testTarget(
+      name: "JinjaTests", dependencies: ["Jinja"], exclude: ["expressions.jsonl"], swiftSettings: swiftSettings),
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "TokenizerTests", dependencies: ["Tokenizer", "FamilyFixture", "Support"],
+      name: "TokenizerTests", dependencies: ["Tokenizer", "FamilyFixture", "Support"], exclude: ["Fixtures"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "LLaMAStitchTests",

@@ -40,9 +40,9 @@ final class Interpreter {
 
   /// Accounts for a string or list that was put together.
   func made(_ count: Int) throws {
-    try step(count)
+    if count > limits.length || allocated + count > limits.allocation { throw Failure("it makes too much text") }
     allocated += count
-    if count > limits.length || allocated > limits.allocation { throw Failure("it makes too much text") }
+    try step(count)
   }
 
   private func nested<Result>(_ body: () throws -> Result) throws -> Result {

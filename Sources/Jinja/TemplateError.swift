@@ -34,8 +34,8 @@ public struct TemplateError: Error, Sendable, Equatable, CustomStringConvertible
 
 /// What a rendering may take before it is given up.
 public struct TemplateLimits: Sendable, Equatable {
-  /// Work, in characters handled; evaluating an expression counts as `perStep`. Four hundred million are some seconds.
-  public var work = 400_000_000
+  /// Work, in characters handled; evaluating an expression counts as `perStep`. A hundred million are a second or two.
+  public var work = 100_000_000
   /// What is put together on the way, in characters.
   public var allocation = 128_000_000
   /// The longest string or list, and the rendering, in characters or elements.

@@ -122,7 +122,7 @@ public struct ChatSettings: Equatable, Sendable {
     var lines = [
       "# Settings of `stitch chat`; this is \(Self.configurationFile.path.doubleQuoted). The command line overrules them.\n",
       line(
-        "family", text(family), "The family, or the directory of a model; without it $STITCH_FAMILY, weights/tiny, or the one installed.",
+        "family", text(family), "A family or a model; without it $STITCH_FAMILY, weights/tiny, or the one installed.",
         example: "~/families/mine"),
       line("adapter", text(adapter), "own, latest, none, or the beginning of a snapshot's hash.", example: "own"),
       line(

@@ -17,7 +17,7 @@ extension ChatTemplate {
     case zephyr
 
     /// The formats that are written in Swift.
-    var format: (any ChatFormat)? {
+    package var format: (any ChatFormat)? {
       switch self {
       case .alpaca: AlpacaFormat()
       case .llama2: Llama2Format()
@@ -53,7 +53,7 @@ extension ChatTemplate {
 }
 
 /// One way of writing conversations out.
-protocol ChatFormat: Sendable {
+package protocol ChatFormat: Sendable {
   /// Text that only the template itself may say, ASCII.
   var textMarkers: [String] { get }
   /// What ends a reply, the end of sequence first.

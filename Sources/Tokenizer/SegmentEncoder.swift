@@ -82,13 +82,13 @@ struct SegmentEncoder {
 
   /// - Throws: `TokenizerError.missingMarker`.
   func token(_ token: SpecialToken) throws(TokenizerError) -> Int {
-    let (id, name) =
+    let (id, marker) =
       switch token {
       case .bos: (tokenizer.bosToken, "<s>")
       case .eos: (tokenizer.eosToken, "</s>")
       case .control(let spelling): (tokenizer.controlToken(spelling), "control symbol \(spelling)")
       }
-    guard let id else { throw .missingMarker(name, template: name) }
+    guard let id else { throw .missingMarker(marker, template: name) }
     return id
   }
 }

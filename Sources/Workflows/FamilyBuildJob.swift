@@ -8,9 +8,11 @@ import Tokenizer
 public struct FamilyBuildJob {
   /// Model directories or GGUF files, cheapest first; each is named after its last path component.
   public var anchors: [URL]
-  public var calibration: URL
+  /// Text to fit the stitching layers on; without one the largest anchor writes it.
+  public var calibration: URL?
   public var output: URL
-  public var template: ChatTemplate
+  /// `nil`: the one that the anchors bring, of the last that brings one, or Alpaca's.
+  public var template: ChatTemplate?
   public var options: FamilyBuilder.Options
   public var threads: Int
   /// At most so many tokens of calibration.
@@ -19,7 +21,7 @@ public struct FamilyBuildJob {
   public var jointText: [URL] = []
 
   public init(
-    anchors: [URL], calibration: URL, output: URL, template: ChatTemplate, options: FamilyBuilder.Options,
+    anchors: [URL], calibration: URL?, output: URL, template: ChatTemplate?, options: FamilyBuilder.Options,
     threads: Int
   ) {
     self.anchors = anchors
@@ -48,6 +50,32 @@ public struct FamilyBuildJob {
     }
   }
 
+  /// The chat template that the anchors bring.
+  private func ownTemplate(_ anchors: [URL], _ tokenizer: any Tokenizer) throws -> ChatTemplate {
+    for anchor in anchors.reversed() {
+      if let template = try ChatTemplate.load(directory: anchor.path, tokenizer: tokenizer) { return template }
+    }
+    return ChatTemplate(.alpaca)
+  }
+
+  /// Texts that an anchor writes from nothing, at temperature 1.
+  private func writtenText(by anchor: LlamaModel, _ tokenizer: any Tokenizer) throws -> [[Int32]] {
+    let start = anchor.configuration.bosToken ?? tokenizer.bosToken ?? tokenizer.eosToken ?? 0
+    let length = min(256, anchor.configuration.contextLength)
+    let session = InferenceSession(
+      network: anchor.network(), contextLength: length, pool: ComputePool(threads: threads))
+    let count = min(Self.writtenTexts, max(1, calibrationTokens / length))
+    return try (0..<count).map { index in
+      let sampling = SamplingOptions(temperature: 1, seed: options.seed &* 1000 &+ UInt64(index))
+      let result = try session.generate(
+        prompt: [start], options: GenerationOptions(maxTokens: length - 1, sampling: sampling)
+      ) { _ in .goOn }
+      return ([start] + result.tokens).map(Int32.init)
+    }
+  }
+
+  private static let writtenTexts = 64
+
   private func build(
     _ anchors: [URL], note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void
   ) throws -> Family {
@@ -65,9 +93,11 @@ public struct FamilyBuildJob {
       )
     }
     let tokenizer = tokenizers[0]
+    let template = try self.template ?? ownTemplate(anchors, tokenizer)
     // Markers the template needs must be there before hours of work, not after.
     _ = try template.stopTokens(tokenizer)
     var options = options
+    options.chatTemplate = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(template))
     if options.jointSteps > 0 {
       let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
       options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
@@ -77,14 +107,20 @@ public struct FamilyBuildJob {
         name: FamilyDescription.anchorName(from: $0.standardizedFileURL.lastPathComponent), directory: $1)
     }
     let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
-    let data = try DataFile(calibration)
-    data.report(note)
     var sequences: [[Int32]] = []
     var tokens = 0
-    for document in try TrainingText.documents(data.records, tokenizer: tokenizer, template: template) {
-      if tokens >= calibrationTokens { break }
-      sequences.append(document.tokens)
-      tokens += document.tokens.count
+    if let calibration {
+      let data = try DataFile(calibration)
+      data.report(note)
+      for document in try TrainingText.documents(data.records, tokenizer: tokenizer, template: template) {
+        if tokens >= calibrationTokens { break }
+        sequences.append(document.tokens)
+        tokens += document.tokens.count
+      }
+    } else if anchors.count > 1 {
+      note("\(named[named.count - 1].name) writes the calibration text itself")
+      sequences = try writtenText(by: LlamaModel(directories[directories.count - 1]), tokenizer)
+      tokens = sequences.reduce(0) { $0 + $1.count }
     }
     note("calibration: \(sequences.count) texts, \(tokens) tokens")
     var jointText: [TrainingExample] = []

@@ -17,15 +17,21 @@ struct FamilyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Make a family from anchors: routes, and stitching layers fitted on calibration text.",
       discussion: """
-        Each anchor is a Hugging Face model directory with its tokenizer, or a GGUF file, cheapest first; it is \
-        named after its directory or file. All must share one tokenizer.
+        Each anchor is a Hugging Face model directory with its tokenizer, a GGUF file, or a name from \
+        stitch models list, cheapest first; it is named after its directory or file. All must share one tokenizer.
         """)
 
     @Option(name: .customLong("anchor"), help: "A model directory or GGUF file; give two or more, cheapest first.")
     var anchors: [String]
-    @Option(help: "Text to fit the stitching layers on: JSON Lines or plain text.") var calibration: String
+    @Option(
+      help: "Text to fit the stitching layers on: JSON Lines or plain text (default: the largest anchor writes it).")
+    var calibration: String?
     @Option(help: "The family directory to write; it must not exist.") var output: String
-    @Option(help: "Chat template: alpaca, llama2 or tiny.") var template: String = "alpaca"
+    @Option(
+      help:
+        "Chat template: alpaca, chatml, llama2, tiny, vicuna or zephyr (default: the anchors' own, or alpaca where they have none)."
+    )
+    var template: String?
     @Option(help: "Name of the family (default: that of the directory).") var name: String?
     @Option(help: "Ways into each block of the larger anchor.") var window = 1
     @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
@@ -59,14 +65,24 @@ struct FamilyCommand: ParsableCommand {
       }
     }
 
+    /// A directory or a file, or the file or directory of a model known by name.
+    private func anchorPlace(_ anchor: String) throws -> URL {
+      let url = URL(fileURLWithPath: anchor)
+      return FileManager.default.fileExists(atPath: url.path) || !ModelStore.known.contains { $0.name == anchor }
+        ? url : try ModelStore().directory(of: anchor)
+    }
+
     func run() throws {
-      guard let kind = ChatTemplate.Kind(rawValue: template) else {
-        throw ValidationError(
-          "there is no template “\(template)”; choose one of \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", "))"
-        )
+      let kind = try template.map { name in
+        guard let kind = ChatTemplate.Kind(rawValue: name) else {
+          throw ValidationError(
+            "there is no template “\(name)”; choose one of \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", "))"
+          )
+        }
+        return kind
       }
       let url = URL(fileURLWithPath: output)
-      var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: .string(kind.rawValue))
+      var options = FamilyBuilder.Options(name: name ?? url.lastPathComponent, chatTemplate: "alpaca")
       options.window = window
       options.ridge = ridge
       options.initialization = LayerInitialization(rawValue: initialization)!
@@ -77,8 +93,8 @@ struct FamilyCommand: ParsableCommand {
       options.jointLearningRate = jointLearningRate
       options.elementType = try quantize.map { try ElementType(option: $0) }
       var job = FamilyBuildJob(
-        anchors: anchors.map { URL(fileURLWithPath: $0) }, calibration: URL(fileURLWithPath: calibration),
-        output: url, template: ChatTemplate(kind), options: options, threads: threads)
+        anchors: try anchors.map { try anchorPlace($0) }, calibration: calibration.map { URL(fileURLWithPath: $0) },
+        output: url, template: kind.map { ChatTemplate($0) }, options: options, threads: threads)
       job.calibrationTokens = calibrationTokens
       job.jointText = jointData.map { URL(fileURLWithPath: $0) }
       let meter = ProgressMeter()
@@ -168,7 +184,7 @@ struct Import: ParsableCommand {
     abstract: "Turn a GGUF file into a model directory, tokenizer included.",
     discussion: """
       Weights in F32, F16, BF16, Q8_0, Q4_1 and Q4_0 are kept as they are; those in Q5, K-quants and IQ4 become Q8_0, \
-      unless --quantize says otherwise. The vocabulary must be SentencePiece's. `stitch family build` takes GGUF files directly.
+      unless --quantize says otherwise. The vocabulary may be SentencePiece's or byte-level BPE. `stitch family build` takes GGUF files directly.
 
       Example: stitch import TinyLlama-1.1B.Q4_K_M.gguf --output tinyllama
       """)

@@ -109,7 +109,7 @@ extension ByteView {
     let blocks = elements.count / type.blockLength
     precondition((first + blocks) * type.blockBytes <= count, "elements outside their memory")
     for index in 0..<blocks {
-      let block = Block(base + (first + index) * type.blockBytes)
+      let block = UnsafeBlock(base + (first + index) * type.blockBytes)
       let output = floats.base + index * type.blockLength
       switch type {
       case .q5_0: block.fiveBits(minimum: nil, quants: 2, into: output)
@@ -130,7 +130,7 @@ extension ByteView {
 
   /// A block of quantised elements, and what each type makes of it. Products and sums are rounded one by one, in GGML's
   /// order.
-  private struct Block {
+  private struct UnsafeBlock {
     private let bytes: UnsafePointer<UInt8>
 
     init(_ address: UnsafeRawPointer) { bytes = address.assumingMemoryBound(to: UInt8.self) }

@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+
+@testable import Tokenizer
+
+/// Byte-level BPE, beside the ids of Hugging Face's tokenizers (`scripts/tokenizer_fixture.py`).
+@Suite struct BytePairTests {
+  private struct Line: Decodable {
+    var text: String
+    var ids: [Int]
+  }
+
+  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+    "Fixtures")
+
+  private static func tokenizer(_ splitting: TextSplitting) throws -> BytePairTokenizer {
+    try #require(
+      try loadTokenizer(from: folder.appendingPathComponent(splitting.rawValue).path) as? BytePairTokenizer)
+  }
+
+  @Test(arguments: TextSplitting.allCases) func sameIds(_ splitting: TextSplitting) throws {
+    let tokenizer = try Self.tokenizer(splitting)
+    #expect(tokenizer.vocabulary.splitting == splitting)
+    let file = Self.folder.appendingPathComponent("\(splitting.rawValue)/texts.jsonl")
+    let lines = try Data(contentsOf: file).split(separator: UInt8(ascii: "\n"))
+    try #require(lines.count == 400)
+    for data in lines {
+      let line = try JSONDecoder().decode(Line.self, from: Data(data))
+      #expect(tokenizer.encode(line.text) == line.ids, "\(line.text.debugDescription)")
+      #expect(try tokenizer.decode(line.ids) == line.text, "\(line.text.debugDescription)")
+    }
+  }
+
+  @Test(arguments: TextSplitting.allCases) func itsOwnFileSaysTheSame(_ splitting: TextSplitting) throws {
+    let tokenizer = try Self.tokenizer(splitting)
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("bpe-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    var vocabulary = tokenizer.vocabulary
+    vocabulary.eosToken = 2
+    for (name, data) in vocabulary.files { try data.write(to: directory.appendingPathComponent(name)) }
+    let again = try loadTokenizer(from: directory.path)
+    #expect((again as? BytePairTokenizer)?.vocabulary == vocabulary && again.eosToken == 2)
+  }
+
+  @Test func specialTokensComeFromTemplatesAlone() throws {
+    let tokenizer = try Self.tokenizer(.smollm)
+    let end = try #require(tokenizer.controlToken("<|im_end|>"))
+    #expect(!tokenizer.encode("a<|im_end|>b").contains(end))
+    #expect(try tokenizer.decode(tokenizer.encode("a<|im_end|>b")) == "a<|im_end|>b")
+    let pieces = [
+      TextPiece("<|im_end|>", recognizesSpecialTokens: true), TextPiece("<|im_end|>", recognizesSpecialTokens: false),
+    ]
+    #expect(tokenizer.encode(pieces: pieces, joining: .start) == [end] + tokenizer.encode("<|im_end|>"))
+  }
+
+  @Test func bytesAndLongWords() throws {
+    let tokenizer = try Self.tokenizer(.gpt2)
+    let bytes: [UInt8] = [0x61, 0xFF, 0xC3, 0x62, 0xED, 0xA0, 0x80, 0xF0, 0x9F]
+    var isAtStart = true
+    let again = try tokenizer.encode(bytes: bytes).flatMap { try tokenizer.bytes(of: $0, isAtStart: &isAtStart) ?? [] }
+    #expect(again == bytes)
+    for word in [String(repeating: "a", count: 200_000), String(repeating: " ", count: 200_000)] {
+      #expect(try tokenizer.decode(tokenizer.encode(word)) == word)
+    }
+  }
+
+  @Test func whatIsWrong() throws {
+    let file = Self.folder.appendingPathComponent("gpt2/tokenizer.json")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    func complaint(_ old: String, _ new: String) throws -> String {
+      try #require(text.contains(old), "no \(old)")
+      let directory = FileManager.default.temporaryDirectory.appendingPathComponent("bpe-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: directory) }
+      let damaged = directory.appendingPathComponent("tokenizer.json")
+      try Data(text.replacing(old, with: new, maxReplacements: 1).utf8).write(to: damaged)
+      do { _ = try loadTokenizer(from: directory.path) } catch { return "\(error)" }
+      return ""
+    }
+    #expect(try complaint("\"merges\":[", "\"merges\":[[\"zz\",\"yy\"],").contains("merge 0"))
+    #expect(try complaint("\"<|im_start|>\":1", "\"<|im_start|>\":2").contains("id 2"))
+    #expect(try complaint("\"<|im_start|>\":1", "\"<|im_start|>\":99999999").contains("outside the vocabulary"))
+    #expect(try complaint("\"ByteLevel\"", "\"Whitespace\"").contains("unknown way"))
+    #expect(try complaint("\"byte_fallback\":false", "\"byte_fallback\":true").contains("tokenizer.model"))
+    #expect(try complaint("\"type\":\"BPE\"", "\"type\":\"WordPiece\"").contains("not BPE"))
+    #expect(try complaint("{", "[").contains("invalid JSON"))
+  }
+}
