@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Jinja
+import Jinja
 
 /// Small templates, beside what Python's jinja2 makes of them (`scripts/jinja_fixture.py`).
 @Suite struct ExpressionTests {

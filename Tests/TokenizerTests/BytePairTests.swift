@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Tokenizer
+import Tokenizer
 
 /// Byte-level BPE, beside the ids of Hugging Face's tokenizers (`scripts/tokenizer_fixture.py`).
 @Suite struct BytePairTests {

@@ -2,7 +2,7 @@ import FamilyFixture
 import Foundation
 import Testing
 
-@testable import Tokenizer
+import Tokenizer
 
 /// Chat templates that models bring, over a tokenizer of bytes.
 @Suite struct JinjaTemplateTests {

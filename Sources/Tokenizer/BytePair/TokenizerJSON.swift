@@ -160,7 +160,7 @@ extension TextSplitting {
 
 extension BytePairVocabulary {
   /// `tokenizer.json` and `tokenizer_config.json` that say the same.
-  var files: [String: Data] {
+  package var files: [String: Data] {
     var vocabulary: [String: JSONValue] = [:]
     for (token, text) in tokens.enumerated() where !text.isEmpty { vocabulary[text] = .integer(token) }
     let addedTokens = added.sorted { $0.token < $1.token }.map { token in
