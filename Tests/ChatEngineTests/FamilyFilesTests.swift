@@ -55,10 +55,10 @@ import Testing
     let fixture = try EngineFixture()
     let file = fixture.family.appendingPathComponent("family.json")
     let json = try String(contentsOf: file, encoding: .utf8)
-    try Data(json.replacingOccurrences(of: "\"tiny\"", with: "\"chatml\"").utf8).write(to: file)
+    try Data(json.replacingOccurrences(of: "\"tiny\"", with: "\"chatty\"").utf8).write(to: file)
     #expect(
       throws: EngineError.unknownTemplate(
-        name: "chatml", family: fixture.family.path, known: ["alpaca", "llama2", "tiny"])
+        name: "chatty", family: fixture.family.path, known: ["alpaca", "chatml", "llama2", "tiny", "vicuna", "zephyr"])
     ) {
       try TextFamily(fixture.family)
     }

@@ -75,7 +75,7 @@ private struct Recorded {
         family: "/families/tiny"
         seed: 0
         stitch: "small-large@1"
-        set: {temperature: 0, top_p: off, top_k: off, min_p: off, repeat: 1, max_tokens: 256, overflow: oldest}
+        set: {temperature: 0, top_p: off, top_k: off, min_p: off, repeat: 1, max_tokens: off, overflow: oldest}
         steps:
           - user: "Hello"
             expect: {equals: "Hi: \"you\"", finish: stop, stitch: "small-large@1"}

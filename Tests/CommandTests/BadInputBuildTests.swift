@@ -30,7 +30,10 @@ import Tokenizer
         ["none", "no such file", "check the path"])
       let named = workspace.directory.appending(path: "a b@c")
       try FileManager.default.copyItem(at: large, to: named)
-      try workspace.expectRefusal(build([workspace.model, named]), ["“a b@c” cannot name an anchor", "use letters"])
+      // Any name of a directory will do.
+      #expect(try workspace.run(build([workspace.model, named])).status == 0)
+      #expect(try Family(workspace.output).names == ["model", "a_b_c"])
+      try FileManager.default.removeItem(at: workspace.output)
 
       let tokenizer = large.appending(path: "tokenizer.model")
       try workspace.restoring(tokenizer) {

@@ -63,7 +63,10 @@ import Testing
   }
 
   @Test func argumentsAreRead() throws {
-    let lines = try Self.commands().filter { $0.words[0] == "stitch" && !Self.runs($0.words) }
+    let lines = try Self.commands().filter {
+      // A model that is known by name would be downloaded.
+      $0.words[0] == "stitch" && !Self.runs($0.words) && !$0.words.contains("smollm2-135m")
+    }
     #expect(lines.count > 5)
     try Self.inScratch(withFiles: false) { run in
       for line in lines { try Self.expectReadArguments(line, run) }

@@ -53,6 +53,9 @@ import Testing
 
   @Test func aModelIsAFamilyOfOne() throws {
     try Workspace.with { workspace in
+      // Alpaca's preamble alone would fill its context.
+      let configuration = workspace.model.appending(path: "tokenizer_config.json")
+      try Data("{\"chat_template\": \"tiny\"}".utf8).write(to: configuration)
       let file = try gguf(workspace)
       let chat = try workspace.run(
         ["chat", "--plain", "--model", file.path, "--max-tokens", "4"], input: Data("hello\n/quit\n".utf8))
@@ -70,10 +73,10 @@ import Testing
       #expect(!FileManager.default.fileExists(atPath: workspace.model.appending(path: "family.json").path))
 
       let script = workspace.directory.appending(path: "script.yaml")
-      try Data("steps:\n  - user: hello\n    expect: {max_tokens: 8}\n    set: {max_tokens: 8}\n".utf8).write(
+      try Data("steps:\n  - user: hello\n    expect: {max_tokens: 128}\n".utf8).write(
         to: script)
       let replayed = try workspace.run(["replay", script.path, "--model", workspace.model.path])
-      #expect([0, 1].contains(replayed.status), "\(replayed.complaint)")
+      #expect(replayed.status == 0, "\(replayed.complaint)\(replayed.text)")
     }
   }
 

@@ -30,13 +30,15 @@ public struct TextFamily: Sendable {
 
   private static func contextLength(of family: Family) -> Int {
     let usual = InferenceSession.longestUsualContext
+    // No model was made for more: a configuration that claims it says nothing.
+    if family.contextLength > longestContext { return usual }
     guard family.contextLength > usual, let largest = family.stitches.last else { return family.contextLength }
     let bytes = family.network(largest.route, adapter: nil).cacheBytes(positions: usual) / usual
     let fitting = Int(ProcessInfo.processInfo.physicalMemory / 4) / max(1, bytes)
-    return min(family.contextLength, max(usual, min(fitting, longestContext)))
+    return min(family.contextLength, max(usual, fitting))
   }
 
-  /// However much memory there is: configurations claim a billion.
+  /// Configurations claim a billion.
   private static let longestContext = 1 << 17
 
   /// The template that the family's description has; without one, the model's own.
