@@ -56,7 +56,7 @@ struct FamilyWriter {
     ).write(in: directory)
   }
 
-  static func hash(_ file: URL) throws -> String {
+  private static func hash(_ file: URL) throws -> String {
     SHA256.hexadecimal(of: try MappedFile(file).bytes)
   }
 }
@@ -77,9 +77,9 @@ extension Family {
         description.anchors[index].directory = place
       }
       if self.description.isModel {
+        // The description's hash of them stays as it was: the copy is the same family, whose adapters fit it.
         let stitches = copy.appendingPathComponent(FamilyDescription.stitchesName)
         try SafetensorsWriter(metadata: FamilyWriter.layersMetadata).write(to: stitches)
-        description.stitchesSHA256 = try FamilyWriter.hash(stitches)
       }
       try adapter?.write(to: copy.appendingPathComponent(FamilyDescription.adapterName))
       if let rehearsal {

@@ -22,6 +22,8 @@ public enum NewDirectory {
     guard status.st_mode & S_IFMT == S_IFDIR else { throw .system(operation: "create", file: url.path, code: ENOTDIR) }
     // Only trying tells: permissions, quotas and read-only file systems have ways of their own.
     let trial = temporary(url.lastPathComponent, in: above)
+    TemporaryPaths.begin(trial)
+    defer { TemporaryPaths.end(trial) }
     guard mkdir(trial.path, 0o700) == 0, rmdir(trial.path) == 0 else {
       throw .system(operation: "create", file: url.path, code: errno)
     }
