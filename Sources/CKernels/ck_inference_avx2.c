@@ -1,4 +1,4 @@
-/* Inference kernels for AVX2 with fused multiply-add. */
+/* Inference kernels for AVX2 with fused multiply-add: quantised weights meet activations in whole numbers of 16 bits. */
 #include "ckernels.h"
 
 #if defined(__x86_64__)
@@ -14,6 +14,7 @@
 #define LINEAR_TOKENS 3
 #define LINEAR_ROWS_1 4
 #define ATTEND_QUERIES 1
+#define INTEGER_PRODUCTS "ck_inference_words.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 

@@ -7,8 +7,8 @@
      WIDEN_F16(p)   16 half-precision numbers at p, as floats
      WIDEN_SCALE(p) one half-precision number at p, as float
      LINEAR_ROWS, LINEAR_TOKENS   the tile of a matrix product, LINEAR_ROWS_1 its rows where there is one token
-     INTEGER_PRODUCTS   if quantised weights meet rounded activations, see ck_inference_integer.h, else
-                        ck_inference_panels.h
+     INTEGER_PRODUCTS   if quantised weights meet rounded activations: the file of such products, see
+                        ck_inference_integer.h; else they are those of ck_inference_panels.h
      BFLOAT16_PRODUCTS  if BF16 weights do, see ck_inference_bfloat16.h
      ATTEND_QUERIES the queries that share a pass over the cache
    Tiles are chosen so that all their sums stay in registers; they do not change any result. */

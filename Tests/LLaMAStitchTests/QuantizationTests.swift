@@ -172,13 +172,20 @@ import Testing
 
   // MARK: Kernels
 
-  /// What activations become where they are rounded: blocks of 32, the largest magnitude is 127 steps, a step is a half.
-  private func rounded(_ x: [Float]) -> [Double] {
-    stride(from: 0, to: x.count, by: 32).flatMap { start -> [Double] in
+  /// What activations become: blocks of 32, of which the largest magnitude is 127 steps, a step being a half, with VNNI,
+  /// and 32767 with AVX2.
+  private func rounded(_ x: [Float], isa: Int32) -> [Double] {
+    let most: Float
+    switch isa {
+    case Int32(CK_ISA_AVX2): most = 32767
+    case Int32(CK_ISA_AVX512_VNNI)...: most = 127
+    default: return x.map(Double.init)
+    }
+    return stride(from: 0, to: x.count, by: 32).flatMap { start -> [Double] in
       let block = x[start..<start + 32]
-      let most = block.map(abs).max()!
-      let scale = float(float16Bits: float16Bits(most / 127))
-      let inverse = scale > 0 ? 127 / most : 0
+      let largest = block.map(abs).max()!
+      let scale = most == 127 ? float(float16Bits: float16Bits(largest / most)) : largest / most
+      let inverse = scale > 0 ? most / largest : 0
       return block.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * Double(scale) }
     }
   }
@@ -193,7 +200,6 @@ import Testing
         let stride = columns + 3
         let x = values(tokens * stride, seed: 3)
         for table in KernelTests.tables {
-          let isRounding = table.pointee.isa >= Int32(CK_ISA_AVX512_VNNI)
           let scratch = KernelTests.Scratch(table, code, columns: columns, tokens: tokens)
           var weights = [Float](repeating: 0, count: rows * columns)
           table.pointee.dequantize(code, blocks, weights.count, &weights)
@@ -205,7 +211,7 @@ import Testing
           for t in 0..<tokens {
             for r in Array(0..<r0) + [rows] { #expect(y[t * (rows + 1) + r] == before[t * (rows + 1) + r]) }
             let plain = Array(x[t * stride..<t * stride + columns])
-            let seen = isRounding ? rounded(plain) : plain.map(Double.init)
+            let seen = rounded(plain, isa: table.pointee.isa)
             for r in r0..<rows {
               var sum = 0.0
               var size = 1.0

@@ -1,8 +1,8 @@
 /* Kernels of inference: fixed order of summation, so that results do not depend on the batch.
 
    Each sum over k keeps 16 partial sums (k mod 16) that grow in the order of k, and joins them in a fixed tree; with
-   quantised weights it is the sum of the sums of blocks, in their order, which are exact with VNNI; with BF16 and such
-   weights a partial sum (k / 2 mod 16) grows by two products at once.
+   quantised weights it is the sum of the sums of blocks, in their order, which are exact with VNNI and with AVX2; with
+   BF16 and such weights a partial sum (k / 2 mod 16) grows by two products at once.
    How many tokens, rows or threads take part only decides which sums are computed side by side, never how one of
    them is computed: a token's result is the same bits alone and in any batch. It may differ between instruction
    sets without and with fused multiply-add. */
@@ -50,8 +50,9 @@ typedef struct ck_attention {
 typedef struct ck_inference {
   int32_t isa;
 
-  /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0. With VNNI, x
-     is rounded to blocks of 8 bits where the weights are quantised; with BF16, to BF16 where they are that.
+  /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0. Where the
+     weights are quantised, x is rounded in blocks, with VNNI to 8 bits, with AVX2 alone to 16; with BF16, to BF16 where
+     they are that.
      scratch: linear_scratch bytes for as many tokens or more, 64-byte aligned; may be NULL where that is 0. */
   void (*_Nonnull linear)(int32_t type, const void *_Nonnull weights, size_t rows, size_t columns,
                           const float *_Nonnull x, size_t x_stride, size_t tokens, float *_Nonnull y, size_t y_stride, size_t r0, size_t r1,

@@ -49,7 +49,9 @@ package struct InferenceKernels: @unchecked Sendable {
   /// Whether activations are rounded where they meet weights of `type`.
   package func rounds(_ type: ElementType) -> Bool {
     let isa = Int(table.pointee.isa)
-    return type.isQuantized ? isa >= Int(CK_ISA_AVX512_VNNI) : type == .bf16 && isa >= Int(CK_ISA_AVX512_BF16)
+    return type.isQuantized
+      ? isa == Int(CK_ISA_AVX2) || isa >= Int(CK_ISA_AVX512_VNNI)
+      : type == .bf16 && isa >= Int(CK_ISA_AVX512_BF16)
   }
 
   /// `y[t, r] (+)= scale · Σ W[r, k] x[t, k] + bias[r]` for the rows in `range`.
