@@ -43,6 +43,7 @@ test-peers: setup ## check formats with transformers, PEFT and llama.cpp (a quar
 	$(BUILD) --product stitch
 	$(BUILD) --product tiny-corpus
 	python3 Benchmarks/interop.py
+	python3 Benchmarks/real_model.py
 
 bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idling, memory (a few minutes)
 	$(BUILD) --product stitch

@@ -27,10 +27,11 @@ from rounds import QUIET, table
 from suites import HERE, ROOT
 from tables import file_of
 
-TYPES = ["bf16", "q8_0", "q4_0"]
+# Of weights, by suite, where each has a file of its own.
+TYPES = {"llama": ["bf16", "q8_0", "q4_0"], "smollm2": ["q4_1", "q8_0", "bf16"]}
 # In the order of the table.
 SHAPES = {
-    "llama": ["1.1B", "7B"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
+    "llama": ["1.1B", "7B"], "smollm2": ["SmolLM2-135M"], "adapter": ["1.1B"], "train": ["8M", "large", "134M"], "infer": ["large", "134M"], "slider": ["default", "1B+2B"],
     "speculation": ["default", "1B+7B"], "memory": ["default", "1B+2B"], "step": ["1B+2B"], "start": ["default", "1B+7B"], "startup": ["default"],
 }
 # Rounds, where not ROUNDS_ELSEWHERE: of BF16 more, as memory changes its speed within seconds; memory that a step takes is not a
@@ -55,7 +56,8 @@ def parse():
     parser.add_argument("--suite", choices=SHAPES, action="append", help="default: all")
     parser.add_argument("--shape", action="append",
                         help="a model's shape, a family's, or for start a family's directory; default: those of each suite")
-    parser.add_argument("--type", choices=TYPES, action="append", help="weights of llama: default all")
+    parser.add_argument("--type", choices=sorted({name for names in TYPES.values() for name in names}), action="append",
+                        help="weights of llama and smollm2: default all")
     parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS_ELSEWHERE}, of some {min(ROUNDS.values())} to {max(ROUNDS.values())}")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
     parser.add_argument("--peer-dtype", choices=["best", "f32", "bf16"], default="best",
@@ -87,12 +89,13 @@ def set_up(options, chosen):
         versions = peer_versions(options) | {"dtype": options.peer_dtype}
         for suite in {"train", "infer"} & set(chosen):
             peers[suite] |= versions
-    if "llama" in chosen:
+    if TYPES.keys() & set(chosen):
         progress("building llama.cpp, once")
         options.llama = Path(run([HERE / "peers/llama_cpp.sh"]).strip())
         if not (options.llama / "llama-bench").exists():
             raise CannotRun(f"{options.llama} has no llama-bench; remove {options.llama.parents[1]} and run again")
-        peers["llama"]["llama.cpp"] = options.llama.parents[1].name
+        for suite in TYPES.keys() & set(chosen):
+            peers[suite]["llama.cpp"] = options.llama.parents[1].name
     return peers
 
 
@@ -100,8 +103,8 @@ def parts(options, chosen):
     """Suite and shape of each file, and the type where each has its own, in a list."""
     for suite in chosen:
         # There is one first screen.
-        for shape in SHAPES[suite] if suite == "startup" else options.shape or SHAPES[suite]:
-            for types in [[element_type] for element_type in options.type or TYPES] if suite == "llama" else [[]]:
+        for shape in SHAPES[suite] if suite in ("startup", "smollm2") else options.shape or SHAPES[suite]:
+            for types in [[element_type] for element_type in options.type or TYPES[suite]] if suite in TYPES else [[]]:
                 yield suite, shape, types
 
 
@@ -129,7 +132,7 @@ def main():
         raise CannotRun(f"{options.stitch}: not a program; build it with `swift build -c release` or name it with --stitch")
     chosen = options.suite or list(SHAPES)
     if options.only == "theirs":
-        chosen = [suite for suite in chosen if suite in ("train", "infer", "llama")]
+        chosen = [suite for suite in chosen if suite in ("train", "infer", *TYPES)]
     peers = set_up(options, chosen)
     draft, lost = ROOT / ".build/bench-peers.json", []
     whole = {"machine": machine(), "results": [], "peers": {}}

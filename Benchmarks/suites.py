@@ -119,56 +119,104 @@ def llama(options, shape, element_type):
         progress(f"llama.cpp {shape} {element_type}: making the model")
         run(bench + ["--write-gguf", theirs_file])
 
-    prefill_repeats = PREFILL_REPEATS.get(shape, REPEATS)
+    described = {"suite": "llama.cpp", "shape": shape, "type": element_type}
+    prefill_target = 2.0 if element_type.startswith("q") else 1.0
+    ours = bench + ["--suite", "infer", "--work", work, "--keep"]
+    yield from beside_llama(
+        options, described, ours, theirs_file, PROMPTS, PREFILL_REPEATS.get(shape, REPEATS), decode_target=1.0, share_target=0.92,
+        prefill_target=prefill_target)
+    if options.remove or shape == "7B":
+        theirs_file.unlink(missing_ok=True)
+        shutil.rmtree(ours_file, ignore_errors=True)
+
+
+def beside_llama(options, described, ours, model, prompts, prefill_repeats, decode_target, prefill_target, share_target=None):
+    """Prompts, and tokens after the first of them: `ours`, words of our program, beside llama.cpp with the file `model`."""
+    name = f"llama.cpp {described['shape']} {described['type']}"
 
     def infer(repeats, *arguments):
         # Reads the whole model before it measures.
-        return json.loads(run(bench + ["--suite", "infer", "--rounds", repeats, "--threads", options.threads, "--work", work, "--keep",
-                                       "--json", *arguments]))
+        return json.loads(run(ours + ["--rounds", repeats, "--threads", options.threads, "--json", *arguments]))
 
-    def into_cache(model):
+    def into_cache(file):
         """Two large models may not stay in the file cache together; without this a round would measure the disk."""
-        run(["dd", f"if={model}", "of=/dev/null", "bs=4M", "status=none"])
+        run(["dd", f"if={file}", "of=/dev/null", "bs=4M", "status=none"])
 
     def our_decode():
-        report = infer(REPEATS, "--prompt", PROMPTS[0], "--reply", REPLY)
+        report = infer(REPEATS, "--prompt", prompts[0], "--reply", REPLY)
         record = next(record for record in report["results"] if record["case"] == "decode")
         return {"decode": record["tokens_per_second"], "decode, share of the memory limit": record["memory_share"],
                 "bytes per token": record["weight_bytes_per_token"], "memory limit": report["memory_bytes_per_second"]}
 
     def their_decode():
-        into_cache(theirs_file)
-        records = llama_bench(options, theirs_file, REPEATS, "-p", 0, "-n", REPLY, "-d", PROMPTS[0])
+        into_cache(model)
+        records = llama_bench(options, model, REPEATS, "-p", 0, "-n", REPLY, "-d", prompts[0])
         return {"decode": next(record["speed"] for record in records if record["n_gen"] == REPLY)}
 
     def our_prefill():
-        report = infer(prefill_repeats, *[word for prompt in PROMPTS for word in ("--prompt", prompt)], "--reply", 1)
+        report = infer(prefill_repeats, *[word for prompt in prompts for word in ("--prompt", prompt)], "--reply", 1)
         figures = {f"prefill {record['prompt']}": record["tokens_per_second"]
                    for record in report["results"] if record["case"] == "prefill"}
-        if any(f"prefill {prompt}" not in figures for prompt in PROMPTS):
-            raise CannotRun(f"llama: the context of {shape} is too short for prompts of {PROMPTS[-1]} tokens; choose 134M, 1.1B or 7B")
+        if any(f"prefill {prompt}" not in figures for prompt in prompts):
+            raise CannotRun(f"{name}: the context is too short for prompts of {prompts[-1]} tokens; choose 134M, 1.1B or 7B")
         return figures
 
     def their_prefill():
-        into_cache(theirs_file)
-        records = llama_bench(options, theirs_file, prefill_repeats, "-p", ",".join(map(str, PROMPTS)), "-n", 0)
+        into_cache(model)
+        records = llama_bench(options, model, prefill_repeats, "-p", ",".join(map(str, prompts)), "-n", 0)
         return {f"prefill {record['n_prompt']}": record["speed"] for record in records}
 
-    described = {"suite": "llama.cpp", "shape": shape, "type": element_type}
-    quantised = element_type.startswith("q")
     # Apart, so that either side's figures are not minutes from the other's.
-    rounds = in_rounds(options, f"llama.cpp {shape} {element_type} decode", sides(options, our_decode, their_decode))
-    yield result(options, rounds, "decode", target=1.0, **described)
+    rounds = in_rounds(options, f"{name} decode", sides(options, our_decode, their_decode))
+    yield result(options, rounds, "decode", target=decode_target, **described)
     if options.only != "theirs":
-        yield result(options, rounds, "decode, share of the memory limit", target=0.92, alone=True, unit="", **described)
+        yield result(options, rounds, "decode, share of the memory limit", target=share_target, alone=True, unit="", **described)
         yield result(options, rounds, "memory limit", alone=True, unit="bytes/s", **described)
         yield result(options, rounds, "bytes per token", alone=True, unit="bytes", **described)
-    rounds = in_rounds(options, f"llama.cpp {shape} {element_type} prefill", sides(options, our_prefill, their_prefill))
-    for prompt in PROMPTS:
-        yield result(options, rounds, f"prefill {prompt}", target=2.0 if quantised else 1.0, **described)
-    if options.remove or shape == "7B":
-        theirs_file.unlink(missing_ok=True)
-        shutil.rmtree(ours_file, ignore_errors=True)
+    rounds = in_rounds(options, f"{name} prefill", sides(options, our_prefill, their_prefill))
+    for prompt in prompts:
+        yield result(options, rounds, f"prefill {prompt}", target=prefill_target, **described)
+
+
+# A real chat model, by the name that `stitch models` has for it.
+REAL_MODEL = "smollm2-135m"
+REAL_PROMPTS = [256, 512]
+REAL_TARGETS = {"q4_1": (1.5, 3.0), "q8_0": (1.5, 3.0), "bf16": (1.1, 1.5)}
+# Megabytes beside the weights and the KV cache.
+REAL_MEMORY = 60
+CACHE_BYTES_PER_TOKEN = 2 * 30 * 3 * 64 * 4
+
+
+def smollm2(options, shape, element_type):
+    """SmolLM2-135M-Instruct, both sides from one GGUF file; as it is published, in Q4_1, also what it takes to start."""
+    pulled = Path(run([options.stitch, "models", "pull", REAL_MODEL]).strip())
+    model = pulled
+    if element_type != "q4_1":
+        model = options.cache / "bench" / f"{REAL_MODEL}.{element_type.upper()}.gguf"
+        model.parent.mkdir(parents=True, exist_ok=True)
+        if not model.exists():
+            run([options.llama / "llama-quantize", "--allow-requantize", pulled, model, element_type.upper()])
+    decode_target, prefill_target = REAL_TARGETS[element_type]
+    described = {"suite": "smollm2", "shape": shape, "type": element_type}
+    yield from beside_llama(
+        options, described, [options.stitch, "bench", "--suite", "infer", "--model", model], model, REAL_PROMPTS, REPEATS,
+        decode_target=decode_target, prefill_target=prefill_target)
+    if element_type != "q4_1" or options.only == "theirs":
+        return
+
+    def ours():
+        report = alone(options, "start", "--rounds", 10, "--model", REAL_MODEL)
+        asked = measured([options.stitch, "ask", "Write a story about a fox.", "--model", REAL_MODEL, "--max-tokens", 128,
+                          "--threads", options.threads, "--json"])
+        reply = json.loads(asked.text)
+        tokens = reply["prompt_tokens"] + len(reply["tokens"])
+        # The file's weights are what the process maps; the rest is its own.
+        own = asked.peak - model.stat().st_size - tokens * CACHE_BYTES_PER_TOKEN
+        return {"start to first token": 1000 * median(report["first_token_seconds"][1:]), "memory over weights and cache": own / 1e6}
+
+    rounds = in_rounds(options, f"{shape} start", {"ours": ours})
+    yield result(options, rounds, "start to first token", at_most=150, alone=True, unit="ms", **described)
+    yield result(options, rounds, "memory over weights and cache", at_most=REAL_MEMORY, alone=True, unit="MB", **described)
 
 
 # Ours alone, against limits of its own

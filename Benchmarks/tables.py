@@ -17,7 +17,7 @@ SHAPES = {
     "default": "the default one", "large": "3.8M", "8M": "8.4M", "134M": "134M", "1.1B": "1.1B", "1B+2B": "1.2B and 2.2B, Q8_0", "1B+7B": "1.1B and 7B, Q4_0", "7B": "7B",
     "family-7B-q4_0": "two 7B, Q4_0",
 }
-TYPES = ["f32", "bf16", "q8_0", "q4_0"]
+TYPES = ["f32", "bf16", "q8_0", "q4_1", "q4_0"]
 PEERS = {"torch": "PyTorch", "transformers": "transformers", "peft": "PEFT", "llama.cpp": "llama.cpp"}
 
 
@@ -152,6 +152,21 @@ def beside_llama(titles, **options):
     suite = Suite("llama")
     rows = [[f"{called(shape)}, {kind.upper()}", *(cell(found.get(case)) for case in titles)] for (shape, kind), found in suite.rows.items()]
     return f"{table(['weights', *titles.values()], rows)}\n\n{told(suite, **options)}"
+
+
+def real_model():
+    suite = Suite("smollm2")
+    titles = {DECODE: "decode, ratio", SHARE: "decode, share of the memory's speed"}
+    titles |= {f"prefill {prompt}": f"prefill of {prompt}, ratio" for prompt in suites.REAL_PROMPTS}
+    rows, started = [], []
+    for (shape, kind), found in suite.rows.items():
+        row = found.get(DECODE)
+        rows.append([f"{shape}, {kind.upper()}", *(cell(found.get(case)) for case in titles), speed(row, "ours"), speed(row, "theirs")])
+        started += [f"{case} {cell(found[case])} {found[case]['unit']}" for case in ("start to first token", "memory over weights and cache")
+                    if case in found]
+    lines = table(["weights", *titles.values(), "decode", "llama.cpp's"], rows)
+    said = f"\n\nOf the file as it is published: {', '.join(started)}." if started else ""
+    return f"{lines}{said}\n\n{told(suite, links=True)}"
 
 
 def llama_in_short():

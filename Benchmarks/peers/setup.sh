@@ -6,7 +6,7 @@ set -eu
 environment="${XDG_CACHE_HOME:-$HOME/.cache}/stitch/peers"
 # Part of the stamp: a changed pin installs again.
 torch='2.13.0'
-packages='transformers==5.23.* peft==0.21.* sentencepiece numpy'
+packages='transformers==5.23.* peft==0.21.* sentencepiece numpy gguf==0.19.*'
 wanted="torch==$torch $packages"
 
 if [ "$(cat "$environment/installed" 2>/dev/null)" != "$wanted" ]; then

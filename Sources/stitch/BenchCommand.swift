@@ -9,8 +9,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure this program's speed and memory on this machine.",
     discussion: """
-      Every suite but start, and slider, speculation and memory without --shape, works on random weights. `make bench-peers` compares \
-      with PyTorch and llama.cpp.
+      Every suite but start, and slider, speculation and memory without --shape, works on random weights, where --model names \
+      none. `make bench-peers` compares with PyTorch and llama.cpp.
 
       train: tokens per second of training steps. Shapes: large (the default family's), 8M, 134M.
       infer: prefill and decode, in rounds, each with the speed at which this machine reads memory, and \
@@ -46,6 +46,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "The model's shape; see above (default: large and 8M).") var shape: String?
   @Option(help: "The family of slider, speculation, memory and start (default: the default family).") var family:
     String?
+  @OptionGroup var single: ModelOption
   @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0, q4_1 or q4_0.", valueName: "type"))
   var type: String?
   @Option(help: "What train measures: train-lora or train-full (default: both).") var `case`: SpeedBenchmark.Training?
@@ -90,7 +91,12 @@ struct BenchCommand: ParsableCommand {
     }
     if let loraRank { try Check.range("--lora-rank", loraRank, 1...4096) }
     if let tokens { try Check.range("--tokens", tokens, 2...1_000_000) }
-    if family != nil && shape != nil { throw ValidationError("--family and --shape exclude each other") }
+    if [family, shape, single.model].compactMap({ $0 }).count > 1 {
+      throw ValidationError("--family, --shape and --model exclude one another")
+    }
+    if single.model != nil && ![.infer, .start, .memory, nil].contains(suite) {
+      throw ValidationError("--model goes with infer, start and memory")
+    }
     if suite == .start && shape != nil {
       throw ValidationError("start takes a family, not a shape; give --family or nothing")
     }
@@ -104,7 +110,7 @@ struct BenchCommand: ParsableCommand {
     case .speculation: try speculation()
     case .memory: try show(familySuites().memory()) { self.text($0) }
     case .kernels: try kernels()
-    case .start: try show(familySuites().start(of: directory())) { self.text($0) }
+    case .start: try show(familySuites().start(of: directory(), model: single.model)) { self.text($0) }
     case .memoryLimit, .infer, .train, nil: try speed()
     }
   }
@@ -173,6 +179,7 @@ extension BenchCommand {
     var benchmark = SpeedBenchmark(threads: threads, place: place, note: note)
     benchmark.suite = suite.flatMap { SpeedBenchmark.Suite(rawValue: $0.rawValue) }
     if suite != .memoryLimit, let shape = try modelShape() { benchmark.shapes = [shape] }
+    if let name = single.model, let directory = try single.directory() { benchmark.model = (name, directory) }
     benchmark.type = try type.map { try Self.elementType("--type", $0) }
     benchmark.training = `case`
     if !prompt.isEmpty { benchmark.prompts = prompt }
@@ -216,7 +223,7 @@ extension BenchCommand {
 // MARK: - Families
 
 extension BenchCommand {
-  private func directory() throws -> URL { try FamilyLocator().locate(family) }
+  private func directory() throws -> URL { try single.directory() ?? FamilyLocator().locate(family) }
 
   private func familySuites() throws -> FamilySuites {
     let subject: FamilySuites.Subject =

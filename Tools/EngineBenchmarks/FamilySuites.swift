@@ -139,8 +139,9 @@ public struct FamilySuites {
     public var open_dearest_first_token_seconds: [Double] = []
   }
 
+  /// - Parameter model: what `--model` is to name when the program starts; `nil` for `--family` and the directory.
   /// - Throws: `BenchmarkError.noReply`, and what the family throws.
-  public func start(of directory: URL) throws -> StartReport {
+  public func start(of directory: URL, model: String? = nil) throws -> StartReport {
     guard let program = FamilyLocator.thisExecutable else { throw BenchmarkError.noProgram }
     var report = StartReport(family: try Family(directory).description.name)
     let pool = pool
@@ -155,7 +156,10 @@ public struct FamilySuites {
     }
     let canReply = try canReply(directory)
     for _ in 0...rounds {
-      if canReply { report.first_token_seconds.append(try firstToken(program, directory)) }
+      if canReply {
+        report.first_token_seconds.append(
+          try firstToken(program, model.map { ["--model", $0] } ?? ["--family", directory.path]))
+      }
       let cheapest = try open { $0.stops.first!.route }
       report.open_seconds.append(cheapest.opened)
       report.open_first_token_seconds.append(cheapest.firstToken)
@@ -174,11 +178,11 @@ public struct FamilySuites {
   }
 
   /// From starting `program` until it prints something of a reply.
-  private func firstToken(_ program: URL, _ family: URL) throws -> Double {
+  private func firstToken(_ program: URL, _ named: [String]) throws -> Double {
     let process = Process()
     let output = Pipe()
     process.executableURL = program
-    process.arguments = ["ask", "Hello", "--family", family.path, "--max-tokens", "8", "--threads", String(threads)]
+    process.arguments = ["ask", "Hello"] + named + ["--max-tokens", "8", "--threads", String(threads)]
     process.standardOutput = output
     process.standardInput = FileHandle.nullDevice
     let start = ContinuousClock.now
@@ -188,7 +192,7 @@ public struct FamilySuites {
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     _ = output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw BenchmarkError.noReply(family: family.path) }
+    guard process.terminationStatus == 0 else { throw BenchmarkError.noReply(family: named[1]) }
     return seconds
   }
 }

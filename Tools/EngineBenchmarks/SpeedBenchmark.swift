@@ -40,6 +40,8 @@ public struct SpeedBenchmark {
   /// `nil` for train and infer.
   public var suite: Suite?
   public var shapes: [BenchmarkShape] = [.large, .eightMillion]
+  /// A model's directory to infer with, instead of random weights of the shapes, and what the rows call it.
+  public var model: (name: String, directory: URL)?
   /// How weights are stored; `nil`: as the shape says.
   public var type: ElementType?
   /// Which training is measured; `nil` for both.
@@ -72,7 +74,14 @@ public struct SpeedBenchmark {
       return report
     }
     var limits: [Double] = []
-    for shape in shapes {
+    if let model {
+      let family = try Family(model.directory)
+      let anchor = family.anchors[0]
+      report.results += try infer(
+        family.network(family.route(ofAnchor: 0), adapter: nil), called: model.name,
+        type: anchor.blocks[0].attention.query.weight.elementType, pool, &limits)
+    }
+    for shape in model == nil ? shapes : [] {
       if suite != .infer { report.results += try train(shape, pool) }
       if suite != .train { report.results += try infer(shape, pool, &limits) }
     }
@@ -110,35 +119,40 @@ public struct SpeedBenchmark {
   private func infer(_ shape: BenchmarkShape, _ pool: ComputePool, _ limits: inout [Double]) throws -> [Row] {
     let type = type ?? shape.usualType
     return try withRandomModel(shape, type) { model in
-      let memory = MemoryBandwidth(pool: pool)
-      let network = model.network()
-      let round = try InferenceBenchmark.Round(network, prompts: prompts, reply: reply, pool: pool)
-      let adapted = loraRank.map { network.withRandomAdapter(rank: $0) }
-      var results: [InferenceBenchmark.Round.Result] = []
-      var adapterTimes: [Double] = []
-      for _ in 0..<rounds {
-        results.append(try round.run(beside: memory))
-        if let adapted {
-          adapterTimes.append(
-            try InferenceBenchmark.timeRatio(of: adapted, by: network, prompt: prompts[0], reply: reply, pool: pool))
-        }
-      }
-      limits += results.compactMap(\.memory?.limit)
-      func row(_ name: String, _ speed: Double, prompt: Int) -> Row {
-        Row(
-          suite: Suite.infer.rawValue, case: name, shape: shape.rawValue, tokens_per_second: speed,
-          type: type.rawValue.lowercased(), prompt: prompt)
-      }
-      let prefills = round.prompts.enumerated().map { index, length in
-        row("prefill", median(results.map { $0.prefill[index] }), prompt: length)
-      }
-      var decode = row("decode", median(results.map(\.decode)), prompt: round.prompts[0])
-      decode.weight_bytes_per_token = round.weightBytes
-      decode.cache_bytes_per_token = round.cacheBytes
-      decode.memory_share = median(results.compactMap(\.memory?.share))
-      decode.adapter_time = adapterTimes.isEmpty ? nil : median(adapterTimes)
-      return prefills + [decode]
+      try infer(model.network(), called: shape.rawValue, type: type, pool, &limits)
     }
+  }
+
+  private func infer(
+    _ network: Network, called name: String, type: ElementType, _ pool: ComputePool, _ limits: inout [Double]
+  ) throws -> [Row] {
+    let memory = MemoryBandwidth(pool: pool)
+    let round = try InferenceBenchmark.Round(network, prompts: prompts, reply: reply, pool: pool)
+    let adapted = loraRank.map { network.withRandomAdapter(rank: $0) }
+    var results: [InferenceBenchmark.Round.Result] = []
+    var adapterTimes: [Double] = []
+    for _ in 0..<rounds {
+      results.append(try round.run(beside: memory))
+      if let adapted {
+        adapterTimes.append(
+          try InferenceBenchmark.timeRatio(of: adapted, by: network, prompt: prompts[0], reply: reply, pool: pool))
+      }
+    }
+    limits += results.compactMap(\.memory?.limit)
+    func row(_ measured: String, _ speed: Double, prompt: Int) -> Row {
+      Row(
+        suite: Suite.infer.rawValue, case: measured, shape: name, tokens_per_second: speed,
+        type: type.rawValue.lowercased(), prompt: prompt)
+    }
+    let prefills = round.prompts.enumerated().map { index, length in
+      row("prefill", median(results.map { $0.prefill[index] }), prompt: length)
+    }
+    var decode = row("decode", median(results.map(\.decode)), prompt: round.prompts[0])
+    decode.weight_bytes_per_token = round.weightBytes
+    decode.cache_bytes_per_token = round.cacheBytes
+    decode.memory_share = median(results.compactMap(\.memory?.share))
+    decode.adapter_time = adapterTimes.isEmpty ? nil : median(adapterTimes)
+    return prefills + [decode]
   }
 }
 
