@@ -122,6 +122,7 @@ let package = Package(
       exclude: ["Golden"], swiftSettings: swiftSettings),
     .testTarget(
       name: "CommandTests", dependencies: ["ChatTUI", "LLaMAStitch", "Tokenizer", "FamilyFixture", "Support"],
+      exclude: ["Fixtures"],
       swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(

@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+/// A small chat model as its makers would publish it, with byte-level BPE and a Jinja template, beside what transformers
+/// makes of it (scripts/chat_model_fixture.py).
+@Suite struct ChatModelTests {
+  private static let model = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+    path: "Fixtures/chat-model")
+
+  private struct Expected: Decodable {
+    struct Reply: Decodable {
+      var prompt: String
+      var promptTokens: Int
+      var tokens: [Int]
+      var text: String
+    }
+    var replies: [Reply]
+    var text: String
+    var losses: [Double]
+  }
+
+  private struct Answer: Decodable {
+    var promptTokens: Int
+    var tokens: [Int]
+    var text: String
+    var finishReason: String
+  }
+
+  private struct Scores: Decodable { var nll: [Double] }
+
+  private func expected() throws -> Expected {
+    try JSONDecoder().decode(Expected.self, from: Data(contentsOf: Self.model.appending(path: "expected.json")))
+  }
+
+  private func expectReplies(_ workspace: Workspace, of model: URL) throws {
+    for reply in try expected().replies {
+      let asked = try workspace.run(["ask", reply.prompt, "--model", model.path, "--max-tokens", "40", "--json"])
+      try #require(asked.status == 0, "\(asked.complaint)")
+      let answer = try JSONDecoder().decode(Answer.self, from: asked.output)
+      #expect(answer.promptTokens == reply.promptTokens && answer.tokens == reply.tokens && answer.text == reply.text)
+      #expect(answer.finishReason == "stop")
+    }
+  }
+
+  @Test func repliesAndLossesAreThoseOfTransformers() throws {
+    try Workspace.with { workspace in
+      try expectReplies(workspace, of: Self.model)
+      let expected = try expected()
+      let text = workspace.directory.appending(path: "prose.txt")
+      try Data(expected.text.utf8).write(to: text)
+      let scored = try workspace.run(["score", text.path, "--model", Self.model.path, "--json"])
+      let found = try JSONDecoder().decode(Scores.self, from: scored.output).nll
+      try #require(found.count == expected.losses.count)
+      for (ours, theirs) in zip(found, expected.losses) { #expect(abs(ours - theirs) < 1e-4) }
+    }
+  }
+
+  /// Its vocabulary, template and weights go through a GGUF file and come back.
+  @Test func aFileOfItRepliesTheSame() throws {
+    try Workspace.with { workspace in
+      let file = workspace.directory.appending(path: "chat-model.F16.gguf")
+      let written = try workspace.run([
+        "export", "--family", Self.model.path, "--format", "gguf", "--output", file.path,
+      ])
+      try #require(written.status == 0, "\(written.complaint)")
+      try expectReplies(workspace, of: file)
+    }
+  }
+}
