@@ -71,7 +71,8 @@ extension ModelSource {
   public struct ReplyOptions: Sendable {
     /// Whether the prompt is continued as it is, without a chat template.
     public var isRaw = false
-    public var maxTokens = 256
+    /// `nil`: until the model ends it, or the context is full, of which so much is used as is usual, more for a long prompt.
+    public var maxTokens: Int?
     public var sampling = SamplingOptions()
     public var cacheType = CacheType.f32
 
@@ -87,7 +88,9 @@ extension ModelSource {
   ) throws -> (text: String, result: GenerationResult) {
     let tokens = try promptTokens(prompt, isRaw: options.isRaw)
     let stops = try endTokens.union(options.isRaw ? [] : template.stopTokens(tokenizer))
-    let needed = tokens.count + min(options.maxTokens, network.contextLength)
+    let needed =
+      options.maxTokens.map { tokens.count + min($0, network.contextLength) }
+      ?? max(InferenceSession.longestUsualContext, 2 * tokens.count)
     let session = InferenceSession(
       network: network, contextLength: min(network.contextLength, needed), cacheType: options.cacheType, pool: pool)
     guard tokens.count <= session.contextLength else {
@@ -99,7 +102,8 @@ extension ModelSource {
     var failure: (any Error)?
     let result = try session.generate(
       prompt: tokens,
-      options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: stops, sampling: options.sampling)
+      options: GenerationOptions(
+        maxTokens: options.maxTokens ?? session.contextLength, stopTokens: stops, sampling: options.sampling)
     ) { event in
       guard case .token(let token) = event else { return .goOn }
       do {

@@ -112,8 +112,9 @@ extension CacheType: ExpressibleByArgument {}
 
 /// How tokens are chosen.
 struct SamplingArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Longest reply, in tokens.", valueName: "n"))
-  var maxTokens = 256
+  @Option(
+    help: ArgumentHelp("Longest reply, in tokens (default: until the model ends it, with --raw 256).", valueName: "n"))
+  var maxTokens: Int?
 
   @Option(help: ArgumentHelp("Randomness; 0 always takes the most likely token.", valueName: "t"))
   var temperature = 0.0
@@ -140,7 +141,7 @@ struct SamplingArguments: ParsableArguments {
   }
 
   func validate() throws {
-    if maxTokens < 0 { throw ValidationError("--max-tokens must be 0 or more, not \(maxTokens)") }
+    if let maxTokens, maxTokens < 0 { throw ValidationError("--max-tokens must be 0 or more, not \(maxTokens)") }
     do { try options.validate() } catch { throw ValidationError("--\(error)") }
   }
 }

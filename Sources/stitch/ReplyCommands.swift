@@ -33,7 +33,7 @@ struct Ask: ParsableCommand {
     let model = try source.open()
     var options = ModelSource.ReplyOptions()
     options.isRaw = raw
-    options.maxTokens = sampling.maxTokens
+    if let maxTokens = sampling.maxTokens ?? (raw ? 256 : nil) { options.maxTokens = maxTokens }
     options.sampling = sampling.options
     options.cacheType = source.cacheType
     var output = ReplyOutput(isQuiet: json)
