@@ -124,9 +124,10 @@ import Testing
   }
 
   @Test(arguments: [1e-3, 1, 3e4]) func whatIsLostIsBounded(scale: Double) {
-    let x = values(64 * 32, seed: 3, scale: scale)
-    // The minima of so large ones have no half.
-    for (type, code) in Self.types where type != .q4_1 || scale < 1e4 {
+    let normal = values(64 * 32, seed: 3, scale: scale)
+    for (type, code) in Self.types {
+      // A minimum is stored as it is, where a scale is an eighth or less of the largest weight: it has a half up to 65504.
+      let x = type == .q4_1 ? normal.map { max($0, -65504) } : normal
       let blocks = quantize(x, type)
       for table in KernelTests.tables {
         var back = [Float](repeating: 0, count: x.count)
@@ -167,6 +168,18 @@ import Testing
           #expect(left.isEmpty)
         }
       }
+    }
+  }
+
+  /// A minimum that rounds to the largest half is kept, one beyond it refuses the block, though its scale has a half.
+  @Test func aMinimumHasAHalf() {
+    var blocks = [UInt8](repeating: 0, count: ElementType.q4_1.byteCount(32))
+    for (least, answer) in [(-65504, 0), (-65519, 0), (-65520, 1), (-1e5, 1), (65504, 0), (65520, 1)]
+      as [(Float, Int32)]
+    {
+      let x = [least, least + 100] + [Float](repeating: least + 50, count: 30)
+      #expect(ck_quantize(Int32(CK_Q4_1), x, 32, &blocks) == answer, "\(least)")
+      if answer == 0 { #expect(blocks[2...3] == (least < 0 ? [0xFF, 0xFB] : [0xFF, 0x7B])) }
     }
   }
 

@@ -8,6 +8,9 @@ enum Fixtures {
   static let models = Bundle.module.resourceURL!.appendingPathComponent("Fixtures/models")
 
   static func model(_ name: String) -> URL { models.appendingPathComponent(name) }
+
+  /// One of those that scripts/gguf_fixture.py writes.
+  static func gguf(_ name: String) -> URL { models.appendingPathComponent("../gguf/\(name)").standardized }
 }
 
 /// Tiny random models against what transformers computes for them (Fixtures/make_models.py).

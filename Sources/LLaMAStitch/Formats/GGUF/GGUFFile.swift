@@ -296,8 +296,7 @@ public enum GGUFError: Error, Equatable, Sendable, CustomStringConvertible {
     case .unsupported(let file, let cause, let remedy): oneLine("\(file): \(cause); \(remedy)")
     case .unsupportedType(let file, let tensor, let type):
       oneLine(
-        "\(file): tensor “\(tensor)” is \(type), which is not read; use a file in F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q4_K, Q4_1 or Q4_0"
-      )
+        "\(file): tensor “\(tensor)” is \(type), which is not read; use a file in \(GGUFTensorType.readNames)")
     }
   }
 }

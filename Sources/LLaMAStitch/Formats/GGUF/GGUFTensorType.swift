@@ -82,6 +82,12 @@ public enum GGUFTensorType: UInt32, Sendable, CaseIterable {
     }
   }
 
+  /// The types that files have and that are read, for messages.
+  static var readNames: String {
+    let names = allCases.filter { $0 != .q8_1 }.map(\.name)
+    return names.dropLast().joined(separator: ", ") + " or " + names.last!
+  }
+
   /// GGML's name of a type that may not be among these, for messages.
   static func name(of number: UInt32) -> String {
     let others: [UInt32: String] = [
