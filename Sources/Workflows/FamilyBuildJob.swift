@@ -42,7 +42,7 @@ public struct FamilyBuildJob {
         if !ImportJob.isGGUF(anchor) { return anchor }
         note("reading \(anchor.path)")
         let directory = scratch.appendingPathComponent(
-          FamilyDescription.anchorName(from: anchor.deletingPathExtension().lastPathComponent))
+          FamilyDescription.anchorName(from: try GGUFParts(of: anchor).name))
         try ImportJob(file: anchor, output: directory, elementType: options.elementType).run()
         return directory
       }

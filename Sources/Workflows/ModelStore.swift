@@ -6,7 +6,7 @@ import Tokenizer
 
 /// The models at hand: by directory, by GGUF file, or by the name of one that was pulled.
 ///
-/// A GGUF file is packed once, into a model directory in the user's cache that the kernels can map: named after the file
+/// A GGUF file, or one in parts, is packed once, into a model directory in the user's cache that the kernels can map: named after the file
 /// and the SHA-256 of its content. A Hugging Face directory is used where it is.
 public struct ModelStore: Sendable {
   /// What is heard while a model is made ready, the first time.
@@ -90,11 +90,12 @@ public struct ModelStore: Sendable {
         return url
       }
       if FamilyDescription.isFamily(url) { return url }
-      // A folder into which one GGUF file was downloaded.
-      let files = Self.ggufFiles(in: url)
+      // A folder into which one GGUF file was downloaded, or the parts of one.
+      var files: [URL] = []
+      for file in Self.ggufFiles(in: url).map(GGUFParts.first) where file != files.last { files.append(file) }
       // Its opening says what a directory of weights lacks.
       if files.isEmpty, Self.holdsWeights(url) { return url }
-      guard files.count == 1 || files.first?.lastPathComponent.contains("-00001-of-") == true else {
+      guard files.count == 1 else {
         throw ModelStoreError.emptyDirectory(path: text, files: files.map(\.lastPathComponent))
       }
       return files[0]
@@ -122,15 +123,20 @@ public struct ModelStore: Sendable {
   }
 
   private func pack(_ file: URL, progress: (Progress) -> Void) throws -> URL {
-    let digest = try ContentDigest.sha256(of: file, cache: cache) {
-      progress(.hashing(file: file.lastPathComponent, done: $0, all: $1))
+    let parts = try GGUFParts(of: file)
+    let digests = try parts.files.map { part in
+      try ContentDigest.sha256(of: part, cache: cache) {
+        progress(.hashing(file: part.lastPathComponent, done: $0, all: $1))
+      }
     }
-    let name = file.deletingPathExtension().lastPathComponent
+    // That of a whole model depends on every part and their order.
+    let digest = digests.count == 1 ? digests[0] : SHA256.hexadecimal(of: digests.flatMap { Array($0.utf8) })
+    let name = parts.name
     let pack = packs.appendingPathComponent("\(name)-\(digest.prefix(12))")
     if FamilyDescription.isFamily(pack) { return pack }
     progress(.packing(file: file.lastPathComponent))
     var job = ImportJob(file: file, output: pack)
-    job.origin = ModelOrigin(name: Self.title(of: name), file: file.standardizedFileURL.path, sha256: digest)
+    job.origin = ModelOrigin(name: Self.title(of: name), file: parts.files[0].standardizedFileURL.path, sha256: digest)
     do { try job.run() } catch FileError.exists(_) where FamilyDescription.isFamily(pack) {
       // Another process was quicker.
     }

@@ -51,6 +51,43 @@ import Testing
     }
   }
 
+  @Test func aModelInPartsIsNamedByAnyOfThem() throws {
+    let fixtures = URL(fileURLWithPath: #filePath)
+      .appending(path: "../../LLaMAStitchTests/Fixtures/gguf").standardizedFileURL
+    try Workspace.with { workspace in
+      let folder = workspace.directory.appending(path: "parts")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      let parts = (1...3).map { folder.appending(path: "tiny-0000\($0)-of-00003.gguf") }
+      for part in parts {
+        try FileManager.default.copyItem(at: fixtures.appending(path: part.lastPathComponent), to: part)
+      }
+      func arguments(_ model: URL) -> [String] {
+        ["ask", "abba", "--raw", "--max-tokens", "6", "--temperature", "0", "--model", model.path]
+      }
+      let whole = try workspace.run(arguments(fixtures.appending(path: "tiny.gguf")))
+      #expect(whole.status == 0, "\(whole.complaint)")
+      for model in [folder] + parts {
+        let answer = try workspace.run(arguments(model))
+        #expect(answer.status == 0 && answer.output == whole.output, "\(answer.complaint)")
+      }
+      // Packed once, beside the whole one; any part is part of the key.
+      #expect(
+        packs(workspace).count == 2 && packs(workspace).allSatisfy { $0.hasPrefix("tiny-") }, "\(packs(workspace))")
+      var last = try Data(contentsOf: parts[2])
+      last[last.count - 40] ^= 1
+      try last.write(to: parts[2])
+      #expect(try workspace.run(arguments(parts[0])).status == 0)
+      #expect(packs(workspace).count == 3)
+      try FileManager.default.removeItem(at: parts[1])
+      for model in [folder, parts[0], parts[2]] {
+        try workspace.expectRefusal(arguments(model), [parts[1].path, "part 2 of the 3", "is missing"])
+      }
+      try workspace.expectRefusal(
+        ["import", parts[0].path, "--output", workspace.output.path], [parts[1].path, "is missing"])
+      #expect(packs(workspace).count == 3)
+    }
+  }
+
   @Test func aModelIsAFamilyOfOne() throws {
     try Workspace.with { workspace in
       // Alpaca's preamble alone would fill its context.

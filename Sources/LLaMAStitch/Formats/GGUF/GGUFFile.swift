@@ -1,7 +1,8 @@
 import Foundation
 import Support
 
-/// A GGUF file, its header checked completely before anything is read from it, and mapped into memory.
+/// A GGUF file, or all parts of one, its header checked completely before anything is read from it, and mapped into
+/// memory.
 ///
 /// Format, versions 2 and 3, little endian: magic, version, counts, metadata, tensor descriptions, then the data of the
 /// tensors, each at a multiple of the alignment. See https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
@@ -12,6 +13,8 @@ public struct GGUFFile: Sendable {
     public let type: GGUFTensorType
     /// Rows before columns, as everywhere here; the file has it the other way round.
     public let shape: [Int]
+    /// The path of the file that holds it: of models in parts, one of them.
+    let path: String
     let bytes: ByteView
 
     /// The values as floats, copied.
@@ -26,13 +29,19 @@ public struct GGUFFile: Sendable {
   public let metadata: [String: GGUFValue]
   public let tensors: [String: Tensor]
 
-  /// - Throws: `FileError`, `SafetensorsError`, `GGUFError`: the file cannot be opened, is cut short, has an unsupported type, or its
-  ///   header contradicts itself.
+  /// - Parameter url: the file; of a model in parts any one, see `GGUFParts`.
+  /// - Throws: `FileError`, `GGUFError`: a file cannot be opened, is cut short, has an unsupported type, its header contradicts
+  ///   itself, or a part is missing or belongs to another model.
   public init(_ url: URL) throws {
     self.url = url
+    let parts = try GGUFParts(of: url)
+    (metadata, tensors) = try parts.joined(try parts.files.map(Self.open))
+  }
+
+  private static func open(_ url: URL) throws -> (metadata: [String: GGUFValue], tensors: [String: Tensor]) {
     let file = try MappedFile(url)
     do {
-      (metadata, tensors) = try Self.read(file.bytes)
+      return try read(file.bytes, path: url.path)
     } catch let problem as GGUFReader.Problem {
       throw GGUFError.damaged(file: url.path, cause: problem.cause)
     } catch let problem as UnsupportedType {
@@ -47,12 +56,15 @@ public struct GGUFFile: Sendable {
 
   private typealias Problem = GGUFReader.Problem
 
-  private static func read(_ bytes: ByteView) throws -> ([String: GGUFValue], [String: Tensor]) {
+  private static func read(_ bytes: ByteView, path: String) throws -> ([String: GGUFValue], [String: Tensor]) {
     var reader = GGUFReader(bytes)
     let (tensorCount, valueCount) = try readCounts(&reader, bytes)
     let metadata = try readMetadata(&reader, count: valueCount)
     let descriptions = try (0..<tensorCount).map { _ in try TensorDescription(&reader, fileSize: bytes.count) }
-    return (metadata, try place(descriptions, in: bytes, after: reader.offset, alignment: alignment(metadata)))
+    return (
+      metadata,
+      try place(descriptions, in: bytes, path: path, after: reader.offset, alignment: alignment(metadata))
+    )
   }
 
   /// Magic, version, and how many tensors and values there are.
@@ -132,7 +144,7 @@ public struct GGUFFile: Sendable {
 
   /// Finds every tensor's bytes behind the header.
   private static func place(
-    _ descriptions: [TensorDescription], in bytes: ByteView, after headerSize: Int, alignment: Int
+    _ descriptions: [TensorDescription], in bytes: ByteView, path: String, after headerSize: Int, alignment: Int
   ) throws -> [String: Tensor] {
     let origin = (headerSize + alignment - 1) / alignment * alignment
     var tensors: [String: Tensor] = [:]
@@ -143,7 +155,7 @@ public struct GGUFFile: Sendable {
         throw Problem(cause: "tensor “\(tensor.name)” lies outside the file: it is cut short, or its offsets are wrong")
       }
       let view = bytes.slice(origin + start..<origin + start + tensor.byteCount)
-      let entry = Tensor(name: tensor.name, type: tensor.type, shape: tensor.shape, bytes: view)
+      let entry = Tensor(name: tensor.name, type: tensor.type, shape: tensor.shape, path: path, bytes: view)
       guard tensors.updateValue(entry, forKey: tensor.name) == nil else {
         throw Problem(cause: "it has two tensors “\(tensor.name)”")
       }

@@ -6,7 +6,7 @@ public struct GGUFModel: Sendable {
   public let file: GGUFFile
   public let configuration: LlamaConfiguration
 
-  /// - Throws: `FileError`, `SafetensorsError`, `GGUFError`: no whole file, no LLaMA, a tensor is missing or has another shape.
+  /// - Throws: `FileError`, `GGUFError`: no whole file, no LLaMA, a tensor is missing or has another shape.
   public init(_ url: URL) throws {
     file = try GGUFFile(url)
     configuration = try GGUFMetadata(file).configuration()
@@ -59,12 +59,12 @@ public struct GGUFModel: Sendable {
     }
     guard tensor.shape == expected.shape else {
       throw .damaged(
-        file: file.url.path,
+        file: tensor.path,
         cause: "tensor “\(name)” has shape \(tensor.shape), its metadata ask for \(expected.shape)")
     }
     // Vectors are computed with as they are.
     guard expected.shape.count > 1 || tensor.type.elementType?.isUsable == true else {
-      throw .unsupportedType(file: file.url.path, tensor: name, type: tensor.type.name)
+      throw .unsupportedType(file: tensor.path, tensor: name, type: tensor.type.name)
     }
     return tensor
   }
@@ -125,6 +125,9 @@ enum GGUFKey {
   static let name = "general.name"
   static let alignment = "general.alignment"
   static let fileType = "general.file_type"
+  static let partNumber = "split.no"
+  static let partCount = "split.count"
+  static let tensorCount = "split.tensors.count"
   static let vocabularySize = "llama.vocab_size"
   static let contextLength = "llama.context_length"
   static let hiddenSize = "llama.embedding_length"
