@@ -206,7 +206,7 @@ import Testing
   @Test(arguments: [nil, ElementType.bf16]) func biasesComeBackInTheirOrder(type: ElementType?) throws {
     try withScratchDirectory { directory in
       var configuration = RandomModel.configuration(headDimension: 8)
-      configuration.attentionBias = true
+      configuration.attentionBias = .all
       let weights = RandomModel.weights(configuration, seed: 4)
       let (url, copy) = (directory.appending(path: "model.gguf"), directory.appending(path: "copy"))
       try configuration.writeGGUF(to: url, name: "biases", elementType: .f32, vocabulary: []) { tensor, start, piece in
@@ -224,7 +224,7 @@ import Testing
 
   @Test func everyTensorHasNamesOfItsOwn() {
     var configuration = RandomModel.configuration()
-    configuration.attentionBias = true
+    configuration.attentionBias = .all
     configuration.mlpBias = true
     let tensors = configuration.tensors
     #expect(tensors.count == 3 + 16 * configuration.blockCount)

@@ -21,7 +21,7 @@ import Testing
     let c = try read()
     #expect(c.keyValueHeadCount == 4 && c.headDimension == 6 && c.contextLength == 2048)
     #expect(c.normEpsilon == 1e-6 && c.ropeTheta == 10_000 && c.ropeScaling == .none)
-    #expect(!c.tiedEmbeddings && !c.attentionBias && !c.mlpBias && c.bosToken == 1 && c.eosTokens == [2])
+    #expect(!c.tiedEmbeddings && c.attentionBias == .none && !c.mlpBias && c.bosToken == 1 && c.eosTokens == [2])
     #expect(try read(["num_key_value_heads": "null", "head_dim": "null", "rope_scaling": "null"]) == c)
   }
 
@@ -40,22 +40,56 @@ import Testing
     #expect(try read(["bos_token_id": "null"]).bosToken == nil)
   }
 
+  @Test func aSlidingWindowLimitsTheContext() throws {
+    func context(_ changes: [String: String]) throws -> Int {
+      try read(changes.merging(["num_key_value_heads": "2"]) { $1 }).contextLength
+    }
+    let (mistral, qwen2) = (["model_type": "\"mistral\""], ["model_type": "\"qwen2\""])
+    #expect(try context(mistral) == 4096)
+    #expect(try context(mistral.merging(["sliding_window": "null"]) { $1 }) == 131_072)
+    #expect(try context(mistral.merging(["sliding_window": "512", "max_position_embeddings": "300"]) { $1 }) == 300)
+    #expect(try context(qwen2.merging(["sliding_window": "512"]) { $1 }) == 32768)
+    #expect(try context(qwen2.merging(["sliding_window": "512", "use_sliding_window": "true"]) { $1 }) == 512)
+    // Two tables of frequencies: texts are no longer than the first is for.
+    let tables =
+      "{\"type\":\"longrope\",\"short_factor\":[1,1,1],\"long_factor\":[1,2,3],\"original_max_position_embeddings\":64}"
+    #expect(try context(["rope_scaling": tables]) == 64)
+  }
+
+  @Test func modelsDifferInWhatIsNotSaid() throws {
+    let qwen2 = try read(["model_type": "\"qwen2\"", "num_key_value_heads": "2"])
+    #expect(qwen2.attentionBias == .queryKeyValue && qwen2.bosToken == nil && qwen2.eosTokens == [])
+    let smollm3 = try read(["model_type": "\"smollm3\"", "num_hidden_layers": "9"])
+    #expect(smollm3.unrotatedBlocks == [3, 7] && smollm3.tiedEmbeddings && smollm3.ropeTheta == 2_000_000)
+    #expect(smollm3.eosTokens == [] && smollm3.keyValueHeadCount == 4)
+    #expect(try read(["model_type": "\"smollm3\"", "no_rope_layers": "[0, 1, 1]"]).unrotatedBlocks == [0])
+  }
+
   @Test func whatIsWrittenIsRead() throws {
+    var yarn = LlamaConfiguration.YaRN(factor: 4, originalContextLength: 32, magnitude: 1.25)
+    (yarn.betaFast, yarn.truncates) = (20, false)
     for scaling: LlamaConfiguration.RopeScaling in [
+      .yarn(yarn), .table(factors: [1, 2, 3, 4.5, 1e3], magnitude: 1.5),
       .none, .linear(factor: 2.5),
       .llama3(factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 16),
     ] {
       let c = LlamaConfiguration(
         vocabularySize: 64, hiddenSize: 24, intermediateSize: 40, blockCount: 2, headCount: 4,
         keyValueHeadCount: 2, headDimension: 10, contextLength: 99, normEpsilon: 1e-6, ropeTheta: 500_000,
-        ropeScaling: scaling, tiedEmbeddings: true, attentionBias: true, mlpBias: true, bosToken: nil,
+        ropeScaling: scaling, tiedEmbeddings: true, attentionBias: .all, mlpBias: true, bosToken: nil,
         eosTokens: [4, 5])
       #expect(try LlamaConfiguration(json: c.json(elementType: .bf16), file: "x") == c)
+      var other = c
+      other.unrotatedBlocks = [1]
+      #expect(try LlamaConfiguration(json: other.json(elementType: .bf16), file: "x") == other)
+      other = c
+      (other.attentionBias, other.mlpBias) = (.queryKeyValue, false)
+      #expect(try LlamaConfiguration(json: other.json(elementType: .bf16), file: "x") == other)
     }
   }
 
   static let bad: [([String: String], String)] = [
-    (["model_type": "\"mistral\""], "model_type “mistral”"), (["model_type": ""], "model_type is missing"),
+    (["model_type": "\"qwen3\""], "model_type “qwen3”"), (["model_type": ""], "model_type is missing"),
     (["model_type": "5"], "model_type a number"), (["hidden_act": "\"gelu\""], "hidden_act “gelu”"),
     (["quantization_config": "{}"], "quantised"),
     (["hidden_size": ""], "hidden_size is missing"), (["hidden_size": "0"], "hidden_size is 0"),
@@ -71,8 +105,23 @@ import Testing
     (["rope_theta": "-1"], "rope_theta"), (["tie_word_embeddings": "1"], "tie_word_embeddings is a number"),
     (["attention_bias": "\"yes\""], "attention_bias is a string"),
     (["rope_scaling": "[]"], "rope_scaling is a list"),
-    (["rope_scaling": "{\"rope_type\":\"yarn\",\"factor\":2}"], "rope type “yarn”"),
-    (["rope_scaling": "{\"type\":\"dynamic\",\"factor\":2}"], "rope type “dynamic”"),
+    (["rope_scaling": "{\"rope_type\":\"proportional\",\"factor\":2}"], "rope type “proportional”"),
+    (["rope_scaling": "{\"type\":\"dynamic\"}"], "factor is missing"),
+    (["rope_scaling": "{\"type\":\"yarn\",\"factor\":-1}"], "factor is -1"),
+    (["rope_scaling": "{\"type\":\"yarn\",\"factor\":2,\"beta_fast\":1,\"beta_slow\":4}"], "beta_fast 1.0 is below"),
+    (["rope_scaling": "{\"type\":\"yarn\",\"factor\":2}", "rope_theta": "1"], "rope_theta 1.0"),
+    (["rope_scaling": "{\"type\":\"longrope\",\"short_factor\":[1,1,1]}"], "long_factor is not a list of 3"),
+    (
+      ["rope_scaling": "{\"type\":\"longrope\",\"short_factor\":[1,0,1],\"long_factor\":[1,1,1]}"],
+      "short_factor is not a list of 3 positive"
+    ),
+    (
+      ["model_type": "\"mistral\"", "num_key_value_heads": "2", "attention_bias": "true"], "mistral with attention_bias"
+    ),
+    (["model_type": "\"qwen2\"", "num_key_value_heads": "2", "mlp_bias": "true"], "qwen2 with mlp_bias"),
+    (["model_type": "\"smollm3\"", "no_rope_layers": "[1]"], "no_rope_layers is not a list of 2"),
+    (["model_type": "\"smollm3\"", "no_rope_layers": "[1, 2]"], "no_rope_layers is not a list of 2"),
+    (["model_type": "\"mistral\"", "num_key_value_heads": "2", "sliding_window": "0"], "sliding_window is 0"),
     (["rope_scaling": "{\"type\":\"linear\"}"], "factor is missing"),
     (["rope_parameters": "{\"rope_type\":\"linear\",\"factor\":0}"], "factor is 0"),
     (

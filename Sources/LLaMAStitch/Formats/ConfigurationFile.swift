@@ -4,9 +4,9 @@ import Support
 // Reading and writing `config.json`.
 
 extension LlamaConfiguration {
-  /// Reads a Hugging Face `config.json`.
+  /// Reads a Hugging Face `config.json` of `model_type` llama, mistral, qwen2 or smollm3.
   ///
-  /// Both spellings of the rotary settings are understood: `rope_theta` with `rope_scaling`, and the newer
+  /// A sliding window limits the context, within which it changes nothing. Both spellings of the rotary settings are understood: `rope_theta` with `rope_scaling`, and the newer
   /// `rope_parameters`. What transformers has a default for may be absent or null.
   /// - Throws: `FileError`, `SafetensorsError` where the file cannot be read, `CheckpointError.configuration` otherwise.
   public init(file url: URL) throws {
@@ -27,11 +27,12 @@ extension LlamaConfiguration {
         file: file, cause: "it is \(document.kind), not an object", remedy: "name a model's config.json")
     }
     let fields = ConfigurationFields(members: members, file: file)
-    try fields.requireLlama()
+    let type = try fields.modelType()
 
     let hiddenSize = try fields.count("hidden_size")
     let headCount = try fields.count("num_attention_heads", most: 1 << 16)
-    let keyValueHeadCount = try fields.count("num_key_value_heads", most: 1 << 16, default: headCount)
+    let keyValueHeadCount = try fields.count(
+      "num_key_value_heads", most: 1 << 16, default: type.keyValueHeadCount ?? headCount)
     let headDimension: Int
     if fields.has("head_dim") {
       headDimension = try fields.count("head_dim", most: 1 << 16)
@@ -50,25 +51,28 @@ extension LlamaConfiguration {
       throw fields.impossible("head_dim \(headDimension) is odd, rotary positions need pairs")
     }
     let vocabularySize = try fields.count("vocab_size")
-    let rope = try fields.rope()
+    let blockCount = try fields.count("num_hidden_layers", most: 1 << 14)
+    let claimed = try fields.count("max_position_embeddings", most: 1 << 30, default: type.contextLength)
+    let rope = try fields.rope(type, contextLength: claimed, headDimension: headDimension)
 
     self.init(
       vocabularySize: vocabularySize,
       hiddenSize: hiddenSize,
       intermediateSize: try fields.count("intermediate_size"),
-      blockCount: try fields.count("num_hidden_layers", most: 1 << 14),
+      blockCount: blockCount,
       headCount: headCount,
       keyValueHeadCount: keyValueHeadCount,
       headDimension: headDimension,
-      contextLength: try fields.count("max_position_embeddings", most: 1 << 30, default: 2048),
+      contextLength: min(claimed, rope.contextLimit ?? claimed, try fields.window(type) ?? claimed),
       normEpsilon: Float(try fields.positive("rms_norm_eps", default: 1e-6)),
       ropeTheta: rope.theta,
       ropeScaling: rope.scaling,
-      tiedEmbeddings: try fields.flag("tie_word_embeddings"),
-      attentionBias: try fields.flag("attention_bias"),
-      mlpBias: try fields.flag("mlp_bias"),
-      bosToken: try fields.tokens("bos_token_id", default: [1], below: vocabularySize).first,
-      eosTokens: try fields.tokens("eos_token_id", default: [2], below: vocabularySize))
+      tiedEmbeddings: try fields.flag("tie_word_embeddings", default: type == .smollm3),
+      attentionBias: try fields.attentionBias(type),
+      mlpBias: try fields.mlpBias(type),
+      bosToken: try fields.tokens("bos_token_id", default: type.endTokens.map { $0 - 1 }, below: vocabularySize).first,
+      eosTokens: try fields.tokens("eos_token_id", default: type.endTokens, below: vocabularySize))
+    unrotatedBlocks = type == .smollm3 ? try fields.unrotatedBlocks(of: blockCount) : []
   }
 
   /// The text of a `config.json` that transformers (old and new) and this program read alike.
@@ -81,9 +85,11 @@ extension LlamaConfiguration {
       default: "float32"
       }
     let eos = eosTokens.count == 1 ? "\(eosTokens[0])" : "\(eosTokens)"
+    let type: ModelType =
+      attentionBias == .queryKeyValue ? .qwen2 : unrotatedBlocks.isEmpty ? .llama : .smollm3
     var lines = [
-      "\"architectures\": [\"LlamaForCausalLM\"]",
-      "\"model_type\": \"llama\"",
+      "\"architectures\": [\"\(type.architecture)\"]",
+      "\"model_type\": \"\(type.rawValue)\"",
       "\"vocab_size\": \(vocabularySize)",
       "\"hidden_size\": \(hiddenSize)",
       "\"intermediate_size\": \(intermediateSize)",
@@ -95,141 +101,21 @@ extension LlamaConfiguration {
       "\"rms_norm_eps\": \(normEpsilon)",
       "\"rope_theta\": \(ropeTheta)",
     ]
-    switch ropeScaling {
-    case .none: break
-    case .linear(let factor):
-      lines.append("\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": \(factor)}")
-    case .llama3(let factor, let low, let high, let original):
-      lines.append(
-        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": \(factor), \"low_freq_factor\": \(low), \"high_freq_factor\": \(high), \"original_max_position_embeddings\": \(original)}"
-      )
+    if let rope = ropeJSON { lines.append("\"rope_scaling\": {\(rope)}") }
+    if type == .smollm3 {
+      let rotated = (0..<blockCount).map { unrotatedBlocks.contains($0) ? 0 : 1 }
+      lines.append("\"no_rope_layers\": \(rotated)")
     }
     lines += [
       "\"hidden_act\": \"silu\"",
       "\"tie_word_embeddings\": \(tiedEmbeddings)",
-      "\"attention_bias\": \(attentionBias)",
-      "\"mlp_bias\": \(mlpBias)",
       "\"bos_token_id\": \(bosToken.map(String.init) ?? "null")",
       "\"eos_token_id\": \(eosTokens.isEmpty ? "null" : eos)",
       "\"torch_dtype\": \"\(typeName)\"",
     ]
+    if type != .qwen2 {
+      lines += ["\"attention_bias\": \(attentionBias == .all)", "\"mlp_bias\": \(mlpBias)"]
+    }
     return Data("{\n  \(lines.joined(separator: ",\n  "))\n}\n".utf8)
-  }
-}
-
-/// Typed access to the members of a `config.json`, with errors that name the member.
-private struct ConfigurationFields {
-  let members: [String: JSONValue]
-  let file: String
-
-  func has(_ name: String) -> Bool { members[name].map { $0 != .null } ?? false }
-
-  func impossible(_ cause: String) -> CheckpointError {
-    .configuration(file: file, cause: cause, remedy: "correct config.json or download it again")
-  }
-
-  func unsupported(_ cause: String) -> CheckpointError {
-    .configuration(file: file, cause: cause, remedy: "use a LLaMA model (model_type “llama”, hidden_act “silu”)")
-  }
-
-  func requireLlama() throws(CheckpointError) {
-    guard let type = members["model_type"] else { throw unsupported("model_type is missing") }
-    guard type == .string("llama") else {
-      throw unsupported("model_type \(text(type)) is not supported")
-    }
-    if has("hidden_act"), let activation = members["hidden_act"],
-      activation != .string("silu"), activation != .string("swish")
-    {
-      throw unsupported("hidden_act \(text(activation)) is not supported")
-    }
-    if has("quantization_config") { throw unsupported("quantised weights are not supported here") }
-  }
-
-  private func text(_ value: JSONValue) -> String { value.string.map { "“\($0)”" } ?? value.kind }
-
-  /// A number from 1 to `most`.
-  func count(_ name: String, most: Int = 1 << 28, default fallback: Int? = nil) throws(CheckpointError) -> Int {
-    guard has(name), let value = members[name] else {
-      guard let fallback else { throw impossible("\(name) is missing") }
-      return fallback
-    }
-    guard let number = value.double else { throw impossible("\(name) is \(value.kind), not a number") }
-    guard let count = value.integer, count >= 1, count <= most else {
-      throw impossible("\(name) is \(number), not a whole number from 1 to \(most)")
-    }
-    return count
-  }
-
-  func positive(_ name: String, default fallback: Double) throws(CheckpointError) -> Double {
-    try Self(members: members, file: file).positive(name, in: members, default: fallback)
-  }
-
-  func positive(
-    _ name: String, in members: [String: JSONValue], default fallback: Double? = nil
-  ) throws(CheckpointError) -> Double {
-    guard let value = members[name], value != .null else {
-      guard let fallback else { throw impossible("\(name) is missing") }
-      return fallback
-    }
-    guard let number = value.double else { throw impossible("\(name) is \(value.kind), not a number") }
-    guard number > 0, number.isFinite, Float(number) > 0, Float(number).isFinite else {
-      throw impossible("\(name) is \(number), not a positive number")
-    }
-    return number
-  }
-
-  func flag(_ name: String) throws(CheckpointError) -> Bool {
-    guard has(name), let value = members[name] else { return false }
-    guard let flag = value.bool else { throw impossible("\(name) is \(value.kind), not true or false") }
-    return flag
-  }
-
-  /// One token id, a list of them, or (explicitly null) none. Ids outside the vocabulary are impossible.
-  func tokens(_ name: String, default fallback: [Int], below limit: Int) throws(CheckpointError) -> [Int] {
-    guard let value = members[name] else { return fallback.filter { $0 < limit } }
-    if value == .null { return [] }
-    var tokens: [Int] = []
-    for item in value.array ?? [value] {
-      guard let token = item.integer else { throw impossible("\(name) is \(item.kind), not a token id") }
-      guard token >= 0, token < limit else {
-        throw impossible("\(name) is \(token), outside the vocabulary of \(limit)")
-      }
-      tokens.append(token)
-    }
-    return tokens
-  }
-
-  func rope() throws(CheckpointError) -> (theta: Double, scaling: LlamaConfiguration.RopeScaling) {
-    // The new spelling keeps θ inside; the old one keeps it beside, with the scaling possibly null.
-    let key = has("rope_parameters") ? "rope_parameters" : "rope_scaling"
-    let outerTheta = try positive("rope_theta", default: 10_000)
-    guard has(key), let value = members[key] else { return (outerTheta, .none) }
-    guard let rope = value.object else { throw impossible("\(key) is \(value.kind), not an object") }
-    let theta = try positive("rope_theta", in: rope, default: outerTheta)
-    if let partial = rope["partial_rotary_factor"]?.double, partial != 1 {
-      throw impossible("partial_rotary_factor \(partial) is not supported")
-    }
-    let type = rope["rope_type"] ?? rope["type"] ?? .string("default")
-    switch type.string {
-    case "default": return (theta, .none)
-    case "linear":
-      return (theta, .linear(factor: try positive("factor", in: rope)))
-    case "llama3":
-      let low = try positive("low_freq_factor", in: rope)
-      let high = try positive("high_freq_factor", in: rope)
-      guard high > low else { throw impossible("high_freq_factor \(high) is not above low_freq_factor \(low)") }
-      let original = try Self(members: rope, file: file)
-        .count("original_max_position_embeddings", most: 1 << 30)
-      return (
-        theta,
-        .llama3(
-          factor: try positive("factor", in: rope), lowFrequencyFactor: low, highFrequencyFactor: high,
-          originalContextLength: original)
-      )
-    default:
-      throw .configuration(
-        file: file, cause: "rope type \(text(type)) is not supported",
-        remedy: "use a model with plain, linear or llama3 rotary positions")
-    }
   }
 }

@@ -54,7 +54,8 @@ extension BlockTensor {
 
   fileprivate func exists(in configuration: LlamaConfiguration) -> Bool {
     switch self {
-    case .queryBias, .keyBias, .valueBias, .outputBias: configuration.attentionBias
+    case .queryBias, .keyBias, .valueBias: configuration.attentionBias != .none
+    case .outputBias: configuration.attentionBias == .all
     case .gateBias, .upBias, .downBias: configuration.mlpBias
     default: true
     }

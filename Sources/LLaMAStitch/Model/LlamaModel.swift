@@ -42,17 +42,17 @@ public struct LlamaModel: Sendable {
         Projection(
           weight: try matrix(.block(index, weight)), bias: hasBias ? try vector(.block(index, bias)) : nil)
       }
-      let attentionBias = configuration.attentionBias
+      let inputBias = configuration.attentionBias != .none
       let mlpBias = configuration.mlpBias
       blocks.append(
         Block(
-          configuration: configuration,
+          configuration: configuration.of(block: index),
           attentionNorm: try vector(.block(index, .attentionNorm)),
           attention: Attention(
-            query: try projection(.queryWeight, .queryBias, attentionBias),
-            key: try projection(.keyWeight, .keyBias, attentionBias),
-            value: try projection(.valueWeight, .valueBias, attentionBias),
-            output: try projection(.outputWeight, .outputBias, attentionBias)),
+            query: try projection(.queryWeight, .queryBias, inputBias),
+            key: try projection(.keyWeight, .keyBias, inputBias),
+            value: try projection(.valueWeight, .valueBias, inputBias),
+            output: try projection(.outputWeight, .outputBias, configuration.attentionBias == .all)),
           mlpNorm: try vector(.block(index, .mlpNorm)),
           mlp: MLP(
             gate: try projection(.gateWeight, .gateBias, mlpBias),

@@ -11,7 +11,9 @@ public enum RotaryEmbedding {
       let plain = 1 / pow(configuration.ropeTheta, Double(2 * pair) / Double(dimension))
       switch configuration.ropeScaling {
       case .none: return Float(plain)
+      case .unrotated: return 0
       case .linear(let factor): return Float(plain / factor)
+      case .table(let factors, _): return Float(plain / factors[pair])
       case .llama3(let factor, let low, let high, let original):
         // Llama 3.1: wavelengths longer than original/low are stretched, those shorter than original/high are not.
         let wavelength = 2 * Double.pi / plain
@@ -19,8 +21,34 @@ public enum RotaryEmbedding {
         if wavelength > Double(original) / low { return Float(plain / factor) }
         let smooth = (Double(original) / wavelength - low) / (high - low)
         return Float((1 - smooth) * plain / factor + smooth * plain)
+      case .yarn(let yarn):
+        let stretched = yarn.ramp(at: pair, dimension: dimension, theta: configuration.ropeTheta)
+        return Float(plain / yarn.factor * stretched + plain * (1 - stretched))
       }
     }
+  }
+
+  /// What cosines and sines are multiplied by.
+  static func magnitude(_ configuration: LlamaConfiguration) -> Double {
+    switch configuration.ropeScaling {
+    case .yarn(let yarn): yarn.magnitude
+    case .table(_, let magnitude): magnitude
+    default: 1
+    }
+  }
+}
+
+extension LlamaConfiguration.YaRN {
+  /// 0 for pairs that are left as they are, 1 for those that are stretched.
+  fileprivate func ramp(at pair: Int, dimension: Int, theta: Double) -> Double {
+    func place(turns: Double) -> Double {
+      Double(dimension) * log(Double(originalContextLength) / (turns * 2 * .pi)) / (2 * log(theta))
+    }
+    var (low, high) = (place(turns: betaFast), place(turns: betaSlow))
+    if truncates { (low, high) = (low.rounded(.down), high.rounded(.up)) }
+    (low, high) = (max(low, 0), min(high, Double(dimension - 1)))
+    if low == high { high += 0.001 }
+    return min(max((Double(pair) - low) / (high - low), 0), 1)
   }
 }
 
@@ -35,6 +63,7 @@ package final class RotaryTable: @unchecked Sendable {
   package let sines: MatrixView
   let configuration: LlamaConfiguration
   private let frequencies: [Float]
+  private let magnitude: Float
   private let lock = NSLock()
   private var covered = 0
   /// Positions computed at a time.
@@ -44,6 +73,7 @@ package final class RotaryTable: @unchecked Sendable {
   package init(_ configuration: LlamaConfiguration, positions: Int) {
     self.configuration = configuration
     frequencies = RotaryEmbedding.inverseFrequencies(configuration)
+    magnitude = Float(RotaryEmbedding.magnitude(configuration))
     let half = frequencies.count
     // Memory is taken as far as it is written.
     cosines = FloatBuffer(count: positions * half).matrix(rows: positions, columns: half)
@@ -63,8 +93,8 @@ package final class RotaryTable: @unchecked Sendable {
         for pair in frequencies.indices {
           // The product is rounded to F32 as transformers does: at far positions that is what the model has seen.
           let angle = Double(Float(position) * frequencies[pair])
-          cosines[pair] = Float(cos(angle))
-          sines[pair] = Float(sin(angle))
+          cosines[pair] = Float(cos(angle)) * magnitude
+          sines[pair] = Float(sin(angle)) * magnitude
         }
       }
       covered = end

@@ -17,9 +17,16 @@ public struct MergedAnchor {
     network = family.network(route, adapter: adapter)
     blocks = network.blocks
     var configuration = family.anchors[route.start].configuration
-    configuration.attentionBias = blocks.contains { block in
-      let attention = block.attention
-      return [attention.query, attention.key, attention.value, attention.output].contains { $0.hasBias }
+    let attentions = blocks.map(\.attention)
+    // Biases on queries, keys and values alone are Qwen2's; LLaMAs have all four or none.
+    if attentions.contains(where: { $0.output.hasBias }) {
+      configuration.attentionBias = .all
+    } else if configuration.attentionBias == .none,
+      attentions.contains(where: { attention in
+        [attention.query, attention.key, attention.value].contains { $0.hasBias }
+      })
+    {
+      configuration.attentionBias = .all
     }
     self.configuration = configuration
     let types = Set(blocks.flatMap(\.projections).map(\.weight.elementType))

@@ -195,7 +195,16 @@ public enum GGUFValue: Sendable, Equatable {
     }
   }
 
-  public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+  /// Some writers have numbers for flags.
+  public var bool: Bool? {
+    switch self {
+    case .bool(let value): value
+    case .unsigned(0), .signed(0): false
+    case .unsigned(1), .signed(1): true
+    default: nil
+    }
+  }
+
   public var text: String? { if case .string(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { nil } }
   public var strings: [[UInt8]]? { if case .strings(let values) = self { values } else { nil } }
   public var numbers: [Double]? { if case .numbers(let values) = self { values } else { nil } }

@@ -11,11 +11,6 @@ public struct GGUFModel: Sendable {
     file = try GGUFFile(url)
     configuration = try GGUFMetadata(file).configuration()
     for expected in configuration.tensorShapes { _ = try tensor(expected) }
-    if file.tensors["rope_freqs.weight"] != nil {
-      throw GGUFError.unsupported(
-        file: url.path, cause: "its rotary frequencies are scaled by a table",
-        remedy: "use the model's Hugging Face directory")
-    }
   }
 
   /// Writes a model directory that does not exist yet.
@@ -75,9 +70,9 @@ public struct GGUFModel: Sendable {
 struct GGUFRowOrder {
   private let headDimension: Int
 
-  /// `nil` for tensors whose rows stand in one order in both.
+  /// `nil` for tensors whose rows stand in one order in both: all of a qwen2.
   init?(of tensor: LlamaTensor, in configuration: LlamaConfiguration) {
-    guard case .block(_, let part) = tensor else { return nil }
+    guard case .block(_, let part) = tensor, GGUFArchitecture(of: configuration) != .qwen2 else { return nil }
     switch part {
     case .queryWeight, .queryBias, .keyWeight, .keyBias: headDimension = configuration.headDimension
     default: return nil
@@ -117,124 +112,6 @@ struct GGUFRowOrder {
   }
 }
 
-// MARK: - Metadata
-
-/// The keys of the metadata that describe a LLaMA.
-enum GGUFKey {
-  static let architecture = "general.architecture"
-  static let name = "general.name"
-  static let alignment = "general.alignment"
-  static let fileType = "general.file_type"
-  static let partNumber = "split.no"
-  static let partCount = "split.count"
-  static let tensorCount = "split.tensors.count"
-  static let vocabularySize = "llama.vocab_size"
-  static let contextLength = "llama.context_length"
-  static let hiddenSize = "llama.embedding_length"
-  static let intermediateSize = "llama.feed_forward_length"
-  static let blockCount = "llama.block_count"
-  static let expertCount = "llama.expert_count"
-  static let headCount = "llama.attention.head_count"
-  static let keyValueHeadCount = "llama.attention.head_count_kv"
-  static let keyLength = "llama.attention.key_length"
-  static let valueLength = "llama.attention.value_length"
-  static let normEpsilon = "llama.attention.layer_norm_rms_epsilon"
-  static let ropeDimensions = "llama.rope.dimension_count"
-  static let ropeTheta = "llama.rope.freq_base"
-  static let ropeScalingType = "llama.rope.scaling.type"
-  static let ropeScalingFactor = "llama.rope.scaling.factor"
-  /// What older files have instead.
-  static let ropeLinearScale = "llama.rope.scale_linear"
-  static let bosToken = "tokenizer.ggml.bos_token_id"
-  static let eosToken = "tokenizer.ggml.eos_token_id"
-}
-
-/// What a GGUF file says of a LLaMA.
-struct GGUFMetadata {
-  private let file: GGUFFile
-
-  init(_ file: GGUFFile) { self.file = file }
-
-  func configuration() throws(GGUFError) -> LlamaConfiguration {
-    guard let architecture = file.metadata[GGUFKey.architecture]?.text else {
-      throw damaged("it does not name an architecture")
-    }
-    guard architecture == "llama" else {
-      throw .unsupported(file: file.url.path, cause: "its architecture is “\(architecture)”", remedy: "use a LLaMA")
-    }
-    if let experts = file.metadata[GGUFKey.expertCount]?.integer, experts > 0 {
-      throw .unsupported(
-        file: file.url.path, cause: "it is a mixture of experts", remedy: "use a LLaMA without experts")
-    }
-    let hiddenSize = try count(GGUFKey.hiddenSize)
-    let headCount = try count(GGUFKey.headCount, most: 1 << 16)
-    let keyValueHeadCount = try count(GGUFKey.keyValueHeadCount, most: 1 << 16, default: headCount)
-    let headDimension = try count(GGUFKey.keyLength, most: 1 << 16, default: hiddenSize / headCount)
-    guard headCount % keyValueHeadCount == 0, headDimension > 0, headDimension % 2 == 0 else {
-      throw damaged("its numbers of heads do not fit each other")
-    }
-    for name in [GGUFKey.ropeDimensions, GGUFKey.valueLength] {
-      guard try count(name, most: 1 << 16, default: headDimension) == headDimension else {
-        throw .unsupported(
-          file: file.url.path, cause: "\(name) differs from the width of a head", remedy: "use a plain LLaMA")
-      }
-    }
-    guard let embedding = file.tensors[LlamaTensor.embedding.ggufName], embedding.shape.count == 2 else {
-      throw damaged("it has no tensor “\(LlamaTensor.embedding.ggufName)”")
-    }
-    let vocabularySize = embedding.shape[0]
-    func token(_ name: String, default fallback: Int) -> Int? {
-      let token = file.metadata[name]?.integer ?? fallback
-      return token < vocabularySize ? token : nil
-    }
-    func has(_ bias: BlockTensor) -> Bool { file.tensors[LlamaTensor.block(0, bias).ggufName] != nil }
-    let blockCount = try count(GGUFKey.blockCount, most: 1 << 14)
-    return LlamaConfiguration(
-      vocabularySize: vocabularySize, hiddenSize: hiddenSize, intermediateSize: try count(GGUFKey.intermediateSize),
-      blockCount: blockCount, headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDimension: headDimension,
-      contextLength: try count(GGUFKey.contextLength, most: 1 << 30, default: 2048),
-      normEpsilon: Float(try positive(GGUFKey.normEpsilon, default: 1e-5)),
-      ropeTheta: try positive(GGUFKey.ropeTheta, default: 10_000), ropeScaling: try scaling(),
-      tiedEmbeddings: file.tensors[LlamaTensor.head.ggufName] == nil,
-      attentionBias: has(.queryBias), mlpBias: has(.gateBias),
-      bosToken: token(GGUFKey.bosToken, default: 1), eosTokens: token(GGUFKey.eosToken, default: 2).map { [$0] } ?? [])
-  }
-
-  private func scaling() throws(GGUFError) -> LlamaConfiguration.RopeScaling {
-    let type = file.metadata[GGUFKey.ropeScalingType]?.text
-    let factor = try positive(GGUFKey.ropeScalingFactor, default: try positive(GGUFKey.ropeLinearScale, default: 1))
-    switch type {
-    case nil, "linear": return factor == 1 ? .none : .linear(factor: factor)
-    case "none": return .none
-    default:
-      throw .unsupported(
-        file: file.url.path, cause: "its rotary positions are scaled by “\(type!)”",
-        remedy: "use a model with plain or linear rotary positions")
-    }
-  }
-
-  private func damaged(_ cause: String) -> GGUFError { .damaged(file: file.url.path, cause: cause) }
-
-  private func count(_ name: String, most: Int = 1 << 28, default fallback: Int? = nil) throws(GGUFError) -> Int {
-    guard let value = file.metadata[name] else {
-      guard let fallback else { throw damaged("\(name) is missing") }
-      return fallback
-    }
-    guard let count = value.integer, (1...most).contains(count) else {
-      throw damaged("\(name) is not a whole number from 1 to \(most)")
-    }
-    return count
-  }
-
-  private func positive(_ name: String, default fallback: Double) throws(GGUFError) -> Double {
-    guard let value = file.metadata[name] else { return fallback }
-    guard let number = value.double, number > 0, number.isFinite, Float(number) > 0, Float(number).isFinite else {
-      throw damaged("\(name) is not a positive number")
-    }
-    return number
-  }
-}
-
 // MARK: - Writing
 
 extension MergedAnchor {
@@ -259,31 +136,61 @@ extension LlamaConfiguration {
     to url: URL, name: String, elementType: ElementType, vocabulary: [(name: String, value: GGUFWriter.Value)],
     fill: @escaping (TensorShape, _ start: Int, _ piece: VectorView) -> Void
   ) throws {
+    let architecture = GGUFArchitecture(of: self)
+    if architecture == .smollm3, unrotatedBlocks != GGUFArchitecture.unrotatedBlocks(of: blockCount) {
+      throw GGUFError.unsupported(
+        file: url.path, cause: "which blocks do not rotate cannot be written to GGUF",
+        remedy: "export a Hugging Face directory")
+    }
     var writer = GGUFWriter()
-    writer.add(GGUFKey.architecture, .text("llama"))
+    writer.add(GGUFKey.architecture, .text(architecture.rawValue))
     writer.add(GGUFKey.name, .text(name))
     writer.add(GGUFKey.fileType, .count(Self.fileType(elementType)))
-    writer.add(GGUFKey.vocabularySize, .count(vocabularySize))
-    writer.add(GGUFKey.contextLength, .count(contextLength))
-    writer.add(GGUFKey.hiddenSize, .count(hiddenSize))
-    writer.add(GGUFKey.intermediateSize, .count(intermediateSize))
-    writer.add(GGUFKey.blockCount, .count(blockCount))
-    writer.add(GGUFKey.headCount, .count(headCount))
-    writer.add(GGUFKey.keyValueHeadCount, .count(keyValueHeadCount))
-    writer.add(GGUFKey.keyLength, .count(headDimension))
-    writer.add(GGUFKey.valueLength, .count(headDimension))
-    writer.add(GGUFKey.normEpsilon, .number(normEpsilon))
-    writer.add(GGUFKey.ropeDimensions, .count(headDimension))
-    writer.add(GGUFKey.ropeTheta, .number(Float(ropeTheta)))
+    func add(_ key: GGUFKey, _ value: GGUFWriter.Value) { writer.add(key.name(in: architecture), value) }
+    add(.vocabularySize, .count(vocabularySize))
+    add(.contextLength, .count(contextLength))
+    add(.hiddenSize, .count(hiddenSize))
+    add(.intermediateSize, .count(intermediateSize))
+    add(.blockCount, .count(blockCount))
+    add(.headCount, .count(headCount))
+    add(.keyValueHeadCount, .count(keyValueHeadCount))
+    add(.keyLength, .count(headDimension))
+    add(.valueLength, .count(headDimension))
+    add(.normEpsilon, .number(normEpsilon))
+    add(.ropeDimensions, .count(headDimension))
+    add(.ropeTheta, .number(Float(ropeTheta)))
     switch ropeScaling {
-    case .none: break
+    case .none, .unrotated: break
     case .linear(let factor):
-      writer.add(GGUFKey.ropeScalingType, .text("linear"))
-      writer.add(GGUFKey.ropeScalingFactor, .number(Float(factor)))
-    case .llama3:
+      add(.ropeScalingType, .text("linear"))
+      add(.ropeScalingFactor, .number(Float(factor)))
+    case .yarn(let yarn):
+      guard yarn.truncates else {
+        throw GGUFError.unsupported(
+          file: url.path, cause: "yarn that does not truncate its ramp is not written to GGUF",
+          remedy: "export a Hugging Face directory")
+      }
+      add(.ropeScalingType, .text("yarn"))
+      add(.ropeScalingFactor, .number(Float(yarn.factor)))
+      add(.ropeOriginalContext, .count(yarn.originalContextLength))
+      let usual = LlamaConfiguration.YaRN(factor: yarn.factor, originalContextLength: yarn.originalContextLength)
+      add(.ropeAttentionFactor, .number(Float(yarn.magnitude / usual.magnitude)))
+      add(.ropeBetaFast, .number(Float(yarn.betaFast)))
+      add(.ropeBetaSlow, .number(Float(yarn.betaSlow)))
+    case .table(_, let magnitude) where magnitude != 1:
       throw GGUFError.unsupported(
-        file: url.path, cause: "llama3 rotary scaling is not written to GGUF", remedy: "export a Hugging Face directory"
-      )
+        file: url.path, cause: "longrope is not written to GGUF", remedy: "export a Hugging Face directory")
+    case .llama3, .table:
+      var plain = self
+      plain.ropeScaling = .none
+      let (all, own) = (RotaryEmbedding.inverseFrequencies(plain), RotaryEmbedding.inverseFrequencies(self))
+      let factors = FloatBuffer(zip(all, own).map { $0 / $1 }).vector
+      writer.add(GGUFKey.ropeFactors, shape: [factors.count], as: .f32) { start, piece in
+        piece.copy(from: factors.slice(start..<start + piece.count))
+      }
+    }
+    if eosTokens.count > 1, !vocabulary.contains(where: { $0.name == GGUFKey.eotToken }) {
+      writer.add(GGUFKey.eotToken, .count(eosTokens[1]))
     }
     for (name, value) in vocabulary { writer.add(name, value) }
     for tensor in tensorShapes {
