@@ -5,6 +5,8 @@ types.gguf      a tensor of every type that is read, named after it, with random
                 half can be; beside it, as `TYPE.values`, what gguf makes of it
 tiny.gguf       a LLaMA of two blocks with a small vocabulary, in Q8_0
 tiny-0000N-of-00003.gguf    the same in parts
+odd.gguf        the same with numbers in every width, flags that are numbers, more rows than tokens, frequencies divided by
+                a table, a token that ends turns, and ways to sample
 
 Needs the packages gguf and numpy.
 """
@@ -53,10 +55,27 @@ def write_types() -> None:
     finish(writer)
 
 
-def write_model(path: pathlib.Path, **split) -> None:
+KINDS = gguf.GGUFValueType
+# By the end of a key: what a number is stored as in odd.gguf.
+WIDTHS = {
+    "context_length": KINDS.UINT64, "embedding_length": KINDS.INT32, "feed_forward_length": KINDS.INT64,
+    "block_count": KINDS.UINT8, "head_count": KINDS.INT8, "head_count_kv": KINDS.UINT16, "dimension_count": KINDS.INT16,
+    "bos_token_id": KINDS.UINT8, "eos_token_id": KINDS.INT64, "eot_token_id": KINDS.INT16,
+    "layer_norm_rms_epsilon": KINDS.FLOAT64,
+}
+
+
+class OddWriter(gguf.GGUFWriter):
+    """Writes every number in a width of its own."""
+
+    def add_key_value(self, key, val, vtype, sub_type=None):
+        super().add_key_value(key, val, WIDTHS.get(key.rsplit(".", 1)[-1], vtype), sub_type)
+
+
+def write_model(path: pathlib.Path, is_odd: bool = False, **split) -> None:
     hidden, heads, inner, blocks, pieces = 32, 4, 64, 2, 40
     random = numpy.random.default_rng(1)
-    writer = gguf.GGUFWriter(path, "llama", **split)
+    writer = (OddWriter if is_odd else gguf.GGUFWriter)(path, "llama", **split)
     writer.add_name("tiny")
     writer.add_context_length(64)
     writer.add_embedding_length(hidden)
@@ -74,6 +93,14 @@ def write_model(path: pathlib.Path, **split) -> None:
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
 
+    if is_odd:
+        writer.add_eot_token_id(5)
+        writer.add_key_value("tokenizer.ggml.add_space_prefix", 0, KINDS.UINT8)
+        writer.add_key_value("general.sampling.temp", 0.5, KINDS.FLOAT32)
+        writer.add_key_value("general.sampling.top_k", 7, KINDS.INT32)
+        writer.add_tensor("rope_freqs.weight", numpy.array([1, 1, 2, 4], dtype=numpy.float32))
+    rows = pieces + (8 if is_odd else 0)
+
     def matrix(name: str, rows: int, columns: int) -> None:
         values = random.standard_normal((rows, columns), dtype=numpy.float32) / numpy.float32(columns**0.5)
         writer.add_tensor(f"{name}.weight", gguf.quantize(values, TYPES.Q8_0), raw_dtype=TYPES.Q8_0)
@@ -81,7 +108,7 @@ def write_model(path: pathlib.Path, **split) -> None:
     def norm(name: str) -> None:
         writer.add_tensor(f"{name}.weight", 1 + numpy.float32(0.2) * random.standard_normal(hidden, dtype=numpy.float32))
 
-    matrix("token_embd", pieces, hidden)
+    matrix("token_embd", rows, hidden)
     for block in range(blocks):
         norm(f"blk.{block}.attn_norm")
         for name in ("q", "k", "v", "output"):
@@ -91,7 +118,7 @@ def write_model(path: pathlib.Path, **split) -> None:
         matrix(f"blk.{block}.ffn_up", inner, hidden)
         matrix(f"blk.{block}.ffn_down", hidden, inner)
     norm("output_norm")
-    matrix("output", pieces, hidden)
+    matrix("output", rows, hidden)
     finish(writer)
 
 
@@ -107,3 +134,4 @@ if __name__ == "__main__":
     write_types()
     write_model(TARGET / "tiny.gguf")
     write_model(TARGET / "tiny.gguf", split_max_tensors=8)
+    write_model(TARGET / "odd.gguf", is_odd=True)

@@ -32,6 +32,7 @@ public struct ImportJob {
     if let template = model.file.metadata["tokenizer.chat_template"]?.text {
       files["chat_template.jinja"] = Data(template.utf8)
     }
+    if let defaults = try model.generationDefaults() { files[GenerationDefaults.fileName] = try defaults.json }
     if let origin { files[ModelOrigin.fileName] = try origin.json }
     try model.write(to: output, elementType: elementType, files: files)
   }

@@ -103,7 +103,8 @@ extension ModelSource {
     let result = try session.generate(
       prompt: tokens,
       options: GenerationOptions(
-        maxTokens: options.maxTokens ?? session.contextLength, stopTokens: stops, sampling: options.sampling)
+        maxTokens: options.maxTokens ?? session.contextLength, stopTokens: stops, sampling: options.sampling,
+        vocabularySize: tokenizer.vocabularySize)
     ) { event in
       guard case .token(let token) = event else { return .goOn }
       do {

@@ -5,6 +5,7 @@ import ChatTUI
 import ChatTerminal
 import Conversations
 import Foundation
+import LLaMAStitch
 import Settings
 import Support
 
@@ -88,13 +89,17 @@ struct ChatCommand: ParsableCommand {
 
   func run() throws {
     let script = try self.script.map { try Script(contentsOf: URL(fileURLWithPath: $0), name: $0) }
-    let settings = try self.settings(script)
+    var settings = try self.settings(script)
     if printConfig { return try Console.write(text: settings.yaml) }
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
     let store = ConversationStore()
     let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
     let directory =
       try single.directory() ?? settings.familyDirectory(named: family.family, resumed: resumed)
+    // A script says itself how it is played.
+    if script == nil, let defaults = try GenerationDefaults.read(in: directory) {
+      settings = try self.settings(nil, sampling: ReplyOptions(defaults.sampling))
+    }
     let isPlain = plain || !canRunChatUI()
     var engine = try settings.engineOptions(family: directory)
     // In between, people read and type; a script that is piped in does not.
@@ -123,8 +128,10 @@ struct ChatCommand: ParsableCommand {
     if status != 0 { throw ExitCode(status) }
   }
 
-  private func settings(_ script: Script?) throws -> ChatSettings {
+  /// - Parameter sampling: that of the model, which everything else overrules.
+  private func settings(_ script: Script?, sampling defaults: ReplyOptions = ReplyOptions()) throws -> ChatSettings {
     var settings = ChatSettings()
+    settings.sampling = defaults
     try settings.readConfiguration()
     // The environment speaks for this session, the file for all.
     if FamilyLocator.isNamedInEnvironment { settings.family = nil }

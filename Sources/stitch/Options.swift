@@ -110,85 +110,78 @@ extension CacheType: ExpressibleByArgument {}
 
 // MARK: - How tokens are chosen
 
-/// How tokens are chosen.
+/// How tokens are chosen in one reply. What is not given is as the model's `generation_config.json` has it.
 struct SamplingArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp("Longest reply, in tokens (default: until the model ends it, with --raw 256).", valueName: "n"))
   var maxTokens: Int?
 
-  @Option(help: ArgumentHelp("Randomness; 0 always takes the most likely token.", valueName: "t"))
-  var temperature = 0.0
-
-  @Option(help: ArgumentHelp("Choose among the k most likely tokens; 0 is all.", valueName: "k"))
-  var topK = 0
-
-  @Option(
-    help: ArgumentHelp("Choose among the most likely tokens that have this probability together.", valueName: "p"))
-  var topP = 1.0
-
-  @Option(help: ArgumentHelp("Leave out tokens less likely than this fraction of the most likely one.", valueName: "p"))
-  var minP = 0.0
-
-  @Option(help: ArgumentHelp("Above 1 discourages tokens that are already there.", valueName: "r"))
-  var repetitionPenalty = 1.0
-
-  @Option(help: ArgumentHelp("The same seed gives the same reply.", valueName: "n"))
-  var seed: UInt64 = 0
-
-  var options: SamplingOptions {
-    SamplingOptions(
-      temperature: temperature, topK: topK, topP: topP, minP: minP, repetitionPenalty: repetitionPenalty, seed: seed)
-  }
+  @OptionGroup var choice: ChoiceArguments
 
   func validate() throws {
     if let maxTokens, maxTokens < 0 { throw ValidationError("--max-tokens must be 0 or more, not \(maxTokens)") }
-    do { try options.validate() } catch { throw ValidationError("--\(error)") }
   }
 }
 
-/// How tokens are chosen in a chat. What is not given comes from the configuration file.
-struct ChatSamplingArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Longest reply, in tokens (default: until the model ends it).", valueName: "n"))
-  var maxTokens: Int?
-
-  @Option(help: ArgumentHelp("Randomness; 0, the default, always takes the most likely token.", valueName: "t"))
+/// How a token is chosen. What is not given comes from elsewhere.
+struct ChoiceArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Randomness; 0 always takes the most likely token (default: the model's, or 0).", valueName: "t"))
   var temperature: Double?
 
-  @Option(help: ArgumentHelp("Choose among the k most likely tokens; 0, the default, is all.", valueName: "k"))
+  @Option(
+    help: ArgumentHelp("Choose among the k most likely tokens; 0 is all (default: the model's, or 0).", valueName: "k"))
   var topK: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Choose among the most likely tokens that have this probability together (default: 1).", valueName: "p"))
+      "Choose among the most likely tokens that have this probability together (default: the model's, or 1).",
+      valueName: "p"))
   var topP: Double?
 
   @Option(
     help: ArgumentHelp(
-      "Leave out tokens less likely than this fraction of the most likely one (default: 0).", valueName: "p"))
+      "Leave out tokens less likely than this fraction of the most likely one (default: the model's, or 0).",
+      valueName: "p"))
   var minP: Double?
 
-  @Option(help: ArgumentHelp("Above 1, the default, discourages tokens that are already there.", valueName: "r"))
+  @Option(
+    help: ArgumentHelp(
+      "Above 1 discourages tokens that are already there (default: the model's, or 1).", valueName: "r"))
   var repetitionPenalty: Double?
 
   @Option(help: ArgumentHelp("The same seed gives the same replies (default: 0).", valueName: "n"))
   var seed: UInt64?
 
+  /// What is given in place of `defaults`.
+  func options(over defaults: SamplingOptions = SamplingOptions()) -> SamplingOptions {
+    SamplingOptions(
+      temperature: temperature ?? defaults.temperature, topK: topK ?? defaults.topK, topP: topP ?? defaults.topP,
+      minP: minP ?? defaults.minP, repetitionPenalty: repetitionPenalty ?? defaults.repetitionPenalty,
+      seed: seed ?? defaults.seed)
+  }
+
+  func validate() throws {
+    do { try options().validate() } catch { throw ValidationError("--\(error)") }
+  }
+}
+
+/// How tokens are chosen in a chat. What is not given comes from the configuration file, or else from the model.
+struct ChatSamplingArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Longest reply, in tokens (default: until the model ends it).", valueName: "n"))
+  var maxTokens: Int?
+
+  @OptionGroup var choice: ChoiceArguments
+
   func validate() throws {
     if let maxTokens, maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more, not \(maxTokens)") }
-    let options = SamplingOptions(
-      temperature: temperature ?? 0, topK: topK ?? 0, topP: topP ?? 1, minP: minP ?? 0,
-      repetitionPenalty: repetitionPenalty ?? 1, seed: 0)
-    do { try options.validate() } catch { throw ValidationError("--\(error)") }
   }
 
   func apply(to options: inout ReplyOptions) {
-    if let maxTokens { options.maxTokens = maxTokens }
-    if let temperature { options.temperature = temperature }
-    if let topK { options.topK = topK > 0 ? topK : nil }
-    if let topP { options.topP = topP < 1 ? topP : nil }
-    if let minP { options.minP = minP > 0 ? minP : nil }
-    if let repetitionPenalty { options.repetitionPenalty = repetitionPenalty }
-    if let seed { options.seed = seed }
+    let limits = (options.maxTokens, options.overflow)
+    options = ReplyOptions(choice.options(over: options.sampling))
+    (options.maxTokens, options.overflow) = (maxTokens ?? limits.0, limits.1)
   }
 }
 

@@ -34,7 +34,8 @@ struct Ask: ParsableCommand {
     var options = ModelSource.ReplyOptions()
     options.isRaw = raw
     if let maxTokens = sampling.maxTokens ?? (raw ? 256 : nil) { options.maxTokens = maxTokens }
-    options.sampling = sampling.options
+    let defaults = try GenerationDefaults.read(in: URL(fileURLWithPath: model.directory))
+    options.sampling = sampling.choice.options(over: defaults?.sampling ?? SamplingOptions())
     options.cacheType = source.cacheType
     var output = ReplyOutput(isQuiet: json)
     let (text, result) = try model.reply(to: bytes, options: options, pool: source.pool) { try output.write($0) }
@@ -60,7 +61,7 @@ struct Ask: ParsableCommand {
       tokens = result.tokens
       finishReason = result.finishReason.rawValue
       promptTokens = result.promptTokens
-      seed = command.sampling.seed
+      seed = command.sampling.choice.seed ?? 0
       prefillTokensPerSecond = result.prefillSpeed
       decodeTokensPerSecond = result.decodeSpeed
     }

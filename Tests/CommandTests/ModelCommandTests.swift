@@ -88,6 +88,80 @@ import Testing
     }
   }
 
+  /// What its makers would have holds where the person says nothing.
+  @Test func aModelBringsItsWayToWrite() throws {
+    try Workspace.with { workspace in
+      let configuration = workspace.model.appending(path: "tokenizer_config.json")
+      try Data("{\"chat_template\": \"tiny\"}".utf8).write(to: configuration)
+      func ask(_ more: String...) throws -> StitchProcess.Outcome {
+        let outcome = try workspace.run(
+          ["ask", "hello there", "--max-tokens", "24", "--json", "--model", workspace.model.path] + more)
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+        return outcome
+      }
+      func settings(_ more: String...) throws -> String {
+        let outcome = try workspace.run(
+          ["chat", "--plain", "--model", workspace.model.path] + more, input: Data("/set\n/quit\n".utf8))
+        return outcome.text
+      }
+      struct Reply: Decodable {
+        var tokens: [Int]
+        var finishReason: String
+      }
+      func reply(_ outcome: StitchProcess.Outcome) throws -> Reply {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(Reply.self, from: outcome.output)
+      }
+      let greedy = try reply(ask())
+      #expect(try settings().contains("temperature 0"))
+      let file = workspace.model.appending(path: "generation_config.json")
+      try Data("{\"do_sample\": true, \"temperature\": 3.5, \"top_k\": 40, \"top_p\": 0.95}".utf8).write(to: file)
+      #expect(try reply(ask()).tokens != greedy.tokens)
+      #expect(try reply(ask("--temperature", "0")).tokens == greedy.tokens)
+      let shown = try settings("--top-k", "7")
+      #expect(
+        shown.contains("temperature 3.5") && shown.contains("top_p 0.95") && shown.contains("top_k 7"), "\(shown)")
+      // The first token that it writes ends a text, says the file.
+      try Data("{\"eos_token_id\": [\(greedy.tokens[0])]}".utf8).write(to: file)
+      let ended = try reply(ask())
+      #expect(ended.tokens.isEmpty && ended.finishReason == "stop", "\(ended)")
+      try Data("{\"do_sample\": true, \"temperature\": -1}".utf8).write(to: file)
+      for command in ["ask", "chat"] {
+        try workspace.expectRefusal(
+          [command, "--model", workspace.model.path] + (command == "ask" ? ["x"] : ["--plain"]),
+          ["generation_config.json", "temperature is -1", "delete it"])
+      }
+    }
+  }
+
+  /// Files as converters of old and other programs write them, through the program.
+  @Test func anOddFileAnswers() throws {
+    try Workspace.with { workspace in
+      let fixture = URL(fileURLWithPath: #filePath)
+        .appending(path: "../../LLaMAStitchTests/Fixtures/gguf/odd.gguf").standardizedFileURL
+      func ask(_ file: URL) -> [String] {
+        ["ask", "abba", "--raw", "--max-tokens", "200", "--model", file.path]
+      }
+      // The embedding has eight rows that are no tokens: none is written, however often is drawn.
+      let drawn = try workspace.run(ask(fixture) + ["--temperature", "4", "--top-k", "0"])
+      #expect(drawn.status == 0, "\(drawn.complaint)")
+      #expect(packs(workspace).count == 1)
+      let pack = workspace.home.appending(path: "stitch/models").appending(path: packs(workspace)[0])
+      let defaults = try String(contentsOf: pack.appending(path: "generation_config.json"), encoding: .utf8)
+      #expect(defaults.contains("\"temperature\" : 0.5"), "\(defaults)")
+      let damaged = workspace.directory.appending(path: "damaged.gguf")
+      var data = try Data(contentsOf: fixture)
+      data.replaceSubrange(data.count - 34..<data.count - 32, with: [0xFF, 0x7F])
+      try data.write(to: damaged)
+      let refused = try workspace.run(ask(damaged))
+      #expect(
+        refused.status == 2 && refused.complaint.contains("“output.weight” has values that are"), "\(refused.complaint)"
+      )
+      #expect(packs(workspace).count == 1)
+    }
+  }
+
   @Test func aModelIsAFamilyOfOne() throws {
     try Workspace.with { workspace in
       // Alpaca's preamble alone would fill its context.

@@ -25,7 +25,7 @@ public struct TextFamily: Sendable {
     self.tokenizer = tokenizer
     contextLength = Self.contextLength(of: family)
     template = try Self.template(of: family, tokenizer)
-    stopTokens = Set(try template.stopTokens(tokenizer))
+    stopTokens = Set(try template.stopTokens(tokenizer)).union(family.anchors.flatMap(\.configuration.eosTokens))
   }
 
   private static func contextLength(of family: Family) -> Int {

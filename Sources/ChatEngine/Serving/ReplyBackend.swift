@@ -67,6 +67,16 @@ public struct ReplyOptions: Sendable, Equatable, Codable {
 
   public init() {}
 
+  /// What a model's makers would have, see `GenerationDefaults`.
+  public init(_ sampling: SamplingOptions) {
+    temperature = sampling.temperature
+    topK = sampling.topK > 0 ? sampling.topK : nil
+    topP = sampling.topP < 1 ? sampling.topP : nil
+    minP = sampling.minP > 0 ? sampling.minP : nil
+    repetitionPenalty = sampling.repetitionPenalty
+    seed = sampling.seed
+  }
+
   /// The same as the sampler knows it.
   public var sampling: SamplingOptions {
     SamplingOptions(

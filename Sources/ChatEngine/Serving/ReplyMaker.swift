@@ -70,7 +70,9 @@ package final class ReplyMaker: @unchecked Sendable {
     var prefilled = 0
     let result = try session.generate(
       prompt: prompt.tokens,
-      options: GenerationOptions(maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling),
+      options: GenerationOptions(
+        maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling,
+        vocabularySize: text.tokenizer.vocabularySize),
       drafter: drafter
     ) { event in
       switch event {

@@ -7,6 +7,7 @@ import Support
 /// weight is read before it is used.
 public struct ModelDirectory: Sendable {
   public let url: URL
+  /// That of `config.json`, with the end tokens of `generation_config.json` too.
   public let configuration: LlamaConfiguration
   /// Every tensor of every file, by name; those a LLaMA does not have are kept too.
   public let tensors: [String: SafetensorsFile.Tensor]
@@ -20,7 +21,13 @@ public struct ModelDirectory: Sendable {
   /// - Throws: `CheckpointError`, `FileError`, `SafetensorsError`.
   public init(_ url: URL) throws {
     self.url = url
-    configuration = try LlamaConfiguration(file: url.appendingPathComponent(Self.configurationName))
+    var configuration = try LlamaConfiguration(file: url.appendingPathComponent(Self.configurationName))
+    // A chat model often ends its turns with a token that only this file names.
+    let defaults = try GenerationDefaults.read(in: url, vocabularySize: configuration.vocabularySize)
+    for token in defaults?.endTokens ?? [] where !configuration.eosTokens.contains(token) {
+      configuration.eosTokens.append(token)
+    }
+    self.configuration = configuration
     let weights = url.appendingPathComponent(Self.weightsName)
     let index = url.appendingPathComponent(Self.indexName)
     if FileManager.default.fileExists(atPath: weights.path) {

@@ -6,11 +6,17 @@ public struct GenerationOptions: Sendable, Equatable {
   /// Tokens that end the text; they are not part of it.
   public var stopTokens: Set<Int>
   public var sampling: SamplingOptions
+  /// Tokens that there are; a head may have more rows, which are never chosen. `nil`: as many as the head has.
+  public var vocabularySize: Int?
 
-  public init(maxTokens: Int = 256, stopTokens: Set<Int> = [], sampling: SamplingOptions = SamplingOptions()) {
+  public init(
+    maxTokens: Int = 256, stopTokens: Set<Int> = [], sampling: SamplingOptions = SamplingOptions(),
+    vocabularySize: Int? = nil
+  ) {
     self.maxTokens = maxTokens
     self.stopTokens = stopTokens
     self.sampling = sampling
+    self.vocabularySize = vocabularySize
   }
 }
 
@@ -79,7 +85,8 @@ extension InferenceSession {
     listener: (GenerationEvent) -> GenerationControl
   ) throws -> GenerationResult {
     try options.sampling.validate()
-    var sampler = Sampler(options.sampling, vocabularySize: network.vocabularySize)
+    let size = min(network.vocabularySize, options.vocabularySize ?? .max)
+    var sampler = Sampler(options.sampling, vocabularySize: size)
     if options.sampling.repetitionPenalty != 1 { prompt.forEach { sampler.observe($0) } }
     return try generate(prompt: prompt, options: options, sampler: &sampler, drafter: drafter, listener: listener)
   }

@@ -66,6 +66,7 @@ public struct Sampler: Sendable {
   /// A heap of token ids, the most likely on top; what is taken from it gathers at its end.
   private var heap: [Int32]
 
+  /// - Parameter vocabularySize: tokens to choose among; logits beyond it, of a padded head, are not looked at.
   public init(_ options: SamplingOptions, vocabularySize: Int) {
     self.options = options
     random = SeededGenerator(seed: options.seed)
@@ -86,7 +87,7 @@ public struct Sampler: Sendable {
 
   /// The next token, or nil where no logit is a number. The token is observed.
   public mutating func sample(_ logits: VectorView) -> Int? {
-    precondition(logits.count == weights.count, "logits of another vocabulary")
+    precondition(logits.count >= weights.count, "logits of another vocabulary")
     let token = options.temperature == 0 || options.topK == 1 ? greedy(logits) : draw(logits)
     if let token { isSeen[token] = true }
     return token
@@ -102,7 +103,7 @@ public struct Sampler: Sendable {
   private func greedy(_ logits: VectorView) -> Int? {
     var best: Int?
     var largest = -Double.infinity
-    for index in 0..<logits.count {
+    for index in 0..<weights.count {
       let logit = penalised(logits, index)
       if logit > largest {
         largest = logit
@@ -118,7 +119,7 @@ public struct Sampler: Sendable {
     // An infinite logit leaves no choice.
     if largest == .infinity { return top }
     var total = 0.0
-    for index in 0..<logits.count {
+    for index in 0..<weights.count {
       // A temperature close to 0 makes the difference infinite: its exponential is 0, as it should be.
       let exponent = (penalised(logits, index) - largest) / options.temperature
       let weight = exponent.isNaN ? 0 : exp(exponent)

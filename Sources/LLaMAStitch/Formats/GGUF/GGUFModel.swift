@@ -24,6 +24,10 @@ public struct GGUFModel: Sendable {
     var types: Set<ElementType> = []
     for expected in configuration.tensorShapes {
       let tensor = try tensor(expected)
+      guard tensor.bytes.isFinite(tensor.type) else {
+        throw GGUFError.damaged(
+          file: tensor.path, cause: "tensor “\(tensor.name)” has values that are infinite or no numbers")
+      }
       let type = elementType.map { configuration.storageType($0, of: expected) } ?? tensor.type.elementType ?? .q8_0
       types.insert(type)
       let order = GGUFRowOrder(of: expected.tensor, in: configuration)

@@ -73,6 +73,29 @@ public enum GGUFTensorType: UInt32, Sendable, CaseIterable {
     }
   }
 
+  /// Where in a block half-precision numbers lie.
+  private var halfPlaces: [Int] {
+    switch self {
+    case .f32, .f16, .bf16, .q8_k: []
+    case .q4_0, .q5_0, .q8_0, .iq4_nl, .iq4_xs: [0]
+    case .q4_1, .q5_1, .q8_1, .q4_k, .q5_k: [0, 2]
+    case .q2_k: [80, 82]
+    case .q3_k: [108]
+    case .q6_k: [208]
+    }
+  }
+
+  /// The exponent of each element, or of each scale: all ones in what is no number, or infinite.
+  fileprivate var exponents: (stride: Int, places: [Int], bits: UInt32) {
+    switch self {
+    case .f32: (4, [0], 0x7F80_0000)
+    case .q8_k: (blockBytes, [0], 0x7F80_0000)
+    case .f16: (2, [0], 0x7C00)
+    case .bf16: (2, [0], 0x7F80)
+    default: (blockBytes, halfPlaces, 0x7C00)
+    }
+  }
+
   /// GGML's name of the type.
   public var name: String {
     switch self {
@@ -131,6 +154,23 @@ extension ByteView {
       case .iq4_xs: block.iq4XS(into: output)
       case .f32, .f16, .bf16, .q4_0, .q4_1, .q8_0: preconditionFailure("a type that models have")
       }
+    }
+  }
+
+  /// Whether all elements are finite numbers; of blocks, all scales.
+  func isFinite(_ type: GGUFTensorType) -> Bool {
+    let (stride, places, bits) = type.exponents
+    return withBytes { bytes in
+      for place in places {
+        for offset in Swift.stride(from: place, to: bytes.count, by: stride) {
+          let value =
+            bits > 0xFFFF
+            ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+            : UInt32(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+          if value & bits == bits { return false }
+        }
+      }
+      return true
     }
   }
 
