@@ -6,6 +6,9 @@ public enum TextOrigin: Sendable, Hashable {
   case typed
   /// The assistant, in the message of this number. It is as little trusted as what is typed.
   case reply(message: Int)
+
+  /// Messages have numbers below this one; which of two replies so far apart it is shows from their order.
+  public static let numberedMessages = 256
 }
 
 /// A string as templates see one: a row of code points, each of which remembers who wrote it.

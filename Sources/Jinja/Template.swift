@@ -123,8 +123,8 @@ public indirect enum TemplateValue: Sendable {
   case number(Double)
   case string(String, TextOrigin)
   case list([TemplateValue])
-  /// In this order.
-  case dict([(key: String, value: TemplateValue)])
+  /// In this order; somebody wrote the names, too.
+  case dict([(key: String, value: TemplateValue)], keys: TextOrigin = .typed)
 
   var value: Value {
     switch self {
@@ -134,11 +134,11 @@ public indirect enum TemplateValue: Sendable {
     case .number(let value): return .float(value)
     case .string(let text, let origin): return .string(MarkedString(text, origin: origin))
     case .list(let items): return .list(items.map(\.value))
-    case .dict(let items):
+    case .dict(let items, let origin):
       var dict = OrderedDict()
       for (key, value) in items {
         // A string can be a key.
-        do { try dict.set(.string(MarkedString(key)), value.value) } catch {}
+        do { try dict.set(.string(MarkedString(key, origin: origin)), value.value) } catch {}
       }
       return .dict(dict)
     }

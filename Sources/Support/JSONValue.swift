@@ -2,7 +2,7 @@
 ///
 /// Foundation's readers keep the last of two equal keys, so a safetensors header or an index could say two things;
 /// hence this one.
-public enum JSONValue: Sendable, Equatable {
+public enum JSONValue: JSONDocument, Sendable, Equatable {
   case null
   case bool(Bool)
   /// A number written without fraction or exponent that fits.
@@ -19,10 +19,14 @@ public enum JSONValue: Sendable, Equatable {
     public var description: String { "invalid JSON at byte \(offset): \(reason)" }
   }
 
-  /// Reads one document from UTF-8 bytes.
-  public init(utf8 bytes: some Collection<UInt8>) throws(SyntaxError) {
-    var reader = JSONReader(Array(bytes))
-    self = try reader.document()
+  /// Keeps no order of names.
+  public static func object(members: [(key: String, value: JSONValue)]) throws(JSONDuplicateName) -> JSONValue {
+    var object: [String: JSONValue] = [:]
+    object.reserveCapacity(members.count)
+    for (key, value) in members where object.updateValue(value, forKey: key) != nil {
+      throw JSONDuplicateName(name: key)
+    }
+    return .object(object)
   }
 
   public var string: String? { if case .string(let value) = self { value } else { nil } }
@@ -55,6 +59,33 @@ public enum JSONValue: Sendable, Equatable {
     case .object: "an object"
     }
   }
+}
+
+/// What a JSON document can be read into.
+public protocol JSONDocument {
+  static var null: Self { get }
+  static func bool(_ value: Bool) -> Self
+  static func integer(_ value: Int) -> Self
+  static func number(_ value: Double) -> Self
+  static func string(_ value: String) -> Self
+  static func array(_ elements: [Self]) -> Self
+  /// - Parameter members: in the order of the text.
+  static func object(members: [(key: String, value: Self)]) throws(JSONDuplicateName) -> Self
+}
+
+extension JSONDocument {
+  /// Reads one document from UTF-8 bytes.
+  public init(utf8 bytes: some Collection<UInt8>) throws(JSONValue.SyntaxError) {
+    var reader = JSONReader<Self>(Array(bytes))
+    self = try reader.document()
+  }
+}
+
+/// A name that stands twice in one object.
+public struct JSONDuplicateName: Error, Sendable {
+  public let name: String
+
+  public init(name: String) { self.name = name }
 }
 
 extension JSONValue: ExpressibleByStringLiteral {
@@ -97,10 +128,10 @@ extension JSONValue: Codable {
 }
 
 /// A recursive-descent reader of RFC 8259.
-private struct JSONReader {
+private struct JSONReader<Document: JSONDocument> {
   let bytes: [UInt8]
   var position = 0
-  static let deepest = 64
+  private let deepest = 64
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -112,15 +143,15 @@ private struct JSONReader {
     while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
   }
 
-  mutating func document() throws(JSONValue.SyntaxError) -> JSONValue {
+  mutating func document() throws(JSONValue.SyntaxError) -> Document {
     let result = try value(depth: 0)
     skipSpace()
     if position < bytes.count { throw failure("text after the document") }
     return result
   }
 
-  mutating func value(depth: Int) throws(JSONValue.SyntaxError) -> JSONValue {
-    if depth > Self.deepest { throw failure("nested too deeply") }
+  mutating func value(depth: Int) throws(JSONValue.SyntaxError) -> Document {
+    if depth > deepest { throw failure("nested too deeply") }
     skipSpace()
     guard let byte = next else { throw failure("it ends too early") }
     switch byte {
@@ -134,7 +165,7 @@ private struct JSONReader {
     }
   }
 
-  mutating func word(_ text: String, _ value: JSONValue) throws(JSONValue.SyntaxError) -> JSONValue {
+  mutating func word(_ text: String, _ value: Document) throws(JSONValue.SyntaxError) -> Document {
     let expected = Array(text.utf8)
     guard bytes.count - position >= expected.count,
       Array(bytes[position..<position + expected.count]) == expected
@@ -143,13 +174,13 @@ private struct JSONReader {
     return value
   }
 
-  mutating func object(depth: Int) throws(JSONValue.SyntaxError) -> JSONValue {
+  mutating func object(depth: Int) throws(JSONValue.SyntaxError) -> Document {
     position += 1
-    var result: [String: JSONValue] = [:]
+    var members: [(key: String, value: Document)] = []
     skipSpace()
     if next == UInt8(ascii: "}") {
       position += 1
-      return .object(result)
+      return try object(of: members)
     }
     while true {
       skipSpace()
@@ -158,22 +189,25 @@ private struct JSONReader {
       skipSpace()
       guard next == UInt8(ascii: ":") else { throw failure("“:” expected after a key") }
       position += 1
-      let member = try value(depth: depth + 1)
-      if result.updateValue(member, forKey: key) != nil { throw failure("duplicate name “\(key)”") }
+      members.append((key, try value(depth: depth + 1)))
       skipSpace()
       switch next {
       case UInt8(ascii: ","): position += 1
       case UInt8(ascii: "}"):
         position += 1
-        return .object(result)
+        return try object(of: members)
       default: throw failure("“,” or “}” expected")
       }
     }
   }
 
-  mutating func array(depth: Int) throws(JSONValue.SyntaxError) -> JSONValue {
+  func object(of members: [(key: String, value: Document)]) throws(JSONValue.SyntaxError) -> Document {
+    do { return try Document.object(members: members) } catch { throw failure("duplicate name “\(error.name)”") }
+  }
+
+  mutating func array(depth: Int) throws(JSONValue.SyntaxError) -> Document {
     position += 1
-    var result: [JSONValue] = []
+    var result: [Document] = []
     skipSpace()
     if next == UInt8(ascii: "]") {
       position += 1
@@ -248,7 +282,7 @@ private struct JSONReader {
     return code
   }
 
-  mutating func number() throws(JSONValue.SyntaxError) -> JSONValue {
+  mutating func number() throws(JSONValue.SyntaxError) -> Document {
     let start = position
     func isDigit(_ byte: UInt8?) -> Bool { byte.map { (0x30...0x39).contains($0) } ?? false }
     if next == UInt8(ascii: "-") { position += 1 }

@@ -37,6 +37,9 @@ public struct ChatTemplate: Sendable, Equatable, Codable {
   /// A model's own.
   public init(_ template: JinjaTemplate) { form = .jinja(template) }
 
+  /// For models that bring none.
+  public static let fallback = ChatTemplate(.alpaca)
+
   /// For people.
   public var name: String {
     switch form {
@@ -85,6 +88,28 @@ public struct ChatTemplate: Sendable, Equatable, Codable {
     }
     let encoder = try encoder(tokenizer)
     return try encoder.encode(encoder.format.segments(of: messages, ending: ending))
+  }
+}
+
+// MARK: - Text
+
+extension ChatTemplate {
+  /// The text of a prompt, special tokens as the vocabulary spells them.
+  ///
+  /// - Throws: `TokenizerError.templateFailed`, `.badRequest`, `.missingMarker`.
+  public func text(of request: TemplateRequest, tokenizer: any Tokenizer) throws(TokenizerError) -> String {
+    if let template = try jinja(tokenizer) { return try template.text(of: request) }
+    let encoder = try encoder(tokenizer)
+    let ending: Ending = request.addsGenerationPrompt ? .generationPrompt : .complete
+    var text = ""
+    for segment in encoder.format.segments(of: try request.plainMessages(template: name), ending: ending) {
+      if segment.joining == .space { text += " " }
+      switch segment.content {
+      case .special(let token): text += try tokenizer.piece(encoder.token(token))
+      case .marker(let part), .text(let part): text += part
+      }
+    }
+    return text
   }
 }
 

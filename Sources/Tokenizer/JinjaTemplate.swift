@@ -27,7 +27,11 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
     try self.init(source, bosToken: spelling(tokenizer.bosToken), eosToken: spelling(tokenizer.eosToken))
   }
 
-  private init(_ source: String, bosToken: String, eosToken: String) throws(TokenizerError) {
+  /// - Parameters:
+  ///   - bosToken: what the template gets as `bos_token`.
+  ///   - eosToken: what it gets as `eos_token`.
+  /// - Throws: `TokenizerError.templateFailed`, which says where.
+  public init(_ source: String, bosToken: String = "", eosToken: String = "") throws(TokenizerError) {
     do { template = try Template(source) } catch { throw .templateFailed(reason: "\(error)") }
     self.bosToken = bosToken
     self.eosToken = eosToken
@@ -62,7 +66,8 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
       ending = .generationPrompt
     }
     let values = messages.enumerated().map { index, message in
-      let origin: TextOrigin = message.role == .assistant ? .reply(message: index % Self.numberedMessages) : .typed
+      let origin: TextOrigin =
+        message.role == .assistant ? .reply(message: index % TextOrigin.numberedMessages) : .typed
       return TemplateValue.dict([
         (key: "role", value: .string(message.role.rawValue, .template)),
         (key: "content", value: .string(message.content, origin)),
@@ -75,7 +80,7 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
     var runs: [TemplateRun]
     do { runs = try template.render(context) } catch { throw .templateFailed(reason: "\(error)") }
     if ending == .openReply {
-      let last = TextOrigin.reply(message: (messages.count - 1) % Self.numberedMessages)
+      let last = TextOrigin.reply(message: (messages.count - 1) % TextOrigin.numberedMessages)
       guard let end = runs.lastIndex(where: { $0.origin == last }) else {
         throw .templateFailed(reason: "it leaves out the reply that was to be continued")
       }
@@ -84,8 +89,17 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
     return runs
   }
 
-  /// Origins number messages in eight bits; which of two replies 256 messages apart it is shows from their order.
-  private static let numberedMessages = 256
+  /// The text of a prompt. What the request says of `bos_token` and `eos_token` counts more than the tokenizer.
+  /// - Throws: `TokenizerError.templateFailed`.
+  public func text(of request: TemplateRequest) throws(TokenizerError) -> String {
+    var context: [String: TemplateValue] = [
+      "bos_token": .string(bosToken, .template), "eos_token": .string(eosToken, .template),
+    ]
+    context.merge(request.variables) { $1 }
+    do { return try template.render(context).map(\.text).joined() } catch {
+      throw .templateFailed(reason: "\(error)")
+    }
+  }
 
   // MARK: Tokens
 

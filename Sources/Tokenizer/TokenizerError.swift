@@ -18,6 +18,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case missingMarker(String, template: String)
   /// A model's own template cannot be read, or refuses a conversation.
   case templateFailed(reason: String)
+  /// What a template is to be given is not in the form for it.
+  case badRequest(reason: String)
   /// A final message was to be continued, but the conversation does not end in an assistant's message.
   case nothingToContinue
   /// A tokenizer cannot be trained like that.
@@ -44,6 +46,9 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
       "the tokenizer has no \(marker), which the chat template '\(template)' needs: choose another template"
     case .templateFailed(let reason):
       oneLine("the chat template, \(reason); choose another template, or another order of messages")
+    case .badRequest(let reason):
+      oneLine(
+        "\(reason); give JSON such as {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"tools\": []}")
     case .nothingToContinue:
       "nothing to continue: the conversation does not end in a reply"
     case .untrainable(let reason):

@@ -55,7 +55,7 @@ public struct FamilyBuildJob {
     for anchor in anchors.reversed() {
       if let template = try ChatTemplate.load(directory: anchor.path, tokenizer: tokenizer) { return template }
     }
-    return ChatTemplate(.alpaca)
+    return .fallback
   }
 
   /// Texts that an anchor writes from nothing, at temperature 1.

@@ -31,7 +31,7 @@ public struct ModelSource {
     try tokenizer.checkFits(model.configuration, model: path)
     self.init(
       network: model.network(), configuration: model.configuration, tokenizer: tokenizer,
-      template: try ChatTemplate.load(directory: path, tokenizer: tokenizer) ?? ChatTemplate(.alpaca), directory: path,
+      template: try ChatTemplate.load(directory: path, tokenizer: tokenizer) ?? .fallback, directory: path,
       stitch: nil)
   }
 

@@ -80,6 +80,23 @@ public struct ModelStore: Sendable {
       ? try GGUFTokenizer.read(from: GGUFFile(place)) : try loadTokenizer(from: place.path)
   }
 
+  /// The chat template of a model or a family, with its tokenizer; of a GGUF file only its metadata are read.
+  public func template(of text: String) throws -> (template: ChatTemplate, tokenizer: any Tokenizer) {
+    let place = try locate(text)
+    if ImportJob.isGGUF(place) {
+      let file = try GGUFFile(place)
+      let tokenizer = try GGUFTokenizer.read(from: file)
+      let source = file.metadata["tokenizer.chat_template"]?.text
+      return (try source.map { ChatTemplate(try JinjaTemplate($0, tokenizer: tokenizer)) } ?? .fallback, tokenizer)
+    }
+    if FamilyDescription.isFamily(place) {
+      let family = try TextFamily(place)
+      return (family.template, family.tokenizer)
+    }
+    let tokenizer = try loadTokenizer(from: place.path)
+    return (try ChatTemplate.load(directory: place.path, tokenizer: tokenizer) ?? .fallback, tokenizer)
+  }
+
   /// Where a model lies: a directory, or a GGUF file.
   private func locate(_ text: String) throws -> URL {
     let url = URL(fileURLWithPath: text)

@@ -15,6 +15,7 @@ struct Stitch: AsyncParsableCommand {
       Ask.self,
       Score.self,
       Tokenize.self,
+      TemplateCommand.self,
       TrainTokenizer.self,
       Pretrain.self,
       FamilyCommand.self,

@@ -44,7 +44,7 @@ public struct TextFamily: Sendable {
   /// The template that the family's description has; without one, the model's own.
   private static func template(of family: Family, _ tokenizer: any Tokenizer) throws -> ChatTemplate {
     guard let described = family.description.chatTemplate else {
-      return try ChatTemplate.load(directory: family.directory.path, tokenizer: tokenizer) ?? ChatTemplate(.alpaca)
+      return try ChatTemplate.load(directory: family.directory.path, tokenizer: tokenizer) ?? .fallback
     }
     do { return try JSONDecoder().decode(ChatTemplate.self, from: JSONEncoder().encode(described)) } catch {
       throw EngineError.unknownTemplate(
