@@ -39,11 +39,12 @@ results: setup ## run the study of docs/protocol.md and write docs/results.md (t
 	$(BUILD) --product esta-study
 	.build/release/esta-study Benchmarks/study.yaml --output docs
 
-test-peers: setup ## check formats with transformers, PEFT and llama.cpp (a quarter of an hour the first time)
+test-peers: setup ## check formats and chat templates with transformers, PEFT and llama.cpp (twenty minutes the first time)
 	$(BUILD) --product stitch
 	$(BUILD) --product tiny-corpus
 	python3 Benchmarks/interop.py
 	python3 Benchmarks/real_model.py
+	python3 Benchmarks/templates_peer.py
 
 bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idling, memory (a few minutes)
 	$(BUILD) --product stitch

@@ -29,6 +29,8 @@ ODD = [
     "<tool_call>\n{\"name\": \"x\"}\n</tool_call>", "### Response:", "<|channel|>final<|message|>x", "%s %d {} {0}", "```python\nprint('x')\n```", "null", "0", "-1.5e3",
 ]
 NUMBERS = [0, 1, -7, 2**53, 2**62, 0.1, -2.5, 1e16, 1e-7, 123456789.125, 1e22, 3.0, 1.5e300, 5e-324, True, False, None]
+KINDS = ["equal", "both refuse", "differ", "refused here", "refused there"]
+BATCHES = 12
 NAMES = ["get_weather", "look-up", "sum2", "天気", "a.b"]
 KEYS = ["city", "when", "größe", "x y", "it's", "deep", "<|im_end|>"]
 
@@ -138,6 +140,8 @@ class Generator:
         request = {"messages": messages, "add_generation_prompt": self.chance(0.5), "bos_token": "<s>", "eos_token": "</s>"}
         if has_tools:
             request["tools"] = [self.tool() for _ in range(self.random.randint(1, 3))]
+        if self.chance(0.6):
+            request |= {"functions": json.dumps([self.tool()]), "datetime": "26 Jul 2024"}
         extras = {
             "enable_thinking": self.chance(0.5), "thinking": self.chance(0.5), "date_string": "26 Jul 2024", "custom_tools": None,
             "tools_in_user_message": self.chance(0.5), "documents": [{"title": self.text(), "text": self.text()}], "reasoning_effort": "high",
@@ -202,7 +206,7 @@ def found(stitch, arguments, requests):
 
 
 def compare(name, template, requests, results, verbose):
-    counts = {"equal": 0, "both refuse": 0, "differ": 0, "refused here": 0, "refused there": 0}
+    counts = dict.fromkeys(KINDS, 0)
     shown = 0
     for request, result in zip(requests, results, strict=True):
         text, reason = expected(template, request)
@@ -227,7 +231,7 @@ def main():
     parser.add_argument("--stitch", type=pathlib.Path, default=ROOT / ".build/release/stitch")
     parser.add_argument("--templates", type=pathlib.Path, help="a folder of *.jinja files (default: that of llama.cpp's source, fetched if need be)")
     parser.add_argument("--model", type=pathlib.Path, help=f"{SMOLLM2} (default: the pulled one, if there is one)")
-    parser.add_argument("--count", type=int, default=240, help="conversations for each template")
+    parser.add_argument("--count", type=int, default=240, help="conversations that each template is to write out; others it may refuse")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", type=int, default=2, help="so many differences of each template are shown")
     parser.add_argument("--only", default="", help="templates whose name contains this")
@@ -249,8 +253,8 @@ def main():
         templates["SmolLM2"] = template_of(model)
     if not templates:
         sys.exit(f"{folder} holds no templates")
-    requests = [Generator(arguments.seed * 1_000_003 + index).request() for index in range(arguments.count)]
     failures = 0
+    few = []
     rows = []
     with tempfile.TemporaryDirectory(prefix="stitch-templates-") as work:
         file = pathlib.Path(work) / "template.jinja"
@@ -258,15 +262,27 @@ def main():
             if arguments.only not in name:
                 continue
             file.write_text(template, encoding="utf-8", newline="")
-            results = found(arguments.stitch, ["--template", file], requests)
-            counts = compare(name, template, requests, results, arguments.verbose)
+            counts = dict.fromkeys(KINDS, 0)
+            # Most of what some templates are given they refuse.
+            for batch in range(BATCHES):
+                first = arguments.seed * 1_000_003 + batch * arguments.count
+                requests = [Generator(first + index).request() for index in range(arguments.count)]
+                results = found(arguments.stitch, ["--template", file], requests)
+                for kind, count in compare(name, template, requests, results, arguments.verbose).items():
+                    counts[kind] += count
+                if counts["equal"] >= arguments.count or counts["differ"] + counts["refused here"] > 0:
+                    break
             failures += counts["differ"] + counts["refused here"]
             rows.append((name, counts))
+            if counts["equal"] < arguments.count:
+                few.append(name)
     print("| template | equal | both refuse | differ | refused here only | refused there only |\n|---|---|---|---|---|---|")
     for name, counts in rows:
         print(f"| {name} | " + " | ".join(str(count) for count in counts.values()) + " |")
     texts = sum(counts["equal"] for _, counts in rows)
-    print(f"{'ok  ' if failures == 0 else 'FAIL'}  {len(rows)} templates, {arguments.count} conversations each: {texts} equal texts, {failures} failures")
+    print(f"{'ok  ' if failures == 0 else 'FAIL'}  {len(rows)} templates: {texts} equal texts, {failures} failures")
+    if few:
+        print(f"note  fewer than {arguments.count} conversations were written out by: {', '.join(few)}")
     if not model:
         print("note  SmolLM2's own was not there: stitch models pull smollm2-135m")
     sys.exit(1 if failures else 0)

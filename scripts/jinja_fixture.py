@@ -1,14 +1,10 @@
 #!/usr/bin/env python3
 """Writes Tests/JinjaTests/expressions.jsonl: small templates and what Python's jinja2 makes of them.
 
-Needs jinja2 3.1. The environment is set up as transformers sets it up for chat templates.
+Needs transformers 5.23 and jinja2 3.1: templates run as transformers runs them.
 """
 import json
 import pathlib
-
-import jinja2
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "Tests/JinjaTests/expressions.jsonl"
 CONTEXT = {
@@ -21,7 +17,7 @@ CONTEXT = {
         {"type": "function", "function": {"name": "look", "description": "Looks é日", "parameters": {"x": [1, 2.5, None, True]}}}
     ],
     "n": 7, "x": 2.5, "s": "Hello wide world", "empty": "", "items": [3, 1, 2], "d": {"b": 1, "a": 2, "C": 3}, "none": None,
-    "flag": True,
+    "flag": True, "odd": "a\u0007\u0085\u00a0\u00ad\u200b\u2028é日😀\U000e0001'\"\\\n<|x|>", "spec": {"items": [1], "keys": "k", "title": "t", "größe": {"it's": "x"}},
 }
 EXPRESSIONS = """
 1 + 2 * 3 | 7 // 2 | -7 // 2 | -7 % 3 | 7 % -3 | 2 ** 10 | 7 / 2 | 1e3 | 1.0 | 0.1 + 0.2 | 1_000 | 10 ** -2 | n / 7
@@ -49,6 +45,27 @@ messages|selectattr('content')|list|length | [1, 2, 1, 3]|unique|list | ['b', 'A
 range(3)|list | range(1, 10, 3)|list | range(3, 0, -1)|list | dict(a=1, b=2) | namespace(a=1).a | '\\u00e9' | 'x\\ty' | "a'b" | 'a"b'
 messages[2].content.split('</think>')[-1].strip() | messages[2].content.split('</think>')[0].split('<think>')[-1] | (s ~ '!')|upper
 'a' if not none else 'b' | [1, 2, 3][1] | {'x': {'y': 2}}.x.y | (1 + 2)|string ~ 'z' | not (1 in [2]) | -n | +n | - 2 ** 2 | 2 - -2
+odd | [odd] | {'k': odd} | {odd: 1} | (odd,) | [odd]|string | odd|tojson | odd|tojson(ensure_ascii=true) | [odd, 1.0, none]|tojson(ensure_ascii=true)
+spec | spec|tojson | spec|tojson(true) | spec|tojson(true, 2) | spec|tojson(indent=0) | spec|tojson(indent='--') | spec|tojson(separators=(';', '=')) | '%s' % [odd]
+spec|tojson(indent=4, separators=(',', ': ')) | spec|tojson(indent=2, sort_keys=true) | [[], {}, [[]]]|tojson | [[], {}, [[]]]|tojson(indent=2) | d|tojson(indent=none)
+{1: 2, none: 3, true: 4, 2.5: 5}|tojson | {(1, 2): 3}|tojson | items|map('string')|tojson | range(3)|tojson | missing|tojson | [missing]|tojson | (1, 2)|tojson
+'{}'.format([odd]) | [1e16, 1e-5, 1e22, 123456789.125, 0.1, -0.0, 1e300, 3.0]|tojson | [1e16, 1e-5, 1e22, 5e-324]|string | 'é'|tojson ~ '' | ['é', "'"]
+none|map('upper')|list | 0|select|list | ''|selectattr('x')|list | none|rejectattr('x')|list | none|reject|list | none|list | none|sort | none|unique|list | none|join
+none|first | none|length | none|sum | none|max | none|items|list | none|reverse|list | missing|map('upper')|list | missing|items|list | missing|list | missing|sum
+missing|max is defined | missing|upper | missing|trim | missing|int | missing|float | missing|abs | missing|round | missing|dictsort | missing|first is defined | missing|join
+missing|length | missing|string | missing.x is defined | missing ~ 'x' | missing + 'x' | 'x' in missing | missing == none | missing|default | missing is iterable | missing is sequence
+'<a>'|safe + '<b>' | '<b>' + '<a>'|safe | ['<a>'|safe] | ('<a>'|safe)|upper + '<' | ('<a>'|safe).join(['<', '>']) | '<%s>'|safe % '<' | ('<{}>'|safe).format('<')
+'<a>'|safe|replace('a', '<') + '<' | ('<a>'|safe)[1:] + '<' | '<'|e + '<' | '<a>'|safe|trim|e | '<a>'|safe|title|e | '<'|safe|string|e | '<'|safe ~ '<'
+('<'|safe ~ '<')|e | ('<'|safe) * 2 + '<' | ('<'|safe)|indent + '<' | '<a,b'|safe|list | '<a'|safe|first|e | ('<a b'|safe).split() | ('<'|safe)|capitalize|e
+'<%s'|safe|format('<') | '<%s'|format('<'|safe) | ['<', '>'|safe]|join('<')|e | '<'|e|e | '<'|e|forceescape | '<'|safe|tojson | '<&>"\''|e
+d.items() | d.keys() | d.values() | range(3) | range(1, 5, 2) | range(3)[1] | range(5)[1:3]|list | d.items()|length | {}.items() is sequence | range(2) is sequence
+1 if range(0) else 2 | 1 if {}.items() else 2 | 1 if []|select else 2 | 1 if [1]|reverse else 2 | [1]|map('string')|length | [1, 2]|map('string')|first | d.keys() == d.keys()
+[1, 2]|map('string') + ['x'] | ([1, 2]|map('string'))[0] is defined | [[1, 2], [3]]|sum(start=[]) | 1 in [1, 2]|map('int') | d.items()|tojson | d.items()|list|tojson
+d|items|first | items|reverse|first | items|map('int')|last | items|select|join('-') | d.values()|sum | d.values()|max | d.keys()|join(',') | dict(d.items())|length
+spec.items is defined | spec.items|string is string | spec['items'] | spec.keys is string | spec['keys'] | spec.title | spec.größe | spec.get('items') | spec['get'] is callable | spec.pop is defined
+spec|attr('title') is defined | [spec]|map(attribute='items')|first | [spec]|map(attribute='größe.it\'s')|first | s.title is callable | s.title() | items.index is callable | items.index(1)
+spec.zzz is defined | spec.items() is iterable | spec.update({'a': 1}) | items.append(1) | s.format is callable | '%s' % (odd,) | dict(a=1, **d) | namespace(d).a | namespace(a=1)['a'] | dict([('a', 1)])
+s.isupper() | 'ABC'.isupper() | 'abc1'.islower() | '  '.isspace() | 'a1'.isalnum() | s.rfind('l') | s.rpartition(' ') | s.index('w') | s.index('zz') | s.swapcase() | s.casefold() | 'a\tb'.expandtabs(4)
 """
 STATEMENTS = [
     "{% for m in messages %}{{ loop.index }}/{{ loop.length }} {{ m.role }}{% if not loop.last %}, {% endif %}{% endfor %}",
@@ -81,23 +98,43 @@ STATEMENTS = [
     "{% set x = [1, 2] %}{% set x = x + [3] %}{{ x }}",
     "  {%+ if true %}x{% endif %}",
     "{{ messages }}",
+    "{% set g = items|map('string') %}{{ g|list }}{{ g|list }}",
+    "{% set g = items|select('odd') %}{% for i in g %}{{ i }}{% endfor %}{% for i in g %}{{ i }}{% else %}gone{% endfor %}",
+    "{% set v = d.items() %}{{ v|list }}{{ v|list }}",
+    "{% set r = items|reverse %}{{ r|list }}{{ r|list }}",
+    "{% if messages|selectattr('role', 'equalto', 'nobody') %}yes{% else %}no{% endif %}",
+    "{% set tools = none %}{% set found = tools|selectattr('type', 'equalto', 'x')|list|length > 0 %}{{ found }}",
+    "{% macro kind(spec) %}{% if spec.type is iterable %}I{% for t in spec.type %}{{ t }}{% endfor %}{% endif %}{% endmacro %}{{ kind(spec.items) }}",
+    "{% macro f() %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, b=odd) }}",
+    "{% for k, v in spec|dictsort %}{{ k }}={{ v }};{% endfor %}",
+    "{% for k, v in spec|items %}{{ k }}={{ v|tojson }};{% endfor %}",
+    "{% set ns = namespace(x=[]) %}{% for m in messages %}{% set ns.x = ns.x + [m.role] %}{% endfor %}{{ ns.x|join('/') }}",
+    "{% generation %}{{ s }}{% endgeneration %}!",
+    "{% for m in messages if m.role != 'system' %}{% generation %}\n{{ m.content }}{% endgeneration %}{% endfor %}",
+    "{{ raise_exception('no') }}",
+    "{% set x %}<{{ s }}>{% endset %}{{ x|e }}{{ x + '<' }}",
+    "{% macro f() %}<b>{% endmacro %}{{ f() + '<' }}{{ f()|e }}",
+    "{%- for i in range(3) -%}\n  {{- i -}}\n  {%- if not loop.last %}, {% endif -%}\n{%- endfor -%}\n",
+    "{% for i in range(3) %}\n  {% if i %}\n    {{ i }}\n  {% endif %}\n{% endfor %}\n",
+    "{% set ns = namespace() %}{% set ns._x = 1 %}{{ ns._x }}",
+    "{{ ''.__class__ }}|{{ d.__len__ }}|{{ s._x is defined }}",
+    "{{ s.__class__.__mro__ }}",
+    "{{ range(100001)|length }}",
+    "{{ dict.fromkeys([1, 2], 'a') }}",
+    "{{ namespace(_a=1) }}",
 ]
 
 
 def main() -> None:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    from transformers.utils.chat_template_utils import _compile_jinja_template
 
-    def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-        return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    environment.filters["tojson"] = tojson
     templates = list(STATEMENTS)
     for line in EXPRESSIONS.strip().splitlines():
         templates += ["{{ " + part + " }}" for part in line.split(" | ")]
     lines = [json.dumps({"context": CONTEXT}, ensure_ascii=False)]
     for template in templates:
         try:
-            text = environment.from_string(template).render(**CONTEXT)
+            text = _compile_jinja_template(template).render(**CONTEXT)
             lines.append(json.dumps({"template": template, "text": text}, ensure_ascii=False))
         except Exception as error:  # whatever it is, ours must fail, too
             lines.append(json.dumps({"template": template, "fails": type(error).__name__}, ensure_ascii=False))

@@ -15,6 +15,10 @@ indirect enum Value: Sendable {
   case loop(LoopState)
   case macro(Macro)
   case function(String)
+  /// A method that was not called, by its name.
+  case method(Value, String)
+  /// What can be looped over and is no list.
+  case iterable(Iterable)
 
   /// Python's name of the type.
   var typeName: String {
@@ -32,6 +36,8 @@ indirect enum Value: Sendable {
     case .loop: "loop"
     case .macro: "macro"
     case .function: "function"
+    case .method: "method"
+    case .iterable(let iterable): iterable.typeName
     }
   }
 
@@ -44,12 +50,18 @@ indirect enum Value: Sendable {
     case .string(let value): !value.isEmpty
     case .list(let items), .tuple(let items): !items.isEmpty
     case .dict(let dict): !dict.keys.isEmpty
-    case .namespace, .loop, .macro, .function: true
+    case .namespace, .loop, .macro, .function, .method: true
+    case .iterable(let iterable): iterable.isTrue
     }
   }
 
   var isUndefined: Bool { if case .undefined = self { true } else { false } }
   var string: MarkedString? { if case .string(let value) = self { value } else { nil } }
+
+  static func generator(_ items: [Value]) -> Value { .iterable(Iterable(.generator, items)) }
+
+  /// The name of an argument, which may have come from a dict that somebody wrote.
+  static func name(_ text: String) -> Value { .string(MarkedString(text, origin: .typed)) }
 
   /// A number, truth values counting as 0 and 1.
   var number: Double? {
@@ -121,6 +133,57 @@ final class Namespace: @unchecked Sendable {
   var attributes: OrderedDict
 
   init(_ attributes: OrderedDict) { self.attributes = attributes }
+}
+
+/// What filters and methods give that is no list: it can be looped over, some of it only once.
+///
+/// `@unchecked Sendable`: made and used within one rendering, which runs on one thread.
+final class Iterable: @unchecked Sendable {
+  enum Kind: Equatable {
+    /// Gone when it was looped over, and true even where it is empty.
+    case generator
+    /// `dict_items`, `dict_keys` or `dict_values`.
+    case view(String)
+    /// Its arguments.
+    case range([Int])
+  }
+
+  let kind: Kind
+  private var rest: ArraySlice<Value>
+
+  init(_ kind: Kind, _ items: [Value]) {
+    self.kind = kind
+    rest = items[...]
+  }
+
+  /// Its elements, those of a generator for the last time.
+  func take() -> [Value] {
+    defer { if kind == .generator { rest = [] } }
+    return Array(rest)
+  }
+
+  func takeFirst() -> Value? { kind == .generator ? rest.popFirst() : rest.first }
+
+  /// `nil` where only looping over it would tell.
+  var count: Int? { kind == .generator ? nil : rest.count }
+  var isTrue: Bool { count != 0 }
+  var isRange: Bool { if case .range = kind { true } else { false } }
+
+  var typeName: String {
+    switch kind {
+    case .generator: "generator"
+    case .view(let name): name
+    case .range: "range"
+    }
+  }
+
+  var represented: MarkedString {
+    switch kind {
+    case .generator: "<generator object>"
+    case .view(let name): MarkedString("\(name)(") + Value.list(Array(rest)).represented + ")"
+    case .range(let bounds): MarkedString("range(\(bounds.map(String.init).joined(separator: ", ")))")
+    }
+  }
 }
 
 /// `loop` in the body of a loop.
@@ -201,6 +264,14 @@ extension Value {
         && a.items.allSatisfy { item in b[item.key].map { areEqual(item.value, $0) } ?? false }
     case (.namespace(let a), .namespace(let b)): return a === b
     case (.macro(let a), .macro(let b)): return a === b
+    case (.iterable(let a), .iterable(let b)):
+      if a === b { return true }
+      // Keys are a set; of ranges the elements count, of the others which it is.
+      if a.kind == .view("dict_keys"), b.kind == a.kind {
+        let (first, second) = (a.take(), b.take())
+        return first.count == second.count && first.allSatisfy { key in second.contains { areEqual(key, $0) } }
+      }
+      return a.isRange && b.isRange && areEqual(.list(a.take()), .list(b.take()))
     default:
       if let a = a.integer, let b = b.integer { return a == b }
       if let a = a.number, let b = b.number { return a == b }
@@ -217,141 +288,5 @@ extension Value {
       return a.count < b.count
     }
     throw Failure("a \(a.typeName) and a \(b.typeName) cannot be compared")
-  }
-}
-
-// MARK: - As text
-
-extension Value {
-  /// Python's `str()`; what is undefined is nothing.
-  var printed: MarkedString {
-    switch self {
-    case .undefined: ""
-    case .string(let text): text
-    default: represented
-    }
-  }
-
-  /// Python's `repr()`.
-  var represented: MarkedString {
-    func joined(_ parts: [MarkedString], _ open: MarkedString, _ close: MarkedString) -> MarkedString {
-      var text = open
-      for (index, part) in parts.enumerated() {
-        if index > 0 { text += ", " }
-        text += part
-      }
-      return text + close
-    }
-    switch self {
-    case .undefined: return "Undefined"
-    case .none: return "None"
-    case .bool(let value): return value ? "True" : "False"
-    case .integer(let value): return MarkedString(String(value))
-    case .float(let value): return MarkedString(Self.text(of: value))
-    case .string(let text): return Self.quoted(text)
-    case .list(let items): return joined(items.map(\.represented), "[", "]")
-    case .tuple(let items):
-      return joined(items.map(\.represented), "(", items.count == 1 ? ",)" : ")")
-    case .dict(let dict):
-      return joined(dict.items.map { $0.key.represented + ": " + $0.value.represented }, "{", "}")
-    case .namespace(let space): return "<Namespace " + Value.dict(space.attributes).represented + ">"
-    case .loop: return "<LoopContext>"
-    case .macro(let macro): return MarkedString("<Macro '\(macro.definition.name)'>")
-    case .function(let name): return MarkedString("<function \(name)>")
-    }
-  }
-
-  static func text(of value: Double) -> String {
-    if value.isNaN { return "nan" }
-    if value.isInfinite { return value < 0 ? "-inf" : "inf" }
-    // Python changes to exponents from 1e16 on, as Swift does.
-    return "\(value)"
-  }
-
-  private static func quoted(_ text: MarkedString) -> MarkedString {
-    let hasSingle = text.units.contains { MarkedString.code($0) == 0x27 }
-    let hasDouble = text.units.contains { MarkedString.code($0) == 0x22 }
-    let quote: MarkedString = hasSingle && !hasDouble ? "\"" : "'"
-    var result = quote
-    for unit in text.units {
-      let code = MarkedString.code(unit)
-      switch code {
-      case 0x5C: result += "\\\\"
-      case 0x0A: result += "\\n"
-      case 0x0D: result += "\\r"
-      case 0x09: result += "\\t"
-      case 0x27 where !(hasSingle && !hasDouble): result += "\\'"
-      case 0..<0x20, 0x7F...0xA0, 0xAD:
-        let digits = String(code, radix: 16)
-        result += MarkedString("\\x" + String(repeating: "0", count: 2 - digits.count) + digits)
-      default: result.units.append(unit)
-      }
-    }
-    return result + quote
-  }
-
-  /// `json.dumps` as transformers has it: nothing escaped but what JSON must.
-  /// - Throws: `Failure` for what JSON does not have.
-  func json(
-    indent: Int?, sortKeys: Bool, separators: (item: String, key: String)?, level: Int = 0
-  ) throws -> MarkedString {
-    let separators = separators ?? (indent == nil ? (", ", ": ") : (",", ": "))
-    func block(_ parts: [MarkedString], _ open: MarkedString, _ close: MarkedString) -> MarkedString {
-      if parts.isEmpty { return open + close }
-      func line(_ level: Int) -> MarkedString {
-        indent.map { MarkedString("\n" + String(repeating: " ", count: max(0, $0) * level)) } ?? ""
-      }
-      var text = open + line(level + 1)
-      for (index, part) in parts.enumerated() {
-        if index > 0 { text += MarkedString(separators.item) + line(level + 1) }
-        text += part
-      }
-      return text + line(level) + close
-    }
-    func inner(_ value: Value) throws -> MarkedString {
-      if level > 200 { throw Failure("nested too deeply for JSON") }
-      return try value.json(indent: indent, sortKeys: sortKeys, separators: separators, level: level + 1)
-    }
-    switch self {
-    case .none: return "null"
-    case .bool(let value): return value ? "true" : "false"
-    case .integer(let value): return MarkedString(String(value))
-    case .float(let value):
-      return MarkedString(
-        value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : Self.text(of: value))
-    case .string(let text): return Self.jsonString(text)
-    case .list(let items), .tuple(let items): return block(try items.map(inner), "[", "]")
-    case .dict(let dict):
-      var items = dict.items
-      if sortKeys { try items.sort { try Value.isLess($0.key, $1.key) } }
-      return block(
-        try items.map { key, value in
-          let name: MarkedString =
-            if let text = key.string { text } else { try key.json(indent: nil, sortKeys: false, separators: nil) }
-          return Self.jsonString(name) + MarkedString(separators.key) + (try inner(value))
-        }, "{", "}")
-    default: throw Failure("a \(typeName) cannot be written as JSON")
-    }
-  }
-
-  private static func jsonString(_ text: MarkedString) -> MarkedString {
-    var result: MarkedString = "\""
-    for unit in text.units {
-      let code = MarkedString.code(unit)
-      switch code {
-      case 0x22: result += "\\\""
-      case 0x5C: result += "\\\\"
-      case 0x0A: result += "\\n"
-      case 0x0D: result += "\\r"
-      case 0x09: result += "\\t"
-      case 0x08: result += "\\b"
-      case 0x0C: result += "\\f"
-      case 0..<0x20:
-        let digits = String(code, radix: 16)
-        result += MarkedString("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
-      default: result.units.append(unit)
-      }
-    }
-    return result + "\""
   }
 }
