@@ -9,6 +9,13 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   private let template: Template
   private let bosToken: String
   private let eosToken: String
+  private let markers: TextMarkers
+  /// Where it was read, for messages.
+  private let file: String?
+
+  public static func == (left: JinjaTemplate, right: JinjaTemplate) -> Bool {
+    left.template == right.template && left.bosToken == right.bosToken && left.eosToken == right.eosToken
+  }
 
   private enum CodingKeys: String, CodingKey {
     case jinja
@@ -19,22 +26,28 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   /// - Parameters:
   ///   - source: the template's text.
   ///   - tokenizer: says what begins and ends a sequence.
+  ///   - file: where it was read, for messages.
   /// - Throws: `TokenizerError.templateFailed`, which says where.
-  public init(_ source: String, tokenizer: any Tokenizer) throws(TokenizerError) {
+  public init(_ source: String, tokenizer: any Tokenizer, file: String? = nil) throws(TokenizerError) {
     func spelling(_ token: Int?) throws(TokenizerError) -> String {
       try token.map { token throws(TokenizerError) in try tokenizer.piece(token) } ?? ""
     }
-    try self.init(source, bosToken: spelling(tokenizer.bosToken), eosToken: spelling(tokenizer.eosToken))
+    try self.init(source, bosToken: spelling(tokenizer.bosToken), eosToken: spelling(tokenizer.eosToken), file: file)
   }
 
   /// - Parameters:
   ///   - bosToken: what the template gets as `bos_token`.
   ///   - eosToken: what it gets as `eos_token`.
+  ///   - file: where it was read, for messages.
   /// - Throws: `TokenizerError.templateFailed`, which says where.
-  public init(_ source: String, bosToken: String = "", eosToken: String = "") throws(TokenizerError) {
-    do { template = try Template(source) } catch { throw .templateFailed(reason: "\(error)") }
+  public init(
+    _ source: String, bosToken: String = "", eosToken: String = "", file: String? = nil
+  ) throws(TokenizerError) {
+    do { template = try Template(source) } catch { throw Self.failure(error, file) }
+    self.file = file
     self.bosToken = bosToken
     self.eosToken = eosToken
+    markers = TextMarkers(template, bosToken: bosToken, eosToken: eosToken)
   }
 
   public init(from decoder: any Decoder) throws {
@@ -53,6 +66,10 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   }
 
   // MARK: Rendering
+
+  private static func failure(_ error: TemplateError, _ file: String?) -> TokenizerError {
+    .templateFailed(reason: (file.map { "\($0), " } ?? "") + "\(error)")
+  }
 
   /// - Throws: `TokenizerError.templateFailed`.
   private func runs(
@@ -78,7 +95,7 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
       "bos_token": .string(bosToken, .template), "eos_token": .string(eosToken, .template),
     ]
     var runs: [TemplateRun]
-    do { runs = try template.render(context) } catch { throw .templateFailed(reason: "\(error)") }
+    do { runs = try template.render(context) } catch { throw Self.failure(error, file) }
     if ending == .openReply {
       let last = TextOrigin.reply(message: (messages.count - 1) % TextOrigin.numberedMessages)
       guard let end = runs.lastIndex(where: { $0.origin == last }) else {
@@ -96,9 +113,7 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
       "bos_token": .string(bosToken, .template), "eos_token": .string(eosToken, .template),
     ]
     context.merge(request.variables) { $1 }
-    do { return try template.render(context).map(\.text).joined() } catch {
-      throw .templateFailed(reason: "\(error)")
-    }
+    do { return try template.render(context).map(\.text).joined() } catch { throw Self.failure(error, file) }
   }
 
   // MARK: Tokens
@@ -107,7 +122,7 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   func encode(
     _ messages: [ChatTemplate.Message], tokenizer: any Tokenizer, ending: ChatTemplate.Ending
   ) throws(TokenizerError) -> MaskedTokens {
-    var pieces: [(piece: TextPiece, lossMask: Bool)] = []
+    var pieces: [(piece: TextPiece, origin: TextOrigin, lossMask: Bool)] = []
     let runs = try runs(of: messages, ending: ending)
     let saysWhatCounts = runs.contains(where: \.isGeneration)
     var closesReply = false
@@ -116,16 +131,16 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
       if saysWhatCounts || !isTemplate {
         if case .reply = run.origin { closesReply = true } else if !isTemplate { closesReply = false }
         let counts = saysWhatCounts ? run.isGeneration : closesReply
-        pieces.append((TextPiece(run.text, recognizesSpecialTokens: isTemplate), counts))
+        pieces.append((TextPiece(run.text, recognizesSpecialTokens: isTemplate), run.origin, counts))
       } else if closesReply, let end = try endOfSpecialToken(in: run.text, tokenizer) {
         // What closes a reply is learned with it.
-        pieces.append((TextPiece(String(run.text[..<end]), recognizesSpecialTokens: true), true))
+        pieces.append((TextPiece(String(run.text[..<end]), recognizesSpecialTokens: true), .template, true))
         if end < run.text.endIndex {
-          pieces.append((TextPiece(String(run.text[end...]), recognizesSpecialTokens: true), false))
+          pieces.append((TextPiece(String(run.text[end...]), recognizesSpecialTokens: true), .template, false))
         }
         closesReply = false
       } else {
-        pieces.append((TextPiece(run.text, recognizesSpecialTokens: true), false))
+        pieces.append((TextPiece(run.text, recognizesSpecialTokens: true), .template, false))
         closesReply = false
       }
     }
@@ -133,8 +148,11 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   }
 
   /// What the loss counts is encoded apart: so it has the tokens that a model would have written.
-  private func encode(_ pieces: [(piece: TextPiece, lossMask: Bool)], _ tokenizer: any Tokenizer) -> MaskedTokens {
-    let disguise = MarkerDisguise(textMarkers(tokenizer), tokenizer: tokenizer)
+  private func encode(
+    _ pieces: [(piece: TextPiece, origin: TextOrigin, lossMask: Bool)], _ tokenizer: any Tokenizer
+  ) -> MaskedTokens {
+    let typed = MarkerDisguise(markers.spellings(tokenizer, inReply: false), tokenizer: tokenizer)
+    let replied = MarkerDisguise(markers.spellings(tokenizer, inReply: true), tokenizer: tokenizer)
     var result = MaskedTokens()
     var group: [TextPiece] = []
     var counts = false
@@ -143,7 +161,8 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
       if !group.isEmpty { result.append(tokenizer.encode(pieces: group, joining: joining()), lossMask: counts) }
       group = []
     }
-    for (piece, lossMask) in pieces {
+    for (piece, origin, lossMask) in pieces {
+      let disguise = if case .reply = origin { replied } else { typed }
       if lossMask != counts { flush() }
       counts = lossMask
       if !piece.recognizesSpecialTokens, disguise.isNeeded(for: piece.text) {
@@ -181,20 +200,6 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
     guard !tokens.isEmpty else { throw .missingMarker("end of sequence", template: "of the model") }
     return tokens
   }
-
-  /// What the template says in plain text that nobody else may say: `[INST]`, `<<SYS>>`, `### Response:`.
-  private func textMarkers(_ tokenizer: any Tokenizer) -> [String] {
-    template.literals.flatMap(\.markers).filter { tokenizer.controlToken($0) == nil }
-  }
-}
-
-extension String {
-  /// Words in brackets, and headings.
-  fileprivate var markers: [String] {
-    let words = matches(of: /\[\/?[A-Z_]+\]|<<\/?[A-Z_]+>>/).map { String($0.output) }
-    let headings = matches(of: /###[ A-Za-z]+:/).map { String($0.output) }
-    return words + headings
-  }
 }
 
 extension ChatTemplate {
@@ -208,7 +213,7 @@ extension ChatTemplate {
     let file = directory.appendingPathComponent("chat_template.jinja").path
     if TokenizerFile.exists(file) {
       return ChatTemplate(
-        try JinjaTemplate(String(decoding: TokenizerFile.read(file), as: UTF8.self), tokenizer: tokenizer))
+        try JinjaTemplate(String(decoding: TokenizerFile.read(file), as: UTF8.self), tokenizer: tokenizer, file: file))
     }
     let configuration = directory.appendingPathComponent("tokenizer_config.json").path
     guard TokenizerFile.exists(configuration) else { return nil }
@@ -223,6 +228,6 @@ extension ChatTemplate {
     let source = value?.string ?? chosen?.object?["template"]?.string
     guard let source else { return nil }
     if let kind = Kind(rawValue: source) { return ChatTemplate(kind) }
-    return ChatTemplate(try JinjaTemplate(source, tokenizer: tokenizer))
+    return ChatTemplate(try JinjaTemplate(source, tokenizer: tokenizer, file: configuration))
   }
 }

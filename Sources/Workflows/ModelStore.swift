@@ -87,7 +87,10 @@ public struct ModelStore: Sendable {
       let file = try GGUFFile(place)
       let tokenizer = try GGUFTokenizer.read(from: file)
       let source = file.metadata["tokenizer.chat_template"]?.text
-      return (try source.map { ChatTemplate(try JinjaTemplate($0, tokenizer: tokenizer)) } ?? .fallback, tokenizer)
+      return (
+        try source.map { ChatTemplate(try JinjaTemplate($0, tokenizer: tokenizer, file: place.path)) } ?? .fallback,
+        tokenizer
+      )
     }
     if FamilyDescription.isFamily(place) {
       let family = try TextFamily(place)

@@ -66,7 +66,7 @@ struct TemplateCommand: ParsableCommand {
       return { try template.text(of: $0, tokenizer: tokenizer) }
     }
     let file = template ?? ""
-    let template = try JinjaTemplate(String(decoding: Self.read(file), as: UTF8.self))
+    let template = try JinjaTemplate(String(decoding: Self.read(file), as: UTF8.self), file: file)
     return { try template.text(of: $0) }
   }
 
