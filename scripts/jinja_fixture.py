@@ -65,6 +65,8 @@ d|items|first | items|reverse|first | items|map('int')|last | items|select|join(
 spec.items is defined | spec.items|string is string | spec['items'] | spec.keys is string | spec['keys'] | spec.title | spec.größe | spec.get('items') | spec['get'] is callable | spec.pop is defined
 spec|attr('title') is defined | [spec]|map(attribute='items')|first | [spec]|map(attribute='größe.it\'s')|first | s.title is callable | s.title() | items.index is callable | items.index(1)
 spec.zzz is defined | spec.items() is iterable | spec.update({'a': 1}) | items.append(1) | s.format is callable | '%s' % (odd,) | dict(a=1, **d) | namespace(d).a | namespace(a=1)['a'] | dict([('a', 1)])
+('aab' * 30 + 'c') in ('aab' * 200 + 'c') | ('aab' * 30 + 'd') in ('aab' * 200 + 'c') | ('ab' * 20 ~ 'x' ~ 'ab' * 25).split('ab' * 10) | ('ab' * 20 ~ 'x' ~ 'ab' * 25).rsplit('ab' * 10, 2)
+('x' ~ 'ab' * 25).rfind('ab' * 10) | ('ab' * 25).find('ba' * 10) | 'aaa'.rsplit('aa') | 'a,b,c'.rsplit(',', 1) | 'abcabc'.rfind('abc') | 'abcabc'.replace('abc', 'x' * 20)
 s.isupper() | 'ABC'.isupper() | 'abc1'.islower() | '  '.isspace() | 'a1'.isalnum() | s.rfind('l') | s.rpartition(' ') | s.index('w') | s.index('zz') | s.swapcase() | s.casefold() | 'a\tb'.expandtabs(4)
 """
 STATEMENTS = [

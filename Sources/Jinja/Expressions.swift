@@ -184,7 +184,8 @@ extension Interpreter {
   func repeated<Element>(_ elements: [Element], _ count: Int) throws -> [Element] {
     let (total, overflow) = elements.count.multipliedReportingOverflow(by: max(0, count))
     if overflow { throw Failure("it makes too much text") }
-    try made(total)
+    let weighted = total.multipliedReportingOverflow(by: Element.self is UInt32.Type ? 1 : Self.perElement)
+    try made(weighted.overflow ? .max : weighted.partialValue)
     return elements.isEmpty ? [] : Array(repeatElement(elements, count: max(0, count)).joined())
   }
 

@@ -38,7 +38,7 @@ final class Interpreter {
     if work > limits.work { throw Failure("it takes too long: is there a loop without end?") }
   }
 
-  /// Accounts for a string or list that was put together.
+  /// Accounts for a string or list that was put together; an element counts `perElement`.
   func made(_ count: Int) throws {
     if count > limits.length || allocated + count > limits.allocation { throw Failure("it makes too much text") }
     allocated += count

@@ -92,13 +92,19 @@ extension Interpreter {
       let most = try arguments.integer(1, "maxsplit").flatMap { $0 < 0 ? nil : $0 }
       try made(text.count)
       guard let separator = try arguments.text(0, "sep") else {
-        return .list((name == "split" ? text.words(maximum: most) : text.lastWords(maximum: most)).map { .string($0) })
+        let words = name == "split" ? text.words(maximum: most) : text.lastWords(maximum: most)
+        try made(words.count * Self.perElement)
+        return .list(words.map { .string($0) })
       }
       if separator.isEmpty { throw Failure("split by nothing") }
       let parts =
         name == "split" ? text.split(on: separator, maximum: most) : text.splitFromEnd(on: separator, maximum: most)
+      try made(parts.count * Self.perElement)
       return .list(parts.map { .string($0) })
-    case "splitlines": return .list(text.lines.map { .string($0) })
+    case "splitlines":
+      let lines = text.lines
+      try made(text.count + lines.count * Self.perElement)
+      return .list(lines.map { .string($0) })
     case "partition", "rpartition":
       let separator = try arguments.text(0, "sep") ?? ""
       if separator.isEmpty { throw Failure("\(name) by nothing") }

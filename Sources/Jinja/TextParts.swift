@@ -4,11 +4,26 @@ extension MarkedString {
   static func firstRange(of part: [Unit], in units: ArraySlice<Unit>) -> Range<Int>? {
     if part.isEmpty { return units.startIndex..<units.startIndex }
     guard units.count >= part.count else { return nil }
-    let first = code(part[0])
-    for start in units.startIndex...(units.endIndex - part.count) where code(units[start]) == first {
-      if part.indices.allSatisfy({ (units[start + $0] ^ part[$0]) & codeMask == 0 }) {
-        return start..<start + part.count
+    func isSame(_ a: Unit, _ b: Unit) -> Bool { (a ^ b) & codeMask == 0 }
+    if part.count <= 16 {
+      for start in units.startIndex...(units.endIndex - part.count) where isSame(units[start], part[0]) {
+        if part.indices.allSatisfy({ isSame(units[start + $0], part[$0]) }) { return start..<start + part.count }
       }
+      return nil
+    }
+    // Knuth, Morris and Pratt's way, which takes no longer for texts made to take long.
+    var borders = [Int](repeating: 0, count: part.count)
+    var length = 0
+    for index in part.indices.dropFirst() {
+      while length > 0, !isSame(part[index], part[length]) { length = borders[length - 1] }
+      if isSame(part[index], part[length]) { length += 1 }
+      borders[index] = length
+    }
+    length = 0
+    for index in units.indices {
+      while length > 0, !isSame(units[index], part[length]) { length = borders[length - 1] }
+      if isSame(units[index], part[length]) { length += 1 }
+      if length == part.count { return index + 1 - length..<index + 1 }
     }
     return nil
   }
@@ -16,13 +31,9 @@ extension MarkedString {
   func firstRange(of part: MarkedString) -> Range<Int>? { Self.firstRange(of: part.units, in: units[...]) }
 
   func lastRange(of part: MarkedString) -> Range<Int>? {
-    guard count >= part.count else { return nil }
-    for start in stride(from: count - part.count, through: 0, by: -1) {
-      if part.units.indices.allSatisfy({ (units[start + $0] ^ part.units[$0]) & Self.codeMask == 0 }) {
-        return start..<start + part.count
-      }
+    Self.firstRange(of: part.units.reversed(), in: units.reversed()[...]).map {
+      count - $0.upperBound..<count - $0.lowerBound
     }
-    return nil
   }
 
   func hasPrefix(_ part: MarkedString) -> Bool { with(units.prefix(part.count)) == part }
@@ -39,13 +50,8 @@ extension MarkedString {
   }
 
   func splitFromEnd(on separator: MarkedString, maximum: Int?) -> [MarkedString] {
-    var parts: [MarkedString] = []
-    var rest = self
-    while parts.count < maximum ?? .max, let range = rest.lastRange(of: separator) {
-      parts.insert(with(rest.units[range.upperBound...]), at: 0)
-      rest = with(rest.units[..<range.lowerBound])
-    }
-    return [rest] + parts
+    with(units.reversed()).split(on: separator.with(separator.units.reversed()), maximum: maximum).reversed()
+      .map { with($0.units.reversed()) }
   }
 
   /// What white space separates; what is left after `maximum` cuts is one part.
