@@ -141,6 +141,16 @@ extension ChatTemplate {
     try encode(messages, tokenizer, ending: .complete)
   }
 
+  /// The tokens of a conversation with tools, tool calls and what else only a model's own template has a place for.
+  ///
+  /// - Throws: `TokenizerError.templateFailed`, `.badRequest`, `.missingMarker`.
+  public func encodeForTraining(
+    _ request: TemplateRequest, tokenizer: any Tokenizer
+  ) throws(TokenizerError) -> MaskedTokens {
+    if let template = try jinja(tokenizer) { return try template.encodeForTraining(request, tokenizer: tokenizer) }
+    return try encodeForTraining(request.plainMessages(template: name), tokenizer: tokenizer)
+  }
+
   /// The tokens that end a reply: the end of sequence first.
   ///
   /// - Throws: `TokenizerError.missingMarker`, `.templateFailed`.

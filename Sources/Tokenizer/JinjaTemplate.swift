@@ -109,11 +109,15 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   /// The text of a prompt. What the request says of `bos_token` and `eos_token` counts more than the tokenizer.
   /// - Throws: `TokenizerError.templateFailed`.
   public func text(of request: TemplateRequest) throws(TokenizerError) -> String {
+    try runs(of: request).map(\.text).joined()
+  }
+
+  private func runs(of request: TemplateRequest) throws(TokenizerError) -> [TemplateRun] {
     var context: [String: TemplateValue] = [
       "bos_token": .string(bosToken, .template), "eos_token": .string(eosToken, .template),
     ]
     context.merge(request.variables) { $1 }
-    do { return try template.render(context).map(\.text).joined() } catch { throw Self.failure(error, file) }
+    do { return try template.render(context) } catch { throw Self.failure(error, file) }
   }
 
   // MARK: Tokens
@@ -122,27 +126,53 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   func encode(
     _ messages: [ChatTemplate.Message], tokenizer: any Tokenizer, ending: ChatTemplate.Ending
   ) throws(TokenizerError) -> MaskedTokens {
+    encode(try runs(of: messages, ending: ending), beginning: nil, tokenizer)
+  }
+
+  /// The tokens of a whole conversation with tools and tool calls, which are learned with the replies.
+  /// - Throws: `TokenizerError.templateFailed`.
+  func encodeForTraining(_ request: TemplateRequest, tokenizer: any Tokenizer) throws(TokenizerError) -> MaskedTokens {
+    // What stands between the beginning of a reply and its first words is a part of it: a call's opening tag.
+    let question = [ChatTemplate.Message(role: .user, content: "x")]
+    let asked = try runs(of: question, ending: .complete).map(\.text).joined()
+    let prompted = try runs(of: question, ending: .generationPrompt).map(\.text).joined()
+    let beginning = prompted.hasPrefix(asked) ? String(prompted.dropFirst(asked.count)) : ""
+    return encode(try runs(of: request.complete()), beginning: beginning.isEmpty ? nil : beginning, tokenizer)
+  }
+
+  /// - Parameter beginning: what begins a reply, where all that follows it counts as one.
+  private func encode(_ runs: [TemplateRun], beginning: String?, _ tokenizer: any Tokenizer) -> MaskedTokens {
     var pieces: [(piece: TextPiece, origin: TextOrigin, lossMask: Bool)] = []
-    let runs = try runs(of: messages, ending: ending)
+    func add(_ text: Substring, _ origin: TextOrigin, _ lossMask: Bool) {
+      let piece = TextPiece(String(text), recognizesSpecialTokens: origin == .template)
+      if !text.isEmpty { pieces.append((piece, origin, lossMask)) }
+    }
     let saysWhatCounts = runs.contains(where: \.isGeneration)
-    var closesReply = false
-    for run in runs {
+    /// The reply that a run belongs to or follows.
+    var reply: TextOrigin?
+    for (index, run) in runs.enumerated() {
       let isTemplate = run.origin == .template
+      if case .reply = run.origin { reply = run.origin } else if !isTemplate { reply = nil }
       if saysWhatCounts || !isTemplate {
-        if case .reply = run.origin { closesReply = true } else if !isTemplate { closesReply = false }
-        let counts = saysWhatCounts ? run.isGeneration : closesReply
-        pieces.append((TextPiece(run.text, recognizesSpecialTokens: isTemplate), run.origin, counts))
-      } else if closesReply, let end = try endOfSpecialToken(in: run.text, tokenizer) {
-        // What closes a reply is learned with it.
-        pieces.append((TextPiece(String(run.text[..<end]), recognizesSpecialTokens: true), .template, true))
-        if end < run.text.endIndex {
-          pieces.append((TextPiece(String(run.text[end...]), recognizesSpecialTokens: true), .template, false))
-        }
-        closesReply = false
-      } else {
-        pieces.append((TextPiece(run.text, recognizesSpecialTokens: true), .template, false))
-        closesReply = false
+        add(run.text[...], run.origin, saysWhatCounts ? run.isGeneration : reply != nil)
+        continue
       }
+      let next = index + 1 < runs.count ? runs[index + 1].origin : nil
+      // Within a reply all of it counts: what a call is written with.
+      if reply != nil, next == reply {
+        add(run.text[...], .template, true)
+        continue
+      }
+      // What closes a reply is learned with it.
+      let end = (reply == nil ? nil : endOfSpecialToken(in: run.text, tokenizer)) ?? run.text.startIndex
+      var start = run.text.endIndex
+      if let beginning, case .reply? = next, let found = run.text.range(of: beginning, options: .backwards) {
+        start = max(end, found.upperBound)
+      }
+      add(run.text[..<end], .template, true)
+      add(run.text[end..<start], .template, false)
+      add(run.text[start...], .template, true)
+      reply = nil
     }
     return encode(pieces, tokenizer)
   }
@@ -177,9 +207,10 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   }
 
   /// Where the first special token in a text of the template ends.
-  private func endOfSpecialToken(in text: String, _ tokenizer: any Tokenizer) throws(TokenizerError) -> String.Index? {
+  private func endOfSpecialToken(in text: String, _ tokenizer: any Tokenizer) -> String.Index? {
     guard let token = specialToken(in: text, tokenizer) else { return nil }
-    return text.range(of: try tokenizer.piece(token))?.upperBound
+    // It is of the vocabulary.
+    do { return text.range(of: try tokenizer.piece(token))?.upperBound } catch { return nil }
   }
 
   private func specialToken(in text: String, _ tokenizer: any Tokenizer) -> Int? {

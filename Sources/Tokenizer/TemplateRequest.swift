@@ -3,15 +3,17 @@ import Support
 
 /// What a chat template is given, in the form of OpenAI and transformers: an object with `messages` and, if it likes,
 /// `tools`, `documents`, `add_generation_prompt` and other variables by name; or a list, which is the messages.
-public struct TemplateRequest: Sendable {
+public struct TemplateRequest: Sendable, Equatable {
   /// By name.
-  let variables: [String: TemplateValue]
+  private(set) var variables: [String: TemplateValue]
+  private let source: [[UInt8]]
   private let messages: [[(key: String, value: TemplateValue)]]
 
   /// Reads a request.
   /// - Parameter tools: a list of tools, for a request that brings none.
   /// - Throws: `TokenizerError.badRequest`.
   public init(utf8 bytes: some Collection<UInt8>, tools: [UInt8]? = nil) throws(TokenizerError) {
+    source = [Array(bytes), tools ?? []]
     let document = try Self.document(bytes, "the messages")
     let members: [(key: String, value: TemplateValue)] =
       switch document {
@@ -40,6 +42,30 @@ public struct TemplateRequest: Sendable {
     self.messages = messages
     variables["messages"] = .list(messages.map { .dict($0) })
     self.variables = variables
+  }
+
+  /// Of the same text.
+  public static func == (left: TemplateRequest, right: TemplateRequest) -> Bool { left.source == right.source }
+
+  /// The same without what makes the model reply.
+  func complete() -> TemplateRequest {
+    var request = self
+    request.variables["add_generation_prompt"] = .bool(false)
+    return request
+  }
+
+  /// What the messages say.
+  public var texts: [String] {
+    messages.flatMap(\.self).compactMap { key, value in
+      if key == "content", case .string(let text, _) = value { text } else { nil }
+    }
+  }
+
+  /// Whether there is a reply to learn from.
+  public var hasReply: Bool {
+    messages.contains { message in
+      message.contains { if $0.key == "role", case .string("assistant", _) = $0.value { true } else { false } }
+    }
   }
 
   private static func document(

@@ -77,7 +77,7 @@ public struct AdaptationJob {
       let data = try DataFile(file)
       data.report(note)
       let (found, tooLong) = try TrainingText.examples(
-        data.conversations, tokenizer: text.tokenizer, template: text.template,
+        data, tokenizer: text.tokenizer, template: text.template,
         contextLength: text.family.contextLength)
       if tooLong > 0 {
         note("\(file.path): \(tooLong) examples longer than \(text.family.contextLength) tokens skipped")

@@ -64,18 +64,19 @@ public struct DataCheckJob {
     var asked: [[ChatMessage]: Int] = [:]
     for (record, source) in zip(data.records, data.sources) {
       report.formats[source.format.rawValue, default: 0] += 1
-      guard case .conversation(let messages) = record else {
+      guard
+        let tokens = try TrainingText.encoded(record, tokenizer: text.tokenizer, template: text.template)?.tokens.count
+      else {
         report.texts += 1
         continue
       }
-      let tokens = try text.template.encodeForTraining(messages.map(\.templated), tokenizer: text.tokenizer).tokens
-        .count
       if tokens > text.contextLength {
         report.tooLong.append(
           .init(line: source.line, cause: "\(tokens) tokens, the context has \(text.contextLength)"))
         continue
       }
       lengths.append(tokens)
+      guard case .conversation(let messages) = record else { continue }
       let question = Array(messages.dropLast())
       if let first = seen[messages] {
         report.duplicates.append(.init(line: source.line, cause: "the same as at \(first)"))

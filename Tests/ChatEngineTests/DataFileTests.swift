@@ -1,6 +1,7 @@
 import ChatEngine
 import Foundation
 import Testing
+import Tokenizer
 
 @Suite struct DataFileTests {
   private func read(_ content: Data) throws -> DataFile {
@@ -40,6 +41,24 @@ import Testing
         .conversation([.system("s"), .user("u"), .assistant("a")]), .conversation([.user("u"), .assistant("a")]),
         .text("plain"),
       ])
+  }
+
+  /// What only a model's own template has a place for is kept as it is.
+  @Test func toolsAndParts() throws {
+    let lines = [
+      #"{"tools": [{"b": 1, "a": 2}], "messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}"#,
+      #"{"messages": [{"role": "user", "content": [{"type": "text", "text": "u"}]}, {"role": "assistant", "content": "a"}]}"#,
+      #"{"messages": [{"role": "assistant", "content": null, "tool_calls": [{"id": "x"}]}, {"role": "tool", "content": "t"}]}"#,
+    ]
+    let file = try read(
+      lines.joined(separator: "\n") + "\n"
+        + #"{"messages": [{"role": "user", "content": "u"}, {"role": "tool", "content": "t"}]}"#)
+    #expect(file.records == (try lines.map { .request(try TemplateRequest(utf8: Array($0.utf8))) }))
+    #expect(file.conversations.isEmpty && file.sources.map(\.line) == [1, 2, 3])
+    #expect(file.skipped.map(\.description) == ["line 4: no turn of the assistant to learn from"])
+    // A list is no other file.
+    let list = try read("[" + lines.joined(separator: ",") + "]")
+    #expect(list.records.count == 3 && list.skipped.isEmpty)
   }
 
   @Test func plainText() throws {

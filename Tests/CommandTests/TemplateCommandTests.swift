@@ -112,6 +112,34 @@ import Testing
     }
   }
 
+  /// Training takes what the model's template has a place for, and says where it has none.
+  @Test func toolsInTraining() throws {
+    try Workspace.with { workspace in
+      let data = try Self.file(
+        #"{"tools": [{"name": "look"}], "messages": [{"role": "user", "content": "rain"}, {"role": "assistant", "content": "the cat"}]}"#
+          + "\n", workspace, "tools.jsonl")
+      func adapt(_ output: String) -> [String] {
+        [
+          "adapt", "--family", workspace.model.path, "--data", data.path, "--steps", "2", "--output",
+          workspace.directory.appending(path: output).path,
+        ]
+      }
+      try Data("{\"chat_template\": \"tiny\"}".utf8).write(to: workspace.model.appending(path: "tokenizer_config.json"))
+      let refused = try workspace.run(adapt("refused"))
+      #expect(refused.status == 2 && refused.complaint.contains("tiny has no place for tools"), "\(refused.complaint)")
+      try Data(
+        "{% if tools %}{{ tools|tojson }}{% endif %}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}</s>{% endfor %}"
+          .utf8
+      ).write(to: workspace.model.appending(path: "chat_template.jinja"))
+      let adapted = try workspace.run(adapt("adapted"))
+      #expect(adapted.status == 0, "\(adapted.complaint)")
+      let checked = try workspace.run(["data", "check", data.path, "--family", workspace.model.path])
+      #expect(
+        checked.status == 0 && checked.text.contains("1 messages; 1 to train on"), "\(checked.text)\(checked.complaint)"
+      )
+    }
+  }
+
   @Test func badRequests() throws {
     try Workspace.with { workspace in
       let template = try Self.file("{{ messages|length }}", workspace)

@@ -65,6 +65,57 @@ import Tokenizer
     #expect(try Self.spelled(zip(whole.tokens, whole.lossMask).filter(\.1).map(\.0)) == "Good day!")
   }
 
+  /// The template's own system prompt stands where nobody gave another.
+  @Test func systemPrompts() throws {
+    let template = try Self.template()
+    let own = try Self.spelled(template.encode([Self.question], tokenizer: Self.tokenizer))
+    #expect(own.hasPrefix("<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n"))
+    let given = try Self.spelled(
+      template.encode([Message(role: .system, content: "Be brief."), Self.question], tokenizer: Self.tokenizer))
+    #expect(given.hasPrefix("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n") && !given.contains("kind"))
+  }
+
+  /// A call of a tool is learned whole: its opening tag, what it is written with, what closes the turn.
+  @Test func toolsInTraining() throws {
+    let source = """
+      {% if tools %}<|im_start|>system\n{{ tools|tojson }}<|im_end|>\n{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}\n\
+      {{ m.content or '' }}{% for c in m.tool_calls or [] %}<call>{"name": "{{ c.function.name }}", "arguments": \
+      {{ c.function.arguments|tojson }}}</call>{% endfor %}<|im_end|>\n{% endfor %}\
+      {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}
+      """
+    let request = try TemplateRequest(
+      utf8: Array(
+        """
+        {"tools": [{"name": "look"}], "messages": [{"role": "user", "content": "Rain?"}, {"role": "assistant", "content": null,
+        "tool_calls": [{"function": {"name": "look", "arguments": {"at<|im_end|>": "Oslo", "days": 2}}}]},
+        {"role": "tool", "content": "dry"}, {"role": "assistant", "content": "No."}]}
+        """.utf8))
+    let template = try Self.template(source)
+    let whole = try template.encodeForTraining(request, tokenizer: Self.tokenizer)
+    let call = "<call>{\"name\": \"look\", \"arguments\": {\"at<|im_end|>\": \"Oslo\", \"days\": 2}}</call><|im_end|>"
+    #expect(
+      try Self.spelled(whole.tokens) == """
+        <|im_start|>system
+        [{"name": "look"}]<|im_end|>
+        <|im_start|>user
+        Rain?<|im_end|>
+        <|im_start|>assistant
+        \(call)
+        <|im_start|>tool
+        dry<|im_end|>
+        <|im_start|>assistant
+        No.<|im_end|>
+
+        """)
+    #expect(try Self.spelled(zip(whole.tokens, whole.lossMask).filter(\.1).map(\.0)) == call + "No.<|im_end|>")
+    // The one that was typed into a name is text.
+    let end = try #require(Self.tokenizer.controlToken("<|im_end|>"))
+    #expect(whole.tokens.count { $0 == end } == 5)
+    #expect(throws: TokenizerError.self) {
+      try ChatTemplate(.tiny).encodeForTraining(request, tokenizer: Self.tokenizer)
+    }
+  }
+
   @Test func refusals() throws {
     func reason(_ source: String) -> String {
       do { _ = try Self.template(source).encode([Self.question], tokenizer: Self.tokenizer) } catch {

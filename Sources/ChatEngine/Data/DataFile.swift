@@ -1,4 +1,5 @@
 import Foundation
+import Tokenizer
 
 /// Training data as people have it, read into conversations and texts.
 ///
@@ -9,6 +10,8 @@ public struct DataFile: Sendable {
   public enum Record: Sendable, Equatable {
     case text(String)
     case conversation([ChatMessage])
+    /// With tools, tool calls or content in parts: for a model's own template.
+    case request(TemplateRequest)
   }
 
   /// How records are spelled.
@@ -39,7 +42,7 @@ public struct DataFile: Sendable {
   public let sources: [Source]
   public let skipped: [Skipped]
 
-  /// The conversations, and texts as they are not.
+  /// The conversations of nothing but text.
   public var conversations: [[ChatMessage]] {
     records.compactMap { if case .conversation(let messages) = $0 { messages } else { nil } }
   }
@@ -60,8 +63,8 @@ public struct DataFile: Sendable {
     var records: [Record] = []
     var sources: [Source] = []
     var skipped: [Skipped] = []
-    func take(_ value: Any, _ line: Int, isInArray: Bool = false) {
-      switch Self.records(in: value) {
+    func take(_ value: Any, _ data: Data?, _ line: Int, isInArray: Bool = false) {
+      switch Self.records(in: value, data) {
       case .success((let format, let found)):
         records += found
         sources += found.map { _ in Source(line: line, format: format) }
@@ -73,7 +76,7 @@ public struct DataFile: Sendable {
       guard let array = try? JSONSerialization.jsonObject(with: data) as? [Any] else {
         throw .unreadable(file: url.path, cause: "it begins like a JSON array and is not one")
       }
-      for (index, value) in array.enumerated() { take(value, index + 1, isInArray: true) }
+      for (index, value) in array.enumerated() { take(value, nil, index + 1, isInArray: true) }
     } else if start == "{" {
       for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
         if line.allSatisfy(\.isWhitespace) { continue }
@@ -81,7 +84,7 @@ public struct DataFile: Sendable {
           skipped.append(Skipped(line: index + 1, reason: "not valid JSON"))
           continue
         }
-        take(value, index + 1)
+        take(value, Data(line.utf8), index + 1)
       }
     } else {
       // Plain text: paragraphs divided by empty lines.
@@ -104,9 +107,11 @@ public struct DataFile: Sendable {
 
   private struct Reason: Error { var text: String }
 
-  private static func records(in value: Any) -> Result<(Format, [Record]), Reason> {
+  /// - Parameter data: the value's text, where it has one of its own.
+  private static func records(in value: Any, _ data: Data?) -> Result<(Format, [Record]), Reason> {
     guard let object = value as? [String: Any] else { return .failure(Reason(text: "not a JSON object")) }
     if let messages = object["messages"] {
+      if needsTemplate(object) { return request(object, data).map { (.messages, [$0]) } }
       return conversation(messages, role: "role", content: "content").map { (.messages, [$0]) }
     }
     if let turns = object["conversations"] {
@@ -136,6 +141,26 @@ public struct DataFile: Sendable {
     }
     return .failure(
       Reason(text: "none of the fields messages, conversations, instruction or text is there"))
+  }
+
+  /// Whether only a model's own template has a place for what a record says.
+  private static func needsTemplate(_ object: [String: Any]) -> Bool {
+    if let tools = object["tools"] as? [Any], !tools.isEmpty { return true }
+    guard let turns = object["messages"] as? [[String: Any]] else { return false }
+    return turns.contains { turn in
+      if turn["tool_calls"] is [Any] || turn["content"] is [Any] || turn["reasoning_content"] is String { return true }
+      return ["tool", "function", "developer"].contains(turn["role"] as? String)
+    }
+  }
+
+  private static func request(_ object: [String: Any], _ data: Data?) -> Result<Record, Reason> {
+    do {
+      // Names in an order, whatever it is, make the same example every time.
+      let data = try data ?? JSONSerialization.data(withJSONObject: object, options: .sortedKeys)
+      let request = try TemplateRequest(utf8: data)
+      guard request.hasReply else { return .failure(Reason(text: "no turn of the assistant to learn from")) }
+      return .success(.request(request))
+    } catch { return .failure(Reason(text: "\(error)")) }
   }
 
   private static func conversation(_ value: Any, role: String, content: String) -> Result<Record, Reason> {

@@ -16,20 +16,21 @@ public enum TrainingText {
         return TrainingExample(text: ids.map(Int32.init))
       case .conversation(let messages):
         return TrainingExample(try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer))
+      case .request(let request):
+        return TrainingExample(try template.encodeForTraining(request, tokenizer: tokenizer))
       }
     }
   }
 
-  /// Conversations as examples of which the loss counts the replies alone.
+  /// A file's conversations as examples of which the loss counts the replies alone.
   /// - Returns: the examples, and how many were left out because they do not fit `contextLength`.
   public static func examples(
-    _ conversations: [[ChatMessage]], tokenizer: any Tokenizer, template: ChatTemplate,
-    contextLength: Int
+    _ file: DataFile, tokenizer: any Tokenizer, template: ChatTemplate, contextLength: Int
   ) throws -> (examples: [TrainingExample], tooLong: Int) {
     var examples: [TrainingExample] = []
     var tooLong = 0
-    for messages in conversations {
-      let example = try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer)
+    for record in file.records {
+      guard let example = try encoded(record, tokenizer: tokenizer, template: template) else { continue }
       if example.tokens.count > contextLength {
         tooLong += 1
       } else {
@@ -37,6 +38,18 @@ public enum TrainingText {
       }
     }
     return (examples, tooLong)
+  }
+
+  /// A conversation's tokens; `nil` for a text.
+  public static func encoded(
+    _ record: DataFile.Record, tokenizer: any Tokenizer, template: ChatTemplate
+  ) throws -> MaskedTokens? {
+    switch record {
+    case .text: nil
+    case .conversation(let messages):
+      try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer)
+    case .request(let request): try template.encodeForTraining(request, tokenizer: tokenizer)
+    }
   }
 }
 

@@ -37,7 +37,7 @@ package enum Rehearsal {
   package static func examples(of text: TextFamily) throws -> [TrainingExample] {
     guard let file = file(of: text) else { return [] }
     return try TrainingText.examples(
-      DataFile(file).conversations, tokenizer: text.tokenizer, template: text.template,
+      DataFile(file), tokenizer: text.tokenizer, template: text.template,
       contextLength: text.contextLength
     ).examples
   }

@@ -33,12 +33,12 @@ struct Lesson {
   /// - Throws: `DataError`, `TokenizerError`.
   init(_ file: URL, for text: TextFamily) throws {
     let data = try DataFile(file)
-    let conversations = data.conversations
-    guard !conversations.isEmpty else {
+    let texts = data.records.count { if case .text = $0 { true } else { false } }
+    guard texts < data.records.count else {
       throw DataError.nothingUsable(file: file.path, first: "it holds text without replies to learn from")
     }
     let (examples, tooLong) = try TrainingText.examples(
-      conversations, tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
+      data, tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
     guard !examples.isEmpty else {
       throw DataError.allTooLong(file: file.path, contextLength: text.contextLength)
     }
@@ -48,7 +48,6 @@ struct Lesson {
     if let first = data.skipped.first {
       notes.append("\(Self.count(data.skipped.count, "record")) skipped, the first at \(first)")
     }
-    let texts = data.records.count - conversations.count
     if texts > 0 { notes.append("\(Self.count(texts, "text")) without a reply left out") }
     if tooLong > 0 {
       notes.append("\(Self.count(tooLong, "example")) longer than \(text.contextLength) tokens left out")
