@@ -54,6 +54,25 @@ import Tokenizer
     #expect(tokenizer.encode(pieces: pieces, joining: .start) == [end] + tokenizer.encode("<|im_end|>"))
   }
 
+  @Test func ordinaryAddedTokensComeFromWhateverSomebodyWrote() throws {
+    var vocabulary = try Self.tokenizer(.smollm).vocabulary
+    let think = vocabulary.tokens.count
+    vocabulary.tokens.append("<think>")
+    vocabulary.added.append(.init(token: think, text: "<think>", isSpecial: false))
+    let tokenizer = try BytePairTokenizer(vocabulary, source: "sample")
+    let end = try #require(tokenizer.controlToken("<|im_end|>"))
+    let expected = tokenizer.encode("a ") + [think] + tokenizer.encode(" b")
+    #expect(tokenizer.encode("a <think> b") == expected)
+    let written = TextPiece("a <think> b", recognizesSpecialTokens: false)
+    #expect(tokenizer.encode(pieces: [written], joining: .start) == expected)
+    // Between a template's own words, too, and where both together spell it.
+    let pieces = [
+      TextPiece("<|im_end|>", recognizesSpecialTokens: true), written,
+      TextPiece("<|im_end|><th", recognizesSpecialTokens: true), TextPiece("ink>", recognizesSpecialTokens: false),
+    ]
+    #expect(tokenizer.encode(pieces: pieces, joining: .start) == [end] + expected + [end, think])
+  }
+
   @Test func bytesAndLongWords() throws {
     let tokenizer = try Self.tokenizer(.gpt2)
     let bytes: [UInt8] = [0x61, 0xFF, 0xC3, 0x62, 0xED, 0xA0, 0x80, 0xF0, 0x9F]

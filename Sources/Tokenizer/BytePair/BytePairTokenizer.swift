@@ -152,7 +152,13 @@ extension BytePairTokenizer {
 
   public func encode(pieces: [TextPiece], joining: TextJoining) -> [Int] {
     var tokens: [Int] = []
-    for part in addedTokens.parts(of: pieces) { append(part, to: &tokens) }
+    for part in addedTokens.parts(of: pieces) {
+      switch part {
+      case .token(let token): tokens.append(token)
+      // What somebody wrote may hold added tokens that are not special, as any text may.
+      case .text(let bytes): for part in ordinaryAddedTokens.parts(of: bytes) { append(part, to: &tokens) }
+      }
+    }
     return tokens
   }
 
