@@ -31,6 +31,22 @@ import Tokenizer
     }
   }
 
+  /// Every character there is has the class that the reference gives it, those newer than the reference included.
+  @Test(arguments: TextSplitting.allCases) func sameClasses(_ splitting: TextSplitting) throws {
+    let file = Self.folder.appendingPathComponent("\(splitting.rawValue)/classes.txt")
+    var classes = CharacterClasses()
+    var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+    for page in UInt32(0)..<0x1100 {
+      var text: [Unicode.Scalar] = []
+      for scalar in (page << 8..<(page + 1) << 8).compactMap(Unicode.Scalar.init) {
+        text += ["a", scalar, "1", scalar, "!", scalar, "\n"]
+      }
+      for end in splitting.ends(of: text, &classes) { digest = (digest ^ UInt64(end)) &* 0x100_0000_01B3 }
+    }
+    let expected = try String(contentsOf: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    #expect(String(digest, radix: 16) == String(try #require(UInt64(expected, radix: 16)), radix: 16))
+  }
+
   @Test(arguments: TextSplitting.allCases) func itsOwnFileSaysTheSame(_ splitting: TextSplitting) throws {
     let tokenizer = try Self.tokenizer(splitting)
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("bpe-\(UUID().uuidString)")

@@ -28,10 +28,17 @@ public final class BytePairTokenizer: Tokenizer {
   private let wholeWords: [[UInt8]: Int]
   private let addedTokens: SpecialTokenFinder
   private let ordinaryAddedTokens: SpecialTokenFinder
-  /// Words that were encoded before.
-  private let known = Mutex<[[UInt8]: [Int32]]>([:])
+  /// One for each thread that encodes at a time.
+  private let memories = Mutex<[Memory]>([])
   private static let mostKnown = 1 << 15
   private static let longestKnown = 32
+
+  /// What was met before.
+  private struct Memory: Sendable {
+    var classes = CharacterClasses()
+    /// Words that were encoded.
+    var words: [[UInt8]: [Int32]] = [:]
+  }
 
   private struct Pair: Hashable {
     var left: Int32
@@ -146,17 +153,22 @@ extension BytePairTokenizer {
   /// Bytes that are no character are tokens of their own.
   public func encode(bytes: [UInt8], joining: TextJoining) -> [Int] {
     var tokens = joining == .space ? [spaceToken].compactMap(\.self) : []
-    for part in ordinaryAddedTokens.parts(of: bytes) { append(part, to: &tokens) }
+    withMemory { memory in
+      for part in ordinaryAddedTokens.parts(of: bytes) { append(part, to: &tokens, &memory) }
+    }
     return tokens
   }
 
   public func encode(pieces: [TextPiece], joining: TextJoining) -> [Int] {
     var tokens: [Int] = []
-    for part in addedTokens.parts(of: pieces) {
-      switch part {
-      case .token(let token): tokens.append(token)
-      // What somebody wrote may hold added tokens that are not special, as any text may.
-      case .text(let bytes): for part in ordinaryAddedTokens.parts(of: bytes) { append(part, to: &tokens) }
+    withMemory { memory in
+      for part in addedTokens.parts(of: pieces) {
+        switch part {
+        case .token(let token): tokens.append(token)
+        // What somebody wrote may hold added tokens that are not special, as any text may.
+        case .text(let bytes):
+          for part in ordinaryAddedTokens.parts(of: bytes) { append(part, to: &tokens, &memory) }
+        }
       }
     }
     return tokens
@@ -166,42 +178,50 @@ extension BytePairTokenizer {
     (joining == .space ? [spaceToken] : []).compactMap(\.self) + [byteTokens[Int(character)]].compactMap(\.self)
   }
 
-  private func append(_ part: SpecialTokenFinder.Part, to tokens: inout [Int]) {
+  private func withMemory(_ body: (inout Memory) -> Void) {
+    var memory = memories.withLock { $0.popLast() } ?? Memory()
+    body(&memory)
+    memories.withLock { $0.append(memory) }
+  }
+
+  private func append(_ part: SpecialTokenFinder.Part, to tokens: inout [Int], _ memory: inout Memory) {
     switch part {
     case .token(let token): tokens.append(token)
     case .text(let bytes):
-      if let text = String(validating: bytes, as: UTF8.self) { return append(Array(text.unicodeScalars), to: &tokens) }
+      if let text = String(validating: bytes, as: UTF8.self) {
+        return append(Array(text.unicodeScalars), to: &tokens, &memory)
+      }
       // Whole characters are words as ever; the bytes between them stand apart.
       var decoder = UTF8Runs(bytes)
       while let run = decoder.next() {
         switch run {
-        case .text(let scalars): append(scalars, to: &tokens)
-        case .byte(let byte): appendWord([byte], to: &tokens)
+        case .text(let scalars): append(scalars, to: &tokens, &memory)
+        case .byte(let byte): appendWord([byte], to: &tokens, &memory)
         }
       }
     }
   }
 
-  private func append(_ scalars: [Unicode.Scalar], to tokens: inout [Int]) {
-    vocabulary.splitting.words(of: scalars) { range in
+  private func append(_ scalars: [Unicode.Scalar], to tokens: inout [Int], _ memory: inout Memory) {
+    var start = 0
+    for end in vocabulary.splitting.ends(of: scalars, &memory.classes) {
       var word: [UInt8] = []
-      for scalar in scalars[range] {
+      for scalar in scalars[start..<end] {
         if scalar.value < 128 { word.append(UInt8(scalar.value)) } else { word += Array(UTF8.encode(scalar)!) }
       }
-      appendWord(word, to: &tokens)
+      appendWord(word, to: &tokens, &memory)
+      start = end
     }
   }
 
-  private func appendWord(_ word: [UInt8], to tokens: inout [Int]) {
+  private func appendWord(_ word: [UInt8], to tokens: inout [Int], _ memory: inout Memory) {
     if word.count == 1 { return tokens += [byteTokens[Int(word[0])]].compactMap(\.self) }
     if let token = wholeWords[word] { return tokens.append(token) }
     guard word.count <= Self.longestKnown else { return tokens += mergedLong(word) }
-    if let known = known.withLock({ $0[word] }) { return tokens += known.map(Int.init) }
+    if let known = memory.words[word] { return tokens += known.map(Int.init) }
     let merged = mergedShort(word)
-    known.withLock {
-      if $0.count >= Self.mostKnown { $0.removeAll(keepingCapacity: true) }
-      $0[word] = merged
-    }
+    if memory.words.count >= Self.mostKnown { memory.words.removeAll(keepingCapacity: true) }
+    memory.words[word] = merged
     tokens += merged.map(Int.init)
   }
 

@@ -1,6 +1,6 @@
 /// How text is cut into words before pairs are merged; no token reaches over a cut.
 ///
-/// The patterns are those that models' files name; each is a scanner of its own here, by the classes of Unicode.
+/// The patterns are those that models' files name; each is a scanner of its own here, by `CharacterClasses`.
 public enum TextSplitting: String, Sendable, CaseIterable {
   /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
   case gpt2
@@ -16,63 +16,50 @@ public enum TextSplitting: String, Sendable, CaseIterable {
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
   static let qwen2Pattern = llama3Pattern.replacing("{1,3}", with: "")
 
-  /// Calls `body` with the words of a text, in order; together they are the text.
+  /// Where the words of a text end, in order; together they are the text.
   /// - Parameters:
-  ///   - scalars: of the text.
-  ///   - body: receives a range of `scalars`, never empty.
-  func words(of scalars: [Unicode.Scalar], _ body: (Range<Int>) -> Void) {
+  ///   - scalars: of the text; ends are places among them.
+  ///   - classes: of characters, as far as they were met.
+  package func ends(of scalars: [Unicode.Scalar], _ classes: inout CharacterClasses) -> [Int] {
+    let scanner = Scanner(scalars, &classes)
+    var ends: [Int] = []
+    ends.reserveCapacity(scalars.count / 4)
     switch self {
-    case .gpt2: Scanner(scalars).gpt2(scalars.indices, body)
+    case .gpt2: scanner.gpt2(scalars.indices, &ends)
     case .smollm:
-      let scanner = Scanner(scalars)
       var start = 0
-      for index in scalars.indices where scanner.classes[index] == .number {
-        if start < index { scanner.gpt2(start..<index, body) }
-        body(index..<index + 1)
+      for index in scalars.indices where scanner.isDigit(index) {
+        if start < index { scanner.gpt2(start..<index, &ends) }
+        ends.append(index + 1)
         start = index + 1
       }
-      if start < scalars.count { scanner.gpt2(start..<scalars.count, body) }
-    case .llama3: Scanner(scalars).llama3(digits: 3, body)
-    case .qwen2: Scanner(scalars).llama3(digits: 1, body)
+      if start < scalars.count { scanner.gpt2(start..<scalars.count, &ends) }
+    case .llama3: scanner.llama3(digits: 3, &ends)
+    case .qwen2: scanner.llama3(digits: 1, &ends)
     }
+    return ends
   }
 }
 
-/// What the patterns distinguish.
-private enum CharacterClass: UInt8 {
-  case letter
-  case number
-  case space
-  case other
-
-  private static let ascii: [CharacterClass] = (0..<128).map { of(Unicode.Scalar(UInt8($0))) }
-
-  @inline(__always)
-  static func fast(_ scalar: Unicode.Scalar) -> CharacterClass {
-    scalar.value < 128 ? ascii[Int(scalar.value)] : of(scalar)
-  }
-
-  static func of(_ scalar: Unicode.Scalar) -> CharacterClass {
-    switch scalar.properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: .letter
-    case .decimalNumber, .letterNumber, .otherNumber: .number
-    default: scalar.properties.isWhitespace ? .space : .other
-    }
-  }
-}
-
+/// A text that is cut by the known patterns.
 private struct Scanner {
   let scalars: [Unicode.Scalar]
-  let classes: [CharacterClass]
+  /// By scalar: one of the patterns' classes, none for all else.
+  private let classes: [CharacterClasses.Class]
+  private static let patterns: CharacterClasses.Class = [.letter, .number, .space]
 
-  init(_ scalars: [Unicode.Scalar]) {
+  init(_ scalars: [Unicode.Scalar], _ classes: inout CharacterClasses) {
     self.scalars = scalars
-    classes = scalars.map(CharacterClass.fast)
+    self.classes = scalars.map { classes[$0] }
   }
 
-  private func run(_ start: Int, _ end: Int, _ kind: CharacterClass) -> Int {
+  private func kind(_ index: Int) -> CharacterClasses.Class { classes[index].intersection(Self.patterns) }
+
+  func isDigit(_ index: Int) -> Bool { classes[index].contains(.digit) }
+
+  private func run(_ start: Int, _ end: Int, _ kind: CharacterClasses.Class) -> Int {
     var index = start
-    while index < end, classes[index] == kind { index += 1 }
+    while index < end, self.kind(index) == kind { index += 1 }
     return index
   }
 
@@ -101,7 +88,7 @@ private struct Scanner {
     return stop < end && stop - start > 1 ? stop - 1 : stop
   }
 
-  func gpt2(_ range: Range<Int>, _ body: (Range<Int>) -> Void) {
+  func gpt2(_ range: Range<Int>, _ ends: inout [Int]) {
     var index = range.lowerBound
     let end = range.upperBound
     while index < end {
@@ -109,33 +96,33 @@ private struct Scanner {
       if let stop = contraction(index, end, ignoresCase: false) {
         next = stop
       } else {
-        let first = scalars[index] == " " && index + 1 < end && classes[index + 1] != .space ? index + 1 : index
-        next = classes[first] == .space ? space(index, end) : run(first, end, classes[first])
+        let first = scalars[index] == " " && index + 1 < end && kind(index + 1) != .space ? index + 1 : index
+        next = kind(first) == .space ? space(index, end) : run(first, end, kind(first))
       }
-      body(index..<next)
+      ends.append(next)
       index = next
     }
   }
 
-  func llama3(digits: Int, _ body: (Range<Int>) -> Void) {
+  func llama3(digits: Int, _ ends: inout [Int]) {
     func isLineEnd(_ index: Int) -> Bool { scalars[index] == "\r" || scalars[index] == "\n" }
     let end = scalars.count
     var index = 0
     while index < end {
-      let kind = classes[index]
+      let kind = self.kind(index)
       var next = index
       if let stop = contraction(index, end, ignoresCase: true) {
         next = stop
       } else if kind == .letter {
         next = run(index, end, .letter)
-      } else if kind != .number, !isLineEnd(index), index + 1 < end, classes[index + 1] == .letter {
+      } else if kind != .number, !isLineEnd(index), index + 1 < end, self.kind(index + 1) == .letter {
         next = run(index + 1, end, .letter)
       } else if kind == .number {
         next = min(run(index, end, .number), index + digits)
       } else {
         let first = scalars[index] == " " && index + 1 < end ? index + 1 : index
-        if classes[first] == .other {
-          next = run(first, end, .other)
+        if self.kind(first) == [] {
+          next = run(first, end, [])
           while next < end, isLineEnd(next) { next += 1 }
         } else {
           // \s*[\r\n]+ takes white space up to the last line end in it.
@@ -147,7 +134,7 @@ private struct Scanner {
           }
         }
       }
-      body(index..<next)
+      ends.append(next)
       index = next
     }
   }
