@@ -131,7 +131,8 @@ struct Tokenize: ParsableCommand {
     abstract: "Print the token ids of a text, or the text of token ids.",
     discussion: """
       Ids are separated by spaces; no begin-of-sequence token is added. Standard input is taken byte for byte, final \
-      newline included.
+      newline included. With --lines there are many texts: every line is a JSON string and becomes a JSON list of ids, \
+      or the other way round.
       """)
 
   @Argument(help: "The text, or the ids with --decode; standard input if absent.")
@@ -145,15 +146,47 @@ struct Tokenize: ParsableCommand {
   @Flag(help: "Turn ids into text.")
   var decode = false
 
+  @Flag(help: "Take a JSON string a line and print a JSON list of ids a line, with --decode the other way round.")
+  var lines = false
+
   func run() throws {
     let tokenizer = try ModelStore().tokenizer(of: model)
     let input = try text.map { Array($0.utf8) } ?? Console.readStandardInput()
-    if decode {
+    if lines {
+      try eachLine(of: input, tokenizer)
+    } else if decode {
       try Console.write(text: tokenizer.decode(Self.ids(input)))
     } else {
       let ids = tokenizer.encode(bytes: input)
       try Console.write(Array((ids.map(String.init).joined(separator: " ") + "\n").utf8))
     }
+  }
+
+  /// Answers each line by one.
+  private func eachLine(of input: [UInt8], _ tokenizer: any Tokenizer) throws {
+    var output: [UInt8] = []
+    // A line feed ends the last line, too.
+    let lines = input.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() where !line.isEmpty || index < lines.count - 1 {
+      func malformed(_ expected: String) -> CommandError { .malformed("line \(index + 1)", expected: expected) }
+      let value: JSONValue
+      do { value = try JSONValue(utf8: line) } catch { throw malformed("\(error)") }
+      if decode {
+        guard let list = value.array, case let ids = list.compactMap(\.integer), ids.count == list.count else {
+          throw malformed("give a JSON list of token ids")
+        }
+        output += try JSONEncoder().encode(tokenizer.decode(ids))
+      } else {
+        guard let text = value.string else { throw malformed("give a JSON string") }
+        output += "[\(tokenizer.encode(text).map(String.init).joined(separator: ","))]".utf8
+      }
+      output.append(UInt8(ascii: "\n"))
+      if output.count > 1 << 20 {
+        try Console.write(output)
+        output.removeAll(keepingCapacity: true)
+      }
+    }
+    try Console.write(output)
   }
 
   /// Ids separated by white space.

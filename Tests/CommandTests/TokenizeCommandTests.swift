@@ -39,6 +39,26 @@ import Testing
     }
   }
 
+  @Test func manyTextsALine() throws {
+    try Self.withModel { model in
+      let texts = ["the cat", "", "one\n", "\u{0}é😀 </s>"]
+      let lines = try texts.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) + "\n" }.joined()
+      let ids = try StitchProcess.run(["tokenize", "--lines", "--model", model], input: Data(lines.utf8))
+      #expect(ids.status == 0 && ids.complaint.isEmpty)
+      let lists = ids.text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+      try #require(lists.count == texts.count)
+      for (text, list) in zip(texts, lists) {
+        let alone = try StitchProcess.run(["tokenize", "--model", model], input: Data(text.utf8)).text
+        #expect("[" + alone.dropLast().replacing(" ", with: ",") + "]" == list)
+      }
+      let back = try StitchProcess.run(["tokenize", "--lines", "--decode", "--model", model], input: ids.output)
+      let decoded = try back.text.split(separator: "\n").map {
+        try JSONDecoder().decode(String.self, from: Data($0.utf8))
+      }
+      #expect(decoded == texts)
+    }
+  }
+
   @Test func failuresAreOneLineAndExitCode2() throws {
     try Self.withModel { model in
       let cases: [([String], String)] = [
@@ -46,6 +66,9 @@ import Testing
         (["tokenize", "x", "--model", model + "/data.jsonl"], "is not a SentencePiece model"),
         (["tokenize", "--decode", "300", "--model", model], "token 300 is outside the vocabulary (0 to 299)"),
         (["tokenize", "--decode", "5 x", "--model", model], "'x' is not a token id"),
+        (["tokenize", "--lines", "\"a\"\nb", "--model", model], "line 2: invalid JSON"),
+        (["tokenize", "--lines", "[1]", "--model", model], "line 1: give a JSON string"),
+        (["tokenize", "--lines", "--decode", "[1, \"a\"]", "--model", model], "line 1: give a JSON list"),
         (["tokenize", "x"], "--model"), (["no-such-command"], "no-such-command"),
         (["--no-such-option"], "--no-such-option"),
         (["train-tokenizer", "--data", "/no/such", "--vocabulary-size", "300", "--output", model + "/x"], "/no/such"),
