@@ -25,6 +25,7 @@ let package = Package(
     // C shims, one reason each.
     .target(name: "CKernels"),
     .target(name: "CMemory"),
+    .target(name: "COniguruma", linkerSettings: [.linkedLibrary("onig")]),
     .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
     .target(
       name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
@@ -37,7 +38,9 @@ let package = Package(
     .target(name: "Figures", dependencies: ["Support"], swiftSettings: swiftSettings),
 
     // text → tokens → blocks → logits → text
-    .target(name: "Tokenizer", dependencies: ["CSentencePiece", "Jinja", "Support"], swiftSettings: swiftSettings),
+    .target(
+      name: "Tokenizer", dependencies: ["COniguruma", "CSentencePiece", "Jinja", "Support"],
+      swiftSettings: swiftSettings),
     .target(
       name: "LLaMAStitch", dependencies: ["CKernels", "CMemory", "COpenBLAS", "Support"], swiftSettings: swiftSettings),
 

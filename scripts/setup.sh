@@ -21,7 +21,7 @@ fi
 
 # --- Libraries
 
-packages=(libsentencepiece-dev libopenblas-dev libncurses-dev tmux)
+packages=(libsentencepiece-dev libonig-dev libopenblas-dev libncurses-dev tmux)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   fail "this is not Debian or Ubuntu: install the equivalents of ${packages[*]} g++, then set STITCH_SKIP_SETUP=1"

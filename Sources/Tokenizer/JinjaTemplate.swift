@@ -126,7 +126,7 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   func encode(
     _ messages: [ChatTemplate.Message], tokenizer: any Tokenizer, ending: ChatTemplate.Ending
   ) throws(TokenizerError) -> MaskedTokens {
-    encode(try runs(of: messages, ending: ending), beginning: nil, tokenizer)
+    try encode(runs(of: messages, ending: ending), beginning: nil, tokenizer)
   }
 
   /// The tokens of a whole conversation with tools and tool calls, which are learned with the replies.
@@ -137,11 +137,13 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
     let asked = try runs(of: question, ending: .complete).map(\.text).joined()
     let prompted = try runs(of: question, ending: .generationPrompt).map(\.text).joined()
     let beginning = prompted.hasPrefix(asked) ? String(prompted.dropFirst(asked.count)) : ""
-    return encode(try runs(of: request.complete()), beginning: beginning.isEmpty ? nil : beginning, tokenizer)
+    return try encode(runs(of: request.complete()), beginning: beginning.isEmpty ? nil : beginning, tokenizer)
   }
 
   /// - Parameter beginning: what begins a reply, where all that follows it counts as one.
-  private func encode(_ runs: [TemplateRun], beginning: String?, _ tokenizer: any Tokenizer) -> MaskedTokens {
+  private func encode(
+    _ runs: [TemplateRun], beginning: String?, _ tokenizer: any Tokenizer
+  ) throws(TokenizerError) -> MaskedTokens {
     var pieces: [(piece: TextPiece, origin: TextOrigin, lossMask: Bool)] = []
     func add(_ text: Substring, _ origin: TextOrigin, _ lossMask: Bool) {
       let piece = TextPiece(String(text), recognizesSpecialTokens: origin == .template)
@@ -164,7 +166,7 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
         continue
       }
       // What closes a reply is learned with it.
-      let end = (reply == nil ? nil : endOfSpecialToken(in: run.text, tokenizer)) ?? run.text.startIndex
+      let end = (reply == nil ? nil : try endOfSpecialToken(in: run.text, tokenizer)) ?? run.text.startIndex
       var start = run.text.endIndex
       if let beginning, case .reply? = next, let found = run.text.range(of: beginning, options: .backwards) {
         start = max(end, found.upperBound)
@@ -174,47 +176,49 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
       add(run.text[start...], .template, true)
       reply = nil
     }
-    return encode(pieces, tokenizer)
+    return try encode(pieces, tokenizer)
   }
 
   /// What the loss counts is encoded apart: so it has the tokens that a model would have written.
   private func encode(
     _ pieces: [(piece: TextPiece, origin: TextOrigin, lossMask: Bool)], _ tokenizer: any Tokenizer
-  ) -> MaskedTokens {
+  ) throws(TokenizerError) -> MaskedTokens {
     let typed = MarkerDisguise(markers.spellings(tokenizer, inReply: false), tokenizer: tokenizer)
     let replied = MarkerDisguise(markers.spellings(tokenizer, inReply: true), tokenizer: tokenizer)
     var result = MaskedTokens()
     var group: [TextPiece] = []
     var counts = false
     func joining() -> TextJoining { result.tokens.isEmpty ? .start : .continuation }
-    func flush() {
-      if !group.isEmpty { result.append(tokenizer.encode(pieces: group, joining: joining()), lossMask: counts) }
+    func flush() throws(TokenizerError) {
+      if !group.isEmpty { result.append(try tokenizer.encode(pieces: group, joining: joining()), lossMask: counts) }
       group = []
     }
     for (piece, origin, lossMask) in pieces {
       let disguise = if case .reply = origin { replied } else { typed }
-      if lossMask != counts { flush() }
+      if lossMask != counts { try flush() }
       counts = lossMask
-      if !piece.recognizesSpecialTokens, disguise.isNeeded(for: piece.text) {
-        flush()
-        result.append(disguise.encode(piece.text, joining()), lossMask: counts)
+      if !piece.recognizesSpecialTokens, try disguise.isNeeded(for: piece.text) {
+        try flush()
+        result.append(try disguise.encode(piece.text, joining()), lossMask: counts)
       } else {
         group.append(piece)
       }
     }
-    flush()
+    try flush()
     return result
   }
 
   /// Where the first special token in a text of the template ends.
-  private func endOfSpecialToken(in text: String, _ tokenizer: any Tokenizer) -> String.Index? {
-    guard let token = specialToken(in: text, tokenizer) else { return nil }
+  private func endOfSpecialToken(
+    in text: String, _ tokenizer: any Tokenizer
+  ) throws(TokenizerError) -> String.Index? {
+    guard let token = try specialToken(in: text, tokenizer) else { return nil }
     // It is of the vocabulary.
     do { return text.range(of: try tokenizer.piece(token))?.upperBound } catch { return nil }
   }
 
-  private func specialToken(in text: String, _ tokenizer: any Tokenizer) -> Int? {
-    tokenizer.encode(pieces: [TextPiece(text, recognizesSpecialTokens: true)], joining: .continuation)
+  private func specialToken(in text: String, _ tokenizer: any Tokenizer) throws(TokenizerError) -> Int? {
+    try tokenizer.encode(pieces: [TextPiece(text, recognizesSpecialTokens: true)], joining: .continuation)
       .first(where: tokenizer.isControl)
   }
 
@@ -226,7 +230,7 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
     var tokens = [tokenizer.eosToken].compactMap(\.self)
     if let reply = runs.lastIndex(where: { $0.origin != .template && $0.origin != .typed }) {
       let rest = runs[(reply + 1)...].map(\.text).joined()
-      if let closing = specialToken(in: rest, tokenizer), !tokens.contains(closing) { tokens.append(closing) }
+      if let closing = try specialToken(in: rest, tokenizer), !tokens.contains(closing) { tokens.append(closing) }
     }
     guard !tokens.isEmpty else { throw .missingMarker("end of sequence", template: "of the model") }
     return tokens

@@ -72,8 +72,8 @@ struct SegmentEncoder {
         switch segment.content {
         case .special(let token):
           (segment.joining == .space ? [tokenizer.spaceToken].compactMap(\.self) : []) + [try self.token(token)]
-        case .marker(let marker): tokenizer.encode(marker, joining: segment.joining)
-        case .text(let text): disguise.encode(text, segment.joining)
+        case .marker(let marker): try tokenizer.encode(marker, joining: segment.joining)
+        case .text(let text): try disguise.encode(text, segment.joining)
         }
       result.append(tokens, lossMask: segment.lossMask)
     }

@@ -71,10 +71,11 @@ struct MarkerDisguise {
 
   /// Whether the tokens of a text could be those of a marker. Tokenizers may change what they are given (width, runs of
   /// spaces): what they make of it counts, too.
-  func isNeeded(for text: String) -> Bool {
+  func isNeeded(for text: String) throws(TokenizerError) -> Bool {
     if markers.isEmpty { return false }
     let bytes = Array(text.utf8)
-    return firstMarker(in: bytes[...]) != nil || firstMarker(in: seen(bytes)[...]) != nil
+    if firstMarker(in: bytes[...]) != nil { return true }
+    return firstMarker(in: try seen(bytes)[...]) != nil
   }
 
   private func count(in text: [UInt8]) -> Int {
@@ -88,42 +89,39 @@ struct MarkerDisguise {
   }
 
   /// A text as its tokens say it.
-  private func seen(_ text: [UInt8]) -> [UInt8] {
-    // Every token is of the vocabulary.
-    do { return Array(try tokenizer.decode(tokenizer.encode(bytes: text, joining: .continuation)).utf8) } catch {
-      return text
-    }
+  private func seen(_ text: [UInt8]) throws(TokenizerError) -> [UInt8] {
+    Array(try tokenizer.decode(tokenizer.encode(bytes: text, joining: .continuation)).utf8)
   }
 
-  func encode(_ text: String, _ joining: TextJoining) -> [Int] {
+  func encode(_ text: String, _ joining: TextJoining) throws(TokenizerError) -> [Int] {
     let bytes = Array(text.utf8)
-    let changed = markers.isEmpty ? bytes : seen(bytes)
-    return encode(count(in: changed) > count(in: bytes) ? changed : bytes, joining)
+    let changed = markers.isEmpty ? bytes : try seen(bytes)
+    return try encode(count(in: changed) > count(in: bytes) ? changed : bytes, joining)
   }
 
-  private func encode(_ bytes: [UInt8], _ joining: TextJoining) -> [Int] {
+  private func encode(_ bytes: [UInt8], _ joining: TextJoining) throws(TokenizerError) -> [Int] {
     var tokens: [Int] = []
     var rest = bytes[...]
     var joining = joining
-    func append(_ text: ArraySlice<UInt8>) {
-      if !text.isEmpty { tokens += tokenizer.encode(bytes: Array(text), joining: joining) }
+    func append(_ text: ArraySlice<UInt8>) throws(TokenizerError) {
+      if !text.isEmpty { tokens += try tokenizer.encode(bytes: Array(text), joining: joining) }
     }
     while let found = firstMarker(in: rest) {
-      append(rest[..<found.start])
+      try append(rest[..<found.start])
       if found.start > rest.startIndex { joining = .continuation }
       // Its first character apart; where that is how the marker begins anyway, all of it.
-      let isEnough = !tokenizer.encode(bytes: found.marker, joining: .continuation).starts(
+      let isEnough = try !tokenizer.encode(bytes: found.marker, joining: .continuation).starts(
         with: tokenizer.encodeApart(found.marker[0], joining: .continuation))
       for character in String(decoding: found.marker, as: UTF8.self).unicodeScalars.prefix(isEnough ? 1 : .max) {
         tokens +=
-          character.isASCII
+          try character.isASCII
           ? tokenizer.encodeApart(UInt8(character.value), joining: joining)
           : tokenizer.encode(String(character), joining: joining)
         joining = .continuation
       }
       rest = rest[(found.start + (isEnough ? 1 : found.marker.count))...]
     }
-    append(rest)
+    try append(rest)
     return tokens
   }
 

@@ -36,16 +36,18 @@ public protocol Tokenizer: Sendable {
 
   /// The tokens of bytes that are meant to be UTF-8, without a begin-of-sequence token. A byte that is not part of a
   /// character counts as U+FFFD, or as itself where a token can hold it; NUL is a character like any other.
-  func encode(bytes: [UInt8], joining: TextJoining) -> [Int]
+  ///
+  /// - Throws: `TokenizerError.patternGaveUp`, as all that encodes.
+  func encode(bytes: [UInt8], joining: TextJoining) throws(TokenizerError) -> [Int]
   /// The tokens of what a chat template wrote out, without a begin-of-sequence token that the template did not write.
   ///
   /// Special tokens are recognised by their spelling where a piece allows it; all else between two of them is encoded as
   /// one text, whatever pieces it came in.
-  func encode(pieces: [TextPiece], joining: TextJoining) -> [Int]
+  func encode(pieces: [TextPiece], joining: TextJoining) throws(TokenizerError) -> [Int]
   /// The tokens of one ASCII character apart from its neighbours, and spelled otherwise than within a text if the
   /// vocabulary has another spelling. A text in which it stands so decodes as it should, but does not have the tokens
   /// that it would have as a whole.
-  func encodeApart(_ character: UInt8, joining: TextJoining) -> [Int]
+  func encodeApart(_ character: UInt8, joining: TextJoining) throws(TokenizerError) -> [Int]
 
   /// The bytes that a token adds to the text of the tokens before it. They may begin or end inside a character. `nil` for
   /// a control token, which adds nothing and ends a character that is not whole.
@@ -83,11 +85,11 @@ extension Tokenizer {
   public var fileNames: String { files.keys.sorted().joined(separator: " and ") }
 
   /// The tokens of bytes that begin a text, without a begin-of-sequence token.
-  public func encode(bytes: [UInt8]) -> [Int] { encode(bytes: bytes, joining: .start) }
+  public func encode(bytes: [UInt8]) throws(TokenizerError) -> [Int] { try encode(bytes: bytes, joining: .start) }
 
   /// The tokens of a text, without a begin-of-sequence token.
-  public func encode(_ text: String, joining: TextJoining = .start) -> [Int] {
-    encode(bytes: Array(text.utf8), joining: joining)
+  public func encode(_ text: String, joining: TextJoining = .start) throws(TokenizerError) -> [Int] {
+    try encode(bytes: Array(text.utf8), joining: joining)
   }
 
   /// The text of tokens. Control tokens have none; bytes that do not form a character become U+FFFD each.

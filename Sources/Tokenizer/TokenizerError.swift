@@ -12,6 +12,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case truncated(file: String)
   /// A tokenizer of another kind than SentencePiece's that contradicts itself, or needs what there is not.
   case unusable(file: String, cause: String)
+  /// A pattern by which a tokenizer cuts text has too many ways to match it.
+  case patternGaveUp(String)
   /// A token id outside the vocabulary.
   case tokenOutOfRange(Int, vocabularySize: Int)
   /// A chat template needs a piece that the tokenizer does not have.
@@ -40,6 +42,10 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
     case .unusable(let file, let cause):
       oneLine(
         "\(file) cannot be used as a tokenizer: \(cause); download it again, or use a model with another tokenizer")
+    case .patternGaveUp(let pattern):
+      oneLine(
+        "the tokenizer's pattern \(pattern.prefix(60)) goes back over the text without end; use a model with another tokenizer, or another text"
+      )
     case .tokenOutOfRange(let token, let size):
       "token \(token) is outside the vocabulary (0 to \(size - 1)): use the tokenizer the ids were made with"
     case .missingMarker(let marker, let template):

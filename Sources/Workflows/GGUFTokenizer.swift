@@ -10,7 +10,11 @@ enum GGUFTokenizer {
     let stored = try GGUFVocabulary(of: file)
     if stored.kind == .gpt2 { return try bytePair(stored, of: file) }
     var vocabulary = SentencePieceVocabulary(
-      pieces: stored.pieces.map { .init(text: $0.text, score: $0.score, kind: .init($0.kind)) })
+      pieces: stored.pieces.enumerated().map { token, piece in
+        // Files call what their makers kept in reserve unknown as well; there is one unknown piece.
+        let isReserve = piece.kind == .unknown && stored.unknownToken.map { $0 != token } ?? false
+        return .init(text: piece.text, score: piece.score, kind: isReserve ? .unused : .init(piece.kind))
+      })
     vocabulary.unknownToken = stored.unknownToken
     vocabulary.bosToken = stored.bosToken
     vocabulary.eosToken = stored.eosToken
@@ -19,12 +23,6 @@ enum GGUFTokenizer {
     return try SentencePieceTokenizer(modelBytes: vocabulary.modelBytes, source: file.url.path)
   }
 
-  /// How GGML names the ways to cut text that are known here.
-  private static let splittings: [String: TextSplitting] = [
-    "gpt-2": .gpt2, "smollm": .smollm, "llama-bpe": .llama3, "llama3": .llama3, "llama-v3": .llama3, "qwen2": .qwen2,
-    "deepseek-r1-qwen": .qwen2,
-  ]
-
   private static func bytePair(_ stored: GGUFVocabulary, of file: GGUFFile) throws -> BytePairTokenizer {
     let tokens = stored.pieces.map { String(decoding: $0.text, as: UTF8.self) }
     func unsupported(_ cause: String) -> GGUFError {
@@ -32,21 +30,28 @@ enum GGUFTokenizer {
         file: file.url.path, cause: cause,
         remedy: "use a newer conversion of the model, or its Hugging Face directory")
     }
-    let splitting: TextSplitting
-    if let name = stored.splitting {
-      guard let known = splittings[name] else { throw unsupported("it cuts text in the unknown way “\(name)”") }
-      splitting = known
-    } else if tokens.count == 128_256, tokens[128_000] == "<|begin_of_text|>" {
-      // Llama 3, from the time before files said so.
-      splitting = .llama3
-    } else {
+    // Llama 3, from the time before files said so, is known by its signature.
+    let isOldLlama3 = stored.splitting == nil && tokens.count == 128_256 && tokens[128_000] == "<|begin_of_text|>"
+    guard let name = isOldLlama3 ? "llama-bpe" : stored.splitting else {
       throw unsupported("it does not say how text is cut into words (“tokenizer.ggml.pre”)")
+    }
+    guard let splitting = try GGUFSplitting(name: name, file: file.url.path) else {
+      throw unsupported("it cuts text in the unknown way “\(name)”")
+    }
+    var merges: [BytePairVocabulary.Merge] = []
+    merges.reserveCapacity(stored.merges.count)
+    for (rank, text) in stored.merges.enumerated() {
+      guard let merge = BytePairVocabulary.Merge(spelled: text) else {
+        throw TokenizerError.unusable(file: file.url.path, cause: "its merge \(rank) is no pair of tokens")
+      }
+      merges.append(merge)
     }
     let added = stored.pieces.indices.filter { [.control, .userDefined].contains(stored.pieces[$0].kind) }
     var vocabulary = BytePairVocabulary(
-      tokens: tokens, merges: stored.merges,
+      tokens: tokens, merges: merges,
       added: added.map { .init(token: $0, text: tokens[$0], isSpecial: stored.pieces[$0].kind == .control) },
-      splitting: splitting, ignoresMerges: splitting == .llama3)
+      preTokenizers: splitting.preTokenizers, ignoresMerges: splitting.ignoresMerges)
+    vocabulary.normalizers = splitting.normalizers
     vocabulary.bosToken = stored.bosToken
     vocabulary.eosToken = stored.eosToken
     vocabulary.unknownToken = stored.unknownToken
@@ -54,7 +59,8 @@ enum GGUFTokenizer {
     return try BytePairTokenizer(vocabulary, source: file.url.path)
   }
 
-  private static func metadata(of tokenizer: BytePairTokenizer) -> GGUFVocabulary {
+  /// `nil` where GGUF has no name for what it does to text.
+  private static func vocabulary(of tokenizer: BytePairTokenizer) throws(TokenizerError) -> GGUFVocabulary? {
     let vocabulary = tokenizer.vocabulary
     let added = Dictionary(vocabulary.added.map { ($0.token, $0.isSpecial) }, uniquingKeysWith: { first, _ in first })
     var stored = GGUFVocabulary(
@@ -65,14 +71,9 @@ enum GGUFTokenizer {
         return .init(text: Array((text.isEmpty ? "[PAD\(token)]" : text).utf8), score: 0, kind: kind)
       })
     stored.kind = .gpt2
-    stored.merges = vocabulary.merges
-    stored.splitting =
-      switch vocabulary.splitting {
-      case .gpt2: "gpt-2"
-      case .smollm: "smollm"
-      case .llama3: "llama-bpe"
-      case .qwen2: "qwen2"
-      }
+    stored.merges = vocabulary.merges.map { "\($0.left) \($0.right)" }
+    stored.splitting = try GGUFSplitting.name(of: vocabulary)
+    guard stored.splitting != nil else { return nil }
     stored.unknownToken = vocabulary.unknownToken
     stored.bosToken = vocabulary.bosToken
     stored.eosToken = vocabulary.eosToken
@@ -82,13 +83,15 @@ enum GGUFTokenizer {
   }
 
   /// What a GGUF file, `url`, is to say of a tokenizer.
-  /// - Throws: `GGUFError.unsupported`.
+  /// - Throws: `GGUFError.unsupported`, `TokenizerError`.
   static func metadata(
     of tokenizer: any Tokenizer, for url: URL
-  ) throws(GGUFError) -> [(name: String, value: GGUFWriter.Value)] {
-    if let tokenizer = tokenizer as? BytePairTokenizer { return metadata(of: tokenizer).metadata }
+  ) throws -> [(name: String, value: GGUFWriter.Value)] {
+    if let tokenizer = tokenizer as? BytePairTokenizer, let stored = try vocabulary(of: tokenizer) {
+      return stored.metadata
+    }
     guard let tokenizer = tokenizer as? SentencePieceTokenizer else {
-      throw .unsupported(
+      throw GGUFError.unsupported(
         file: url.path, cause: "the tokenizer is of a kind that is not written to GGUF",
         remedy: "export a Hugging Face directory")
     }

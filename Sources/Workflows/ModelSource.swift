@@ -61,7 +61,9 @@ public struct ModelSource {
   }
 
   /// The tokens of plain text, after the token that begins a text.
-  func tokens(of text: [UInt8]) -> [Int] { (bosToken.map { [$0] } ?? []) + tokenizer.encode(bytes: text) }
+  func tokens(of text: [UInt8]) throws(TokenizerError) -> [Int] {
+    try (bosToken.map { [$0] } ?? []) + tokenizer.encode(bytes: text)
+  }
 }
 
 // MARK: - One reply
@@ -126,7 +128,7 @@ extension ModelSource {
 
   private func promptTokens(_ bytes: [UInt8], isRaw: Bool) throws -> [Int] {
     if isRaw {
-      let tokens = tokens(of: bytes)
+      let tokens = try tokens(of: bytes)
       if tokens.isEmpty { throw PromptError.nothingToBeginWith }
       return tokens
     }
@@ -166,7 +168,7 @@ extension ModelSource {
   /// - Returns: `nil` where there is no token to predict.
   /// - Throws: `InferenceError`.
   public func score(_ text: [UInt8], cacheType: CacheType, pool: ComputePool) throws -> Score? {
-    let tokens = tokens(of: text)
+    let tokens = try tokens(of: text)
     guard tokens.count > 1 else { return nil }
     let session = InferenceSession(
       network: network, contextLength: min(4096, network.contextLength, tokens.count), cacheType: cacheType, pool: pool)

@@ -157,7 +157,7 @@ struct Tokenize: ParsableCommand {
     } else if decode {
       try Console.write(text: tokenizer.decode(Self.ids(input)))
     } else {
-      let ids = tokenizer.encode(bytes: input)
+      let ids = try tokenizer.encode(bytes: input)
       try Console.write(Array((ids.map(String.init).joined(separator: " ") + "\n").utf8))
     }
   }
@@ -178,7 +178,7 @@ struct Tokenize: ParsableCommand {
         output += try JSONEncoder().encode(tokenizer.decode(ids))
       } else {
         guard let text = value.string else { throw malformed("give a JSON string") }
-        output += "[\(tokenizer.encode(text).map(String.init).joined(separator: ","))]".utf8
+        output += "[\(try tokenizer.encode(text).map(String.init).joined(separator: ","))]".utf8
       }
       output.append(UInt8(ascii: "\n"))
       if output.count > 1 << 20 {

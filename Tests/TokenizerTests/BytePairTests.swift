@@ -8,26 +8,34 @@ import Tokenizer
   private struct Line: Decodable {
     var text: String
     var ids: [Int]
+    var decoded: String?
   }
 
   private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
     "Fixtures")
 
-  private static func tokenizer(_ splitting: TextSplitting) throws -> BytePairTokenizer {
-    try #require(
-      try loadTokenizer(from: folder.appendingPathComponent(splitting.rawValue).path) as? BytePairTokenizer)
+  private static func tokenizer(_ name: String) throws -> BytePairTokenizer {
+    try #require(try loadTokenizer(from: folder.appendingPathComponent(name).path) as? BytePairTokenizer)
   }
 
-  @Test(arguments: TextSplitting.allCases) func sameIds(_ splitting: TextSplitting) throws {
-    let tokenizer = try Self.tokenizer(splitting)
-    #expect(tokenizer.vocabulary.splitting == splitting)
-    let file = Self.folder.appendingPathComponent("\(splitting.rawValue)/texts.jsonl")
+  /// By name those with scanners of their own, those that go step by step, and SentencePiece's in another form.
+  static let fixtures =
+    TextSplitting.allCases.map(\.rawValue) + ["tekken", "falcon", "behaviours", "words", "spaces"]
+    + ["llama2", "mistral", "metaspace"]
+
+  @Test(arguments: fixtures) func sameIds(_ name: String) throws {
+    let tokenizer = try Self.tokenizer(name)
+    #expect(tokenizer.vocabulary.splitting == TextSplitting(rawValue: name))
+    let file = Self.folder.appendingPathComponent("\(name)/texts.jsonl")
     let lines = try Data(contentsOf: file).split(separator: UInt8(ascii: "\n"))
     try #require(lines.count == 400)
     for data in lines {
       let line = try JSONDecoder().decode(Line.self, from: Data(data))
-      #expect(tokenizer.encode(line.text) == line.ids, "\(line.text.debugDescription)")
-      #expect(try tokenizer.decode(line.ids) == line.text, "\(line.text.debugDescription)")
+      #expect(try tokenizer.encode(line.text) == line.ids, "\(line.text.debugDescription)")
+      // Not as strings: those with the same characters in other forms are equal.
+      guard let expected = line.decoded else { continue }
+      let decoded = try tokenizer.decode(line.ids)
+      #expect(decoded.unicodeScalars.elementsEqual(expected.unicodeScalars), "\(line.text.debugDescription)")
     }
   }
 
@@ -47,8 +55,8 @@ import Tokenizer
     #expect(String(digest, radix: 16) == String(try #require(UInt64(expected, radix: 16)), radix: 16))
   }
 
-  @Test(arguments: TextSplitting.allCases) func itsOwnFileSaysTheSame(_ splitting: TextSplitting) throws {
-    let tokenizer = try Self.tokenizer(splitting)
+  @Test(arguments: fixtures) func itsOwnFileSaysTheSame(_ name: String) throws {
+    let tokenizer = try Self.tokenizer(name)
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("bpe-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
@@ -60,37 +68,37 @@ import Tokenizer
   }
 
   @Test func specialTokensComeFromTemplatesAlone() throws {
-    let tokenizer = try Self.tokenizer(.smollm)
+    let tokenizer = try Self.tokenizer("smollm")
     let end = try #require(tokenizer.controlToken("<|im_end|>"))
-    #expect(!tokenizer.encode("a<|im_end|>b").contains(end))
+    #expect(try !tokenizer.encode("a<|im_end|>b").contains(end))
     #expect(try tokenizer.decode(tokenizer.encode("a<|im_end|>b")) == "a<|im_end|>b")
     let pieces = [
       TextPiece("<|im_end|>", recognizesSpecialTokens: true), TextPiece("<|im_end|>", recognizesSpecialTokens: false),
     ]
-    #expect(tokenizer.encode(pieces: pieces, joining: .start) == [end] + tokenizer.encode("<|im_end|>"))
+    #expect(try tokenizer.encode(pieces: pieces, joining: .start) == [end] + tokenizer.encode("<|im_end|>"))
   }
 
   @Test func ordinaryAddedTokensComeFromWhateverSomebodyWrote() throws {
-    var vocabulary = try Self.tokenizer(.smollm).vocabulary
+    var vocabulary = try Self.tokenizer("smollm").vocabulary
     let think = vocabulary.tokens.count
     vocabulary.tokens.append("<think>")
     vocabulary.added.append(.init(token: think, text: "<think>", isSpecial: false))
     let tokenizer = try BytePairTokenizer(vocabulary, source: "sample")
     let end = try #require(tokenizer.controlToken("<|im_end|>"))
-    let expected = tokenizer.encode("a ") + [think] + tokenizer.encode(" b")
-    #expect(tokenizer.encode("a <think> b") == expected)
+    let expected = try tokenizer.encode("a ") + [think] + tokenizer.encode(" b")
+    #expect(try tokenizer.encode("a <think> b") == expected)
     let written = TextPiece("a <think> b", recognizesSpecialTokens: false)
-    #expect(tokenizer.encode(pieces: [written], joining: .start) == expected)
+    #expect(try tokenizer.encode(pieces: [written], joining: .start) == expected)
     // Between a template's own words, too, and where both together spell it.
     let pieces = [
       TextPiece("<|im_end|>", recognizesSpecialTokens: true), written,
       TextPiece("<|im_end|><th", recognizesSpecialTokens: true), TextPiece("ink>", recognizesSpecialTokens: false),
     ]
-    #expect(tokenizer.encode(pieces: pieces, joining: .start) == [end] + expected + [end, think])
+    #expect(try tokenizer.encode(pieces: pieces, joining: .start) == [end] + expected + [end, think])
   }
 
   @Test func bytesAndLongWords() throws {
-    let tokenizer = try Self.tokenizer(.gpt2)
+    let tokenizer = try Self.tokenizer("gpt2")
     let bytes: [UInt8] = [0x61, 0xFF, 0xC3, 0x62, 0xED, 0xA0, 0x80, 0xF0, 0x9F]
     var isAtStart = true
     let again = try tokenizer.encode(bytes: bytes).flatMap { try tokenizer.bytes(of: $0, isAtStart: &isAtStart) ?? [] }
@@ -116,8 +124,7 @@ import Tokenizer
     #expect(try complaint("\"merges\":[", "\"merges\":[[\"zz\",\"yy\"],").contains("merge 0"))
     #expect(try complaint("\"<|im_start|>\":1", "\"<|im_start|>\":2").contains("id 2"))
     #expect(try complaint("\"<|im_start|>\":1", "\"<|im_start|>\":99999999").contains("outside the vocabulary"))
-    #expect(try complaint("\"ByteLevel\"", "\"Whitespace\"").contains("unknown way"))
-    #expect(try complaint("\"byte_fallback\":false", "\"byte_fallback\":true").contains("tokenizer.model"))
+    #expect(try complaint("\"ByteLevel\"", "\"Bert\"").contains("“Bert”"))
     #expect(try complaint("\"type\":\"BPE\"", "\"type\":\"WordPiece\"").contains("not BPE"))
     #expect(try complaint("{", "[").contains("invalid JSON"))
   }

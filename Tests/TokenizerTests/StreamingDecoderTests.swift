@@ -16,7 +16,7 @@ import Tokenizer
     let length = Int.random(in: 0..<40, using: &generator)
     let text = (0..<length).map { _ in Self.alphabet.randomElement(using: &generator) ?? "" }.joined()
     for tokenizer in [Samples.tiny, Samples.llama2, Samples.stories].compactMap(\.self) {
-      let tokens = tokenizer.encode(text)
+      let tokens = try tokenizer.encode(text)
       #expect(try Self.stream(tokens, tokenizer) == tokenizer.decode(tokens))
       #expect(try tokenizer.decode(tokens) == text.replacing("\u{2581}", with: " "))
     }
@@ -40,7 +40,7 @@ import Tokenizer
   @Test func continuesAPrompt() throws {
     let tokenizer = Samples.tiny
     let prompt = "The quick", reply = "brown fox 😀"
-    let tokens = tokenizer.encode(reply)
+    let tokens = try tokenizer.encode(reply)
     let streamed = try Self.stream(tokens, after: tokenizer.encode(prompt), tokenizer)
     #expect(streamed == " brown fox 😀")
     #expect(try prompt + streamed == tokenizer.decode(tokenizer.encode(prompt) + tokens))
@@ -66,7 +66,7 @@ import Tokenizer
 
   @Test func aBadTokenChangesNothing() throws {
     let tokenizer = Samples.tiny
-    let tokens = tokenizer.encode("é")
+    let tokens = try tokenizer.encode("é")
     var decoder = StreamingDecoder(tokenizer)
     var text = ""
     for token in tokens {

@@ -12,7 +12,7 @@ public enum TrainingText {
       switch record {
       case .text(let text):
         let ids =
-          [tokenizer.bosToken].compactMap { $0 } + tokenizer.encode(text) + [tokenizer.eosToken].compactMap { $0 }
+          try [tokenizer.bosToken].compactMap { $0 } + tokenizer.encode(text) + [tokenizer.eosToken].compactMap { $0 }
         return TrainingExample(text: ids.map(Int32.init))
       case .conversation(let messages):
         return TrainingExample(try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer))

@@ -2,10 +2,11 @@ import Foundation
 import Support
 import Synchronization
 
-/// A byte-level BPE tokenizer: of GPT-2's kind, as Llama 3, SmolLM2 and Qwen2 have it.
+/// A BPE tokenizer as `tokenizer.json` and GGUF's `gpt2` vocabularies describe it: byte-level (GPT-2's kind, as Llama 3,
+/// SmolLM2 and Qwen2 have it), or SentencePiece's in another form.
 ///
-/// Text is cut into words (`TextSplitting`), a word begins as its bytes, and neighbours are merged, the pair with the lowest
-/// rank first, the leftmost of equals.
+/// Added tokens are taken out of the text, the rest is normalised and cut into words, a word begins as the symbols of its
+/// bytes or characters, and neighbours are merged.
 public final class BytePairTokenizer: Tokenizer {
   /// The name of the file in a model's directory.
   public static let fileName = "tokenizer.json"
@@ -14,45 +15,24 @@ public final class BytePairTokenizer: Tokenizer {
 
   public let source: String
   public let vocabulary: BytePairVocabulary
-  public let files: [String: Data]
+  /// As they were read; if they were not, they are written when they are asked for.
+  private let filesRead: [String: Data]?
 
-  /// The token of each byte. Vocabularies lack some that their makers never met: those are left out of text.
-  private let byteTokens: [Int?]
-  /// What tokens spell; empty for special ones.
-  private let spellings: [[UInt8]]
-  private let ids: [String: Int]
+  private let index: SpellingIndex
   private let isSpecial: [Bool]
-  /// Rank and result of merging two tokens.
-  private let merges: [Pair: Merge]
-  /// Whole words that are tokens, where merges do not count for them.
-  private let wholeWords: [[UInt8]: Int]
+  private let isAdded: [Bool]
+  private let isByteLevel: Bool
+  /// A scanner that cuts text as the steps of the vocabulary do.
+  private let splitting: TextSplitting?
+  /// The token of each byte, −1 where there is none: of byte-level vocabularies, which may lack some that their makers
+  /// never met, or of the others' bytes.
+  private let byteTokens: [Int32]
+  private let merging: PairMerging
   private let addedTokens: SpecialTokenFinder
-  private let ordinaryAddedTokens: SpecialTokenFinder
+  /// Those that are looked for in normalised text.
+  private let normalizedTokens: SpecialTokenFinder
   /// One for each thread that encodes at a time.
-  private let memories = Mutex<[Memory]>([])
-  private static let mostKnown = 1 << 15
-  private static let longestKnown = 32
-
-  /// What was met before.
-  private struct Memory: Sendable {
-    var classes = CharacterClasses()
-    /// Words that were encoded.
-    var words: [[UInt8]: [Int32]] = [:]
-  }
-
-  private struct Pair: Hashable {
-    var left: Int32
-    var right: Int32
-
-    func hash(into hasher: inout Hasher) {
-      hasher.combine(UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right)))
-    }
-  }
-
-  private struct Merge {
-    var rank: Int32
-    var token: Int32
-  }
+  private let memories = Mutex<[WordMemory]>([])
 
   /// - Parameters:
   ///   - source: where it came from, for messages.
@@ -63,11 +43,8 @@ public final class BytePairTokenizer: Tokenizer {
     guard vocabulary.added.count <= BytePairVocabulary.mostAdded else {
       throw unusable("it has \(vocabulary.added.count) added tokens, more than any model")
     }
-    var ids: [String: Int] = [:]
-    ids.reserveCapacity(vocabulary.tokens.count)
-    for (token, text) in vocabulary.tokens.enumerated() where !text.isEmpty {
-      guard ids.updateValue(token, forKey: text) == nil else { throw unusable("two of its tokens are “\(text)”") }
-    }
+    let index = SpellingIndex(vocabulary.tokens)
+    if let token = index.duplicate { throw unusable("two of its tokens are “\(vocabulary.tokens[token])”") }
     var isSpecial = [Bool](repeating: false, count: vocabulary.tokens.count)
     var isAdded = isSpecial
     for added in vocabulary.added {
@@ -77,45 +54,56 @@ public final class BytePairTokenizer: Tokenizer {
       isSpecial[added.token] = added.isSpecial
       isAdded[added.token] = true
     }
-    spellings = vocabulary.tokens.enumerated().map { token, text in
-      isSpecial[token] ? [] : isAdded[token] ? Array(text.utf8) : ByteAlphabet.bytes(of: text) ?? Array(text.utf8)
+    let isByteLevel = vocabulary.isByteLevel
+    byteTokens = (0..<256).map { byte in
+      let spelling = isByteLevel ? String(ByteAlphabet.scalars[byte]) : ByteFallback.token(of: UInt8(byte))
+      return index.number(of: spelling).map(Int32.init) ?? -1
     }
-    byteTokens = ByteAlphabet.scalars.map { ids[String($0)] }
-    guard byteTokens[0x20] != nil else { throw unusable("it has no token for a space") }
-    var merges: [Pair: Merge] = [:]
-    merges.reserveCapacity(vocabulary.merges.count)
+    if isByteLevel, byteTokens[0x20] < 0 { throw unusable("it has no token for a space") }
+    var merging = PairMerging(capacity: vocabulary.merges.count)
+    var spelling: [UInt8] = []
     for (rank, merge) in vocabulary.merges.enumerated() {
-      // No token holds a space: it is spelled Ġ.
-      let parts = merge.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-      guard parts.count == 2, let left = ids[String(Substring(parts[0]))], let right = ids[String(Substring(parts[1]))],
-        let token = ids[String(Substring(parts[0])) + String(Substring(parts[1]))]
-      else { throw unusable("its merge \(rank) (“\(merge)”) names no token") }
-      let pair = Pair(left: Int32(left), right: Int32(right))
-      if merges[pair] == nil { merges[pair] = Merge(rank: Int32(rank), token: Int32(token)) }
+      spelling.removeAll(keepingCapacity: true)
+      spelling += merge.left.utf8
+      let middle = spelling.count
+      spelling += merge.right.utf8
+      guard let left = index.number(of: spelling[..<middle]), let right = index.number(of: spelling[middle...]),
+        let result = index.number(of: spelling[...])
+      else { throw unusable("its merge \(rank) (“\(merge.left) \(merge.right)”) names no token") }
+      merging.insert(left, right, rank: rank, result: result)
     }
-    var wholeWords: [[UInt8]: Int] = [:]
-    if vocabulary.ignoresMerges {
-      wholeWords.reserveCapacity(vocabulary.tokens.count)
-      for token in vocabulary.tokens.indices where !isAdded[token] && !spellings[token].isEmpty {
-        wholeWords[spellings[token]] = token
-      }
+    addedTokens = SpecialTokenFinder(
+      vocabulary.added.filter { $0.isSpecial || !$0.isNormalized }.map { .init($0, spelling: Array($0.text.utf8)) })
+    var normalized: [SpecialTokenFinder.Entry] = []
+    for added in vocabulary.added where !added.isSpecial && added.isNormalized {
+      var scalars = Array(added.text.unicodeScalars)
+      for normalizer in vocabulary.normalizers { scalars = try normalizer.apply(scalars, isContinuation: false) }
+      normalized.append(.init(added, spelling: scalars.flatMap { Array(UTF8.encode($0) ?? .init()) }))
     }
-    func finder(_ tokens: [BytePairVocabulary.AddedToken]) -> SpecialTokenFinder {
-      SpecialTokenFinder(tokens.map { (Array($0.text.utf8), $0.token) })
-    }
-    addedTokens = finder(vocabulary.added)
-    ordinaryAddedTokens = finder(vocabulary.added.filter { !$0.isSpecial })
-    self.ids = ids
+    normalizedTokens = SpecialTokenFinder(normalized)
+    self.index = index
     self.isSpecial = isSpecial
-    self.merges = merges
-    self.wholeWords = wholeWords
+    self.isAdded = isAdded
+    self.isByteLevel = isByteLevel
+    self.merging = merging
+    splitting = vocabulary.normalizers.isEmpty && normalizedTokens.isEmpty ? vocabulary.splitting : nil
     self.vocabulary = vocabulary
     self.source = source
-    self.files = files ?? vocabulary.files
+    filesRead = files
   }
+
+  public var files: [String: Data] { filesRead ?? vocabulary.files }
 
   public func isSame(as other: any Tokenizer) -> Bool {
     (other as? BytePairTokenizer)?.vocabulary == vocabulary
+  }
+}
+
+extension SpecialTokenFinder.Entry {
+  fileprivate init(_ added: BytePairVocabulary.AddedToken, spelling: [UInt8]) {
+    self.init(
+      spelling: spelling, token: added.token, isSpecial: added.isSpecial, isSingleWord: added.isSingleWord,
+      stripsLeft: added.stripsLeft, stripsRight: added.stripsRight)
   }
 }
 
@@ -127,7 +115,10 @@ extension BytePairTokenizer {
   public var eosToken: Int? { vocabulary.eosToken }
   public var unknownToken: Int? { vocabulary.unknownToken }
   public var padToken: Int? { vocabulary.padToken }
-  public var spaceToken: Int? { byteTokens[0x20] }
+  public var spaceToken: Int? { isByteLevel ? Int(byteTokens[0x20]) : token(forPiece: mark) ?? token(forPiece: " ") }
+
+  /// What stands for a space among characters.
+  private var mark: String { "\u{2581}" }
 
   public func piece(_ token: Int) throws(TokenizerError) -> String {
     guard vocabulary.tokens.indices.contains(token) else {
@@ -136,14 +127,16 @@ extension BytePairTokenizer {
     return vocabulary.tokens[token]
   }
 
-  public func token(forPiece piece: String) -> Int? { ids[piece] }
+  public func token(forPiece piece: String) -> Int? { index.number(of: piece) }
   public func isControl(_ token: Int) -> Bool { isSpecial.indices.contains(token) && isSpecial[token] }
 
   public func bytes(of token: Int, isAtStart: inout Bool) throws(TokenizerError) -> [UInt8]? {
-    guard spellings.indices.contains(token) else { throw .tokenOutOfRange(token, vocabularySize: vocabularySize) }
+    let piece = try piece(token)
     if isSpecial[token] { return nil }
+    var bytes = vocabulary.decoder.bytes(of: piece, isVerbatim: isAdded[token])
+    if isAtStart, vocabulary.decoder.stripsFirstSpace, bytes.first == UInt8(ascii: " ") { bytes.removeFirst() }
     isAtStart = false
-    return spellings[token]
+    return bytes
   }
 }
 
@@ -151,203 +144,199 @@ extension BytePairTokenizer {
 
 extension BytePairTokenizer {
   /// Bytes that are no character are tokens of their own.
-  public func encode(bytes: [UInt8], joining: TextJoining) -> [Int] {
-    var tokens = joining == .space ? [spaceToken].compactMap(\.self) : []
-    withMemory { memory in
-      for part in ordinaryAddedTokens.parts(of: bytes) { append(part, to: &tokens, &memory) }
+  public func encode(bytes: [UInt8], joining: TextJoining) throws(TokenizerError) -> [Int] {
+    try encode(addedTokens.parts(of: bytes), joining)
+  }
+
+  public func encode(pieces: [TextPiece], joining: TextJoining) throws(TokenizerError) -> [Int] {
+    try encode(addedTokens.parts(of: pieces), joining == .space ? .start : joining)
+  }
+
+  public func encodeApart(_ character: UInt8, joining: TextJoining) throws(TokenizerError) -> [Int] {
+    let token = byteTokens[Int(character)]
+    let prefix = isByteLevel ? joining == .space : joining != .continuation && putsSpaceBefore
+    return (prefix ? [spaceToken] : []).compactMap(\.self)
+      + (token >= 0 ? [Int(token)] : isByteLevel ? [] : try encode(bytes: [character], joining: .continuation))
+  }
+
+  /// Something like a space is put before a text.
+  private var putsSpaceBefore: Bool {
+    vocabulary.normalizers.contains { if case .prepend = $0 { true } else { false } }
+      || vocabulary.preTokenizers.contains { step in
+        switch step {
+        case .byteLevel(let addsSpace, _): addsSpace
+        case .metaspace(_, let prefix, _): prefix != .never
+        default: false
+        }
+      }
+  }
+
+  private func encode(_ parts: [SpecialTokenFinder.Part], _ joining: TextJoining) throws(TokenizerError) -> [Int] {
+    var memory = memories.withLock { $0.popLast() } ?? WordMemory()
+    defer { memories.withLock { $0.append(memory) } }
+    var tokens: [Int] = joining == .space && !putsSpaceBefore ? [spaceToken].compactMap(\.self) : []
+    var isFirst = true
+    for part in parts {
+      switch part {
+      case .token(let token): tokens.append(token)
+      case .text(let bytes):
+        try append(bytes, isFirst: isFirst, isContinuation: isFirst && joining == .continuation, to: &tokens, &memory)
+      }
+      isFirst = false
     }
     return tokens
   }
 
-  public func encode(pieces: [TextPiece], joining: TextJoining) -> [Int] {
-    var tokens: [Int] = []
-    withMemory { memory in
-      for part in addedTokens.parts(of: pieces) {
-        switch part {
-        case .token(let token): tokens.append(token)
-        // What somebody wrote may hold added tokens that are not special, as any text may.
-        case .text(let bytes):
-          for part in ordinaryAddedTokens.parts(of: bytes) { append(part, to: &tokens, &memory) }
-        }
-      }
-    }
-    return tokens
-  }
-
-  public func encodeApart(_ character: UInt8, joining: TextJoining) -> [Int] {
-    (joining == .space ? [spaceToken] : []).compactMap(\.self) + [byteTokens[Int(character)]].compactMap(\.self)
-  }
-
-  private func withMemory(_ body: (inout Memory) -> Void) {
-    var memory = memories.withLock { $0.popLast() } ?? Memory()
-    body(&memory)
-    memories.withLock { $0.append(memory) }
-  }
-
-  private func append(_ part: SpecialTokenFinder.Part, to tokens: inout [Int], _ memory: inout Memory) {
-    switch part {
-    case .token(let token): tokens.append(token)
-    case .text(let bytes):
-      if let text = String(validating: bytes, as: UTF8.self) {
-        return append(Array(text.unicodeScalars), to: &tokens, &memory)
-      }
-      // Whole characters are words as ever; the bytes between them stand apart.
-      var decoder = UTF8Runs(bytes)
-      while let run = decoder.next() {
-        switch run {
-        case .text(let scalars): append(scalars, to: &tokens, &memory)
-        case .byte(let byte): appendWord([byte], to: &tokens, &memory)
-        }
-      }
-    }
-  }
-
-  private func append(_ scalars: [Unicode.Scalar], to tokens: inout [Int], _ memory: inout Memory) {
-    var start = 0
-    for end in vocabulary.splitting.ends(of: scalars, &memory.classes) {
-      var word: [UInt8] = []
-      for scalar in scalars[start..<end] {
-        if scalar.value < 128 { word.append(UInt8(scalar.value)) } else { word += Array(UTF8.encode(scalar)!) }
-      }
-      appendWord(word, to: &tokens, &memory)
-      start = end
-    }
-  }
-
-  private func appendWord(_ word: [UInt8], to tokens: inout [Int], _ memory: inout Memory) {
-    if word.count == 1 { return tokens += [byteTokens[Int(word[0])]].compactMap(\.self) }
-    if let token = wholeWords[word] { return tokens.append(token) }
-    guard word.count <= Self.longestKnown else { return tokens += mergedLong(word) }
-    if let known = memory.words[word] { return tokens += known.map(Int.init) }
-    let merged = mergedShort(word)
-    if memory.words.count >= Self.mostKnown { memory.words.removeAll(keepingCapacity: true) }
-    memory.words[word] = merged
-    tokens += merged.map(Int.init)
-  }
-
-  private func mergedShort(_ word: [UInt8]) -> [Int32] {
-    var parts = word.compactMap { byteTokens[Int($0)].map(Int32.init) }
-    while parts.count > 1 {
-      var best: (index: Int, merge: Merge)?
-      for index in 0..<parts.count - 1 {
-        guard let merge = merges[Pair(left: parts[index], right: parts[index + 1])] else { continue }
-        if best.map({ merge.rank < $0.merge.rank }) ?? true { best = (index, merge) }
-      }
-      guard let best else { break }
-      parts[best.index] = best.merge.token
-      parts.remove(at: best.index + 1)
-    }
-    return parts
-  }
-
-  /// The same for words of any length: candidates wait in a heap, parts are a linked list.
-  private func mergedLong(_ word: [UInt8]) -> [Int] {
-    struct Candidate: Comparable {
-      var rank: Int32
-      var left: Int32
-      var token: Int32
-      /// What stood there when the candidate was found.
-      var pair: Pair
-      static func < (a: Candidate, b: Candidate) -> Bool { (a.rank, a.left) < (b.rank, b.left) }
-      static func == (a: Candidate, b: Candidate) -> Bool { (a.rank, a.left) == (b.rank, b.left) }
-    }
-    var parts = word.compactMap { byteTokens[Int($0)].map(Int32.init) }
-    if parts.isEmpty { return [] }
-    var next = (1...parts.count).map { Int32($0) }
-    var previous = (0..<parts.count).map { Int32($0 - 1) }
-    var heap = BinaryHeap<Candidate>()
-    func candidate(_ left: Int) -> Candidate? {
-      guard left >= 0, Int(next[left]) < parts.count else { return nil }
-      let pair = Pair(left: parts[left], right: parts[Int(next[left])])
-      guard let merge = merges[pair] else { return nil }
-      return Candidate(rank: merge.rank, left: Int32(left), token: merge.token, pair: pair)
-    }
-    for left in parts.indices { if let found = candidate(left) { heap.insert(found) } }
-    while let best = heap.removeLeast() {
-      let left = Int(best.left)
-      // A part that was merged away is −1.
-      guard parts[left] == best.pair.left, Int(next[left]) < parts.count, parts[Int(next[left])] == best.pair.right
-      else {
-        continue
-      }
-      let right = Int(next[left])
-      parts[left] = best.token
-      parts[right] = -1
-      next[left] = next[right]
-      if Int(next[left]) < parts.count { previous[Int(next[left])] = Int32(left) }
-      if let found = candidate(left) { heap.insert(found) }
-      if let found = candidate(Int(previous[left])) { heap.insert(found) }
-    }
-    return parts.compactMap { $0 < 0 ? nil : Int($0) }
-  }
-}
-
-/// A heap with its least element on top.
-private struct BinaryHeap<Element: Comparable> {
-  private var elements: [Element] = []
-
-  mutating func insert(_ element: Element) {
-    elements.append(element)
-    var index = elements.count - 1
-    while index > 0 {
-      let parent = (index - 1) / 2
-      if elements[parent] <= elements[index] { break }
-      elements.swapAt(parent, index)
-      index = parent
-    }
-  }
-
-  mutating func removeLeast() -> Element? {
-    guard let least = elements.first else { return nil }
-    let last = elements.removeLast()
-    if elements.isEmpty { return least }
-    elements[0] = last
+  private func append(
+    _ bytes: [UInt8], isFirst: Bool, isContinuation: Bool, to tokens: inout [Int], _ memory: inout WordMemory
+  ) throws(TokenizerError) {
+    var text = UTF8Text()
     var index = 0
-    while true {
-      var smallest = index
-      for child in [2 * index + 1, 2 * index + 2] where child < elements.count && elements[child] < elements[smallest] {
-        smallest = child
+    while index < bytes.count {
+      let start = index
+      index = text.read(bytes, from: index)
+      // Whole characters are words as ever; the bytes between them stand apart.
+      if index == start {
+        appendWord(bytes[index...index], to: &tokens, &memory)
+        index += 1
+      } else if let splitting {
+        var word = 0
+        for end in splitting.ends(of: text.scalars, &memory.classes) {
+          appendWord(bytes[text.places[word]..<text.places[end]], to: &tokens, &memory)
+          word = end
+        }
+      } else {
+        try append(
+          text.scalars, isFirst: isFirst && start == 0, isContinuation: isContinuation || start > 0, to: &tokens,
+          &memory)
       }
-      if smallest == index { return least }
-      elements.swapAt(index, smallest)
-      index = smallest
     }
+  }
+
+  /// Step by step, as the vocabulary says.
+  private func append(
+    _ text: [Unicode.Scalar], isFirst: Bool, isContinuation: Bool, to tokens: inout [Int], _ memory: inout WordMemory
+  ) throws(TokenizerError) {
+    var scalars = text
+    for normalizer in vocabulary.normalizers {
+      scalars = try normalizer.apply(scalars, isContinuation: isContinuation)
+    }
+    guard !normalizedTokens.isEmpty else {
+      return try appendNormalized(scalars, isFirst: isFirst, isContinuation: isContinuation, to: &tokens, &memory)
+    }
+    var isFirstPart = true
+    for part in normalizedTokens.parts(of: scalars.flatMap { Array(UTF8.encode($0) ?? .init()) }) {
+      switch part {
+      case .token(let token): tokens.append(token)
+      case .text(let bytes):
+        try appendNormalized(
+          Array(String(decoding: bytes, as: UTF8.self).unicodeScalars), isFirst: isFirst && isFirstPart,
+          isContinuation: isContinuation && isFirstPart, to: &tokens, &memory)
+      }
+      isFirstPart = false
+    }
+  }
+
+  private func appendNormalized(
+    _ scalars: [Unicode.Scalar], isFirst: Bool, isContinuation: Bool, to tokens: inout [Int], _ memory: inout WordMemory
+  ) throws(TokenizerError) {
+    var cutter = WordCutter(scalars, isFirst: isFirst, isContinuation: isContinuation)
+    for step in vocabulary.preTokenizers { try cutter.apply(step, &memory.classes) }
+    var bytes: [UInt8] = []
+    for word in cutter.words {
+      bytes.removeAll(keepingCapacity: true)
+      for scalar in cutter.scalars[word] {
+        if cutter.isInAlphabet {
+          if let byte = ByteAlphabet.byte(of: scalar) { bytes.append(byte) }
+        } else if scalar.value < 0x80 {
+          bytes.append(UInt8(scalar.value))
+        } else {
+          bytes += UTF8.encode(scalar) ?? .init()
+        }
+      }
+      appendWord(bytes[...], to: &tokens, &memory)
+    }
+  }
+
+  private func appendWord(_ word: ArraySlice<UInt8>, to tokens: inout [Int], _ memory: inout WordMemory) {
+    if isByteLevel, word.count == 1, case let token = byteTokens[Int(word[word.startIndex])], token >= 0 {
+      return tokens.append(Int(token))
+    }
+    let isShort = word.count <= WordMemory.longest
+    let hash = isShort ? word.shortHash : 0
+    if isShort, memory.append(word, hash: hash, to: &tokens) { return }
+    let merged = symbols(of: word)
+    if isShort { memory.insert(word, hash: hash, merged) }
+    for symbol in merged { tokens.append(Int(symbol)) }
+  }
+
+  private func symbols(of word: ArraySlice<UInt8>) -> [Int32] {
+    if vocabulary.ignoresMerges,
+      let token = index.number(of: isByteLevel ? ByteAlphabet.spelling(of: word)[...] : word), !isSpecial[token]
+    {
+      return [Int32(token)]
+    }
+    var symbols = isByteLevel ? byteSymbols(of: word) : characterSymbols(of: Array(word))
+    merging.merge(&symbols)
+    return symbols
+  }
+
+  private func byteSymbols(of word: ArraySlice<UInt8>) -> [Int32] {
+    var symbols: [Int32] = []
+    symbols.reserveCapacity(word.count)
+    var unknown = UnknownRun(vocabulary)
+    for byte in word {
+      let token = byteTokens[Int(byte)]
+      if token >= 0 { unknown.end(&symbols) }
+      if token >= 0 { symbols.append(token) } else { unknown.add(&symbols) }
+    }
+    unknown.end(&symbols)
+    return symbols
+  }
+
+  private func characterSymbols(of word: [UInt8]) -> [Int32] {
+    var symbols: [Int32] = []
+    symbols.reserveCapacity(word.count)
+    var unknown = UnknownRun(vocabulary)
+    var place = 0
+    while place < word.count {
+      let length = UTF8Text.scalar(of: word, at: place)?.length ?? 1
+      let character = word[place..<place + length]
+      place += length
+      if let token = index.number(of: character), !isSpecial[token] {
+        unknown.end(&symbols)
+        symbols.append(Int32(token))
+      } else if vocabulary.fallsBackToBytes, character.allSatisfy({ byteTokens[Int($0)] >= 0 }) {
+        // As the reference does, before unknown characters that precede it.
+        for byte in character { symbols.append(byteTokens[Int(byte)]) }
+      } else {
+        unknown.add(&symbols)
+      }
+    }
+    unknown.end(&symbols)
+    return symbols
   }
 }
 
-/// Bytes as stretches of whole characters, and bytes that belong to none.
-private struct UTF8Runs {
-  enum Run {
-    case text([Unicode.Scalar])
-    case byte(UInt8)
+/// Characters without a token, which may become one unknown token together.
+private struct UnknownRun {
+  private let token: Int32?
+  private let isFused: Bool
+  private var isOpen = false
+
+  init(_ vocabulary: BytePairVocabulary) {
+    token = vocabulary.unknownSymbol.map(Int32.init)
+    isFused = vocabulary.fusesUnknown
   }
 
-  private let bytes: [UInt8]
-  private var index = 0
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  mutating func next() -> Run? {
-    guard index < bytes.count else { return nil }
-    var scalars: [Unicode.Scalar] = []
-    while index < bytes.count {
-      guard let (scalar, length) = scalar(at: index) else { break }
-      scalars.append(scalar)
-      index += length
-    }
-    if !scalars.isEmpty { return .text(scalars) }
-    defer { index += 1 }
-    return .byte(bytes[index])
+  mutating func add(_ symbols: inout [Int32]) {
+    guard token != nil else { return }
+    if !isFused { end(&symbols) }
+    isOpen = true
   }
 
-  private func scalar(at start: Int) -> (Unicode.Scalar, Int)? {
-    for length in 1...4 where start + length <= bytes.count {
-      if let text = String(validating: bytes[start..<start + length], as: UTF8.self),
-        let scalar = text.unicodeScalars.first
-      {
-        return (scalar, length)
-      }
-    }
-    return nil
+  mutating func end(_ symbols: inout [Int32]) {
+    if isOpen, let token { symbols.append(token) }
+    isOpen = false
   }
 }

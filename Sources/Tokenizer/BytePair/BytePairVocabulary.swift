@@ -1,7 +1,7 @@
-/// What a byte-level BPE tokenizer consists of, as files have it.
+/// What a BPE tokenizer consists of, as files have it: byte-level ones (GPT-2's kind), and SentencePiece's in another form.
 ///
-/// Tokens are spelled in an alphabet of 256 printable characters, one for each byte: see `ByteAlphabet`. Special tokens and
-/// other added ones are spelled as they are.
+/// Byte-level tokens are spelled in an alphabet of 256 printable characters, one for each byte: see `ByteAlphabet`. Special
+/// tokens and other added ones are spelled as they are.
 public struct BytePairVocabulary: Sendable, Equatable {
   /// A token that is found in text before anything else is done.
   public struct AddedToken: Sendable, Equatable {
@@ -9,6 +9,13 @@ public struct BytePairVocabulary: Sendable, Equatable {
     public var text: String
     /// It has no text of its own: begin and end of sequence, role markers.
     public var isSpecial: Bool
+    /// Not found within a word.
+    public var isSingleWord = false
+    /// White space before it, or after it, belongs to it.
+    public var stripsLeft = false
+    public var stripsRight = false
+    /// Looked for in normalised text. Special ones are not.
+    public var isNormalized = false
 
     public init(token: Int, text: String, isSpecial: Bool) {
       self.token = token
@@ -17,63 +24,76 @@ public struct BytePairVocabulary: Sendable, Equatable {
     }
   }
 
+  /// Two spellings that become one.
+  public struct Merge: Sendable, Equatable {
+    public var left: String
+    public var right: String
+
+    public init(left: String, right: String) {
+      self.left = left
+      self.right = right
+    }
+
+    /// As files write it: with a space between, which byte-level spellings never hold.
+    public init?(spelled text: String) {
+      let bytes = text.utf8
+      guard let space = bytes.firstIndex(of: UInt8(ascii: " ")) else { return nil }
+      let rest = bytes.index(after: space)
+      guard space > bytes.startIndex, rest < bytes.endIndex, !bytes[rest...].contains(UInt8(ascii: " ")) else {
+        return nil
+      }
+      self.init(left: String(text[..<space]), right: String(text[rest...]))
+    }
+  }
+
   /// By id. Added tokens are among them, and ids that nothing has are empty.
   public var tokens: [String]
-  /// Pairs of spellings, the first to be merged first.
-  public var merges: [String]
+  /// The first is merged first.
+  public var merges: [Merge]
   public var added: [AddedToken]
-  public var splitting: TextSplitting
+  public var normalizers: [TextNormalizer] = []
+  public var preTokenizers: [PreTokenizer]
+  public var decoder = PieceDecoder.byteLevel
   /// A word that is a token is that token, whatever the merges would make of it.
   public var ignoresMerges: Bool
+  /// Characters without a token become tokens of their bytes: `<0x0A>`.
+  public var fallsBackToBytes = false
+  /// What characters without a token become otherwise; they are left out where there is none.
+  public var unknownSymbol: Int?
+  /// Several of them in a row are one.
+  public var fusesUnknown = false
   public var bosToken: Int?
   public var eosToken: Int?
   public var unknownToken: Int?
   public var padToken: Int?
 
+  /// A byte-level one.
   public init(
-    tokens: [String], merges: [String], added: [AddedToken], splitting: TextSplitting, ignoresMerges: Bool = false
+    tokens: [String], merges: [Merge], added: [AddedToken], splitting: TextSplitting, ignoresMerges: Bool = false
+  ) {
+    self.init(
+      tokens: tokens, merges: merges, added: added, preTokenizers: splitting.preTokenizers, ignoresMerges: ignoresMerges
+    )
+  }
+
+  public init(
+    tokens: [String], merges: [Merge], added: [AddedToken], preTokenizers: [PreTokenizer], ignoresMerges: Bool = false
   ) {
     self.tokens = tokens
     self.merges = merges
     self.added = added
-    self.splitting = splitting
+    self.preTokenizers = preTokenizers
     self.ignoresMerges = ignoresMerges
+  }
+
+  /// The way to cut text, if it is one of those known by name, which have scanners of their own.
+  public var splitting: TextSplitting? { TextSplitting.allCases.first { $0.preTokenizers == preTokenizers } }
+
+  /// Tokens spell bytes, not characters.
+  var isByteLevel: Bool {
+    preTokenizers.contains { if case .byteLevel = $0 { true } else { false } }
   }
 
   /// More added tokens than any model has.
   static let mostAdded = 1 << 17
-}
-
-/// The alphabet of 256 characters in which byte-level BPE spells bytes, GPT-2's: printable characters of Latin-1 stand for
-/// themselves, the others are moved to U+0100 and up, in order.
-enum ByteAlphabet {
-  /// By byte.
-  static let scalars: [Unicode.Scalar] = {
-    var next: UInt32 = 0x100
-    return (0..<256).map { byte in
-      let isPrintable = (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
-      if isPrintable { return Unicode.Scalar(UInt8(byte)) }
-      defer { next += 1 }
-      // All are below the surrogates.
-      return Unicode.Scalar(next) ?? "\u{FFFD}"
-    }
-  }()
-
-  /// By scalar value, below 0x144; −1 for those that stand for no byte.
-  private static let bytes: [Int16] = {
-    var bytes = [Int16](repeating: -1, count: 0x144)
-    for (byte, scalar) in scalars.enumerated() { bytes[Int(scalar.value)] = Int16(byte) }
-    return bytes
-  }()
-
-  /// The bytes that a token spells; `nil` where it holds another character.
-  static func bytes(of token: String) -> [UInt8]? {
-    var result: [UInt8] = []
-    result.reserveCapacity(token.utf8.count)
-    for scalar in token.unicodeScalars {
-      guard scalar.value < 0x144, bytes[Int(scalar.value)] >= 0 else { return nil }
-      result.append(UInt8(bytes[Int(scalar.value)]))
-    }
-    return result
-  }
 }

@@ -16,6 +16,10 @@ package struct CharacterClasses: Sendable {
     static let space = Class(rawValue: 4)
     /// A number to what cuts digits apart, which is not a pattern and knows newer ones.
     static let digit = Class(rawValue: 8)
+    /// Punctuation to what cuts it apart, which knows no newer one than Unicode 8's.
+    static let punctuation = Class(rawValue: 16)
+    /// `\w`
+    static let word = Class(rawValue: 32)
   }
 
   /// Where the classes of 256 characters begin in `known`, in steps of 256; 0 where they are still to be found.
@@ -39,20 +43,35 @@ package struct CharacterClasses: Sendable {
   }
 
   private static func of(_ scalar: Unicode.Scalar) -> Class {
-    let isSpace = scalar.properties.isWhitespace
+    let properties = scalar.properties
+    var result: Class = properties.isWhitespace ? .space : []
     // Unassigned characters have no age.
-    guard let age = scalar.properties.age, age <= digitVersion else { return isSpace ? .space : [] }
+    guard let age = properties.age, age <= digitVersion else { return result }
     let isKnown = age <= patternVersion
-    switch scalar.properties.generalCategory {
+    switch properties.generalCategory {
     case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
-      return isKnown ? .letter : []
-    case .decimalNumber, .letterNumber, .otherNumber: return isKnown ? [.number, .digit] : .digit
-    default: return isSpace ? .space : []
+      if isKnown { result.insert(.letter) }
+    case .decimalNumber:
+      result.insert(isKnown ? [.number, .digit, .word] : .digit)
+    case .letterNumber, .otherNumber: result.insert(isKnown ? [.number, .digit] : .digit)
+    case .nonspacingMark, .spacingMark, .enclosingMark: if isKnown { result.insert(.word) }
+    case .connectorPunctuation: result.insert(age <= punctuationVersion ? [.word, .punctuation] : .word)
+    case .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation,
+      .otherPunctuation:
+      if age <= punctuationVersion { result.insert(.punctuation) }
+    // All of ASCII that is neither letter, digit, space nor control counts.
+    default: if (0x21..<0x7F).contains(scalar.value) { result.insert(.punctuation) }
     }
+    // Both were punctuation then, and became a symbol and a mark.
+    if scalar == "\u{166D}" || scalar == "\u{111C9}" { result.insert(.punctuation) }
+    if isKnown, properties.isAlphabetic || properties.isJoinControl { result.insert(.word) }
+    return result
   }
 
   /// Of the reference's regular expressions.
-  private static let patternVersion: Unicode.Version = (16, 0)
+  static let patternVersion: Unicode.Version = (16, 0)
   /// Of the reference's own character tables.
   private static let digitVersion: Unicode.Version = (17, 0)
+  /// Of the reference's table of punctuation.
+  private static let punctuationVersion: Unicode.Version = (8, 0)
 }

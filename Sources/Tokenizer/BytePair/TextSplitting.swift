@@ -11,10 +11,27 @@ public enum TextSplitting: String, Sendable, CaseIterable {
   /// As `llama3`, with every digit apart: `\p{N}`.
   case qwen2
 
-  /// The pattern of a `Split`, as `tokenizer.json` writes it.
-  static let llama3Pattern =
+  private static let llama3Pattern =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-  static let qwen2Pattern = llama3Pattern.replacing("{1,3}", with: "")
+
+  /// The same in steps, as `tokenizer.json` has it.
+  public var preTokenizers: [PreTokenizer] { Self.steps[self] ?? [] }
+
+  private static let steps: [TextSplitting: [PreTokenizer]] = {
+    func split(_ pattern: String) -> [PreTokenizer] {
+      do {
+        return [
+          .split(.pattern(try TextPattern(pattern, file: "")), .isolated, isInverted: false),
+          .byteLevel(addsSpace: false, usesPattern: false),
+        ]
+      } catch { preconditionFailure("\(pattern): \(error)") }
+    }
+    let gpt2 = PreTokenizer.byteLevel(addsSpace: false, usesPattern: true)
+    return [
+      .gpt2: [gpt2], .smollm: [.digits(areApart: true), gpt2], .llama3: split(llama3Pattern),
+      .qwen2: split(llama3Pattern.replacing("{1,3}", with: "")),
+    ]
+  }()
 
   /// Where the words of a text end, in order; together they are the text.
   /// - Parameters:

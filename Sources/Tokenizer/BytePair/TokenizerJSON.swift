@@ -1,12 +1,12 @@
 import Foundation
 import Support
 
-// `tokenizer.json`, the format of Hugging Face's tokenizers, as far as byte-level BPE goes.
+// Reads `tokenizer.json`, the format of Hugging Face's tokenizers, as far as BPE goes.
 
 extension BytePairTokenizer {
   /// Reads `tokenizer.json`, and `tokenizer_config.json` beside it, which says what begins and ends a text.
   ///
-  /// - Throws: `TokenizerError` if a file is missing, unreadable or something else.
+  /// - Throws: `TokenizerError` if a file is missing, unreadable, something else, or needs what there is not here.
   public convenience init(file: String) throws(TokenizerError) {
     let bytes = try TokenizerFile.read(file)
     var files = [Self.fileName: Data(bytes)]
@@ -16,15 +16,79 @@ extension BytePairTokenizer {
     if TokenizerFile.exists(beside) {
       let text = try TokenizerFile.read(beside)
       files[Self.configurationName] = Data(text)
-      configuration = try Self.json(text, file: beside)
+      do { configuration = try JSONValue(utf8: text) } catch { throw .unusable(file: beside, cause: "\(error)") }
     }
-    let document = try Self.json(bytes, file: file)
+    let document: TokenizerDocument
+    do { document = try TokenizerDocument(bytes) } catch { throw .unusable(file: file, cause: "\(error)") }
     try self.init(
-      BytePairVocabulary(tokenizer: document, configuration: configuration, file: file), source: file, files: files)
+      BytePairVocabulary(document, configuration: configuration, file: file), source: file, files: files)
+  }
+}
+
+/// What a `tokenizer.json` holds. Its two long lists do not become JSON values first, and spellings are not names of
+/// members, of which é in one form and in the other would be the same.
+struct TokenizerDocument {
+  /// All but the model.
+  private(set) var root: [String: JSONValue] = [:]
+  /// Of the model, all but the two lists.
+  private(set) var model: [String: JSONValue]?
+  private(set) var vocabulary: [(text: String, id: Int)]?
+  private(set) var merges: [BytePairVocabulary.Merge]?
+
+  init(_ bytes: [UInt8]) throws(JSONValue.SyntaxError) {
+    var reader = JSONReader(bytes)
+    var root: [String: JSONValue] = [:]
+    var model: [String: JSONValue] = [:]
+    var vocabulary: [(String, Int)]?
+    var merges: [BytePairVocabulary.Merge]?
+    var hasModel = false
+    try reader.members { reader, name throws(JSONValue.SyntaxError) in
+      let isDuplicate = name == "model" ? hasModel : root[name] != nil
+      if isDuplicate { throw reader.failure("duplicate name “\(name)”") }
+      guard name == "model", reader.peek() == UInt8(ascii: "{") else {
+        root[name] = try reader.value()
+        return
+      }
+      hasModel = true
+      try reader.members { reader, name throws(JSONValue.SyntaxError) in
+        if model[name] != nil { throw reader.failure("duplicate name “\(name)”") }
+        model[name] = .null
+        switch (name, reader.peek()) {
+        case ("vocab", UInt8(ascii: "{")):
+          var list: [(String, Int)] = []
+          try reader.members { reader, text throws(JSONValue.SyntaxError) in
+            guard let id = (try reader.value() as JSONValue).integer else { throw reader.failure("the id of “\(text)” is no number") }
+            list.append((text, id))
+          }
+          vocabulary = list
+        case ("merges", UInt8(ascii: "[")):
+          var list: [BytePairVocabulary.Merge] = []
+          try reader.elements { reader throws(JSONValue.SyntaxError) in list.append(try Self.merge(&reader, list.count))
+          }
+          merges = list
+        default: model[name] = try reader.value()
+        }
+      }
+    }
+    try reader.end()
+    self.root = root
+    self.model = hasModel ? model : nil
+    self.vocabulary = vocabulary
+    self.merges = merges
   }
 
-  private static func json(_ bytes: [UInt8], file: String) throws(TokenizerError) -> JSONValue {
-    do { return try JSONValue(utf8: bytes) } catch { throw .unusable(file: file, cause: "\(error)") }
+  /// `"a b"`, or `["a", "b"]` in newer files.
+  private static func merge(
+    _ reader: inout JSONReader, _ number: Int
+  ) throws(JSONValue.SyntaxError) -> BytePairVocabulary.Merge {
+    if reader.peek() == UInt8(ascii: "\"") {
+      if let merge = BytePairVocabulary.Merge(spelled: try reader.string()) { return merge }
+    } else {
+      var parts: [String] = []
+      try reader.elements { reader throws(JSONValue.SyntaxError) in parts.append(try reader.string()) }
+      if parts.count == 2 { return .init(left: parts[0], right: parts[1]) }
+    }
+    throw reader.failure("merge \(number) is no pair of tokens")
   }
 }
 
@@ -32,64 +96,72 @@ extension BytePairVocabulary {
   /// - Parameters:
   ///   - document: of `tokenizer.json`.
   ///   - configuration: of `tokenizer_config.json`, if there is one.
-  init(tokenizer document: JSONValue, configuration: JSONValue?, file: String) throws(TokenizerError) {
+  init(_ document: TokenizerDocument, configuration: JSONValue?, file: String) throws(TokenizerError) {
     func unusable(_ cause: String) -> TokenizerError { .unusable(file: file, cause: cause) }
-    guard let root = document.object, let model = root["model"]?.object else { throw unusable("it has no “model”") }
-    guard model["type"]?.string ?? "BPE" == "BPE", let vocabulary = model["vocab"]?.object,
-      let merges = model["merges"]?.array
-    else { throw unusable("its model is not BPE") }
-    guard model["byte_fallback"]?.bool != true else {
-      throw unusable(
-        "it is SentencePiece's in another form; put the model's \(SentencePieceTokenizer.fileName) beside it")
+    guard let model = document.model else { throw unusable("it has no “model”") }
+    guard model["type"]?.string ?? "BPE" == "BPE", let vocabulary = document.vocabulary, let merges = document.merges
+    else { throw unusable("its model is “\(model["type"]?.string ?? "unnamed")”, not BPE") }
+    for name in ["continuing_subword_prefix", "end_of_word_suffix"] where model[name]?.string?.isEmpty == false {
+      throw unusable("its model has “\(name)”, which is not supported")
     }
-    if let normalizer = root["normalizer"], normalizer != .null { throw unusable("it has a normalizer") }
+    let added = try Self.addedTokens(document.root["added_tokens"]?.array ?? [], file: file)
     // Ids, those of added tokens too, are places in a list.
-    var added: [AddedToken] = []
-    for entry in root["added_tokens"]?.array ?? [] {
-      guard let entry = entry.object, let id = entry["id"]?.integer, let text = entry["content"]?.string, !text.isEmpty
-      else { throw unusable("one of its added tokens has no id or no content") }
-      for flag in ["single_word", "lstrip", "rstrip"] where entry[flag]?.bool == true {
-        throw unusable("the added token “\(text)” has “\(flag)”, which is not supported")
-      }
-      added.append(AddedToken(token: id, text: text, isSpecial: entry["special"]?.bool ?? false))
-    }
-    guard added.count <= Self.mostAdded else {
-      throw unusable("it has \(added.count) added tokens, more than any model")
-    }
     let limit = vocabulary.count + added.count
     var tokens = [String](repeating: "", count: limit)
-    func place(_ text: String, at id: Int?) throws(TokenizerError) {
-      guard let id, (0..<limit).contains(id) else { throw unusable("the id of “\(text)” is outside the vocabulary") }
-      guard tokens[id].isEmpty || tokens[id] == text else { throw unusable("two of its tokens have the id \(id)") }
+    func place(_ text: String, at id: Int) throws(TokenizerError) {
+      guard (0..<limit).contains(id) else { throw unusable("the id of “\(text)” is outside the vocabulary") }
+      guard tokens[id].isEmpty || tokens[id].utf8.elementsEqual(text.utf8) else {
+        throw unusable("two of its tokens have the id \(id)")
+      }
       tokens[id] = text
     }
-    for (text, id) in vocabulary { try place(text, at: id.integer) }
+    for (text, id) in vocabulary { try place(text, at: id) }
     for token in added { try place(token.text, at: token.token) }
     while tokens.last?.isEmpty == true { tokens.removeLast() }
-    var pairs: [String] = []
-    pairs.reserveCapacity(merges.count)
-    for (index, merge) in merges.enumerated() {
-      if let text = merge.string {
-        pairs.append(text)
-      } else if let parts = merge.array, parts.count == 2, let left = parts[0].string, let right = parts[1].string {
-        pairs.append("\(left) \(right)")
-      } else {
-        throw unusable("its merge \(index) is no pair of tokens")
-      }
-    }
+    let reader = PipelineReader(file: file)
     self.init(
-      tokens: tokens, merges: pairs, added: added,
-      splitting: try TextSplitting(preTokenizer: root["pre_tokenizer"] ?? .null, file: file),
+      tokens: tokens, merges: merges, added: added,
+      preTokenizers: try reader.preTokenizers(document.root["pre_tokenizer"] ?? .null),
       ignoresMerges: model["ignore_merges"]?.bool ?? false)
+    normalizers = try reader.normalizers(document.root["normalizer"] ?? .null)
+    decoder = try reader.decoder(document.root["decoder"] ?? .null, isByteLevel: isByteLevel)
+    try reader.checkPostProcessor(document.root["post_processor"] ?? .null)
+    fallsBackToBytes = model["byte_fallback"]?.bool ?? false
+    fusesUnknown = model["fuse_unk"]?.bool ?? false
+    if let text = model["unk_token"]?.string {
+      guard let token = tokens.firstIndex(of: text) else {
+        throw unusable("its unknown token “\(text)” is not in the vocabulary")
+      }
+      unknownSymbol = token
+    }
     let ids = Dictionary(added.map { ($0.text, $0.token) }, uniquingKeysWith: { first, _ in first })
     func token(_ name: String) -> Int? {
       let value = configuration?.object?[name]
       return (value?.string ?? value?.object?["content"]?.string).flatMap { ids[$0] }
     }
-    bosToken = token("bos_token") ?? Self.firstToken(root["post_processor"] ?? .null, ids)
+    bosToken = token("bos_token") ?? Self.firstToken(document.root["post_processor"] ?? .null, ids)
     eosToken = token("eos_token")
-    unknownToken = token("unk_token")
+    unknownToken = token("unk_token") ?? unknownSymbol
     padToken = token("pad_token")
+  }
+
+  private static func addedTokens(_ entries: [JSONValue], file: String) throws(TokenizerError) -> [AddedToken] {
+    guard entries.count <= mostAdded else {
+      throw .unusable(file: file, cause: "it has \(entries.count) added tokens, more than any model")
+    }
+    var added: [AddedToken] = []
+    for entry in entries {
+      guard let entry = entry.object, let id = entry["id"]?.integer, let text = entry["content"]?.string, !text.isEmpty
+      else { throw .unusable(file: file, cause: "one of its added tokens has no id or no content") }
+      func flag(_ name: String) -> Bool { entry[name]?.bool ?? false }
+      var token = AddedToken(token: id, text: text, isSpecial: flag("special"))
+      token.isSingleWord = flag("single_word")
+      token.stripsLeft = flag("lstrip")
+      token.stripsRight = flag("rstrip")
+      token.isNormalized = flag("normalized")
+      added.append(token)
+    }
+    return added
   }
 
   /// The special token that a post-processor puts before a text.
@@ -99,105 +171,5 @@ extension BytePairVocabulary {
     }
     let first = processor.object?["single"]?.array?.first?.object?["SpecialToken"]?.object?["id"]?.string
     return first.flatMap { ids[$0] }
-  }
-}
-
-extension TextSplitting {
-  /// - Throws: `TokenizerError.unusable` where text is cut in a way that is not known here.
-  fileprivate init(preTokenizer: JSONValue, file: String) throws(TokenizerError) {
-    func kind(_ value: JSONValue) -> String { value.object?["type"]?.string ?? value.kind }
-    let steps = preTokenizer.object?["pretokenizers"]?.array ?? [preTokenizer]
-    let kinds = steps.map(kind)
-    func unusable(_ cause: String) -> TokenizerError { .unusable(file: file, cause: cause) }
-    for step in steps where kind(step) == "ByteLevel" && step.object?["add_prefix_space"]?.bool == true {
-      throw unusable("it puts a space before every text")
-    }
-    func usesPattern(_ step: JSONValue) -> Bool { step.object?["use_regex"]?.bool ?? true }
-    switch kinds {
-    case ["ByteLevel"] where usesPattern(steps[0]): self = .gpt2
-    case ["Digits", "ByteLevel"] where steps[0].object?["individual_digits"]?.bool == true && usesPattern(steps[1]):
-      self = .smollm
-    case ["Split", "ByteLevel"] where !usesPattern(steps[1]):
-      let split = steps[0].object ?? [:]
-      let pattern = split["pattern"]?.object?["Regex"]?.string ?? ""
-      guard split["behavior"]?.string == "Isolated", split["invert"]?.bool != true else {
-        throw unusable("its pattern is not used to isolate words")
-      }
-      switch pattern {
-      case TextSplitting.llama3Pattern: self = .llama3
-      case TextSplitting.qwen2Pattern: self = .qwen2
-      default: throw unusable("it cuts text by the unknown pattern \(pattern.prefix(60))")
-      }
-    default: throw unusable("it cuts text in an unknown way (\(kinds.joined(separator: ", ")))")
-    }
-  }
-
-  /// The same for `tokenizer.json`.
-  fileprivate var preTokenizer: JSONValue {
-    func byteLevel(_ usesPattern: Bool) -> JSONValue {
-      .object([
-        "type": "ByteLevel", "add_prefix_space": .bool(false), "trim_offsets": .bool(true),
-        "use_regex": .bool(usesPattern),
-      ])
-    }
-    func sequence(_ steps: [JSONValue]) -> JSONValue {
-      .object(["type": "Sequence", "pretokenizers": .array(steps)])
-    }
-    func split(_ pattern: String) -> JSONValue {
-      .object([
-        "type": "Split", "pattern": .object(["Regex": .string(pattern)]), "behavior": "Isolated",
-        "invert": .bool(false),
-      ])
-    }
-    return switch self {
-    case .gpt2: byteLevel(true)
-    case .smollm: sequence([.object(["type": "Digits", "individual_digits": .bool(true)]), byteLevel(true)])
-    case .llama3: sequence([split(Self.llama3Pattern), byteLevel(false)])
-    case .qwen2: sequence([split(Self.qwen2Pattern), byteLevel(false)])
-    }
-  }
-}
-
-extension BytePairVocabulary {
-  /// `tokenizer.json` and `tokenizer_config.json` that say the same.
-  package var files: [String: Data] {
-    var vocabulary: [String: JSONValue] = [:]
-    for (token, text) in tokens.enumerated() where !text.isEmpty { vocabulary[text] = .integer(token) }
-    let addedTokens = added.sorted { $0.token < $1.token }.map { token in
-      JSONValue.object([
-        "id": .integer(token.token), "content": .string(token.text), "single_word": .bool(false),
-        "lstrip": .bool(false),
-        "rstrip": .bool(false), "normalized": .bool(false), "special": .bool(token.isSpecial),
-      ])
-    }
-    let byteLevel: JSONValue = .object([
-      "type": "ByteLevel", "add_prefix_space": .bool(false), "trim_offsets": .bool(true), "use_regex": .bool(true),
-    ])
-    let document: JSONValue = .object([
-      "version": "1.0", "truncation": .null, "padding": .null, "added_tokens": .array(addedTokens), "normalizer": .null,
-      "pre_tokenizer": splitting.preTokenizer, "post_processor": .null, "decoder": byteLevel,
-      "model": .object([
-        "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
-        "end_of_word_suffix": .null, "fuse_unk": .bool(false), "byte_fallback": .bool(false),
-        "ignore_merges": .bool(ignoresMerges), "vocab": .object(vocabulary),
-        "merges": .array(merges.map { .string($0) }),
-      ]),
-    ])
-    var configuration: [String: JSONValue] = ["tokenizer_class": "PreTrainedTokenizerFast"]
-    for (name, token) in [
-      ("bos_token", bosToken), ("eos_token", eosToken), ("unk_token", unknownToken), ("pad_token", padToken),
-    ] {
-      if let token, tokens.indices.contains(token) { configuration[name] = .string(tokens[token]) }
-    }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    var files: [String: Data] = [:]
-    // Strings and whole numbers alone: nothing in it can fail to be written.
-    for (name, value) in [
-      (BytePairTokenizer.fileName, document), (BytePairTokenizer.configurationName, .object(configuration)),
-    ] {
-      do { files[name] = try encoder.encode(value) } catch { preconditionFailure("\(name): \(error)") }
-    }
-    return files
   }
 }

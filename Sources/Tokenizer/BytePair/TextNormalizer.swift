@@ -1,0 +1,52 @@
+import Foundation
+
+/// One step of what is done to text before it is cut, as `tokenizer.json` has them.
+public enum TextNormalizer: Sendable, Equatable {
+  case prepend(String)
+  case replace(TextMatcher, String)
+  case composed
+  case decomposed
+  case compatibilityComposed
+  case compatibilityDecomposed
+  case lowercase
+  case strip(left: Bool, right: Bool)
+
+  /// - Parameter isContinuation: the text goes on with another: nothing is put before it.
+  /// - Throws: `TokenizerError.patternGaveUp`.
+  func apply(_ scalars: [Unicode.Scalar], isContinuation: Bool) throws(TokenizerError) -> [Unicode.Scalar] {
+    switch self {
+    case .prepend(let text): return isContinuation || scalars.isEmpty ? scalars : Array(text.unicodeScalars) + scalars
+    case .replace(let matcher, let text):
+      var result: [Unicode.Scalar] = []
+      var start = 0
+      for match in try matcher.matches(in: scalars) {
+        result += scalars[start..<match.lowerBound]
+        result += text.unicodeScalars
+        start = match.upperBound
+      }
+      return result + scalars[start...]
+    case .composed: return Self.mapped(scalars, from: 0x300) { $0.precomposedStringWithCanonicalMapping }
+    case .decomposed: return Self.mapped(scalars, from: 0xC0) { $0.decomposedStringWithCanonicalMapping }
+    case .compatibilityComposed:
+      return Self.mapped(scalars, from: 0xA0) { $0.precomposedStringWithCompatibilityMapping }
+    case .compatibilityDecomposed:
+      return Self.mapped(scalars, from: 0xA0) { $0.decomposedStringWithCompatibilityMapping }
+    case .lowercase: return scalars.flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) }
+    case .strip(let left, let right):
+      var rest = scalars[...]
+      if left { rest = rest.drop { $0.properties.isWhitespace } }
+      if right { while rest.last?.properties.isWhitespace == true { rest.removeLast() } }
+      return Array(rest)
+    }
+  }
+
+  /// - Parameter first: nothing below it changes.
+  private static func mapped(
+    _ scalars: [Unicode.Scalar], from first: UInt32, _ map: (String) -> String
+  ) -> [Unicode.Scalar] {
+    guard scalars.contains(where: { $0.value >= first }) else { return scalars }
+    var text = String.UnicodeScalarView()
+    text.append(contentsOf: scalars)
+    return Array(map(String(text)).unicodeScalars)
+  }
+}
