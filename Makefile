@@ -45,6 +45,7 @@ test-peers: setup ## check formats and chat templates with transformers, PEFT an
 	python3 Benchmarks/interop.py
 	python3 Benchmarks/real_model.py
 	python3 Benchmarks/templates_peer.py
+	python3 Benchmarks/tokenizers_peer.py
 
 bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idling, memory (a few minutes)
 	$(BUILD) --product stitch
