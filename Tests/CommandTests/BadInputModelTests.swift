@@ -28,11 +28,18 @@ import Tokenizer
         ("max_position_embeddings", 0, ["max_position_embeddings"]),
         ("rms_norm_eps", -1, ["rms_norm_eps", "positive"]),
         ("rope_theta", 0, ["rope_theta", "positive"]),
-        ("model_type", "mistral", ["model_type “mistral” is not supported", "use a LLaMA model"]),
+        ("model_type", "qwen3", ["model_type “qwen3” is not supported", "llama, mistral, qwen2 or smollm3"]),
+        // What a qwen2 has, and this one has not.
+        ("model_type", "qwen2", ["q_proj.bias"]),
         ("model_type", nil, ["model_type is missing"]),
         ("hidden_act", "gelu", ["hidden_act “gelu”"]),
         ("quantization_config", ["bits": 4], ["quantised"]),
-        ("rope_scaling", ["rope_type": "yarn", "factor": 4], ["rope type “yarn”", "linear or llama3"]),
+        (
+          "rope_scaling", ["rope_type": "su", "factor": 4],
+          ["rope type “su”", "linear, dynamic, llama3, yarn or longrope"]
+        ),
+        ("rope_scaling", ["rope_type": "yarn", "factor": 0], ["factor is 0"]),
+        ("rope_scaling", ["rope_type": "longrope", "short_factor": [1, 2]], ["short_factor is not a list"]),
         ("rope_scaling", ["rope_type": "linear"], ["factor is missing"]),
         (
           "rope_scaling", ["rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1],
