@@ -61,7 +61,7 @@ class Judge:
 def greedy(judge, options, python, model):
     replies = []
     for prompt in PROMPTS:
-        made = json.loads(run([options.stitch, "ask", prompt, "--model", model, "--max-tokens", TOKENS, "--json"]))
+        made = json.loads(run([options.stitch, "ask", prompt, "--model", model, "--max-tokens", TOKENS, "--temperature", 0, "--json"]))
         replies.append({"prompt": prompt, "tokens": made["tokens"], "promptTokens": made["promptTokens"]})
     answers = ask_peer(python, HERE / "peers/greedy.py", model, document={"tokens": TOKENS, "replies": replies})
     prompts = all(ours["promptTokens"] == theirs["promptTokens"] for ours, theirs in zip(replies, answers))

@@ -22,8 +22,9 @@ public struct ImportJob {
   /// Whether a path is meant as a GGUF file.
   public static func isGGUF(_ url: URL) -> Bool { url.pathExtension.lowercased() == "gguf" }
 
+  /// - Parameter progress: told how many of all bytes are written.
   /// - Throws: `GGUFError`, `FileError`, `TokenizerError`: nothing is written then.
-  public func run() throws {
+  public func run(progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws {
     try NewDirectory.check(output)
     let model = try GGUFModel(file)
     let tokenizer = try GGUFTokenizer.read(from: model.file)
@@ -34,6 +35,6 @@ public struct ImportJob {
     }
     if let defaults = try model.generationDefaults() { files[GenerationDefaults.fileName] = try defaults.json }
     if let origin { files[ModelOrigin.fileName] = try origin.json }
-    try model.write(to: output, elementType: elementType, files: files)
+    try model.write(to: output, elementType: elementType, files: files, progress: progress)
   }
 }

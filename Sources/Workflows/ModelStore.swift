@@ -13,7 +13,8 @@ public struct ModelStore: Sendable {
   public enum Progress: Sendable {
     /// Bytes of the file that were hashed.
     case hashing(file: String, done: Int, all: Int)
-    case packing(file: String)
+    /// Bytes of the pack that are written; 0 when it begins.
+    case packing(file: String, done: Int, all: Int)
   }
 
   /// A model that can be pulled by name.
@@ -154,10 +155,12 @@ public struct ModelStore: Sendable {
     let name = parts.name
     let pack = packs.appendingPathComponent("\(name)-\(digest.prefix(12))")
     if FamilyDescription.isFamily(pack) { return pack }
-    progress(.packing(file: file.lastPathComponent))
+    progress(.packing(file: file.lastPathComponent, done: 0, all: 0))
     var job = ImportJob(file: file, output: pack)
     job.origin = ModelOrigin(name: Self.title(of: name), file: parts.files[0].standardizedFileURL.path, sha256: digest)
-    do { try job.run() } catch FileError.exists(_) where FamilyDescription.isFamily(pack) {
+    do {
+      try job.run { progress(.packing(file: file.lastPathComponent, done: $0, all: $1)) }
+    } catch FileError.exists(_) where FamilyDescription.isFamily(pack) {
       // Another process was quicker.
     }
     return pack

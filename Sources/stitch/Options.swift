@@ -58,12 +58,13 @@ struct ModelOption: ParsableArguments {
   func directory() throws -> URL? {
     guard let model else { return nil }
     let meter = ProgressMeter()
+    defer { meter.end() }
     return try ModelStore().directory(of: model) { progress in
       switch progress {
       case .hashing(let file, let done, let all):
         // Small files are done before anybody reads a line.
-        if done == 0 && all > 1 << 30 { meter.note("reading \(file), once (\(all >> 20) MB)") }
-      case .packing(let file): meter.note("packing \(file), once")
+        if all > 1 << 30 { meter.share("reading \(file), once", done, of: all) }
+      case .packing(let file, let done, let all): meter.share("packing \(file), once", done, of: all)
       }
     }
   }

@@ -11,9 +11,25 @@ final class ProgressMeter {
 
   /// A line for people.
   func note(_ line: String) {
+    end()
+    Console.log(Console.harmless(line) + "\n")
+  }
+
+  /// Ends a line that was to change still.
+  func end() {
     if shown && onTerminal { write("\n") }
     shown = false
-    Console.log(Console.harmless(line) + "\n")
+  }
+
+  /// How much of something is done: in a terminal a line that changes, elsewhere one when it begins.
+  func share(_ line: String, _ done: Int, of all: Int) {
+    guard onTerminal else {
+      if done == 0 { note(line) }
+      return
+    }
+    write("\r\u{1B}[K" + Console.harmless(line) + (done == 0 ? "" : "  \(100 * done / max(1, all)) %"))
+    shown = done < all || done == 0
+    if !shown { write("\n") }
   }
 
   func update(

@@ -192,7 +192,7 @@ public struct ModelDirectory: Sendable {
   /// Writes what `writer` holds as a directory that does not exist yet.
   static func write(
     to url: URL, _ configuration: LlamaConfiguration, _ writer: SafetensorsWriter, _ elementType: ElementType,
-    _ files: [String: Data]
+    _ files: [String: Data], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws {
     try NewDirectory.write(url) { directory in
       for (name, data) in files.sorted(by: { $0.key < $1.key }) {
@@ -200,7 +200,7 @@ public struct ModelDirectory: Sendable {
       }
       try AtomicFile.write(
         configuration.json(elementType: elementType), to: directory.appendingPathComponent(configurationName))
-      try writer.write(to: directory.appendingPathComponent(weightsName))
+      try writer.write(to: directory.appendingPathComponent(weightsName), progress: progress)
     }
   }
 }

@@ -86,11 +86,14 @@ public struct SafetensorsWriter {
   }
 
   /// Writes the file: to a temporary one, flushed, renamed.
+  /// - Parameter progress: told after each tensor how many of all bytes are written.
   /// - Throws: `FileError`, `SafetensorsError`.
-  public func write(to url: URL) throws {
+  public func write(to url: URL, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws {
     func alignment(_ entry: Entry) -> Int { entry.type.isQuantized ? 1 : entry.type.size }
     let ordered = entries.sorted { (alignment($1), $0.name) < (alignment($0), $1.name) }
     let header = try self.header(of: ordered, file: url.path)
+    let all = ordered.reduce(0) { $0 + $1.type.byteCount($1.sourceCount) }
+    var done = 0
     try AtomicFile.write(to: url) { file in
       var length = UInt64(header.count).littleEndian
       try withUnsafeBytes(of: &length) { try file.append($0) }
@@ -109,6 +112,8 @@ public struct SafetensorsWriter {
         case .pieces(let fill):
           try encoder(entry).append(count: entry.sourceCount, to: file, fill)
         }
+        done += entry.type.byteCount(entry.sourceCount)
+        progress(done, all)
       }
     }
   }

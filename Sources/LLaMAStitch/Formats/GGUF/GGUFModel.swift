@@ -18,7 +18,11 @@ public struct GGUFModel: Sendable {
   ///   - elementType: how tensors are stored, see `LlamaConfiguration.storageType`; if absent, as they are, those in
   ///     types that models do not have as Q8_0, which loses nearly nothing.
   ///   - files: more files by name, for example the tokenizer's file.
-  public func write(to url: URL, elementType: ElementType?, files: [String: Data]) throws {
+  ///   - progress: told after each tensor how many of all bytes are written.
+  public func write(
+    to url: URL, elementType: ElementType?, files: [String: Data],
+    progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws {
     try NewDirectory.check(url)
     var writer = SafetensorsWriter()
     var types: Set<ElementType> = []
@@ -48,7 +52,7 @@ public struct GGUFModel: Sendable {
     }
     // The configuration names one type for the readers that want one.
     let mostUsed: ElementType = elementType ?? (types.count == 1 ? types.first! : .f32)
-    try ModelDirectory.write(to: url, configuration, writer, mostUsed, files)
+    try ModelDirectory.write(to: url, configuration, writer, mostUsed, files, progress: progress)
   }
 
   private func tensor(_ expected: LlamaConfiguration.TensorShape) throws(GGUFError) -> GGUFFile.Tensor {
