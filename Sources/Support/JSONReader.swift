@@ -1,10 +1,15 @@
 /// A recursive-descent reader of RFC 8259, for every `JSONDocument` and for documents whose large parts go elsewhere than into one.
 package struct JSONReader {
   private let bytes: [UInt8]
+  /// Of all bytes: then strings need not be looked at one by one.
+  private let isValidUTF8: Bool
   private var position = 0
   private static let deepest = 64
 
-  package init(_ bytes: [UInt8]) { self.bytes = bytes }
+  package init(_ bytes: [UInt8]) {
+    self.bytes = bytes
+    isValidUTF8 = String(validating: bytes, as: UTF8.self) != nil
+  }
 
   package func failure(_ reason: String) -> JSONValue.SyntaxError { .init(reason: reason, offset: position) }
 
@@ -159,6 +164,7 @@ package struct JSONReader {
   }
 
   private func validated(_ text: ArraySlice<UInt8>) throws(JSONValue.SyntaxError) -> String {
+    if isValidUTF8 { return String(decoding: text, as: UTF8.self) }
     guard let result = String(validating: text, as: UTF8.self) else { throw failure("invalid UTF-8") }
     return result
   }

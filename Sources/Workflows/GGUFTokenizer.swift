@@ -11,9 +11,10 @@ enum GGUFTokenizer {
     if stored.kind == .gpt2 { return try bytePair(stored, of: file) }
     var vocabulary = SentencePieceVocabulary(
       pieces: stored.pieces.enumerated().map { token, piece in
-        // Files call what their makers kept in reserve unknown as well; there is one unknown piece.
-        let isReserve = piece.kind == .unknown && stored.unknownToken.map { $0 != token } ?? false
-        return .init(text: piece.text, score: piece.score, kind: isReserve ? .unused : .init(piece.kind))
+        // There is one unknown piece, whatever a file calls it; files call what their makers kept in reserve unknown, too.
+        let kind: SentencePieceVocabulary.Kind =
+          token == stored.unknownToken ? .unknown : piece.kind == .unknown ? .unused : .init(piece.kind)
+        return .init(text: piece.text, score: piece.score, kind: kind)
       })
     vocabulary.unknownToken = stored.unknownToken
     vocabulary.bosToken = stored.bosToken

@@ -117,4 +117,57 @@ import Tokenizer
       }
     }
   }
+
+  /// A `tokenizer.json` of a few tokens, with parts that are wrong.
+  private func tokenizerJSON(
+    vocabulary: String = #""Ġ":0,"a":1,"b":2,"ab":3"#, merges: String = #"["a","b"]"#, added: String = "",
+    cut: String = #"{"type":"ByteLevel","add_prefix_space":false}"#
+  ) -> Data {
+    Data(
+      #"""
+      {"added_tokens":[\#(added)],"normalizer":null,"pre_tokenizer":\#(cut),"decoder":{"type":"ByteLevel"},
+      "model":{"type":"BPE","vocab":{\#(vocabulary)},"merges":[\#(merges)]}}
+      """#.utf8)
+  }
+
+  @Test func tokenizerInJSON() throws {
+    try Workspace.with { workspace in
+      try FileManager.default.removeItem(at: workspace.model.appending(path: "tokenizer.model"))
+      let file = workspace.model.appending(path: "tokenizer.json")
+      let tokenize = ["tokenize", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "--model", workspace.model.path]
+      try tokenizerJSON().write(to: file)
+      #expect(try workspace.run(["tokenize", "ab a", "--model", workspace.model.path]).text == "3 0 1\n")
+      func split(_ pattern: String) -> String {
+        #"{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"\#(pattern)"},"behavior":"Isolated"},"#
+          + #"{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]}"#
+      }
+      let many = (0..<1_000_000).map { #"{"id":\#($0 + 4),"content":"<\#($0)>"}"# }.joined(separator: ",")
+      let bad: [(Data, String)] = [
+        (tokenizerJSON(merges: #"["a","x"]"#), "its merge 0 (“a x”) names no token"),
+        (tokenizerJSON(merges: #"["b","a"]"#), "its merge 0 (“b a”) names no token"),
+        (tokenizerJSON(merges: #""a b c""#), "merge 0 is no pair of tokens"),
+        (tokenizerJSON(vocabulary: #""Ġ":0,"a":1,"b":1,"ab":3"#), "two of its tokens have the id 1"),
+        (tokenizerJSON(vocabulary: #""Ġ":0,"a":1,"b":2,"ab":4000000000"#), "the id of “ab” is outside the vocabulary"),
+        (tokenizerJSON(added: #"{"id":4,"content":"a"}"#), "two of its tokens are “a”"),
+        (tokenizerJSON(added: many), "more added tokens than any model"),
+        (tokenizerJSON(cut: split("(a+)+$")), "pattern (a+)+$ goes back over the text without end"),
+        (tokenizerJSON(cut: split("[a")), "its pattern [a cannot be used"),
+        (
+          tokenizerJSON(cut: #"{"type":"BertPreTokenizer"}"#),
+          "it cuts text by “BertPreTokenizer”, which is not supported"
+        ),
+        (Data("{}".utf8), "it has no “model”"), (Data(), "invalid JSON"),
+      ]
+      for (content, part) in bad {
+        try content.write(to: file)
+        try workspace.expectRefusal(tokenize, [part])
+      }
+      // More tokens than the embedding has rows.
+      let more = (4..<400).map { #","t\#($0)":\#($0)"# }.joined()
+      try tokenizerJSON(vocabulary: #""Ġ":0,"a":1,"b":2,"ab":3"# + more).write(to: file)
+      for command in [["score", workspace.text.path], ["ask", "x"]] {
+        try workspace.expectRefusal(command + ["--model", workspace.model.path], ["400 pieces", "320 rows"])
+      }
+    }
+  }
 }

@@ -45,8 +45,19 @@ public enum TextNormalizer: Sendable, Equatable {
     _ scalars: [Unicode.Scalar], from first: UInt32, _ map: (String) -> String
   ) -> [Unicode.Scalar] {
     guard scalars.contains(where: { $0.value >= first }) else { return scalars }
-    var text = String.UnicodeScalarView()
-    text.append(contentsOf: scalars)
-    return Array(map(String(text)).unicodeScalars)
+    var result: [Unicode.Scalar] = []
+    for run in scalars.split(omittingEmptySubsequences: false, whereSeparator: isNewer) {
+      if run.startIndex > 0 { result.append(scalars[run.startIndex - 1]) }
+      var text = String.UnicodeScalarView()
+      text.append(contentsOf: run)
+      result += map(String(text)).unicodeScalars
+    }
+    return result
+  }
+
+  /// To the reference's tables for this, which are of Unicode 9, it is nothing that could be composed or taken apart.
+  private static func isNewer(_ scalar: Unicode.Scalar) -> Bool {
+    guard scalar.value >= 0x300, let age = scalar.properties.age else { return false }
+    return age > (9, 0)
   }
 }

@@ -60,41 +60,34 @@ struct PatternText {
     values = scalars.map { $0.value < 0x300 ? $0.value : Self.guise(of: $0) }
   }
 
-  private static let unassigned: UInt32 = 0x378
   /// As old as the oldest library in use.
   private static let libraryVersion: Unicode.Version = (13, 0)
 
   private static func guise(of scalar: Unicode.Scalar) -> UInt32 {
     let properties = scalar.properties
-    guard let age = properties.age else { return scalar.value }
-    if age <= libraryVersion { return scalar.value }
-    guard age <= CharacterClasses.patternVersion else { return unassigned }
-    // One old character of every kind; they have no other case.
-    return switch properties.generalCategory {
-    case .uppercaseLetter: 0x3D2  // ϒ
-    case .lowercaseLetter: 0x138  // ĸ
-    case .titlecaseLetter: 0x1F88  // ᾈ
-    case .modifierLetter: 0x2EE  // ˮ
-    case .otherLetter: properties.isIdeographic ? 0x4E00 : 0x5D0  // 一, א
-    case .nonspacingMark: 0x591
-    case .spacingMark: 0x903
-    case .enclosingMark: 0x488
-    case .decimalNumber: 0x660  // ٠
-    case .letterNumber: 0x3007  // 〇
-    case .otherNumber: 0x9F4  // ৴
-    case .connectorPunctuation: 0x203F  // ‿
-    case .dashPunctuation: 0x58A  // ֊
-    case .openPunctuation: 0x2045  // ⁅
-    case .closePunctuation: 0x2046  // ⁆
-    case .initialPunctuation: 0x2E02  // ⸂
-    case .finalPunctuation: 0x2E03  // ⸃
-    case .otherPunctuation: 0x589  // ։
-    case .mathSymbol: 0x2044  // ⁄
-    case .currencySymbol: 0x20A0  // ₠
-    case .modifierSymbol: 0x2C2  // ˂
-    case .otherSymbol: 0x2600  // ☀
-    case .format: 0x600
-    default: scalar.value
-    }
+    guard let age = properties.age, age > libraryVersion else { return scalar.value }
+    let guises = scalar.value < 0x10000 ? guise : guiseBeyond
+    let kind = age <= CharacterClasses.patternVersion ? properties.generalCategory : .unassigned
+    if kind == .otherLetter, properties.isIdeographic { return scalar.value < 0x10000 ? 0x9FA6 : 0x20000 }
+    return guises[kind] ?? guise[kind] ?? scalar.value
   }
+
+  /// One old character of every kind, without another case: of those after U+0800, where the new ones are, too, as far as
+  /// there are such. Patterns name ranges as well as kinds.
+  private static let guise: [Unicode.GeneralCategory: UInt32] = [
+    .uppercaseLetter: 0x3D2, .lowercaseLetter: 0x138, .titlecaseLetter: 0x1F88, .modifierLetter: 0x1D2C,
+    .otherLetter: 0x905, .nonspacingMark: 0x901, .spacingMark: 0x903, .enclosingMark: 0x20DD, .decimalNumber: 0x966,
+    .letterNumber: 0x3007, .otherNumber: 0x9F4, .connectorPunctuation: 0x203F, .dashPunctuation: 0x2E17,
+    .openPunctuation: 0x2045, .closePunctuation: 0x2046, .initialPunctuation: 0x2E02, .finalPunctuation: 0x2E03,
+    .otherPunctuation: 0x2E00, .mathSymbol: 0x2044, .currencySymbol: 0x20A0, .modifierSymbol: 0x1FBD,
+    .otherSymbol: 0x2600, .format: 0x200B, .unassigned: 0x2FE0,
+  ]
+
+  /// The same beyond U+FFFF.
+  private static let guiseBeyond: [Unicode.GeneralCategory: UInt32] = [
+    .uppercaseLetter: 0x1D400, .lowercaseLetter: 0x1D41A, .modifierLetter: 0x16B40, .otherLetter: 0x10280,
+    .nonspacingMark: 0x1D167, .spacingMark: 0x1D165, .decimalNumber: 0x1D7CE, .letterNumber: 0x10140,
+    .otherNumber: 0x10107, .dashPunctuation: 0x10EAD, .otherPunctuation: 0x10100, .mathSymbol: 0x1D6C1,
+    .currencySymbol: 0x1E2FF, .modifierSymbol: 0x1F3FB, .otherSymbol: 0x1F600, .format: 0x1D173, .unassigned: 0x1F8FF,
+  ]
 }

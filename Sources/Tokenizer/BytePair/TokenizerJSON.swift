@@ -45,6 +45,15 @@ struct TokenizerDocument {
     try reader.members { reader, name throws(JSONValue.SyntaxError) in
       let isDuplicate = name == "model" ? hasModel : root[name] != nil
       if isDuplicate { throw reader.failure("duplicate name “\(name)”") }
+      if name == "added_tokens", reader.peek() == UInt8(ascii: "[") {
+        var list: [JSONValue] = []
+        try reader.elements { reader throws(JSONValue.SyntaxError) in
+          list.append(try reader.value())
+          if list.count > BytePairVocabulary.mostAdded { throw reader.failure("more added tokens than any model has") }
+        }
+        root[name] = .array(list)
+        return
+      }
       guard name == "model", reader.peek() == UInt8(ascii: "{") else {
         root[name] = try reader.value()
         return
@@ -84,9 +93,13 @@ struct TokenizerDocument {
     if reader.peek() == UInt8(ascii: "\"") {
       if let merge = BytePairVocabulary.Merge(spelled: try reader.string()) { return merge }
     } else {
-      var parts: [String] = []
-      try reader.elements { reader throws(JSONValue.SyntaxError) in parts.append(try reader.string()) }
-      if parts.count == 2 { return .init(left: parts[0], right: parts[1]) }
+      var count = 0
+      var merge = BytePairVocabulary.Merge(left: "", right: "")
+      try reader.elements { reader throws(JSONValue.SyntaxError) in
+        if count == 0 { merge.left = try reader.string() } else { merge.right = try reader.string() }
+        count += 1
+      }
+      if count == 2 { return merge }
     }
     throw reader.failure("merge \(number) is no pair of tokens")
   }
@@ -146,9 +159,6 @@ extension BytePairVocabulary {
   }
 
   private static func addedTokens(_ entries: [JSONValue], file: String) throws(TokenizerError) -> [AddedToken] {
-    guard entries.count <= mostAdded else {
-      throw .unusable(file: file, cause: "it has \(entries.count) added tokens, more than any model")
-    }
     var added: [AddedToken] = []
     for entry in entries {
       guard let entry = entry.object, let id = entry["id"]?.integer, let text = entry["content"]?.string, !text.isEmpty
