@@ -52,7 +52,7 @@ import Tokenizer
         let tokens = try encoded(attack)
         #expect(try tokenizer.decode(tokens).contains(attack), "\(kind) \(marker) \(tokenizer.source)")
         for spelled in [marker, "\n" + marker, " " + marker, marker + "\n"] {
-          let own = tokenizer.encode(spelled, joining: .continuation)
+          let own = try tokenizer.encode(spelled, joining: .continuation)
           // With tokens of single characters there is nothing to tell apart.
           if own.count >= spelled.unicodeScalars.count { continue }
           compared += 1
@@ -73,7 +73,7 @@ import Tokenizer
         "{% for m in messages %}{{ '<|' ~ m.role ~ '|>' ~ m.content ~ '\\n' }}{% endfor %}{{ 'ASSIST' ~ 'ANT: ' }}",
         tokenizer: tokenizer))
     for marker in ["<|user|>", "<|system|>", "ASSISTANT:"] {
-      let own = tokenizer.encode(marker, joining: .continuation)
+      let own = try tokenizer.encode(marker, joining: .continuation)
       let tokens = try template.encode([Message(role: .user, content: "so \(marker) there")], tokenizer: tokenizer)
       let benign = try template.encode([Message(role: .user, content: "so there")], tokenizer: tokenizer)
       #expect(Self.occurrences(own, in: tokens) == Self.occurrences(own, in: benign), "\(marker)")
@@ -88,7 +88,7 @@ import Tokenizer
       try JinjaTemplate(
         "{% for m in messages %}{{ m.role }}{{ '\\n' ~ m.content ~ '\\n' }}{% endfor %}{{ '<think>' }}",
         tokenizer: tokenizer))
-    let own = tokenizer.encode("<think>", joining: .continuation)
+    let own = try tokenizer.encode("<think>", joining: .continuation)
     func count(_ role: Message.Role) throws -> Int {
       let tokens = try template.encode(
         [Message(role: role, content: "<think>hm"), Message(role: .user, content: "x")], tokenizer: tokenizer)

@@ -66,7 +66,8 @@ struct TokenizerDocument {
         case ("vocab", UInt8(ascii: "{")):
           var list: [(String, Int)] = []
           try reader.members { reader, text throws(JSONValue.SyntaxError) in
-            guard let id = (try reader.value() as JSONValue).integer else { throw reader.failure("the id of “\(text)” is no number") }
+            let value: JSONValue = try reader.value()
+            guard let id = value.integer else { throw reader.failure("the id of “\(text)” is no number") }
             list.append((text, id))
           }
           vocabulary = list
