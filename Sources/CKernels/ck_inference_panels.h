@@ -63,6 +63,22 @@ static void NAME(dequantize_panel)(int32_t type, const void *weights, size_t row
   }
 }
 
+/* Completes the products of one token with rows [first, last) of the panel that starts with row `row`. Whether there is a
+   bias, and what is there to add to, is asked once: in a loop over rows compilers would read under a mask, and a masked
+   read of address 0 costs some processors hundreds of cycles. */
+INLINE void NAME(store_panel)(const NAME(product) *p, const float *sums, size_t row, size_t first, size_t last, size_t t) {
+  float *y = p->y + t * p->y_stride;
+  float values[CK_PANEL_ROWS];
+  for (int lane = 0; lane < CK_PANEL_ROWS; lane++) values[lane] = sums[lane] * p->scale;
+  if (p->bias) {
+    for (size_t r = first; r < last; r++) values[r - row] += p->bias[r];
+  }
+  if (p->accumulate) {
+    for (size_t r = first; r < last; r++) values[r - row] += y[r];
+  }
+  memcpy(y + first, values + (first - row), (last - first) * sizeof(float));
+}
+
 #ifndef INTEGER_PRODUCTS
 
 /* Scratch: a panel, then, for Q4_1, the sums of every block of activations, token after token. */
@@ -110,13 +126,8 @@ INLINE void NAME(panel_tile)(const NAME(product) *p, const int32_t type, const c
     }
   }
   UNROLL for (int j = 0; j < T; j++) {
-    float *y = p->y + (t + j) * p->y_stride;
-    for (size_t r = first; r < last; r++) {
-      float value = sums[j][r - row] * p->scale;
-      if (p->bias) value += p->bias[r];
-      if (p->accumulate) value += y[r];
-      y[r] = value;
-    }
+    const v16 value = sums[j];
+    NAME(store_panel)(p, (const float *)&value, row, first, last, t + (size_t)j);
   }
 }
 

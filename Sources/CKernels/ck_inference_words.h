@@ -122,13 +122,7 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
   UNROLL for (int j = 0; j < T; j++) {
     _Alignas(32) float row_sums[CK_PANEL_ROWS];
     UNROLL for (int side = 0; side < SIDES; side++) _mm256_store_ps(row_sums + WORD_ROWS * side, sums[side][j]);
-    float *y = p->y + (t + (size_t)j) * p->y_stride;
-    for (size_t r = panel->first; r < panel->last; r++) {
-      float value = row_sums[r - panel->row] * p->scale;
-      if (p->bias) value += p->bias[r];
-      if (p->accumulate) value += y[r];
-      y[r] = value;
-    }
+    NAME(store_panel)(p, row_sums, panel->row, panel->first, panel->last, t + (size_t)j);
   }
 }
 
