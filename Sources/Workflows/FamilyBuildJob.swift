@@ -35,14 +35,20 @@ public struct FamilyBuildJob {
   /// - Parameter note: receives lines for people.
   public func run(note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void) throws -> Family {
     try NewDirectory.check(output)
+    guard Set(anchors.map { $0.resolvingSymlinksInPath().standardizedFileURL.path }).count == anchors.count else {
+      throw FamilyError.unstitchable(cause: "one of them stands there twice; give each anchor once")
+    }
     guard anchors.contains(where: ImportJob.isGGUF) else { return try build(anchors, note: note, progress: progress) }
     // GGUF files become model directories first, quantised as the family will be.
     return try NewDirectory.withScratch(beside: output, note: note) { scratch in
-      let directories = try anchors.map { anchor in
+      let names = FamilyDescription.anchorNames(
+        from: try anchors.map {
+          ImportJob.isGGUF($0) ? try GGUFParts(of: $0).name : $0.standardizedFileURL.lastPathComponent
+        })
+      let directories = try zip(anchors, names).map { anchor, name in
         if !ImportJob.isGGUF(anchor) { return anchor }
         note("reading \(anchor.path)")
-        let directory = scratch.appendingPathComponent(
-          FamilyDescription.anchorName(from: try GGUFParts(of: anchor).name))
+        let directory = scratch.appendingPathComponent(name)
         try ImportJob(file: anchor, output: directory, elementType: options.elementType).run()
         return directory
       }
@@ -102,10 +108,8 @@ public struct FamilyBuildJob {
       let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
       options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
     }
-    let named = zip(anchors, directories).map {
-      FamilyBuilder.Anchor(
-        name: FamilyDescription.anchorName(from: $0.standardizedFileURL.lastPathComponent), directory: $1)
-    }
+    let names = FamilyDescription.anchorNames(from: anchors.map(\.standardizedFileURL.lastPathComponent))
+    let named = zip(names, directories).map { FamilyBuilder.Anchor(name: $0, directory: $1) }
     let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
     var sequences: [[Int32]] = []
     var tokens = 0

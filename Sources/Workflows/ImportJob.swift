@@ -19,8 +19,18 @@ public struct ImportJob {
     self.elementType = elementType
   }
 
-  /// Whether a path is meant as a GGUF file.
-  public static func isGGUF(_ url: URL) -> Bool { url.pathExtension.lowercased() == "gguf" }
+  /// Whether a path is meant as a GGUF file, by its name or by how the file begins.
+  public static func isGGUF(_ url: URL) -> Bool {
+    if url.pathExtension.lowercased() == "gguf" { return true }
+    // What cannot be read is none, nor is what waits for a writer.
+    do {
+      let type = try FileManager.default.attributesOfItem(atPath: url.resolvingSymlinksInPath().path)[.type]
+      guard type as? FileAttributeType == .typeRegular else { return false }
+      let file = try FileHandle(forReadingFrom: url)
+      defer { file.closeFile() }
+      return try file.read(upToCount: 4) == Data("GGUF".utf8)
+    } catch { return false }
+  }
 
   /// - Parameter progress: told how many of all bytes are written.
   /// - Throws: `GGUFError`, `FileError`, `TokenizerError`: nothing is written then.

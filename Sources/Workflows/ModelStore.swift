@@ -193,7 +193,7 @@ public struct ModelStore: Sendable {
   }
 
   /// Those known by name, then those that were packed from files of others.
-  public func list() throws -> [Entry] {
+  public func list() -> [Entry] {
     var entries = Self.known.map { known in
       let file = file(of: known)
       let isPulled = FileManager.default.fileExists(atPath: file.path)
@@ -201,24 +201,32 @@ public struct ModelStore: Sendable {
         name: known.name, isPulled: isPulled, bytes: known.downloadSize,
         summary: "\(known.summary) (\(known.license))", path: isPulled ? file.path : nil)
     }
-    for (pack, origin) in try packed() where !entries.contains(where: { $0.path == origin.file }) {
-      let size = try ModelDirectory.files(in: pack).reduce(0) { try $0 + MappedFile($1).count }
+    for (pack, origin) in packed() where origin == nil || !entries.contains(where: { $0.path == origin?.file }) {
       entries.append(
         Entry(
-          name: pack.lastPathComponent, isPulled: true, bytes: size, summary: "packed from \(origin.file)",
-          path: pack.path))
+          name: pack.lastPathComponent, isPulled: true, bytes: Self.size(of: pack),
+          summary: origin.map { "packed from \($0.file)" } ?? "damaged; remove it", path: pack.path))
     }
     return entries
   }
 
-  private func packed() throws -> [(pack: URL, origin: ModelOrigin)] {
-    guard FileManager.default.fileExists(atPath: packs.path) else { return [] }
-    return try FileManager.default.contentsOfDirectory(atPath: packs.path).sorted().compactMap { name in
-      if name.hasPrefix(".") { return nil }
+  /// Bytes of its files.
+  private static func size(of pack: URL) -> Int {
+    names(in: pack).reduce(0) { size, name in
+      let path = pack.appendingPathComponent(name).path
+      // A file that is gone meanwhile takes nothing.
+      do { return size + (try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0) } catch {
+        return size
+      }
+    }
+  }
+
+  /// The packs that are there; without an origin those that are damaged.
+  private func packed() -> [(pack: URL, origin: ModelOrigin?)] {
+    Self.names(in: packs).filter { !$0.hasPrefix(".") }.map { name in
       let pack = packs.appendingPathComponent(name)
-      // A directory that something else made is none of ours.
-      guard FamilyDescription.isFamily(pack), let origin = try ModelOrigin.read(in: pack) else { return nil }
-      return (pack, origin)
+      guard FamilyDescription.isFamily(pack), Self.holdsWeights(pack) else { return (pack, nil) }
+      do { return (pack, try ModelOrigin.read(in: pack)) } catch { return (pack, nil) }
     }
   }
 
@@ -230,9 +238,9 @@ public struct ModelStore: Sendable {
     if let known = Self.known.first(where: { $0.name == name }) {
       let folder = pulled.appendingPathComponent(known.name)
       if FileManager.default.fileExists(atPath: folder.path) { doomed.append(folder) }
-      doomed += try packed().filter { $0.origin.sha256 == known.fileSHA256 }.map(\.pack)
+      doomed += packed().filter { $0.origin?.sha256 == known.fileSHA256 }.map(\.pack)
     } else {
-      doomed += try packed().filter { $0.pack.lastPathComponent == name }.map(\.pack)
+      doomed += packed().filter { $0.pack.lastPathComponent == name }.map(\.pack)
     }
     if doomed.isEmpty {
       throw ModelStoreError.nothingToRemove(name: name)

@@ -18,7 +18,7 @@ struct ModelsCommand: ParsableCommand {
     @Flag(help: "One JSON document on standard output.") var json = false
 
     func run() throws {
-      let entries = try ModelStore().list()
+      let entries = ModelStore().list()
       if json {
         struct Document: Encodable { var models: [ModelStore.Entry] }
         return try Console.write(json: Document(models: entries))

@@ -22,7 +22,7 @@ import Tokenizer
       let good = build([workspace.model, large])
 
       try workspace.expectRefusal(
-        build([workspace.model, workspace.model]), ["cannot be stitched", "same name", "give each anchor once"])
+        build([workspace.model, workspace.model]), ["cannot be stitched", "twice", "give each anchor once"])
       try workspace.expectRefusal(
         build([large, workspace.model]), ["model costs less than large", "give the cheapest first"])
       try workspace.expectRefusal(

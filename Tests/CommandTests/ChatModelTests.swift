@@ -28,6 +28,13 @@ import Testing
 
   private struct Scores: Decodable { var nll: [Double] }
 
+  /// What commands print is spelled in snake case.
+  private func decoded<Value: Decodable>(_ data: Data) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Value.self, from: data)
+  }
+
   private func expected() throws -> Expected {
     try JSONDecoder().decode(Expected.self, from: Data(contentsOf: Self.model.appending(path: "expected.json")))
   }
@@ -36,7 +43,7 @@ import Testing
     for reply in try expected().replies {
       let asked = try workspace.run(["ask", reply.prompt, "--model", model.path, "--max-tokens", "40", "--json"])
       try #require(asked.status == 0, "\(asked.complaint)")
-      let answer = try JSONDecoder().decode(Answer.self, from: asked.output)
+      let answer: Answer = try decoded(asked.output)
       #expect(answer.promptTokens == reply.promptTokens && answer.tokens == reply.tokens && answer.text == reply.text)
       #expect(answer.finishReason == "stop")
     }
@@ -49,7 +56,7 @@ import Testing
       let text = workspace.directory.appending(path: "prose.txt")
       try Data(expected.text.utf8).write(to: text)
       let scored = try workspace.run(["score", text.path, "--model", Self.model.path, "--json"])
-      let found = try JSONDecoder().decode(Scores.self, from: scored.output).nll
+      let found = (try decoded(scored.output) as Scores).nll
       try #require(found.count == expected.losses.count)
       for (ours, theirs) in zip(found, expected.losses) { #expect(abs(ours - theirs) < 1e-4) }
     }
@@ -64,6 +71,41 @@ import Testing
       ])
       try #require(written.status == 0, "\(written.complaint)")
       try expectReplies(workspace, of: file)
+    }
+  }
+
+  /// Two such models, from a directory and a file with names that no id could have, without template and calibration text.
+  @Test func twoOfThemAreAFamily() throws {
+    try Workspace.with { workspace in
+      let first = workspace.directory.appending(path: "Chat Model-2B Instruct!")
+      let second = workspace.directory.appending(path: "other/Chat-Model-2B_Instruct!.gguf")
+      try FileManager.default.copyItem(at: Self.model, to: first)
+      try FileManager.default.createDirectory(
+        at: second.deletingLastPathComponent(), withIntermediateDirectories: true)
+      let written = try workspace.run([
+        "export", "--family", Self.model.path, "--format", "gguf", "--output", second.path,
+      ])
+      try #require(written.status == 0, "\(written.complaint)")
+      let family = workspace.directory.appending(path: "family")
+      let built = try workspace.run([
+        "family", "build", "--anchor", first.path, "--anchor", second.path, "--output", family.path,
+      ])
+      try #require(built.status == 0, "\(built.complaint)")
+      let shown = try workspace.run(["family", "show", family.path, "--json"])
+      for id in ["Chat_Model_2B_Instruct_", "Chat_Model_2B_Instruct__2"] {
+        #expect(shown.text.contains("\"\(id)\""), "\(shown.text)")
+        let asked = try workspace.run(["ask", "What is 2+2?", "--family", family.path, "--stitch", id])
+        #expect(asked.text == "2+2 is 4.", "\(asked.text)\(asked.complaint)")
+      }
+      // The same model twice is none.
+      let link = workspace.directory.appending(path: "link")
+      try FileManager.default.createSymbolicLink(at: link, withDestinationURL: first)
+      try workspace.expectRefusal(
+        [
+          "family", "build", "--anchor", first.path, "--anchor", link.path, "--output",
+          workspace.directory.appending(path: "twice").path,
+        ],
+        ["give each anchor once"])
     }
   }
 }

@@ -67,6 +67,25 @@ import Testing
       let impossible = directory.appending(path: "tiny-00004-of-00003.gguf")
       try Data().write(to: impossible)
       expectOneLine([impossible.path, "no part 4 of 3"]) { _ = try GGUFFile(impossible) }
+      let none = directory.appending(path: "tiny-00001-of-00000.gguf")
+      try Data().write(to: none)
+      expectOneLine([none.path, "no part 1 of 0"]) { _ = try GGUFFile(none) }
+    }
+  }
+
+  @Test func numbersThatCannotBeAreRefused() throws {
+    for (number, count) in [(UInt64(Int.max), UInt64(3)), (0, 0), (3, 3), (0, 1 << 60), (.max, .max)] {
+      var bytes = GGUFBytes(tensors: 0, values: 2)
+      for (key, value) in [("split.no", number), ("split.count", count)] {
+        bytes.put(key)
+        bytes.put(UInt32(10))
+        bytes.put(value)
+      }
+      try withScratchDirectory { directory in
+        let file = directory.appending(path: "one.gguf")
+        try bytes.data.write(to: file)
+        expectOneLine([file.path]) { _ = try GGUFFile(file) }
+      }
     }
   }
 

@@ -30,15 +30,14 @@ public struct TextFamily: Sendable {
 
   private static func contextLength(of family: Family) -> Int {
     let usual = InferenceSession.longestUsualContext
-    // No model was made for more: a configuration that claims it says nothing.
-    if family.contextLength > longestContext { return usual }
-    guard family.contextLength > usual, let largest = family.stitches.last else { return family.contextLength }
+    let most = min(family.contextLength, longestContext)
+    guard most > usual, let largest = family.stitches.last else { return most }
     let bytes = family.network(largest.route, adapter: nil).cacheBytes(positions: usual) / usual
     let fitting = Int(ProcessInfo.processInfo.physicalMemory / 4) / max(1, bytes)
-    return min(family.contextLength, max(usual, fitting))
+    return min(most, max(usual, fitting))
   }
 
-  /// Configurations claim a billion.
+  /// What conversations do with: some models were made for a million positions, and configurations may claim a billion.
   private static let longestContext = 1 << 17
 
   /// The template that the family's description has; without one, the model's own.
@@ -46,7 +45,11 @@ public struct TextFamily: Sendable {
     guard let described = family.description.chatTemplate else {
       return try ChatTemplate.load(directory: family.directory.path, tokenizer: tokenizer) ?? .fallback
     }
-    do { return try JSONDecoder().decode(ChatTemplate.self, from: JSONEncoder().encode(described)) } catch {
+    do {
+      return try JSONDecoder().decode(ChatTemplate.self, from: JSONEncoder().encode(described))
+    } catch let error as TokenizerError {
+      throw error
+    } catch {
       throw EngineError.unknownTemplate(
         name: described.string ?? described.kind, family: family.directory.path,
         known: ChatTemplate.Kind.allCases.map(\.rawValue))

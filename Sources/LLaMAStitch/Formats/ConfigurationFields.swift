@@ -48,15 +48,16 @@ enum ModelType: String {
   }
 }
 
-/// Typed access to the members of a `config.json`, with errors that name the member.
+/// Typed access to the members of a `config.json` or a file beside it, with errors that name the member.
 struct ConfigurationFields {
   let members: [String: JSONValue]
   let file: String
+  var remedy = "correct config.json or download it again"
 
   func has(_ name: String) -> Bool { members[name].map { $0 != .null } ?? false }
 
   func impossible(_ cause: String) -> CheckpointError {
-    .configuration(file: file, cause: cause, remedy: "correct config.json or download it again")
+    .configuration(file: file, cause: cause, remedy: remedy)
   }
 
   func unsupported(_ cause: String) -> CheckpointError {

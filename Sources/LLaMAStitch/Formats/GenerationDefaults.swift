@@ -24,15 +24,14 @@ public struct GenerationDefaults: Sendable, Equatable {
   public static func read(in directory: URL, vocabularySize: Int = .max) throws -> GenerationDefaults? {
     let url = directory.appendingPathComponent(fileName)
     guard FileManager.default.fileExists(atPath: url.path) else { return nil }
-    func wrong(_ cause: String) -> CheckpointError {
-      .configuration(file: url.path, cause: cause, remedy: "correct it, or delete it to do without its defaults")
-    }
+    let remedy = "correct it, or delete it to do without its defaults"
+    func wrong(_ cause: String) -> CheckpointError { .configuration(file: url.path, cause: cause, remedy: remedy) }
     let document: JSONValue
     do { document = try JSONValue(utf8: MappedFile(url).bytes.data) } catch let error as JSONValue.SyntaxError {
       throw wrong("\(error)")
     }
     guard let members = document.object else { throw wrong("it is \(document.kind), not an object") }
-    let fields = ConfigurationFields(members: members, file: url.path)
+    let fields = ConfigurationFields(members: members, file: url.path, remedy: remedy)
     func number(_ name: String, default fallback: Double) throws -> Double {
       guard fields.has(name), let value = members[name] else { return fallback }
       guard let number = value.double else { throw wrong("\(name) is \(value.kind), not a number") }

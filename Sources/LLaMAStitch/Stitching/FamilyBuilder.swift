@@ -75,7 +75,7 @@ public struct FamilyBuilder {
     }
     guard Set(anchors.map(\.name)).count == anchors.count else {
       throw FamilyError.unstitchable(
-        cause: "two of them have the same name; give each anchor once, in a directory of its own name")
+        cause: "two of them have the same name; give each a name of its own")
     }
     try Family.checkStitchable(anchors.map(\.directory.configuration), names: anchors.map(\.name))
     self.anchors = anchors

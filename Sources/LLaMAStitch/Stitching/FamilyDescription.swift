@@ -116,6 +116,22 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     return result
   }
 
+  /// The same for several anchors: of equal ones all but the first have a number.
+  public static func anchorNames(from names: [String]) -> [String] {
+    var taken: Set<String> = []
+    return names.map { name in
+      let plain = anchorName(from: name)
+      var number = 1
+      var result = plain
+      while !taken.insert(result).inserted {
+        number += 1
+        let ending = "_\(number)"
+        result = plain.prefix(40 - ending.count) + ending
+      }
+      return result
+    }
+  }
+
   private static func isNameCharacter(_ scalar: Unicode.Scalar) -> Bool {
     scalar.isASCII
       && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil

@@ -146,7 +146,7 @@ struct GGUFMetadata {
   /// The tokens that begin and end a text.
   private func tokens(below limit: Int) -> (bos: Int?, eos: [Int]) {
     func token(_ name: String, default fallback: Int? = nil) -> Int? {
-      guard let token = file.metadata[name]?.integer ?? fallback, token < limit else { return nil }
+      guard let token = file.metadata[name]?.integer ?? fallback, (0..<limit).contains(token) else { return nil }
       return token
     }
     // SentencePiece's usual ones; nothing is usual elsewhere.
@@ -177,6 +177,13 @@ struct GGUFMetadata {
       yarn.magnitude *= try positive(.ropeAttentionFactor, default: 1)
       yarn.betaFast = try positive(.ropeBetaFast, default: yarn.betaFast)
       yarn.betaSlow = try positive(.ropeBetaSlow, default: yarn.betaSlow)
+      guard yarn.betaFast >= yarn.betaSlow else {
+        throw damaged("its yarn_beta_fast \(yarn.betaFast) is below yarn_beta_slow \(yarn.betaSlow)")
+      }
+      let theta = try positive(.ropeTheta, default: 10_000)
+      guard theta > 1 else {
+        throw damaged("its rope.freq_base \(theta) leaves nothing for yarn to scale; it must be above 1")
+      }
       return .yarn(yarn)
     default:
       throw .unsupported(

@@ -19,7 +19,7 @@ public struct GGUFParts: Sendable, Equatable {
       return
     }
     let name = String(match.output.1)
-    guard (1...max(1, count)).contains(number) else {
+    guard number >= 1, number <= count else {
       throw .unsupported(
         file: url.path, cause: "there is no part \(number) of \(count)", remedy: "download it again, under its own name"
       )
@@ -58,8 +58,12 @@ public struct GGUFParts: Sendable, Equatable {
     let (metadata, first) = contents[0]
     var tensors = first
     for (index, (file, content)) in zip(files, contents).enumerated() {
-      let count = content.metadata[GGUFKey.partCount]?.integer ?? 1
-      let number = content.metadata[GGUFKey.partNumber]?.integer ?? 0
+      // Without them it is whole; numbers that no part has are kept out of arithmetic.
+      let count = content.metadata[GGUFKey.partCount].map { $0.integer ?? 0 } ?? 1
+      let number = content.metadata[GGUFKey.partNumber].map { $0.integer ?? -1 } ?? 0
+      guard (1...99_999).contains(count), (0..<count).contains(number) else {
+        throw .damaged(file: file.path, cause: "\(GGUFKey.partNumber) and \(GGUFKey.partCount) are of no part")
+      }
       guard count == files.count, number == index else {
         throw .unsupported(
           file: file.path,
