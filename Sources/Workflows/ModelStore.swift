@@ -66,11 +66,17 @@ public struct ModelStore: Sendable {
   // MARK: Finding one
 
   /// The directory of a model, packed if need be, or of a family.
-  /// - Parameter text: a directory, a GGUF file, or the name of a pulled model.
+  /// - Parameters:
+  ///   - text: a directory, a GGUF file, or the name of a pulled model.
+  ///   - asFamily: whether it is to be opened as a family of one, for which a model's weights are hashed once.
   /// - Throws: `ModelStoreError`, and what packing throws: nothing is left then.
-  public func directory(of text: String, progress: (Progress) -> Void = { _ in }) throws -> URL {
+  public func directory(
+    of text: String, asFamily: Bool = false, progress: (Progress) -> Void = { _ in }
+  ) throws -> URL {
     let place = try locate(text)
-    return ImportJob.isGGUF(place) ? try pack(place, progress: progress) : place
+    if ImportJob.isGGUF(place) { return try pack(place, progress: progress) }
+    if asFamily { try FamilyDescription.hash(place) { progress(.hashing(file: $0, done: $1, all: $2)) } }
+    return place
   }
 
   /// The tokenizer of a model; of a GGUF file only its vocabulary is read.

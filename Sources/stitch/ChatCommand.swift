@@ -95,7 +95,7 @@ struct ChatCommand: ParsableCommand {
     let store = ConversationStore()
     let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
     let directory =
-      try single.directory() ?? settings.familyDirectory(named: family.family, resumed: resumed)
+      try single.directory(asFamily: true) ?? settings.familyDirectory(named: family.family, resumed: resumed)
     // A script says itself how it is played.
     if script == nil, let defaults = try GenerationDefaults.read(in: directory) {
       settings = try self.settings(nil, sampling: ReplyOptions(defaults.sampling))

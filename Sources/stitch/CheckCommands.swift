@@ -61,7 +61,7 @@ struct Replay: ParsableCommand {
       options.keepsSnapshots = false
       return options
     }
-    job.family = try single.directory()?.path ?? family.family
+    job.family = try single.directory(asFamily: true)?.path ?? family.family
     job.chat.stitch = family.stitch
     job.chat.sampling.seed = seed
     job.instructionSet = InferenceKernels.best.name + (cacheType == .f32 ? "" : ", \(cacheType.rawValue) cache")

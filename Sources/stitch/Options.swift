@@ -55,11 +55,12 @@ struct ModelOption: ParsableArguments {
   }
 
   /// The model's directory, packed if need be; `nil` where none is named.
-  func directory() throws -> URL? {
+  /// - Parameter asFamily: whether it is opened as a family of one.
+  func directory(asFamily: Bool = false) throws -> URL? {
     guard let model else { return nil }
     let meter = ProgressMeter()
     defer { meter.end() }
-    return try ModelStore().directory(of: model) { progress in
+    return try ModelStore().directory(of: model, asFamily: asFamily) { progress in
       switch progress {
       case .hashing(let file, let done, let all):
         // Small files are done before anybody reads a line.
