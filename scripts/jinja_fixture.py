@@ -58,6 +58,15 @@ missing|length | missing|string | missing.x is defined | missing ~ 'x' | missing
 '<a>'|safe|replace('a', '<') + '<' | ('<a>'|safe)[1:] + '<' | '<'|e + '<' | '<a>'|safe|trim|e | '<a>'|safe|title|e | '<'|safe|string|e | '<'|safe ~ '<'
 ('<'|safe ~ '<')|e | ('<'|safe) * 2 + '<' | ('<'|safe)|indent + '<' | '<a,b'|safe|list | '<a'|safe|first|e | ('<a b'|safe).split() | ('<'|safe)|capitalize|e
 '<%s'|safe|format('<') | '<%s'|format('<'|safe) | ['<', '>'|safe]|join('<')|e | '<'|e|e | '<'|e|forceescape | '<'|safe|tojson | '<&>"\''|e
+'10'|int(base=0) | '0x1f'|int(base=0) | '0b11'|int(base=0) | '0o17'|int(0, 0) | '012'|int(base=0) | '00'|int(base=0) | '0x1f'|int(base=16) | '1f'|int(base=16)
+'7'|int(base=1) | '7'|int(base=37) | '-7'|int(base=-3) | 'zz'|int(base=36) | '-0x1f'|int(base=0) | '+-5'|int | '0x1f'|int | '0x1p3'|float | 'nan'|int | 'inf'|int
+'%d' % 9223372036854775807 | '%d' % 2.9 | '%d' % -2.9 | '%d' % true | '%5.3d' % 7 | '%-+5d|' % 7 | '%5-d' % 3 | '%.1.2f' % 3 | '%s %%' % 1 | '%d' % 'x'
+42|round | 42|round(1) | 17|round(-1) | 1234.5|round(-2) | 42|round(method='floor') | 7|abs | -7.5|abs | 0 ** -1 | (-1) ** 101 | 2 ** 62 | 9223372036854775806 < 9223372036854775807
+'ab'.center(5, '*') | 'a'.center(4, '*') | 'abc'.center(8) ~ '|' | '-5'.zfill(4) | '+5'.zfill(4) | 'x'.ljust(4, 'ab') | 'x'.rjust(4, '') | 'x'.rjust(3, '.') | 'xyz'.zfill(2) | ''.zfill(2)
+'{'.format() | '}'.format() | '{{}}'.format() | 'a{0}{0}'.format(1) | 'banana'.count('an') | 'aaaa'.count('aa') | ''.count('') | 'abc'.count('') | 'a  b c'|wordcount | ' '|wordcount
+range(-5, 5, 4)|list | range(5, -5, -4)|list | range(9223372036854775806, 9223372036854775807)|list | range(0, 9223372036854775807, 9223372036854775807)|list | range(5)[-1] | range(5)[9] is defined
+range(5)[1:3]|list | 'abcdef'[::-9223372036854775807] | 'abcdef'[1:9223372036854775807:9223372036854775807] | 'abc'[-9223372036854775807:] | 'abc'|first | 'abc'|last | ''|first is defined
+d.items() == d.items() | d.keys() == d.keys() | d == {'C': 3, 'a': 2, 'b': 1} | {9007199254740993: 'a', 9007199254740992: 'b'} | {1: 'a', 1.0: 'b', true: 'c'} | d.items() | [d.values()] | [range(3)]
 d.items() | d.keys() | d.values() | range(3) | range(1, 5, 2) | range(3)[1] | range(5)[1:3]|list | d.items()|length | {}.items() is sequence | range(2) is sequence
 1 if range(0) else 2 | 1 if {}.items() else 2 | 1 if []|select else 2 | 1 if [1]|reverse else 2 | [1]|map('string')|length | [1, 2]|map('string')|first | d.keys() == d.keys()
 [1, 2]|map('string') + ['x'] | ([1, 2]|map('string'))[0] is defined | [[1, 2], [3]]|sum(start=[]) | 1 in [1, 2]|map('int') | d.items()|tojson | d.items()|list|tojson
@@ -70,6 +79,9 @@ spec.zzz is defined | spec.items() is iterable | spec.update({'a': 1}) | items.a
 s.isupper() | 'ABC'.isupper() | 'abc1'.islower() | '  '.isspace() | 'a1'.isalnum() | s.rfind('l') | s.rpartition(' ') | s.index('w') | s.index('zz') | s.swapcase() | s.casefold() | 'a\tb'.expandtabs(4)
 """
 STATEMENTS = [
+    "{% set ns = namespace(a=1) %}{% set ns.b = [ns] %}{{ ns }}",
+    "{% set ns = namespace(a=1) %}{% set other = namespace(b=ns) %}{% set ns.c = other %}{{ [ns, other] }}",
+    "{% set ns = namespace(a=1) %}{% set ns.b = {'x': ns}.items() %}{{ ns }}",
     "{% for m in messages %}{{ loop.index }}/{{ loop.length }} {{ m.role }}{% if not loop.last %}, {% endif %}{% endfor %}",
     "{% for a, b in d.items() %}{{ a }}={{ b }};{% endfor %}",
     "{% for i in items if i > 1 %}{{ loop.index0 }}:{{ i }} {% else %}none{% endfor %}",

@@ -22,24 +22,28 @@ extension Interpreter {
     switch object {
     case .undefined(let reason): throw Failure(reason)
     case .dict(let dict):
-      if let value = dict[key] { return value }
+      if let value = try element(key, of: dict) { return value }
     case .list(let items), .tuple(let items):
       if let index = key.integer {
         let place = index < 0 ? index + items.count : index
         if items.indices.contains(place) { return items[place] }
       }
-    case .iterable(let iterable) where iterable.isRange: return try item(.list(iterable.take()), key)
+    case .iterable(let iterable) where iterable.isRange:
+      if let index = key.integer {
+        let place = index < 0 ? index + iterable.rest.count : index
+        if iterable.rest.indices.contains(place) { return iterable.rest[place] }
+      }
     case .string(let text):
       if let index = key.integer {
         let place = index < 0 ? index + text.count : index
         if text.units.indices.contains(place) { return .string(MarkedString([text.units[place]])) }
       }
     case .namespace, .loop:
-      if let name = key.string { return try attribute(object, name.text) }
+      if key.string != nil { return try attribute(object, name(key)) }
     default: break
     }
-    if let name = key.string, let method = methodValue(object, name.text) { return method }
-    return .undefined("there is no element \(key.represented.text)")
+    if let name = key.string, name.count < 100, let method = methodValue(object, name.text) { return method }
+    return .undefined("there is no element \(try name(.string(represented(key))))")
   }
 
   static let methodNames: [String: (allowed: Set<String>, changing: Set<String>)] = [
@@ -79,19 +83,27 @@ extension Interpreter {
         return stride > 0 ? max(0, index) : min(count - 1, max(-1, index))
       }
       let (from, to) = stride > 0 ? (place(start, 0), place(stop, count)) : (place(start, count - 1), place(stop, -1))
-      return Array(Swift.stride(from: from, to: to, by: stride))
+      let places = Self.places(from: from, to: to, by: stride)
+      try made(places.count)
+      return (0..<places.count).map(places.place)
     }
     switch object {
     case .undefined(let reason): throw Failure(reason)
-    case .string(let text):
-      try made(text.count)
-      return .string(text.with(try indices(text.count).map { text.units[$0] }))
+    case .string(let text): return .string(text.with(try indices(text.count).map { text.units[$0] }))
     case .list(let items): return .list(try indices(items.count).map { items[$0] })
     case .tuple(let items): return .tuple(try indices(items.count).map { items[$0] })
     case .iterable(let iterable) where iterable.isRange:
-      let items = iterable.take()
-      return .list(try indices(items.count).map { items[$0] })
+      return .list(try indices(iterable.rest.count).map { iterable.rest[$0] })
     default: throw Failure("a \(object.typeName) cannot be sliced")
     }
+  }
+
+  /// The numbers from one to before another: how many there are, and which. The stride is not 0.
+  static func places(from: Int, to: Int, by stride: Int) -> (count: Int, place: (Int) -> Int) {
+    // Differences of two integers may be larger than one.
+    let distance = stride > 0 ? UInt(bitPattern: to &- from) : UInt(bitPattern: from &- to)
+    let isEmpty = stride > 0 ? from >= to : from <= to
+    let count = isEmpty ? 0 : Int(clamping: (distance - 1) / stride.magnitude + 1)
+    return (count, { from &+ $0 &* stride })
   }
 }

@@ -12,11 +12,11 @@ extension Interpreter {
       throw Failure("the method '\(name)' is not supported")
     case .macro(let macro): return .string(try nested { try call(macro, positional, named) })
     case .loop(let loop):
-      guard loop.statement.isRecursive, let items = positional.first else {
+      guard let scope = loop.scope, let items = positional.first else {
         throw Failure("this loop is not recursive")
       }
       return .string(
-        try nested { try capture { try run(loop.statement, over: try iterate(items), in: loop.scope) } })
+        try nested { try capture { try run(loop.statement, over: try iterate(items), in: scope) } })
     default: throw Failure("a \(callee.typeName) cannot be called")
     }
   }
@@ -27,6 +27,7 @@ extension Interpreter {
     var named = named
     var rest = positional[...]
     for parameter in definition.parameters {
+      try step(1 + named.count)
       if let value = rest.popFirst() {
         scope[parameter.name] = value
       } else if let index = named.firstIndex(where: { $0.0 == parameter.name }) {
@@ -46,7 +47,7 @@ extension Interpreter {
     }
     if definition.takesKwargs {
       var dict = OrderedDict()
-      for (name, value) in named { try dict.set(.name(name), value) }
+      for (name, value) in named { try set(.name(name), to: value, in: &dict) }
       scope["kwargs"] = try built(.dict(dict))
     } else if let extra = named.first {
       throw Failure("the macro '\(definition.name)' has no parameter '\(extra.0)'")
@@ -65,13 +66,12 @@ extension Interpreter {
       let (start, stop) = numbers.count == 1 ? (0, numbers[0]) : (numbers[0], numbers[1])
       let stride = numbers.count == 3 ? numbers[2] : 1
       if stride == 0 { throw Failure("range() with step 0") }
+      let places = Self.places(from: start, to: stop, by: stride)
       // As the sandbox of Jinja has it.
-      let count = Double(stop - start) / Double(stride)
-      if count > 100_000 { throw Failure("range() of more than 100000 numbers") }
-      try made(Int(max(0, count)) * Self.perElement)
+      if places.count > 100_000 { throw Failure("range() of more than 100000 numbers") }
+      try made(places.count * Self.perElement)
       let bounds = numbers.count == 1 ? [0, stop] : numbers.count == 3 && stride == 1 ? [start, stop] : numbers
-      return .iterable(
-        Iterable(.range(bounds), Array(Swift.stride(from: start, to: stop, by: stride)).map { .integer($0) }))
+      return .iterable(Iterable(.range(bounds), (0..<places.count).map { .integer(places.place($0)) }))
     case "dict", "namespace":
       var dict = OrderedDict()
       if let first = arguments.positional.first {
@@ -80,19 +80,22 @@ extension Interpreter {
         } else {
           for pair in try iterate(first) {
             guard let parts = pair.sequence, parts.count == 2 else { throw Failure("\(name)() of what is no pair") }
-            try dict.set(parts[0], parts[1])
+            try set(parts[0], to: parts[1], in: &dict)
           }
         }
       }
-      for (key, value) in arguments.named { try dict.set(.name(key), value) }
-      if name == "namespace" { for key in dict.keys { try Self.checkNamespace(key.printed.text) } }
-      return name == "dict" ? try built(.dict(dict)) : .namespace(Namespace(dict))
+      for (key, value) in arguments.named { try set(.name(key), to: value, in: &dict) }
+      if name == "dict" { return try built(.dict(dict)) }
+      for key in dict.keys { try Self.checkNamespace(self.name(key)) }
+      let space = Namespace(dict)
+      keep(space)
+      return .namespace(space)
     case "raise_exception":
-      var failure = Failure(try arguments.required(0, "message").printed.text)
+      var failure = Failure(try self.name(arguments.required(0, "message")))
       failure.isRaisedByTemplate = true
       throw failure
     case "strftime_now":
-      return .string(MarkedString(Self.time(now, try arguments.required(0, "format").printed.text)))
+      return .string(MarkedString(Self.time(now, try self.name(arguments.required(0, "format")))))
     default: throw Failure("\(name)() is not supported")
     }
   }

@@ -15,13 +15,15 @@ extension Interpreter {
     case .integer(let value): return .integer(value)
     case .float(let value): return .float(value)
     case .string(let text): return .string(text)
-    case .name(let name): return scope[name] ?? .undefined("'\(name)' is undefined")
+    case .name(let name):
+      try step(scope.level)
+      return scope[name] ?? .undefined("'\(name)' is undefined")
     case .captured: return scope[Self.capturedName] ?? .string("")
     case .list(let items): return try built(.list(try items.map { try evaluate($0, scope) }))
     case .tuple(let items): return try built(.tuple(try items.map { try evaluate($0, scope) }))
     case .dict(let items):
       var dict = OrderedDict()
-      for (key, value) in items { try dict.set(try evaluate(key, scope), try evaluate(value, scope)) }
+      for (key, value) in items { try set(evaluate(key, scope), to: evaluate(value, scope), in: &dict) }
       return try built(.dict(dict))
     case .negative(let operand): return try negated(evaluate(operand, scope))
     case .positive(let operand):
@@ -47,7 +49,7 @@ extension Interpreter {
       return .bool(true)
     case .concat(let parts):
       var text = MarkedString([])
-      for part in parts where text.count <= limits.length { text += try evaluate(part, scope).printed }
+      for part in parts where text.count <= limits.length { text += try printed(evaluate(part, scope)) }
       try made(text.count)
       return .string(text)
     case .conditional(let test, let then, let otherwise):
@@ -92,11 +94,16 @@ extension Interpreter {
   ) throws -> (positional: [Value], named: [(String, Value)]) {
     var positional = try arguments.positional.map { try evaluate($0, scope) }
     var named = try arguments.named.map { ($0.name, try evaluate($0.value, scope)) }
-    if let spread = arguments.spread { positional += try iterate(try evaluate(spread, scope)) }
+    if let spread = arguments.spread {
+      let value = try evaluate(spread, scope)
+      try stepOver(value)
+      positional += try iterate(value)
+    }
     if let spread = arguments.spreadNamed {
       guard case .dict(let dict) = try evaluate(spread, scope) else { throw Failure("** of what is no dict") }
       for (key, value) in dict.items {
-        let name = key.printed.text
+        let name = try name(key)
+        try step(named.count)
         if named.contains(where: { $0.0 == name }) { throw Failure("the argument '\(name)' twice") }
         named.append((name, value))
       }
@@ -105,7 +112,7 @@ extension Interpreter {
   }
 
   func negated(_ value: Value) throws -> Value {
-    if let number = value.integer { return .integer(0 &- number) }
+    if let number = value.integer { return try integers(.subtract, 0, number) }
     if let number = value.number { return .float(-number) }
     throw Failure("- of a \(value.typeName)")
   }
@@ -130,8 +137,15 @@ extension Interpreter {
       return .string(text.with(try repeated(text.units, left.integer ?? 0)))
     case (.multiply, .list(let items), _) where right.integer != nil:
       return try built(.list(try repeated(items, right.integer ?? 0)))
-    case (.modulo, .string(let text), .tuple(let values)): return .string(try formatted(text, values))
-    case (.modulo, .string(let text), _): return .string(try formatted(text, [right]))
+    case (.modulo, .string(let text), _):
+      let result: MarkedString
+      if case .tuple(let values) = right {
+        result = try formatted(text, values)
+      } else {
+        result = try formatted(text, [right])
+      }
+      try made(result.count)
+      return .string(result)
     default: break
     }
     if operation != .divide, let a = left.integer, let b = right.integer { return try integers(operation, a, b) }
@@ -169,6 +183,7 @@ extension Interpreter {
       let isBelow = rest != 0 && (rest < 0) != (b < 0)
       return .integer(operation == .modulo ? (isBelow ? rest + b : rest) : (isBelow ? quotient - 1 : quotient))
     case .power:
+      if a == 0, b < 0 { throw Failure("division by zero") }
       if b < 0 { return .float(pow(Double(a), Double(b))) }
       var result = 1
       for _ in 0..<min(b, 64) {
@@ -176,7 +191,7 @@ extension Interpreter {
         if overflow { throw Failure("a number too large") }
         result = product
       }
-      if b > 64, abs(a) > 1 { throw Failure("a number too large") }
+      if b > 64, a.magnitude > 1 { throw Failure("a number too large") }
       return .integer(b > 64 && a == -1 && b % 2 == 1 ? -1 : result)
     }
   }
@@ -210,6 +225,9 @@ extension Interpreter {
         index += 1
       }
       guard index < units.count else { throw Failure("an incomplete format") }
+      guard specification.wholeMatch(of: /[-+ 0]*[0-9]{0,6}(\.[0-9]{0,3})?/) != nil else {
+        throw Failure("the format %\(specification.prefix(20)) is not supported")
+      }
       let kind = MarkedString.scalar(units[index])
       index += 1
       if kind == "%" {
@@ -218,14 +236,17 @@ extension Interpreter {
       }
       guard let value = rest.popFirst() else { throw Failure("not enough values for a format") }
       switch kind {
-      case "s" where specification.isEmpty: result += format.isMarkup ? value.printed.escaped : value.printed
-      case "r" where specification.isEmpty:
-        result += format.isMarkup ? value.represented.escaped : value.represented
+      case "s" where specification.isEmpty, "r" where specification.isEmpty:
+        let text = try kind == "s" ? printed(value) : represented(value)
+        try step(text.count)
+        result += format.isMarkup ? text.escaped : text
       case "d", "i":
-        guard specification.count < 8, let number = value.number else { throw Failure("%d of a \(value.typeName)") }
-        result += MarkedString(String(format: "%\(specification)ld", Int(number)))
+        guard let number = value.integer ?? value.number.flatMap({ Int(exactly: $0.rounded(.towardZero)) }) else {
+          throw Failure("%d of \(value.number == nil ? "a \(value.typeName)" : "a number too large")")
+        }
+        result += MarkedString(String(format: "%\(specification)ld", number))
       case "f", "e", "g":
-        guard specification.count < 8, let number = value.number else {
+        guard let number = value.number else {
           throw Failure("%\(kind) of a \(value.typeName)")
         }
         result += MarkedString(String(format: "%\(specification)\(kind)", number))
@@ -234,20 +255,19 @@ extension Interpreter {
       if result.count > limits.length { break }
     }
     if !rest.isEmpty, index >= units.count { throw Failure("too many values for a format") }
-    try made(result.count)
     return MarkedString(result.units, isMarkup: format.isMarkup)
   }
 
   func compare(_ comparison: ComparisonOperator, _ left: Value, _ right: Value) throws -> Bool {
     switch comparison {
-    case .equal: return Value.areEqual(left, right)
-    case .notEqual: return !Value.areEqual(left, right)
+    case .equal: return try areEqual(left, right)
+    case .notEqual: return try !areEqual(left, right)
     case .isIn: return try contains(right, left)
     case .isNotIn: return try !contains(right, left)
-    case .less: return try Value.isLess(left, right)
-    case .greater: return try Value.isLess(right, left)
-    case .lessOrEqual: return try Value.areEqual(left, right) || Value.isLess(left, right)
-    case .greaterOrEqual: return try Value.areEqual(left, right) || Value.isLess(right, left)
+    case .less: return try isLess(left, right)
+    case .greater: return try isLess(right, left)
+    case .lessOrEqual: return try areEqual(left, right) || isLess(left, right)
+    case .greaterOrEqual: return try areEqual(left, right) || isLess(right, left)
     }
   }
 
@@ -258,13 +278,10 @@ extension Interpreter {
       try step(text.count)
       return text.firstRange(of: part) != nil
     case .list(let items), .tuple(let items):
-      try step(items.count)
-      return items.contains { Value.areEqual($0, element) }
-    case .dict(let dict): return dict[element] != nil
+      return try items.contains { try areEqual($0, element) }
+    case .dict(let dict): return try self.element(element, of: dict) != nil
     case .iterable(let iterable):
-      let items = iterable.take()
-      try step(items.count)
-      return items.contains { Value.areEqual($0, element) }
+      return try elements(iterable).contains { try areEqual($0, element) }
     case .undefined: return false
     default: throw Failure("a \(container.typeName) contains nothing")
     }

@@ -12,6 +12,8 @@ final class Interpreter {
   /// Whether `{% generation %}` is open.
   private var isGenerating = false
   private var loopDepth = 0
+  /// What may hold itself, and with it everything.
+  private var holders: [any Holder] = []
 
   enum Flow { case goOn, breakLoop, continueLoop }
 
@@ -21,6 +23,10 @@ final class Interpreter {
   }
 
   func render(_ statements: [Statement], _ context: [String: Value]) throws -> [UInt32] {
+    defer {
+      for holder in holders { holder.empty() }
+      holders = []
+    }
     let scope = Scope(in: nil)
     for name in ["range", "dict", "namespace", "raise_exception", "strftime_now", "joiner", "cycler"] {
       scope[name] = .function(name)
@@ -45,31 +51,18 @@ final class Interpreter {
     try step(count)
   }
 
-  /// Accounts for what was put together of other values. Those may be shared: written out they could be far larger.
-  func built(_ value: Value) throws -> Value {
-    var size = 0
-    func measure(_ value: Value, _ depth: Int) throws {
-      if depth > limits.depth { throw Failure("nested too deeply") }
-      size += 1
-      if size > limits.length { throw Failure("it makes too much text") }
-      switch value {
-      case .string(let text): size += text.count
-      case .list(let items), .tuple(let items): for item in items { try measure(item, depth + 1) }
-      case .dict(let dict):
-        for (key, value) in dict.items {
-          try measure(key, depth + 1)
-          try measure(value, depth + 1)
-        }
-      default: break
-      }
-    }
-    try measure(value, 0)
-    try step(size)
-    return value
-  }
-
   /// What each element of a list counts beside its characters, as it takes memory.
   static let perElement = 32
+
+  /// Empties it when the rendering ends.
+  func keep(_ holder: any Holder) { holders.append(holder) }
+
+  private func macro(_ definition: MacroDefinition, in scope: Scope) -> Value {
+    // The scope holds the macro, and the macro the scope.
+    if !scope.isKept { keep(scope) }
+    scope.isKept = true
+    return .macro(Macro(definition, in: scope))
+  }
 
   func nested<Result>(_ body: () throws -> Result) throws -> Result {
     depth += 1
@@ -114,7 +107,7 @@ final class Interpreter {
     try step()
     switch statement.kind {
     case .data(let text): try write(text)
-    case .output(let expression): try write(evaluate(expression, scope).printed)
+    case .output(let expression): try write(printed(evaluate(expression, scope)))
     case .if(let branches, let otherwise):
       for branch in branches where try evaluate(branch.test, scope).isTrue {
         return try nested { try run(branch.body, in: scope) }
@@ -128,16 +121,16 @@ final class Interpreter {
       let inner = Scope(in: scope)
       let text = try capture { _ = try run(body, in: inner) }
       try assign(target, try evaluate(value, captured(text, in: scope)), in: scope)
-    case .macro(let definition): scope[definition.name] = .macro(Macro(definition, in: scope))
+    case .macro(let definition): scope[definition.name] = macro(definition, in: scope)
     case .call(let definition, let callee, let arguments):
       var (positional, named) = try evaluate(arguments, scope)
-      named.append(("caller", .macro(Macro(definition, in: scope))))
+      named.append(("caller", macro(definition, in: scope)))
       if positional.isEmpty { positional = [] }
-      try write(try call(try evaluate(callee, scope), positional, named, scope).printed)
+      try write(printed(call(evaluate(callee, scope), positional, named, scope)))
     case .filter(let expression, let body):
       let inner = Scope(in: scope)
       let text = try capture { _ = try run(body, in: inner) }
-      try write(try evaluate(expression, captured(text, in: scope)).printed)
+      try write(printed(evaluate(expression, captured(text, in: scope))))
     case .generation(let body):
       let outer = isGenerating
       isGenerating = true
@@ -201,7 +194,7 @@ final class Interpreter {
         throw Failure("only attributes of a namespace can be assigned to, and '\(name)' is none")
       }
       try Self.checkNamespace(attribute)
-      try space.attributes.set(.string(MarkedString(attribute)), value)
+      try set(.string(MarkedString(attribute)), to: value, in: &space.attributes)
     case .tuple(let targets):
       let values = try iterate(value)
       guard values.count == targets.count else {
@@ -219,7 +212,7 @@ final class Interpreter {
     case .string(let text):
       try made(text.count * Self.perElement)
       return text.units.map { .string(MarkedString([$0])) }
-    case .iterable(let iterable): return iterable.take()
+    case .iterable(let iterable): return try elements(iterable)
     case .undefined: return []
     default: throw Failure("a \(value.typeName) cannot be looped over")
     }

@@ -7,17 +7,22 @@ extension Interpreter {
     case .function("dict") where name == "fromkeys":
       var dict = OrderedDict()
       for key in try iterate(try arguments.required(0, "iterable")) {
-        try dict.set(key, arguments[1, "value"] ?? .none)
+        try set(key, to: arguments[1, "value"] ?? .none, in: &dict)
       }
       return try built(.dict(dict))
-    case .string(let text): return try method(text, name, arguments)
+    case .string(let text):
+      // Affixes are compared alone.
+      try step(["startswith", "endswith"].contains(name) ? 1 : text.count)
+      let result = try method(text, name, arguments)
+      if case .string(let text)? = result { try made(text.count) }
+      return result
     case .dict(let dict):
       switch name {
       case "items":
-        return .iterable(Iterable(.view("dict_items"), dict.items.map { .tuple([$0.key, $0.value]) }))
-      case "keys": return .iterable(Iterable(.view("dict_keys"), dict.keys))
-      case "values": return .iterable(Iterable(.view("dict_values"), dict.items.map(\.value)))
-      case "get": return dict[try arguments.required(0, "key")] ?? arguments[1, "default"] ?? Value.none
+        return try built(.iterable(Iterable(.view("dict_items"), dict.items.map { .tuple([$0.key, $0.value]) })))
+      case "keys": return try built(.iterable(Iterable(.view("dict_keys"), dict.keys)))
+      case "values": return try built(.iterable(Iterable(.view("dict_values"), dict.items.map(\.value))))
+      case "get": return try element(arguments.required(0, "key"), of: dict) ?? arguments[1, "default"] ?? Value.none
       case "copy": return object
       case "update", "pop", "clear", "setdefault", "popitem": throw Failure("a template cannot change a dict")
       default: return nil
@@ -26,13 +31,13 @@ extension Interpreter {
       switch name {
       case "index":
         let wanted = try arguments.required(0, "value")
-        guard let index = items.firstIndex(where: { Value.areEqual($0, wanted) }) else {
+        guard let index = try items.firstIndex(where: { try areEqual($0, wanted) }) else {
           throw Failure("the list has no such element")
         }
         return .integer(index)
       case "count":
         let wanted = try arguments.required(0, "value")
-        return .integer(items.count { Value.areEqual($0, wanted) })
+        return .integer(try items.count { try areEqual($0, wanted) })
       case "copy": return object
       case "append", "extend", "insert", "pop", "remove", "sort", "reverse", "clear":
         throw Failure("a template cannot change a list")
@@ -44,8 +49,9 @@ extension Interpreter {
         if arguments.positional.isEmpty { throw Failure("cycle of nothing") }
         return arguments.positional[loop.index % arguments.positional.count]
       case "changed":
+        if loop.lastChanged == nil { keep(loop) }
         defer { loop.lastChanged = arguments.positional }
-        return .bool(loop.lastChanged.map { !Value.areEqual(.list($0), .list(arguments.positional)) } ?? true)
+        return .bool(try loop.lastChanged.map { try !areEqual($0, arguments.positional) } ?? true)
       default: return nil
       }
     default: return nil
@@ -65,7 +71,9 @@ extension Interpreter {
       guard let all = value.sequence ?? (value.string != nil ? [value] : nil) else {
         throw Failure("\(name) of a \(value.typeName)")
       }
-      return all.map(\.printed)
+      let affixes = try all.map(printed)
+      for affix in affixes { try step(affix.count) }
+      return affixes
     }
     switch name {
     case "strip": return try strip(left: true, right: true)
@@ -89,8 +97,9 @@ extension Interpreter {
       }
       return .string(try replaced(text, old, new, try arguments.integer(2, "count")))
     case "split", "rsplit":
-      let most = try arguments.integer(1, "maxsplit").flatMap { $0 < 0 ? nil : $0 }
-      try made(text.count)
+      // More parts than that are refused.
+      let bound = limits.length / Self.perElement
+      let most = try arguments.integer(1, "maxsplit").map { $0 < 0 ? bound : min($0, bound) } ?? bound
       guard let separator = try arguments.text(0, "sep") else {
         let words = name == "split" ? text.words(maximum: most) : text.lastWords(maximum: most)
         try made(words.count * Self.perElement)
@@ -102,9 +111,8 @@ extension Interpreter {
       try made(parts.count * Self.perElement)
       return .list(parts.map { .string($0) })
     case "splitlines":
-      let lines = text.lines
-      try made(text.count + lines.count * Self.perElement)
-      return .list(lines.map { .string($0) })
+      try made(text.units.count(where: MarkedString.isLineEnd) * Self.perElement)
+      return .list(text.lines.map { .string($0) })
     case "partition", "rpartition":
       let separator = try arguments.text(0, "sep") ?? ""
       if separator.isEmpty { throw Failure("\(name) by nothing") }
@@ -119,8 +127,8 @@ extension Interpreter {
         guard let part = part.string else { throw Failure("join of a \(part.typeName)") }
         return Value.string(text.isMarkup ? part.escaped : part)
       }
-      let joined = try filter(.list(parts), "join", Arguments([.string(text)], []), Scope(in: nil)).printed
-      return .string(text.with(joined.units))
+      let joined = try filter(.list(parts), "join", Arguments([.string(text)], []), Scope(in: nil))
+      return .string(text.with(try printed(joined).units))
     case "swapcase":
       return .string(
         text.mapped { $0.properties.isUppercase ? $0.properties.lowercaseMapping : $0.properties.uppercaseMapping })
@@ -140,7 +148,6 @@ extension Interpreter {
         }
         if result.count > limits.length { break }
       }
-      try made(result.count)
       return .string(text.with(result))
     case "isascii": return .bool(text.units.allSatisfy { MarkedString.code($0) < 0x80 })
     case "find", "rfind", "index", "rindex":
@@ -150,7 +157,7 @@ extension Interpreter {
       return .integer(range?.lowerBound ?? -1)
     case "count":
       let part = try arguments.text(0, "sub") ?? ""
-      return .integer(part.isEmpty ? text.count + 1 : text.split(on: part, maximum: nil).count - 1)
+      return .integer(part.isEmpty ? text.count + 1 : text.count(of: part))
     case "isdigit", "isnumeric", "isdecimal":
       return .bool(!text.isEmpty && text.units.allSatisfy { MarkedString.scalar($0).properties.numericType != nil })
     case "isalpha":
@@ -166,13 +173,22 @@ extension Interpreter {
     case "islower": return .bool(try test(.string(text), "lower", []))
     case "isupper": return .bool(try test(.string(text), "upper", []))
     case "zfill", "ljust", "rjust", "center":
-      let width = min(10_000, try arguments.integer(0, "width") ?? 0)
+      let width = max(text.count, try arguments.integer(0, "width") ?? 0)
+      try made(width)
       let fill = name == "zfill" ? "0" : try arguments.text(1, "fillchar") ?? " "
-      let missing = max(0, width - text.count)
-      func pad(_ count: Int) -> [UInt32] { (0..<count).flatMap { _ in fill.units } }
+      guard fill.count == 1 else { throw Failure("\(name) fills with one character, not with \(fill.count)") }
+      let missing = width - text.count
+      func pad(_ count: Int) -> [UInt32] { Array(repeating: fill.units[0], count: count) }
       switch name {
       case "ljust": return .string(text.with(text.units + pad(missing)))
-      case "center": return .string(text.with(pad(missing / 2) + text.units + pad(missing - missing / 2)))
+      case "center":
+        // Of an odd number the larger half on the left, if the width is odd.
+        let left = missing / 2 + (missing & width & 1)
+        return .string(text.with(pad(left) + text.units + pad(missing - left)))
+      case "zfill":
+        let isSigned = text.units.first.map { [0x2B, 0x2D].contains(MarkedString.code($0)) } ?? false
+        let sign = text.units.prefix(isSigned ? 1 : 0)
+        return .string(text.with(sign + pad(missing) + text.units.dropFirst(sign.count)))
       default: return .string(text.with(pad(missing) + text.units))
       }
     case "format":
@@ -184,19 +200,25 @@ extension Interpreter {
         if code == 0x7B || code == 0x7D, rest.first.map(MarkedString.code) == code {
           result.units.append(unit)
           rest.removeFirst()
-        } else if code == 0x7B, let end = rest.firstIndex(where: { MarkedString.code($0) == 0x7D }) {
+        } else if code == 0x7B {
+          guard let end = rest.firstIndex(where: { MarkedString.code($0) == 0x7D }) else {
+            throw Failure("a { of a format has no }")
+          }
           let name = MarkedString.text(rest[..<end])
           rest = rest[(end + 1)...]
           let index = name.isEmpty ? next : Int(name) ?? Int.max
           if name.isEmpty { next += 1 }
           guard let value = arguments[index, name] else { throw Failure("format has no value for {\(name)}") }
-          result += text.isMarkup ? value.printed.escaped : value.printed
+          let part = try printed(value)
+          try step(part.count)
+          result += text.isMarkup ? part.escaped : part
           if result.count > limits.length { break }
+        } else if code == 0x7D {
+          throw Failure("a } of a format has no {")
         } else {
           result.units.append(unit)
         }
       }
-      try made(result.count)
       return .string(text.with(result.units))
     default: return nil
     }

@@ -53,20 +53,23 @@ extension Interpreter {
         throw Failure("divisibleby needs numbers")
       }
       return divisor == -1 || number % divisor == 0
-    case "lower": return value.printed == value.printed.lowercased && value.printed != value.printed.uppercased
-    case "upper": return value.printed == value.printed.uppercased && value.printed != value.printed.lowercased
+    case "lower", "upper":
+      let text = try printed(value)
+      try step(4 * text.count)
+      let (small, large) = (text.lowercased, text.uppercased)
+      return name == "lower" ? text == small && text != large : text == large && text != small
     case "in": return try contains(try argument(), value)
-    case "eq", "equalto", "==": return Value.areEqual(value, try argument())
-    case "ne", "!=": return !Value.areEqual(value, try argument())
-    case "lt", "lessthan", "<": return try Value.isLess(value, try argument())
-    case "gt", "greaterthan", ">": return try Value.isLess(try argument(), value)
-    case "le", "<=": return try !Value.isLess(try argument(), value)
-    case "ge", ">=": return try !Value.isLess(value, try argument())
+    case "eq", "equalto", "==": return try areEqual(value, try argument())
+    case "ne", "!=": return try !areEqual(value, try argument())
+    case "lt", "lessthan", "<": return try isLess(value, try argument())
+    case "gt", "greaterthan", ">": return try isLess(try argument(), value)
+    case "le", "<=": return try !isLess(try argument(), value)
+    case "ge", ">=": return try !isLess(value, try argument())
     case "sameas":
       let other = try argument()
-      return value.typeName == other.typeName && Value.areEqual(value, other)
-    case "filter": return Self.filterNames.contains(value.printed.text)
-    case "test": return Self.testNames.contains(value.printed.text)
+      return try value.typeName == other.typeName && areEqual(value, other)
+    case "filter": return Self.filterNames.contains(try self.name(value))
+    case "test": return Self.testNames.contains(try self.name(value))
     default: throw Failure("there is no test named '\(name)'")
     }
   }

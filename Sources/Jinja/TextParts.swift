@@ -36,6 +36,26 @@ extension MarkedString {
     }
   }
 
+  func count(of part: MarkedString) -> Int {
+    var count = 0
+    var rest = units[...]
+    while let range = Self.firstRange(of: part.units, in: rest) {
+      count += 1
+      rest = rest[range.upperBound...]
+    }
+    return count
+  }
+
+  var wordCount: Int {
+    var count = 0
+    var isInWord = false
+    for unit in units {
+      if !Self.isSpace(unit), !isInWord { count += 1 }
+      isInWord = !Self.isSpace(unit)
+    }
+    return count
+  }
+
   func hasPrefix(_ part: MarkedString) -> Bool { with(units.prefix(part.count)) == part }
   func hasSuffix(_ part: MarkedString) -> Bool { with(units.suffix(part.count)) == part }
 

@@ -58,8 +58,6 @@ indirect enum Value: Sendable {
   var isUndefined: Bool { if case .undefined = self { true } else { false } }
   var string: MarkedString? { if case .string(let value) = self { value } else { nil } }
 
-  static func generator(_ items: [Value]) -> Value { .iterable(Iterable(.generator, items)) }
-
   /// The name of an argument, which may have come from a dict that somebody wrote.
   static func name(_ text: String) -> Value { .string(MarkedString(text, origin: .typed)) }
 
@@ -96,6 +94,7 @@ struct OrderedDict: Sendable {
 
   enum Key: Hashable, Sendable {
     case none
+    case integer(Int)
     case number(Double)
     case string(MarkedString)
     case tuple([Key])
@@ -103,7 +102,9 @@ struct OrderedDict: Sendable {
     init?(_ value: Value) {
       switch value {
       case .none: self = .none
-      case .bool, .integer, .float: self = .number(value.number ?? 0)
+      case .bool(let value): self = .integer(value ? 1 : 0)
+      case .integer(let value): self = .integer(value)
+      case .float(let value): self = Int(exactly: value).map(Key.integer) ?? .number(value)
       case .string(let text): self = .string(text)
       case .tuple(let items):
         let keys = items.compactMap(Key.init)
@@ -126,13 +127,20 @@ struct OrderedDict: Sendable {
   var items: [(key: Value, value: Value)] { keys.map { ($0, self[$0] ?? .none) } }
 }
 
+/// What may come to hold itself, by what is put into it after it was made. The interpreter empties it in the end.
+protocol Holder: AnyObject {
+  func empty()
+}
+
 /// `namespace(…)`: what templates change across scopes.
 ///
 /// `@unchecked Sendable`: made and used within one rendering, which runs on one thread.
-final class Namespace: @unchecked Sendable {
+final class Namespace: Holder, @unchecked Sendable {
   var attributes: OrderedDict
 
   init(_ attributes: OrderedDict) { self.attributes = attributes }
+
+  func empty() { attributes = OrderedDict() }
 }
 
 /// What filters and methods give that is no list: it can be looped over, some of it only once.
@@ -149,7 +157,8 @@ final class Iterable: @unchecked Sendable {
   }
 
   let kind: Kind
-  private var rest: ArraySlice<Value>
+  /// Its elements that were not taken yet.
+  private(set) var rest: ArraySlice<Value>
 
   init(_ kind: Kind, _ items: [Value]) {
     self.kind = kind
@@ -176,24 +185,17 @@ final class Iterable: @unchecked Sendable {
     case .range: "range"
     }
   }
-
-  var represented: MarkedString {
-    switch kind {
-    case .generator: "<generator object>"
-    case .view(let name): MarkedString("\(name)(") + Value.list(Array(rest)).represented + ")"
-    case .range(let bounds): MarkedString("range(\(bounds.map(String.init).joined(separator: ", ")))")
-    }
-  }
 }
 
 /// `loop` in the body of a loop.
 ///
 /// `@unchecked Sendable`: made and used within one rendering, which runs on one thread.
-final class LoopState: @unchecked Sendable {
+final class LoopState: Holder, @unchecked Sendable {
   let items: [Value]
   let depth: Int
   let statement: ForLoop
-  let scope: Scope
+  /// Where it is called again; `nil` unless it is recursive.
+  let scope: Scope?
   var index = 0
   var lastChanged: [Value]?
 
@@ -201,8 +203,10 @@ final class LoopState: @unchecked Sendable {
     self.items = items
     self.depth = depth
     self.statement = statement
-    self.scope = scope
+    self.scope = statement.isRecursive ? scope : nil
   }
+
+  func empty() { lastChanged = nil }
 
   func attribute(_ name: String) -> Value? {
     switch name {
@@ -238,55 +242,23 @@ final class Macro: @unchecked Sendable {
 /// Names and what they mean, within a part of a template.
 ///
 /// `@unchecked Sendable`: made and used within one rendering, which runs on one thread.
-final class Scope: @unchecked Sendable {
+final class Scope: Holder, @unchecked Sendable {
   private var values: [String: Value] = [:]
   private let parent: Scope?
+  /// How many scopes a name is looked for in.
+  let level: Int
+  /// Whether the interpreter empties it in the end.
+  var isKept = false
 
-  init(in parent: Scope?) { self.parent = parent }
+  init(in parent: Scope?) {
+    self.parent = parent
+    level = (parent?.level ?? 0) + 1
+  }
+
+  func empty() { values = [:] }
 
   subscript(_ name: String) -> Value? {
     get { values[name] ?? parent?[name] }
     set { values[name] = newValue }
-  }
-}
-
-// MARK: - Comparison
-
-extension Value {
-  static func areEqual(_ a: Value, _ b: Value) -> Bool {
-    switch (a, b) {
-    case (.undefined, .undefined), (.none, .none): return true
-    case (.string(let a), .string(let b)): return a == b
-    case (.list(let a), .list(let b)), (.tuple(let a), .tuple(let b)):
-      return a.count == b.count && zip(a, b).allSatisfy(areEqual)
-    case (.dict(let a), .dict(let b)):
-      return a.keys.count == b.keys.count
-        && a.items.allSatisfy { item in b[item.key].map { areEqual(item.value, $0) } ?? false }
-    case (.namespace(let a), .namespace(let b)): return a === b
-    case (.macro(let a), .macro(let b)): return a === b
-    case (.iterable(let a), .iterable(let b)):
-      if a === b { return true }
-      // Keys are a set; of ranges the elements count, of the others which it is.
-      if a.kind == .view("dict_keys"), b.kind == a.kind {
-        let (first, second) = (a.take(), b.take())
-        return first.count == second.count && first.allSatisfy { key in second.contains { areEqual(key, $0) } }
-      }
-      return a.isRange && b.isRange && areEqual(.list(a.take()), .list(b.take()))
-    default:
-      if let a = a.integer, let b = b.integer { return a == b }
-      if let a = a.number, let b = b.number { return a == b }
-      return false
-    }
-  }
-
-  /// - Throws: `Failure` for what has no order.
-  static func isLess(_ a: Value, _ b: Value) throws -> Bool {
-    if let a = a.number, let b = b.number { return a < b }
-    if let a = a.string, let b = b.string { return a < b }
-    if let a = a.sequence, let b = b.sequence {
-      for (left, right) in zip(a, b) where !areEqual(left, right) { return try isLess(left, right) }
-      return a.count < b.count
-    }
-    throw Failure("a \(a.typeName) and a \(b.typeName) cannot be compared")
   }
 }

@@ -1,66 +1,85 @@
-// Values as text: Python's str(), repr() and json.dumps().
+// Values as text: Python's repr() and json.dumps().
 
 extension Value {
-  /// Python's `str()`; what is undefined is nothing.
-  var printed: MarkedString {
-    switch self {
-    case .undefined: ""
-    case .string(let text): text
-    default: represented
-    }
-  }
-
-  /// Python's `repr()`.
-  var represented: MarkedString {
-    func joined(_ parts: [MarkedString], _ open: MarkedString, _ close: MarkedString) -> MarkedString {
-      var text = open
-      for (index, part) in parts.enumerated() {
-        if index > 0 { text += ", " }
-        text += part
-      }
-      text += close
-      return text
-    }
-    switch self {
-    case .undefined: return "Undefined"
-    case .none: return "None"
-    case .bool(let value): return value ? "True" : "False"
-    case .integer(let value): return MarkedString(String(value))
-    case .float(let value): return MarkedString(Self.text(of: value))
-    case .string(let text): return text.isMarkup ? joined([text.represented], "Markup(", ")") : text.represented
-    case .list(let items): return joined(items.map(\.represented), "[", "]")
-    case .tuple(let items):
-      return joined(items.map(\.represented), "(", items.count == 1 ? ",)" : ")")
-    case .dict(let dict):
-      return joined(dict.items.map { $0.key.represented + ": " + $0.value.represented }, "{", "}")
-    case .namespace(let space):
-      // One may hold itself.
-      let attributes = space.attributes.items.map { key, value in
-        key.represented + ": " + (value.holdsNamespace ? "..." : value.represented)
-      }
-      return joined(attributes, "<Namespace {", "}>")
-    case .loop(let loop): return MarkedString("<LoopContext \(loop.index + 1)/\(loop.items.count)>")
-    case .macro(let macro): return MarkedString("<Macro '\(macro.definition.name)'>")
-    case .function(let name): return MarkedString("<function \(name)>")
-    case .method(_, let name): return MarkedString("<built-in method \(name)>")
-    case .iterable(let iterable): return iterable.represented
-    }
-  }
-
-  private var holdsNamespace: Bool {
-    switch self {
-    case .namespace: true
-    case .list(let items), .tuple(let items): items.contains(where: \.holdsNamespace)
-    case .dict(let dict): dict.items.contains { $0.value.holdsNamespace }
-    default: false
-    }
-  }
-
   static func text(of value: Double) -> String {
     if value.isNaN { return "nan" }
     if value.isInfinite { return value < 0 ? "-inf" : "inf" }
     // Python changes to exponents from 1e16 on, as Swift does.
     return "\(value)"
+  }
+}
+
+/// Writes values as Python's `repr()` does.
+struct Representation {
+  let limits: TemplateLimits
+  private(set) var text = MarkedString([])
+  /// The namespaces that are being written: one may hold itself.
+  private var open: [ObjectIdentifier] = []
+
+  init(limits: TemplateLimits) { self.limits = limits }
+
+  /// - Throws: `Failure` for what is too long or too deep.
+  mutating func write(_ value: Value, level: Int = 0) throws {
+    if level > limits.depth { throw Failure("nested too deeply") }
+    switch value {
+    case .undefined: try add("Undefined")
+    case .none: try add("None")
+    case .bool(let value): try add(value ? "True" : "False")
+    case .integer(let value): try add(MarkedString(String(value)))
+    case .float(let value): try add(MarkedString(Value.text(of: value)))
+    case .string(let text):
+      if text.isMarkup { try add("Markup(") }
+      try add(text.represented)
+      if text.isMarkup { try add(")") }
+    case .list(let items): try write(items, "[", "]", level)
+    case .tuple(let items): try write(items, "(", items.count == 1 ? ",)" : ")", level)
+    case .dict(let dict): try write(dict, level)
+    case .namespace(let space):
+      try add("<Namespace ")
+      if open.contains(ObjectIdentifier(space)) {
+        try add("{...}")
+      } else {
+        open.append(ObjectIdentifier(space))
+        try write(space.attributes, level)
+        open.removeLast()
+      }
+      try add(">")
+    case .loop(let loop): try add(MarkedString("<LoopContext \(loop.index + 1)/\(loop.items.count)>"))
+    case .macro(let macro): try add(MarkedString("<Macro '\(macro.definition.name)'>"))
+    case .function(let name): try add(MarkedString("<function \(name)>"))
+    case .method(_, let name): try add(MarkedString("<built-in method \(name)>"))
+    case .iterable(let iterable):
+      switch iterable.kind {
+      case .generator: try add("<generator object>")
+      case .view(let name): try write(Array(iterable.rest), MarkedString("\(name)(["), "])", level)
+      case .range(let bounds): try add(MarkedString("range(\(bounds.map(String.init).joined(separator: ", ")))"))
+      }
+    }
+  }
+
+  private mutating func add(_ part: MarkedString) throws {
+    text += part
+    if text.count > limits.length { throw Failure("it makes too much text") }
+  }
+
+  private mutating func write(_ items: [Value], _ open: MarkedString, _ close: MarkedString, _ level: Int) throws {
+    try add(open)
+    for (index, item) in items.enumerated() {
+      if index > 0 { try add(", ") }
+      try write(item, level: level + 1)
+    }
+    try add(close)
+  }
+
+  private mutating func write(_ dict: OrderedDict, _ level: Int) throws {
+    try add("{")
+    for (index, item) in dict.items.enumerated() {
+      if index > 0 { try add(", ") }
+      try write(item.key, level: level + 1)
+      try add(": ")
+      try write(item.value, level: level + 1)
+    }
+    try add("}")
   }
 }
 
@@ -121,7 +140,8 @@ extension MarkedString {
 struct JSONWriter {
   /// What a level is indented by; `nil` for one line.
   var indent: MarkedString?
-  var sortsKeys = false
+  /// How keys are ordered; `nil` for as they are.
+  var precedes: ((Value, Value) throws -> Bool)?
   var escapesNonASCII = false
   var separators: (item: MarkedString, key: MarkedString)
   /// The longest text, in characters.
@@ -147,7 +167,7 @@ struct JSONWriter {
       try writeBlock(items, "[", "]", level) { writer, item in try writer.write(item, level: level + 1) }
     case .dict(let dict):
       var items = dict.items
-      if sortsKeys { try items.sort { try Value.isLess($0.key, $1.key) } }
+      if let precedes { try items.sort { try precedes($0.key, $1.key) } }
       try writeBlock(items, "{", "}", level) { writer, item in
         try writer.add(writer.quoted(try Self.name(item.key)))
         try writer.add(writer.separators.key)

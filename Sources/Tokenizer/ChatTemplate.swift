@@ -68,8 +68,7 @@ public struct ChatTemplate: Sendable, Equatable, Codable {
   private func jinja(_ tokenizer: any Tokenizer) throws(TokenizerError) -> JinjaTemplate? {
     switch form {
     case .jinja(let template): return template
-    case .builtIn(let kind):
-      return try kind.source.map { source throws(TokenizerError) in try JinjaTemplate(source, tokenizer: tokenizer) }
+    case .builtIn(let kind): return try JinjaTemplate.builtIn(kind, tokenizer)
     }
   }
 

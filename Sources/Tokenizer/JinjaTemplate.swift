@@ -1,6 +1,7 @@
 import Foundation
 import Jinja
 import Support
+import Synchronization
 
 /// A chat template that a model brings: a program in Jinja, with the model's names for begin and end of sequence.
 ///
@@ -29,10 +30,40 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   ///   - file: where it was read, for messages.
   /// - Throws: `TokenizerError.templateFailed`, which says where.
   public init(_ source: String, tokenizer: any Tokenizer, file: String? = nil) throws(TokenizerError) {
+    let (bosToken, eosToken) = try Self.ends(tokenizer)
+    try self.init(source, bosToken: bosToken, eosToken: eosToken, file: file)
+  }
+
+  /// How a vocabulary spells what begins and what ends a sequence.
+  private static func ends(_ tokenizer: any Tokenizer) throws(TokenizerError) -> (String, String) {
     func spelling(_ token: Int?) throws(TokenizerError) -> String {
       try token.map { token throws(TokenizerError) in try tokenizer.piece(token) } ?? ""
     }
-    try self.init(source, bosToken: spelling(tokenizer.bosToken), eosToken: spelling(tokenizer.eosToken), file: file)
+    return (try spelling(tokenizer.bosToken), try spelling(tokenizer.eosToken))
+  }
+
+  private struct BuiltIn: Hashable {
+    var kind: ChatTemplate.Kind
+    var bosToken: String
+    var eosToken: String
+  }
+
+  /// Those that were read: each takes some renderings to find its markers.
+  private static let builtIns = Mutex<[BuiltIn: JinjaTemplate]>([:])
+
+  /// A built-in template with a tokenizer's names for begin and end of sequence; `nil` for one that is not in Jinja.
+  static func builtIn(_ kind: ChatTemplate.Kind, _ tokenizer: any Tokenizer) throws(TokenizerError) -> JinjaTemplate? {
+    guard let source = kind.source else { return nil }
+    let (bosToken, eosToken) = try ends(tokenizer)
+    let key = BuiltIn(kind: kind, bosToken: bosToken, eosToken: eosToken)
+    if let template = builtIns.withLock({ $0[key] }) { return template }
+    let template = try JinjaTemplate(source, bosToken: bosToken, eosToken: eosToken)
+    builtIns.withLock {
+      // A few tokenizers are in use at a time.
+      if $0.count >= 16 { $0 = [:] }
+      $0[key] = template
+    }
+    return template
   }
 
   /// - Parameters:

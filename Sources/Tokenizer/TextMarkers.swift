@@ -23,20 +23,114 @@ struct TextMarkers: Sendable, Equatable {
       do { runs = try template.render(context, limits: limits) } catch { continue }
       for run in runs where run.origin == .template {
         add(run.text)
-        // What stands right before somebody's words.
-        if let label = run.text.firstMatch(of: /(?:^|[\n>\]])\s*([A-Za-z][A-Za-z_ ]{0,30}:)\s*$/) {
-          turns.insert(String(label.output.1))
-        }
+        if let label = Self.label(endOf: run.text) { turns.insert(label) }
       }
     }
   }
 
-  private mutating func add(_ text: String) {
-    for match in text.matches(of: /\[\/?[A-Z_]+\]|\[\|[^|\[\]\s]{1,40}\|\]|<<\/?[A-Z_]+>>|<[|｜][^<>\s]{1,60}>/) {
-      turns.insert(String(match.output))
+  /// What stands right before somebody's words, alone on a line or after a bracket: `USER:`.
+  static func label(endOf text: String) -> String? {
+    func isSpace(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.isWhitespace }
+    // However much white space a template writes: a label is short.
+    let end = text.unicodeScalars.reversed().drop(while: isSpace)
+    let tail = Array(end.prefix(64).reversed())
+    guard tail.last == ":" else { return nil }
+    var label: String?
+    for start in (max(0, tail.count - 32)..<tail.count - 1).reversed() {
+      guard isLetter(tail[start]) || tail[start] == "_" || tail[start] == " " else { break }
+      guard isLetter(tail[start]) else { continue }
+      let blank = tail[..<start].reversed().prefix(while: isSpace)
+      let before = start - blank.count > 0 ? tail[start - blank.count - 1] : nil
+      let isFirst = before == nil && end.dropFirst(64).isEmpty
+      if isFirst || before == ">" || before == "]" || blank.contains("\n") {
+        label = String(String.UnicodeScalarView(tail[start...]))
+      }
     }
-    for match in text.matches(of: /#{2,3} ?[A-Z][A-Za-z ]{0,40}:?/) { turns.insert(String(match.output)) }
-    for match in text.matches(of: /<\/?[A-Za-z_][A-Za-z0-9_:-]{0,40}>/) { tags.insert(String(match.output)) }
+    return label
+  }
+
+  private mutating func add(_ text: String) {
+    let units = Array(text.unicodeScalars)
+    var start = 0
+    while start < units.count {
+      let candidates: [(Int, Bool)]
+      switch units[start] {
+      case "[": candidates = [(Self.bracketed(units[start...]), true)]
+      case "<": candidates = [(Self.angled(units[start...]), true), (Self.tag(units[start...]), false)]
+      case "#": candidates = [(Self.heading(units[start...]), true)]
+      default: candidates = []
+      }
+      var length = 1
+      for (count, isTurn) in candidates where count > 0 {
+        let spelling = String(String.UnicodeScalarView(units[start..<start + count]))
+        if isTurn { turns.insert(spelling) } else { tags.insert(spelling) }
+        length = max(length, count)
+      }
+      start += length
+    }
+  }
+
+  // MARK: Shapes
+
+  // Each says how long it is at the beginning of a text, 0 where there is none. By hand, since a template may say anything
+  // at any length.
+  private typealias Text = ArraySlice<Unicode.Scalar>
+
+  private static func isCapital(_ scalar: Unicode.Scalar) -> Bool { ("A"..."Z").contains(scalar) }
+  private static func isLetter(_ scalar: Unicode.Scalar) -> Bool {
+    isCapital(scalar) || ("a"..."z").contains(scalar)
+  }
+
+  /// An opening, one to 60 characters of a kind, and a closing.
+  private static func enclosed(
+    _ text: Text, _ opening: String, _ closing: String, _ isInside: (Unicode.Scalar) -> Bool
+  ) -> Int {
+    let opening = Array(opening.unicodeScalars)
+    guard text.starts(with: opening) else { return 0 }
+    let inside = text.dropFirst(opening.count).prefix(60).prefix(while: isInside)
+    let closing = Array(closing.unicodeScalars)
+    guard !inside.isEmpty, text[inside.endIndex...].starts(with: closing) else { return 0 }
+    return opening.count + inside.count + closing.count
+  }
+
+  /// `[INST]`, `[/INST]`, `[|user|]`
+  private static func bracketed(_ text: Text) -> Int {
+    func isName(_ scalar: Unicode.Scalar) -> Bool { isCapital(scalar) || scalar == "_" }
+    return max(
+      enclosed(text, "[", "]", isName), enclosed(text, "[/", "]", isName),
+      enclosed(text, "[|", "|]") { !"|[]".unicodeScalars.contains($0) && !$0.properties.isWhitespace })
+  }
+
+  /// `<<SYS>>`, `<</SYS>>`, `<|user|>`, `<｜User｜>`
+  private static func angled(_ text: Text) -> Int {
+    func isName(_ scalar: Unicode.Scalar) -> Bool { isCapital(scalar) || scalar == "_" }
+    func isInside(_ scalar: Unicode.Scalar) -> Bool {
+      !"<>".unicodeScalars.contains(scalar) && !scalar.properties.isWhitespace
+    }
+    return max(
+      enclosed(text, "<<", ">>", isName), enclosed(text, "<</", ">>", isName),
+      enclosed(text, "<|", ">", isInside), enclosed(text, "<｜", ">", isInside))
+  }
+
+  /// `<think>`, `</think>`
+  private static func tag(_ text: Text) -> Int {
+    let name = text.dropFirst(text.dropFirst().first == "/" ? 2 : 1)
+    guard let first = name.first, isLetter(first) || first == "_" else { return 0 }
+    let rest = name.prefix(41).prefix { isLetter($0) || ("0"..."9").contains($0) || "_:-".unicodeScalars.contains($0) }
+    guard rest.endIndex < text.endIndex, text[rest.endIndex] == ">" else { return 0 }
+    return rest.endIndex + 1 - text.startIndex
+  }
+
+  /// `### Response:`
+  private static func heading(_ text: Text) -> Int {
+    let marks = text.prefix(3).prefix { $0 == "#" }
+    guard marks.count > 1 else { return 0 }
+    var name = text[marks.endIndex...]
+    if name.first == " " { name = name.dropFirst() }
+    guard let first = name.first, isCapital(first) else { return 0 }
+    let rest = name.prefix(41).prefix { isLetter($0) || $0 == " " }
+    let end = rest.endIndex
+    return end - text.startIndex + (end < text.endIndex && text[end] == ":" ? 1 : 0)
   }
 
   private static let samples: [[TemplateValue]] = {

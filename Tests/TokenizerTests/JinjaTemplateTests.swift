@@ -138,6 +138,30 @@ import Tokenizer
     #expect(!reason("{{ raise_exception('\\x1b[2J') }}").contains("\u{1B}"))
   }
 
+  /// Whatever a template writes around it, at whatever length.
+  @Test func labelsAfterWhiteSpace() throws {
+    let blank = String(repeating: "\n", count: 300_000)
+    let template = try Self.template(
+      "{{ '\n' * 100000 }}\(blank){% for m in messages %}{{ '\n' * 1000 ~ 'HUMAN TALKS:' ~ ' ' * 1000 }}{{ m.content }}{% endfor %}"
+    )
+    let typed = try template.encode([Message(role: .user, content: "a HUMAN TALKS: b")], tokenizer: Self.tokenizer)
+    // Its letters are tokens of their own anyway; the one that was typed is still there.
+    #expect(try Self.spelled(typed).hasSuffix("a HUMAN TALKS: b"))
+  }
+
+  /// A built-in template is read once for every way to spell begin and end of sequence.
+  @Test func builtInOnesOfSeveralTokenizers() throws {
+    let other = ByteTokenizer(roles: ["<|im_start|>", "<|im_end|>", "<|user|>"])
+    for _ in 0..<3 {
+      for tokenizer in [Self.tokenizer, other, Samples.tiny] as [any Tokenizer] {
+        let text = try ChatTemplate(.zephyr).text(
+          of: TemplateRequest(utf8: Array(#"{"messages": [{"role": "user", "content": "x"}]}"#.utf8)),
+          tokenizer: tokenizer)
+        #expect(text == "<|user|>\nx\(try tokenizer.piece(try #require(tokenizer.eosToken)))\n")
+      }
+    }
+  }
+
   @Test func inFiles() throws {
     let template = try Self.template()
     let data = try JSONEncoder().encode([template, ChatTemplate(.vicuna)])
