@@ -23,6 +23,8 @@ public protocol Tokenizer: Sendable {
 
   /// Begin of sequence.
   var bosToken: Int? { get }
+  /// Whether a text begins with it, as the model's makers say. Encoding leaves that to who begins one: see `textStart`.
+  var addsBosToken: Bool { get }
   /// End of sequence.
   var eosToken: Int? { get }
   /// What text becomes that has no token.
@@ -81,6 +83,9 @@ public struct TextPiece: Sendable, Equatable {
 }
 
 extension Tokenizer {
+  /// What goes before the tokens of a text that begins a sequence: begin of sequence, or nothing.
+  public var textStart: [Int] { addsBosToken ? [bosToken].compactMap(\.self) : [] }
+
   /// The names of its files, for messages.
   public var fileNames: String { files.keys.sorted().joined(separator: " and ") }
 

@@ -45,6 +45,17 @@ enum TokenizerFile {
     }
   }
 
+  /// The name of the file beside a tokenizer's that says which tokens begin and end a text.
+  static let configurationName = "tokenizer_config.json"
+
+  /// That file beside another, if there is one.
+  static func configuration(beside path: String) throws(TokenizerError) -> (data: Data, value: JSONValue)? {
+    let file = URL(fileURLWithPath: path).deletingLastPathComponent().appendingPathComponent(configurationName).path
+    guard exists(file) else { return nil }
+    let bytes = try read(file)
+    do { return (Data(bytes), try JSONValue(utf8: bytes)) } catch { throw .unusable(file: file, cause: "\(error)") }
+  }
+
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   /// Symbolic links are followed.

@@ -6,6 +6,8 @@ struct GGUFSplitting {
   var normalizers: [TextNormalizer] = []
   var preTokenizers: [PreTokenizer]
   var ignoresMerges = false
+  /// A text begins with the token for it where a file does not say whether it does, as llama.cpp takes it.
+  var addsBosToken = false
 
   /// - Parameter file: for messages.
   /// - Returns: `nil` where the name is unknown.
@@ -33,6 +35,7 @@ struct GGUFSplitting {
     case "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "lfm2", "smaug-bpe", "glm4":
       preTokenizers = TextSplitting.llama3.preTokenizers
       ignoresMerges = true
+      addsBosToken = !["smaug-bpe", "glm4"].contains(name)
     case "dbrx", "chatglm-bpe": preTokenizers = TextSplitting.llama3.preTokenizers
     case "qwen2", "deepseek-r1-qwen", "megrez":
       normalizers = [.composed]
@@ -43,6 +46,7 @@ struct GGUFSplitting {
     case "tekken":
       preTokenizers = try isolated(Self.tekken) + [bytes]
       ignoresMerges = true
+      addsBosToken = true
     case "falcon":
       preTokenizers =
         try [.punctuation(.contiguous), .byteLevel(addsSpace: false, usesPattern: true), .digits(areApart: false)]

@@ -21,7 +21,8 @@ enum GGUFTokenizer {
     vocabulary.eosToken = stored.eosToken
     vocabulary.padToken = stored.paddingToken
     vocabulary.addsDummyPrefix = stored.addsSpacePrefix
-    return try SentencePieceTokenizer(modelBytes: vocabulary.modelBytes, source: file.url.path)
+    return try SentencePieceTokenizer(
+      modelBytes: vocabulary.modelBytes, source: file.url.path, addsBosToken: stored.addsBosToken ?? true)
   }
 
   private static func bytePair(_ stored: GGUFVocabulary, of file: GGUFFile) throws -> BytePairTokenizer {
@@ -54,6 +55,7 @@ enum GGUFTokenizer {
       preTokenizers: splitting.preTokenizers, ignoresMerges: splitting.ignoresMerges)
     vocabulary.normalizers = splitting.normalizers
     vocabulary.bosToken = stored.bosToken
+    vocabulary.addsBosToken = stored.bosToken != nil && stored.addsBosToken ?? splitting.addsBosToken
     vocabulary.eosToken = stored.eosToken
     vocabulary.unknownToken = stored.unknownToken
     vocabulary.padToken = stored.paddingToken
@@ -80,6 +82,7 @@ enum GGUFTokenizer {
     stored.eosToken = vocabulary.eosToken
     stored.paddingToken = vocabulary.padToken
     stored.addsSpacePrefix = false
+    stored.addsBosToken = vocabulary.addsBosToken
     return stored
   }
 
@@ -104,6 +107,7 @@ enum GGUFTokenizer {
     stored.eosToken = vocabulary.eosToken
     stored.paddingToken = vocabulary.padToken
     stored.addsSpacePrefix = vocabulary.addsDummyPrefix
+    stored.addsBosToken = tokenizer.addsBosToken && tokenizer.bosToken != nil
     return stored.metadata
   }
 }

@@ -8,7 +8,7 @@ public struct ModelSource {
   public let network: Network
   public let tokenizer: any Tokenizer
   public let template: ChatTemplate
-  /// What begins a text, if the model was trained with anything.
+  /// What can begin a text: whether it does, the tokenizer says.
   public let bosToken: Int?
   /// What the configuration says ends a text, and what the tokenizer says.
   public let endTokens: Set<Int>
@@ -58,11 +58,6 @@ public struct ModelSource {
     endTokens = Set(configuration.eosTokens + [tokenizer.eosToken].compactMap { $0 })
     self.directory = directory
     self.stitch = stitch
-  }
-
-  /// The tokens of plain text, after the token that begins a text.
-  func tokens(of text: [UInt8]) throws(TokenizerError) -> [Int] {
-    try (bosToken.map { [$0] } ?? []) + tokenizer.encode(bytes: text)
   }
 }
 
@@ -128,7 +123,7 @@ extension ModelSource {
 
   private func promptTokens(_ bytes: [UInt8], isRaw: Bool) throws -> [Int] {
     if isRaw {
-      let tokens = try tokens(of: bytes)
+      let tokens = try tokenizer.textStart + tokenizer.encode(bytes: bytes)
       if tokens.isEmpty { throw PromptError.nothingToBeginWith }
       return tokens
     }
@@ -164,11 +159,12 @@ extension ModelSource {
     public let nll: [Double]
   }
 
-  /// Scores a text, in windows that overlap by half where it is longer than the context.
+  /// Scores a text, in windows that overlap by half where it is longer than the context. Of a model that has a token to
+  /// begin a text with, its first token is scored, too, whether or not the model's texts begin so.
   /// - Returns: `nil` where there is no token to predict.
   /// - Throws: `InferenceError`.
   public func score(_ text: [UInt8], cacheType: CacheType, pool: ComputePool) throws -> Score? {
-    let tokens = try tokens(of: text)
+    let tokens = try [bosToken].compactMap(\.self) + tokenizer.encode(bytes: text)
     guard tokens.count > 1 else { return nil }
     let session = InferenceSession(
       network: network, contextLength: min(4096, network.contextLength, tokens.count), cacheType: cacheType, pool: pool)

@@ -13,7 +13,8 @@ struct Ask: ParsableCommand {
     abstract: "Print one reply to a prompt.",
     discussion: """
       The prompt is put into the model's chat template. With --raw it is continued as it is, after the token that \
-      begins a text, and printed together with its continuation. Standard input is taken byte for byte.
+      begins a text if the model's tokenizer puts one there, and printed together with its continuation. Standard input \
+      is taken byte for byte.
       """)
 
   @Argument(help: "The prompt; standard input if absent.")
@@ -96,8 +97,9 @@ struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure how well a model predicts a text.",
     discussion: """
-      Prints the number of tokens, their mean negative log-likelihood (in nats) and the perplexity. The token that \
-      begins a text is put before it and not counted. A text longer than the context is scored in windows that \
+      Prints the number of tokens, their mean negative log-likelihood (in nats) and the perplexity. If the \
+      model has a token that can begin a text, that one is put before it, even if the model's tokenizer would not, and \
+      is not counted: so the first token has a value, too. A text longer than the context is scored in windows that \
       overlap by half.
       """)
 

@@ -1,5 +1,7 @@
 import ChatEngine
+import FamilyFixture
 import Foundation
+import LLaMAStitch
 import Testing
 import Tokenizer
 
@@ -84,6 +86,15 @@ import Tokenizer
         "line 6: a turn has the unknown role “robot”",
         "line 7: none of the fields messages, conversations, instruction or text is there",
       ])
+  }
+
+  /// Plain text begins as the tokenizer has it, and ends.
+  @Test func documentsBeginAsTheTokenizerSays() throws {
+    for (addsBosToken, start) in [(true, [256]), (false, [])] as [(Bool, [Int32])] {
+      let documents = try TrainingText.documents(
+        [.text("ab")], tokenizer: ByteTokenizer(addsBosToken: addsBosToken), template: .fallback)
+      #expect(documents == [TrainingExample(text: start + [97, 98, 257])])
+    }
   }
 
   @Test func unusableFiles() throws {

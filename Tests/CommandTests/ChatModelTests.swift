@@ -62,6 +62,55 @@ import Testing
     }
   }
 
+  /// The number of tokens that continuing a text begins with.
+  private func promptTokens(_ text: String, _ workspace: Workspace, of model: URL) throws -> Int {
+    let asked = try workspace.run(["ask", text, "--raw", "--model", model.path, "--max-tokens", "1", "--json"])
+    try #require(asked.status == 0, "\(asked.complaint)")
+    return (try decoded(asked.output) as Answer).promptTokens
+  }
+
+  /// The model has a token to begin a text with, and its texts begin without, as transformers and llama.cpp have it.
+  @Test func aTextBeginsAsTheTokenizerSays() throws {
+    try Workspace.with { workspace in
+      let prompt = "Once upon a time"
+      let ids = try workspace.run(["tokenize", prompt, "--model", Self.model.path]).text.split(separator: " ")
+      #expect(try promptTokens(prompt, workspace, of: Self.model) == ids.count)
+      let copy = workspace.directory.appending(path: "copy")
+      try FileManager.default.copyItem(at: Self.model, to: copy)
+      let configuration = copy.appending(path: "tokenizer_config.json")
+      let text = try String(contentsOf: configuration, encoding: .utf8)
+      try Data(text.replacing("{", with: "{\"add_bos_token\": true,", maxReplacements: 1).utf8).write(to: configuration)
+      #expect(try promptTokens(prompt, workspace, of: copy) == ids.count + 1)
+
+      let name = Data("tokenizer.ggml.add_bos_token".utf8)
+      for (model, expected) in [(Self.model, false), (copy, true)] {
+        let file = workspace.directory.appending(path: "\(expected).gguf")
+        let written = try workspace.run([
+          "export", "--family", model.path, "--format", "gguf", "--output", file.path,
+        ])
+        try #require(written.status == 0, "\(written.complaint)")
+        #expect(try promptTokens(prompt, workspace, of: file) == ids.count + (expected ? 1 : 0))
+        // A byte, 0 or 1, after its type: a flag (7), or a number (0) in other writers' files.
+        var data = try Data(contentsOf: file)
+        let place = try #require(data.range(of: name)).upperBound
+        #expect(Array(data[place..<place + 5]) == [7, 0, 0, 0, expected ? 1 : 0])
+        data[place] = 0
+        try data.write(to: file)
+        #expect(try promptTokens(prompt, workspace, of: file) == ids.count + (expected ? 1 : 0))
+        // A file that does not say: not in this way to cut text.
+        data[place - 1] = UInt8(ascii: "x")
+        try data.write(to: file)
+        #expect(try promptTokens(prompt, workspace, of: file) == ids.count)
+      }
+      // Texts of a SentencePiece vocabulary begin with it, if the file does not say.
+      let pieces = URL(fileURLWithPath: #filePath)
+        .appending(path: "../../LLaMAStitchTests/Fixtures/gguf/tiny.gguf").standardizedFileURL
+      #expect(try !Data(contentsOf: pieces).contains(name))
+      let letters = try workspace.run(["tokenize", "abba", "--model", pieces.path]).text.split(separator: " ")
+      #expect(try promptTokens("abba", workspace, of: pieces) == letters.count + 1)
+    }
+  }
+
   /// Its vocabulary, template and weights go through a GGUF file and come back.
   @Test func aFileOfItRepliesTheSame() throws {
     try Workspace.with { workspace in

@@ -7,7 +7,8 @@ public struct ByteTokenizer: Tokenizer {
   /// `<s>` and `</s>` first.
   public let controlSymbols: [String]
 
-  public init(roles: [String] = ["<|system|>", "<|user|>", "<|assistant|>"]) {
+  public init(roles: [String] = ["<|system|>", "<|user|>", "<|assistant|>"], addsBosToken: Bool = true) {
+    self.addsBosToken = addsBosToken
     controlSymbols = ["<s>", "</s>"] + roles
   }
 
@@ -19,6 +20,7 @@ public struct ByteTokenizer: Tokenizer {
 
   public var vocabularySize: Int { 256 + controlSymbols.count }
   public var bosToken: Int? { 256 }
+  public let addsBosToken: Bool
   public var eosToken: Int? { 257 }
   public var unknownToken: Int? { nil }
   public var padToken: Int? { nil }

@@ -11,10 +11,10 @@ import Tokenizer
     var decoded: String?
   }
 
-  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
     "Fixtures")
 
-  private static func tokenizer(_ name: String) throws -> BytePairTokenizer {
+  static func tokenizer(_ name: String) throws -> BytePairTokenizer {
     try #require(try loadTokenizer(from: folder.appendingPathComponent(name).path) as? BytePairTokenizer)
   }
 
@@ -23,14 +23,20 @@ import Tokenizer
     TextSplitting.allCases.map(\.rawValue) + ["tekken", "falcon", "behaviours", "words", "spaces"]
     + ["llama2", "mistral", "metaspace"]
 
+  private static func lines(_ name: String) throws -> [Line] {
+    let file = folder.appendingPathComponent("\(name)/texts.jsonl")
+    let lines = try Data(contentsOf: file).split(separator: UInt8(ascii: "\n"))
+    try #require(lines.count == 400)
+    return try lines.map { try JSONDecoder().decode(Line.self, from: Data($0)) }
+  }
+
+  /// The texts of a fixture.
+  static func texts(_ name: String) throws -> [String] { try lines(name).map(\.text) }
+
   @Test(arguments: fixtures) func sameIds(_ name: String) throws {
     let tokenizer = try Self.tokenizer(name)
     #expect(tokenizer.vocabulary.splitting == TextSplitting(rawValue: name))
-    let file = Self.folder.appendingPathComponent("\(name)/texts.jsonl")
-    let lines = try Data(contentsOf: file).split(separator: UInt8(ascii: "\n"))
-    try #require(lines.count == 400)
-    for data in lines {
-      let line = try JSONDecoder().decode(Line.self, from: Data(data))
+    for line in try Self.lines(name) {
       #expect(try tokenizer.encode(line.text) == line.ids, "\(line.text.debugDescription)")
       // Not as strings: those with the same characters in other forms are equal.
       guard let expected = line.decoded else { continue }

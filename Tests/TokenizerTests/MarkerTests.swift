@@ -118,6 +118,7 @@ private struct WidthTokenizer: Tokenizer {
   func isSame(as other: any Tokenizer) -> Bool { other is WidthTokenizer }
   var vocabularySize: Int { 262 }
   var bosToken: Int? { nil }
+  var addsBosToken: Bool { false }
   var eosToken: Int? { 257 }
   var unknownToken: Int? { nil }
   var padToken: Int? { nil }

@@ -3,7 +3,7 @@ import Tokenizer
 
 /// Records of data files as token ids for training.
 public enum TrainingText {
-  /// Documents for pretraining, each with its begin- and end-of-sequence token. The loss counts all of a text, of a
+  /// Documents for pretraining, each with its end-of-sequence token, and its begin if the tokenizer adds one. The loss counts all of a text, of a
   /// conversation the replies.
   public static func documents(
     _ records: [DataFile.Record], tokenizer: any Tokenizer, template: ChatTemplate
@@ -12,7 +12,7 @@ public enum TrainingText {
       switch record {
       case .text(let text):
         let ids =
-          try [tokenizer.bosToken].compactMap { $0 } + tokenizer.encode(text) + [tokenizer.eosToken].compactMap { $0 }
+          try tokenizer.textStart + tokenizer.encode(text) + [tokenizer.eosToken].compactMap { $0 }
         return TrainingExample(text: ids.map(Int32.init))
       case .conversation(let messages):
         return TrainingExample(try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer))

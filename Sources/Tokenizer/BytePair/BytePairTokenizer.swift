@@ -10,8 +10,6 @@ import Synchronization
 public final class BytePairTokenizer: Tokenizer {
   /// The name of the file in a model's directory.
   public static let fileName = "tokenizer.json"
-  /// The name of the file beside it that says which tokens begin and end a text.
-  static let configurationName = "tokenizer_config.json"
 
   public let source: String
   public let vocabulary: BytePairVocabulary
@@ -112,6 +110,7 @@ extension SpecialTokenFinder.Entry {
 extension BytePairTokenizer {
   public var vocabularySize: Int { vocabulary.tokens.count }
   public var bosToken: Int? { vocabulary.bosToken }
+  public var addsBosToken: Bool { vocabulary.addsBosToken }
   public var eosToken: Int? { vocabulary.eosToken }
   public var unknownToken: Int? { vocabulary.unknownToken }
   public var padToken: Int? { vocabulary.padToken }

@@ -63,6 +63,8 @@ public struct BytePairVocabulary: Sendable, Equatable {
   /// Several of them in a row are one.
   public var fusesUnknown = false
   public var bosToken: Int?
+  /// A text begins with it.
+  public var addsBosToken = false
   public var eosToken: Int?
   public var unknownToken: Int?
   public var padToken: Int?

@@ -10,18 +10,12 @@ extension BytePairTokenizer {
   public convenience init(file: String) throws(TokenizerError) {
     let bytes = try TokenizerFile.read(file)
     var files = [Self.fileName: Data(bytes)]
-    let beside = URL(fileURLWithPath: file).deletingLastPathComponent().appendingPathComponent(Self.configurationName)
-      .path
-    var configuration: JSONValue?
-    if TokenizerFile.exists(beside) {
-      let text = try TokenizerFile.read(beside)
-      files[Self.configurationName] = Data(text)
-      do { configuration = try JSONValue(utf8: text) } catch { throw .unusable(file: beside, cause: "\(error)") }
-    }
+    let configuration = try TokenizerFile.configuration(beside: file)
+    files[TokenizerFile.configurationName] = configuration?.data
     let document: TokenizerDocument
     do { document = try TokenizerDocument(bytes) } catch { throw .unusable(file: file, cause: "\(error)") }
     try self.init(
-      BytePairVocabulary(document, configuration: configuration, file: file), source: file, files: files)
+      BytePairVocabulary(document, configuration: configuration?.value, file: file), source: file, files: files)
   }
 }
 
@@ -153,7 +147,10 @@ extension BytePairVocabulary {
       let value = configuration?.object?[name]
       return (value?.string ?? value?.object?["content"]?.string).flatMap { ids[$0] }
     }
-    bosToken = token("bos_token") ?? Self.firstToken(document.root["post_processor"] ?? .null, ids)
+    let first = Self.firstToken(document.root["post_processor"] ?? .null, ids)
+    bosToken = token("bos_token") ?? first
+    // As transformers has it: the configuration, if it says anything, replaces what a post-processor does.
+    addsBosToken = bosToken != nil && configuration?.object?["add_bos_token"]?.bool ?? (first == bosToken)
     eosToken = token("eos_token")
     unknownToken = token("unk_token") ?? unknownSymbol
     padToken = token("pad_token")

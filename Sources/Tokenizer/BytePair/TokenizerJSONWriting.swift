@@ -15,11 +15,12 @@ extension BytePairVocabulary {
         "special": .bool(token.isSpecial),
       ])
     }
+    let begin = addsBosToken ? bosToken : nil
     let document: JSONValue = .object([
       "version": "1.0", "truncation": .null, "padding": .null, "added_tokens": .array(addedTokens),
       "normalizer": .steps(normalizers.map(\.json), "normalizers"),
-      "pre_tokenizer": .steps(preTokenizers.map(\.json), "pretokenizers"), "post_processor": .null,
-      "decoder": decoder.json,
+      "pre_tokenizer": .steps(preTokenizers.map(\.json), "pretokenizers"),
+      "post_processor": begin.map { .beginning(with: tokens[$0], id: $0) } ?? .null, "decoder": decoder.json,
       "model": .object([
         "type": "BPE", "dropout": .null, "unk_token": unknownSymbol.map { .string(tokens[$0]) } ?? .null,
         "continuing_subword_prefix": .null, "end_of_word_suffix": .null, "fuse_unk": .bool(fusesUnknown),
@@ -27,7 +28,9 @@ extension BytePairVocabulary {
         "merges": .array(merges.map { .array([.string($0.left), .string($0.right)]) }),
       ]),
     ])
-    var configuration: [String: JSONValue] = ["tokenizer_class": "PreTrainedTokenizerFast"]
+    var configuration: [String: JSONValue] = [
+      "tokenizer_class": "PreTrainedTokenizerFast", "add_bos_token": .bool(begin != nil),
+    ]
     for (name, token) in [
       ("bos_token", bosToken), ("eos_token", eosToken), ("unk_token", unknownToken), ("pad_token", padToken),
     ] {
@@ -38,7 +41,7 @@ extension BytePairVocabulary {
     var files: [String: Data] = [:]
     // Strings and whole numbers alone: nothing in it can fail to be written.
     for (name, value) in [
-      (BytePairTokenizer.fileName, document), (BytePairTokenizer.configurationName, .object(configuration)),
+      (BytePairTokenizer.fileName, document), (TokenizerFile.configurationName, .object(configuration)),
     ] {
       do { files[name] = try encoder.encode(value) } catch { preconditionFailure("\(name): \(error)") }
     }
@@ -47,6 +50,25 @@ extension BytePairVocabulary {
 }
 
 extension JSONValue {
+  /// What puts a special token before every text.
+  fileprivate static func beginning(with token: String, id: Int) -> JSONValue {
+    func special(_ type: Int) -> JSONValue {
+      .object(["SpecialToken": .object(["id": .string(token), "type_id": .integer(type)])])
+    }
+    func text(_ name: String, _ type: Int) -> JSONValue {
+      .object(["Sequence": .object(["id": .string(name), "type_id": .integer(type)])])
+    }
+    return .step(
+      "TemplateProcessing",
+      [
+        "single": .array([special(0), text("A", 0)]),
+        "pair": .array([special(0), text("A", 0), special(1), text("B", 1)]),
+        "special_tokens": .object([
+          token: .object(["id": .string(token), "ids": .array([.integer(id)]), "tokens": .array([.string(token)])])
+        ]),
+      ])
+  }
+
   fileprivate static func step(_ kind: String, _ members: [String: JSONValue] = [:]) -> JSONValue {
     .object(members.merging(["type": .string(kind)]) { old, _ in old })
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// A tokenizer by a SentencePiece model, a file `tokenizer.model`.
 ///
@@ -13,6 +14,8 @@ public final class SentencePieceTokenizer: Tokenizer {
   public let vocabularySize: Int
   /// Usually `<s>`.
   public let bosToken: Int?
+  /// The file does not say: it is said beside it, in `tokenizer_config.json`, and mostly so.
+  public let addsBosToken: Bool
   /// Usually `</s>`.
   public let eosToken: Int?
   /// What text without a piece becomes in a model without byte fallback.
@@ -31,20 +34,26 @@ public final class SentencePieceTokenizer: Tokenizer {
   ///
   /// - Throws: `TokenizerError` if the file is missing, unreadable, cut short or something else.
   public convenience init(file: String) throws(TokenizerError) {
-    try self.init(modelBytes: TokenizerFile.read(file), source: file)
+    let configuration = try TokenizerFile.configuration(beside: file)
+    try self.init(
+      modelBytes: TokenizerFile.read(file), source: file,
+      addsBosToken: configuration?.value.object?["add_bos_token"]?.bool ?? true)
   }
 
   /// Loads a model from its serialised bytes.
   ///
-  /// - Parameter source: where the bytes came from, for messages.
+  /// - Parameters:
+  ///   - source: where the bytes came from, for messages.
+  ///   - addsBosToken: whether a text begins with the token for it.
   /// - Throws: `TokenizerError.notAModel` or `.truncated`.
-  public init(modelBytes: [UInt8], source: String) throws(TokenizerError) {
+  public init(modelBytes: [UInt8], source: String, addsBosToken: Bool = true) throws(TokenizerError) {
     let file = try SentencePieceModelFile(modelBytes, file: source)
     handle = try SentencePieceHandle(modelBytes, file: source)
     self.source = source
     self.modelBytes = modelBytes
     vocabularySize = handle.pieceCount
     bosToken = handle.bos
+    self.addsBosToken = addsBosToken
     eosToken = handle.eos
     unknownToken = handle.unknown
     padToken = handle.pad
@@ -58,7 +67,14 @@ public final class SentencePieceTokenizer: Tokenizer {
       })
   }
 
-  public var files: [String: Data] { [Self.fileName: Data(modelBytes)] }
+  public var files: [String: Data] {
+    var files = [Self.fileName: Data(modelBytes)]
+    if !addsBosToken {
+      files[TokenizerFile.configurationName] = Data(
+        #"{"add_bos_token": false, "tokenizer_class": "LlamaTokenizer"}"#.utf8)
+    }
+    return files
+  }
 
   /// Files may differ in what a model was trained with.
   public func isSame(as other: any Tokenizer) -> Bool {

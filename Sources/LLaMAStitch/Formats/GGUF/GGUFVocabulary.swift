@@ -45,6 +45,8 @@ public struct GGUFVocabulary: Sendable, Equatable {
   public var paddingToken: Int?
   /// A space is put before the text when encoding.
   public var addsSpacePrefix = true
+  /// A text begins with `bosToken`; `nil` where the file does not say.
+  public var addsBosToken: Bool?
 
   public init(pieces: [Piece]) { self.pieces = pieces }
 
@@ -94,6 +96,7 @@ public struct GGUFVocabulary: Sendable, Equatable {
     eosToken = token("eos", default: isLlama ? 2 : nil)
     paddingToken = token("padding", default: nil)
     addsSpacePrefix = value("add_space_prefix")?.bool ?? true
+    addsBosToken = value("add_bos_token")?.bool
   }
 
   /// What a file says of it.
@@ -102,8 +105,9 @@ public struct GGUFVocabulary: Sendable, Equatable {
       ("tokenizer.ggml.model", .text(kind.rawValue)), ("tokenizer.ggml.tokens", .texts(pieces.map(\.text))),
       ("tokenizer.ggml.token_type", .counts(pieces.map(\.kind.rawValue))),
       ("tokenizer.ggml.add_space_prefix", .bool(addsSpacePrefix)),
-      ("tokenizer.ggml.add_bos_token", .bool(bosToken != nil)), ("tokenizer.ggml.add_eos_token", .bool(false)),
+      ("tokenizer.ggml.add_eos_token", .bool(false)),
     ]
+    if let addsBosToken { values.append(("tokenizer.ggml.add_bos_token", .bool(addsBosToken))) }
     switch kind {
     case .llama: values.append(("tokenizer.ggml.scores", .numbers(pieces.map(\.score))))
     case .gpt2: values.append(("tokenizer.ggml.merges", .texts(merges.map { Array($0.utf8) })))
