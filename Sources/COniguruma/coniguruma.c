@@ -57,7 +57,7 @@ void con_free(con_pattern *pattern) {
 int con_search(const con_pattern *pattern, const uint32_t *text, size_t count, size_t start, unsigned long most_steps,
                size_t *match_start, size_t *match_end) {
   OnigMatchParam *limits = onig_new_match_param();
-  if (!limits) return -1;
+  if (!limits) return -2;
   onig_initialize_match_param(limits);
   onig_set_retry_limit_in_match_of_match_param(limits, most_steps);
   onig_set_retry_limit_in_search_of_match_param(limits, most_steps);
@@ -66,7 +66,8 @@ int con_search(const con_pattern *pattern, const uint32_t *text, size_t count, s
   const OnigUChar *end = (const OnigUChar *)(text + count);
   int place = onig_search_with_param(pattern->regex, bytes, end, (const OnigUChar *)(text + start), end, &region,
                                      ONIG_OPTION_NONE, limits);
-  int found = place >= 0 ? 1 : place == ONIG_MISMATCH ? 0 : -1;
+  int gave_up = place == ONIGERR_RETRY_LIMIT_IN_MATCH_OVER || place == ONIGERR_RETRY_LIMIT_IN_SEARCH_OVER;
+  int found = place >= 0 ? 1 : place == ONIG_MISMATCH ? 0 : gave_up ? -1 : -2;
   if (found == 1) {
     *match_start = (size_t)region.beg[0] / sizeof *text;
     *match_end = (size_t)region.end[0] / sizeof *text;

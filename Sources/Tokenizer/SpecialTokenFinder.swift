@@ -51,19 +51,29 @@ public struct SpecialTokenFinder: Sendable {
   /// What pieces consist of, put together: text between the tokens found, and those. A special token lies within one
   /// piece.
   public func parts(of pieces: [TextPiece]) -> [Part] {
+    var classes = CharacterClasses()
+    return parts(of: pieces, &classes)
+  }
+
+  /// - Parameter classes: of characters, as far as they were met.
+  func parts(of pieces: [TextPiece], _ classes: inout CharacterClasses) -> [Part] {
     var text: [UInt8] = []
     var ends: [(end: Int, isRecognized: Bool)] = []
     for piece in pieces {
       text += piece.text.utf8
       ends.append((text.count, piece.recognizesSpecialTokens))
     }
-    return parts(of: text, ends)
+    return parts(of: text, ends, &classes)
   }
 
   /// What a text consists of, whoever wrote it.
-  func parts(of text: [UInt8]) -> [Part] { parts(of: text, [(text.count, false)]) }
+  func parts(of text: [UInt8], _ classes: inout CharacterClasses) -> [Part] {
+    parts(of: text, [(text.count, false)], &classes)
+  }
 
-  private func parts(of text: [UInt8], _ pieces: [(end: Int, isRecognized: Bool)]) -> [Part] {
+  private func parts(
+    of text: [UInt8], _ pieces: [(end: Int, isRecognized: Bool)], _ classes: inout CharacterClasses
+  ) -> [Part] {
     if text.isEmpty { return [] }
     if isEmpty { return [.text(text)] }
     var parts: [Part] = []
@@ -85,7 +95,7 @@ public struct SpecialTokenFinder: Sendable {
       }
       var range = index..<stop
       index = stop
-      if entry.isSingleWord, Neighbours.isInsideWord(range, of: text) { continue }
+      if entry.isSingleWord, Neighbours.isInsideWord(range, of: text, &classes) { continue }
       if entry.stripsLeft { range = max(done, Neighbours.spaceStart(range.lowerBound, of: text))..<range.upperBound }
       if entry.stripsRight { range = range.lowerBound..<Neighbours.spaceEnd(range.upperBound, of: text) }
       if done < range.lowerBound { parts.append(.text(Array(text[done..<range.lowerBound]))) }
@@ -117,8 +127,9 @@ public struct SpecialTokenFinder: Sendable {
 
 /// What stands beside a place in a text.
 private enum Neighbours {
-  static func isInsideWord(_ range: Range<Int>, of text: [UInt8]) -> Bool {
-    var classes = CharacterClasses()
+  static func isInsideWord(
+    _ range: Range<Int>, of text: [UInt8], _ classes: inout CharacterClasses
+  ) -> Bool {
     func isWord(_ scalar: Unicode.Scalar?) -> Bool { scalar.map { classes[$0].contains(.word) } ?? false }
     return isWord(before(range.lowerBound, text)?.scalar) || isWord(after(range.upperBound, text)?.scalar)
   }

@@ -21,7 +21,7 @@ con_pattern *_Nullable con_compile(const uint32_t *_Nonnull pattern, size_t coun
 void con_free(con_pattern *_Nullable pattern);
 
 /* Finds the first match in scalars that begins at `start` or later; places are counted in scalars.
-   1: found; 0: there is none; -1: given up, after `most_steps` steps back or for want of memory. */
+   1: found; 0: there is none; -1: given up after `most_steps` steps back; -2: failed, for want of memory mostly. */
 int con_search(const con_pattern *_Nonnull pattern, const uint32_t *_Nonnull text, size_t count, size_t start,
                unsigned long most_steps, size_t *_Nonnull match_start, size_t *_Nonnull match_end);
 

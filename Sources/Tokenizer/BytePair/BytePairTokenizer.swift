@@ -73,9 +73,12 @@ public final class BytePairTokenizer: Tokenizer {
     addedTokens = SpecialTokenFinder(
       vocabulary.added.filter { $0.isSpecial || !$0.isNormalized }.map { .init($0, spelling: Array($0.text.utf8)) })
     var normalized: [SpecialTokenFinder.Entry] = []
+    var steps = PatternSteps(textLength: vocabulary.added.reduce(0) { $0 + $1.text.utf8.count })
     for added in vocabulary.added where !added.isSpecial && added.isNormalized {
       var scalars = Array(added.text.unicodeScalars)
-      for normalizer in vocabulary.normalizers { scalars = try normalizer.apply(scalars, isContinuation: false) }
+      for normalizer in vocabulary.normalizers {
+        scalars = try normalizer.apply(scalars, isContinuation: false, &steps)
+      }
       normalized.append(.init(added, spelling: scalars.flatMap { Array(UTF8.encode($0) ?? .init()) }))
     }
     normalizedTokens = SpecialTokenFinder(normalized)
@@ -84,7 +87,7 @@ public final class BytePairTokenizer: Tokenizer {
     self.isAdded = isAdded
     self.isByteLevel = isByteLevel
     self.merging = merging
-    splitting = vocabulary.normalizers.isEmpty && normalizedTokens.isEmpty ? vocabulary.splitting : nil
+    splitting = vocabulary.splitting
     self.vocabulary = vocabulary
     self.source = source
     filesRead = files
@@ -144,11 +147,13 @@ extension BytePairTokenizer {
 extension BytePairTokenizer {
   /// Bytes that are no character are tokens of their own.
   public func encode(bytes: [UInt8], joining: TextJoining) throws(TokenizerError) -> [Int] {
-    try encode(addedTokens.parts(of: bytes), joining)
+    try encode(joining, textLength: bytes.count) { addedTokens.parts(of: bytes, &$0) }
   }
 
   public func encode(pieces: [TextPiece], joining: TextJoining) throws(TokenizerError) -> [Int] {
-    try encode(addedTokens.parts(of: pieces), joining == .space ? .start : joining)
+    try encode(
+      joining == .space ? .start : joining, textLength: pieces.reduce(0) { $0 + $1.text.utf8.count }
+    ) { addedTokens.parts(of: pieces, &$0) }
   }
 
   public func encodeApart(_ character: UInt8, joining: TextJoining) throws(TokenizerError) -> [Int] {
@@ -170,12 +175,15 @@ extension BytePairTokenizer {
       }
   }
 
-  private func encode(_ parts: [SpecialTokenFinder.Part], _ joining: TextJoining) throws(TokenizerError) -> [Int] {
+  private func encode(
+    _ joining: TextJoining, textLength: Int, _ parts: (inout CharacterClasses) -> [SpecialTokenFinder.Part]
+  ) throws(TokenizerError) -> [Int] {
     var memory = memories.withLock { $0.popLast() } ?? WordMemory()
     defer { memories.withLock { $0.append(memory) } }
+    memory.steps = PatternSteps(textLength: textLength)
     var tokens: [Int] = joining == .space && !putsSpaceBefore ? [spaceToken].compactMap(\.self) : []
     var isFirst = true
-    for part in parts {
+    for part in parts(&memory.classes) {
       switch part {
       case .token(let token): tokens.append(token)
       case .text(let bytes):
@@ -198,17 +206,26 @@ extension BytePairTokenizer {
       if index == start {
         appendWord(bytes[index...index], to: &tokens, &memory)
         index += 1
-      } else if let splitting {
-        var word = 0
-        for end in splitting.ends(of: text.scalars, &memory.classes) {
-          appendWord(bytes[text.places[word]..<text.places[end]], to: &tokens, &memory)
-          word = end
-        }
+      } else if let splitting, normalizedTokens.isEmpty,
+        vocabulary.normalizers.allSatisfy({ $0.leavesAlone(text.scalars) })
+      {
+        append(text, of: bytes, splitting, to: &tokens, &memory)
       } else {
         try append(
           text.scalars, isFirst: isFirst && start == 0, isContinuation: isContinuation || start > 0, to: &tokens,
           &memory)
       }
+    }
+  }
+
+  /// By a scanner.
+  private func append(
+    _ text: UTF8Text, of bytes: [UInt8], _ splitting: TextSplitting, to tokens: inout [Int], _ memory: inout WordMemory
+  ) {
+    var word = 0
+    for end in splitting.ends(of: text.scalars, &memory.classes) {
+      appendWord(bytes[text.places[word]..<text.places[end]], to: &tokens, &memory)
+      word = end
     }
   }
 
@@ -218,13 +235,13 @@ extension BytePairTokenizer {
   ) throws(TokenizerError) {
     var scalars = text
     for normalizer in vocabulary.normalizers {
-      scalars = try normalizer.apply(scalars, isContinuation: isContinuation)
+      scalars = try normalizer.apply(scalars, isContinuation: isContinuation, &memory.steps)
     }
     guard !normalizedTokens.isEmpty else {
       return try appendNormalized(scalars, isFirst: isFirst, isContinuation: isContinuation, to: &tokens, &memory)
     }
     var isFirstPart = true
-    for part in normalizedTokens.parts(of: scalars.flatMap { Array(UTF8.encode($0) ?? .init()) }) {
+    for part in normalizedTokens.parts(of: Self.bytes(of: scalars), &memory.classes) {
       switch part {
       case .token(let token): tokens.append(token)
       case .text(let bytes):
@@ -239,8 +256,14 @@ extension BytePairTokenizer {
   private func appendNormalized(
     _ scalars: [Unicode.Scalar], isFirst: Bool, isContinuation: Bool, to tokens: inout [Int], _ memory: inout WordMemory
   ) throws(TokenizerError) {
+    if let splitting {
+      let bytes = Self.bytes(of: scalars)
+      var text = UTF8Text()
+      _ = text.read(bytes, from: 0)
+      return append(text, of: bytes, splitting, to: &tokens, &memory)
+    }
     var cutter = WordCutter(scalars, isFirst: isFirst, isContinuation: isContinuation)
-    for step in vocabulary.preTokenizers { try cutter.apply(step, &memory.classes) }
+    for step in vocabulary.preTokenizers { try cutter.apply(step, &memory.classes, &memory.steps) }
     var bytes: [UInt8] = []
     for word in cutter.words {
       bytes.removeAll(keepingCapacity: true)
@@ -255,6 +278,15 @@ extension BytePairTokenizer {
       }
       appendWord(bytes[...], to: &tokens, &memory)
     }
+  }
+
+  private static func bytes(of scalars: [Unicode.Scalar]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(scalars.count)
+    for scalar in scalars {
+      if scalar.value < 0x80 { bytes.append(UInt8(scalar.value)) } else { bytes += UTF8.encode(scalar) ?? .init() }
+    }
+    return bytes
   }
 
   private func appendWord(_ word: ArraySlice<UInt8>, to tokens: inout [Int], _ memory: inout WordMemory) {

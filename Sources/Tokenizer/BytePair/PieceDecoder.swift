@@ -26,9 +26,10 @@ public enum PieceDecoder: Sendable, Equatable {
     case .byteLevel: return isVerbatim ? Array(token.utf8) : ByteAlphabet.bytes(of: token) ?? Array(token.utf8)
     case .pieces(let replacements, let readsBytes, _):
       if readsBytes, let byte = ByteFallback.byte(of: token) { return [byte] }
-      var text = token
-      for replacement in replacements { text = text.replacing(replacement.old, with: replacement.new) }
-      return Array(text.utf8)
+      // Of bytes: a mark with an accent after it would be another character.
+      var text = Array(token.utf8)
+      for replacement in replacements { text = text.replacing(replacement.old.utf8, with: replacement.new.utf8) }
+      return text
     }
   }
 

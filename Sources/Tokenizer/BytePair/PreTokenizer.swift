@@ -21,9 +21,11 @@ public enum TextMatcher: Sendable, Equatable {
   case pattern(TextPattern)
 
   /// - Throws: `TokenizerError.patternGaveUp`.
-  func matches(in scalars: [Unicode.Scalar]) throws(TokenizerError) -> [Range<Int>] {
+  func matches(
+    in scalars: [Unicode.Scalar], _ steps: inout PatternSteps
+  ) throws(TokenizerError) -> [Range<Int>] {
     switch self {
-    case .pattern(let pattern): return try pattern.matches(in: PatternText(scalars))
+    case .pattern(let pattern): return try pattern.matches(in: PatternText(scalars), &steps)
     case .text(let text):
       let wanted = Array(text.unicodeScalars)
       guard let first = wanted.first else { return [] }
@@ -121,12 +123,14 @@ struct WordCutter {
   }
 
   /// - Throws: `TokenizerError.patternGaveUp`.
-  mutating func apply(_ step: PreTokenizer, _ classes: inout CharacterClasses) throws(TokenizerError) {
+  mutating func apply(
+    _ step: PreTokenizer, _ classes: inout CharacterClasses, _ steps: inout PatternSteps
+  ) throws(TokenizerError) {
     switch step {
     case .split(let matcher, let behavior, let isInverted):
       var result: [Range<Int>] = []
       for word in words {
-        let matches = try matcher.matches(in: Array(scalars[word]))
+        let matches = try matcher.matches(in: Array(scalars[word]), &steps)
         result += cut(word, matches, behavior, isInverted: isInverted)
       }
       words = result

@@ -13,24 +13,24 @@ public enum TextNormalizer: Sendable, Equatable {
 
   /// - Parameter isContinuation: the text goes on with another: nothing is put before it.
   /// - Throws: `TokenizerError.patternGaveUp`.
-  func apply(_ scalars: [Unicode.Scalar], isContinuation: Bool) throws(TokenizerError) -> [Unicode.Scalar] {
+  func apply(
+    _ scalars: [Unicode.Scalar], isContinuation: Bool, _ steps: inout PatternSteps
+  ) throws(TokenizerError) -> [Unicode.Scalar] {
     switch self {
     case .prepend(let text): return isContinuation || scalars.isEmpty ? scalars : Array(text.unicodeScalars) + scalars
     case .replace(let matcher, let text):
       var result: [Unicode.Scalar] = []
       var start = 0
-      for match in try matcher.matches(in: scalars) {
+      for match in try matcher.matches(in: scalars, &steps) {
         result += scalars[start..<match.lowerBound]
         result += text.unicodeScalars
         start = match.upperBound
       }
       return result + scalars[start...]
-    case .composed: return Self.mapped(scalars, from: 0x300) { $0.precomposedStringWithCanonicalMapping }
-    case .decomposed: return Self.mapped(scalars, from: 0xC0) { $0.decomposedStringWithCanonicalMapping }
-    case .compatibilityComposed:
-      return Self.mapped(scalars, from: 0xA0) { $0.precomposedStringWithCompatibilityMapping }
-    case .compatibilityDecomposed:
-      return Self.mapped(scalars, from: 0xA0) { $0.decomposedStringWithCompatibilityMapping }
+    case .composed: return mapped(scalars) { $0.precomposedStringWithCanonicalMapping }
+    case .decomposed: return mapped(scalars) { $0.decomposedStringWithCanonicalMapping }
+    case .compatibilityComposed: return mapped(scalars) { $0.precomposedStringWithCompatibilityMapping }
+    case .compatibilityDecomposed: return mapped(scalars) { $0.decomposedStringWithCompatibilityMapping }
     case .lowercase: return scalars.flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) }
     case .strip(let left, let right):
       var rest = scalars[...]
@@ -40,13 +40,26 @@ public enum TextNormalizer: Sendable, Equatable {
     }
   }
 
-  /// - Parameter first: nothing below it changes.
-  private static func mapped(
-    _ scalars: [Unicode.Scalar], from first: UInt32, _ map: (String) -> String
-  ) -> [Unicode.Scalar] {
-    guard scalars.contains(where: { $0.value >= first }) else { return scalars }
+  /// Nothing below it changes.
+  private var first: UInt32 {
+    switch self {
+    case .composed: 0x300
+    case .decomposed: 0xC0
+    case .compatibilityComposed, .compatibilityDecomposed: 0xA0
+    default: 0
+    }
+  }
+
+  /// Whether it is plain that nothing changes.
+  func leavesAlone(_ scalars: [Unicode.Scalar]) -> Bool {
+    let first = first
+    return !scalars.contains { $0.value >= first }
+  }
+
+  private func mapped(_ scalars: [Unicode.Scalar], _ map: (String) -> String) -> [Unicode.Scalar] {
+    if leavesAlone(scalars) { return scalars }
     var result: [Unicode.Scalar] = []
-    for run in scalars.split(omittingEmptySubsequences: false, whereSeparator: isNewer) {
+    for run in scalars.split(omittingEmptySubsequences: false, whereSeparator: Self.isNewer) {
       if run.startIndex > 0 { result.append(scalars[run.startIndex - 1]) }
       var text = String.UnicodeScalarView()
       text.append(contentsOf: run)

@@ -10,7 +10,7 @@ public final class TextPattern: @unchecked Sendable, Equatable {
 
   /// - Throws: `TokenizerError.unusable`.
   public init(_ source: String, file: String) throws(TokenizerError) {
-    let scalars = source.unicodeScalars.map(\.value)
+    let scalars = (Self.quicker[source] ?? source).unicodeScalars.map(\.value)
     var reason = [CChar](repeating: 0, count: 256)
     guard let pattern = con_compile(scalars, scalars.count, &reason, reason.count) else {
       let text = String(decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
@@ -24,31 +24,64 @@ public final class TextPattern: @unchecked Sendable, Equatable {
 
   public static func == (a: TextPattern, b: TextPattern) -> Bool { a.source == b.source }
 
+  /// What finds the same in linear time. White space before a line's end is looked for at the first of a run alone: where
+  /// that one finds none, neither do those after it, nor after a match, which went as far as it could.
+  private static let quicker = [#"\s+$"#: #"(?<!\s)\s+$"#]
+
   /// All matches, in order, none within another; empty ones too, but not right after another.
+  /// - Parameter steps: what is left to take for this and all else that is looked for in a text.
   /// - Throws: `TokenizerError.patternGaveUp` where trying all ways to match would take for ever.
-  func matches(in text: PatternText) throws(TokenizerError) -> [Range<Int>] {
+  func matches(in text: PatternText, _ steps: inout PatternSteps) throws(TokenizerError) -> [Range<Int>] {
     var matches: [Range<Int>] = []
     var start = 0
-    let limit = Self.mostSteps + Self.mostStepsPerScalar * UInt(text.values.count)
     while start <= text.values.count {
-      var first = 0
-      var end = 0
-      let found = con_search(pattern, text.values, text.values.count, start, limit, &first, &end)
-      if found == 0 { break }
-      guard found > 0 else { throw .patternGaveUp(source) }
-      if first == end, matches.last?.upperBound == end {
-        start = end + 1
+      guard let match = try search(text, from: start, &steps) else { break }
+      if match.isEmpty, matches.last?.upperBound == match.upperBound {
+        start = match.upperBound + 1
         continue
       }
-      matches.append(first..<end)
-      start = end
+      matches.append(match)
+      start = match.upperBound
     }
     return matches
   }
 
-  /// Steps back before a search is given up: about half a second.
-  private static let mostSteps: UInt = 20_000_000
-  private static let mostStepsPerScalar: UInt = 16
+  /// The first match. The library takes a limit and does not say how much of it was used, so a small one is tried first.
+  private func search(
+    _ text: PatternText, from start: Int, _ steps: inout PatternSteps
+  ) throws(TokenizerError) -> Range<Int>? {
+    var limit = PatternSteps.free
+    while true {
+      var first = 0
+      var end = 0
+      let found = con_search(pattern, text.values, text.values.count, start, limit, &first, &end)
+      // What was found did not fit a fourth of this limit.
+      guard found == -1 else {
+        if limit > PatternSteps.free { try take(limit / 4, of: &steps) }
+        guard found >= 0 else { throw .patternGaveUp(source) }
+        return found == 0 ? nil : first..<end
+      }
+      try take(limit, of: &steps)
+      limit *= 4
+    }
+  }
+
+  private func take(_ count: UInt, of steps: inout PatternSteps) throws(TokenizerError) {
+    guard count <= steps.rest else { throw .patternGaveUp(source) }
+    steps.rest -= count
+  }
+}
+
+/// The steps back that patterns may take in one text, over all that is found in it: so many that usual patterns never use
+/// them up, so few that they are used up in seconds. They grow with the text, not with its square.
+struct PatternSteps {
+  fileprivate(set) var rest: UInt
+
+  /// - Parameter count: of the text's bytes or scalars.
+  init(textLength count: Int) { rest = 20_000_000 + 64 * UInt(count) }
+
+  /// One search takes so many without being counted.
+  fileprivate static let free: UInt = 256
 }
 
 /// Text as patterns see it: its scalars, those that the library's Unicode may not know yet in the guise of others of their

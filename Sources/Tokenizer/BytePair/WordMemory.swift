@@ -1,6 +1,8 @@
 /// What one encoding after another remembers: words with their tokens, and the classes of characters.
 struct WordMemory: Sendable {
   var classes = CharacterClasses()
+  /// What is left of them for the text that is being encoded.
+  var steps = PatternSteps(textLength: 0)
   /// Words, one after the other, and their tokens.
   private var bytes: [UInt8] = []
   private var tokens: [Int32] = []
