@@ -81,8 +81,14 @@ public struct ModelStore: Sendable {
 
   /// The tokenizer of a model; of a GGUF file only its vocabulary is read.
   public func tokenizer(of text: String) throws -> any Tokenizer {
-    // A tokenizer's file itself is no model.
-    guard let place = try? locate(text) else { return try loadTokenizer(from: text) }
+    let place: URL
+    do { place = try locate(text) } catch {
+      switch error {
+      // What lies there may be a tokenizer's file, or a directory of one.
+      case .notAModel, .emptyDirectory: return try loadTokenizer(from: text)
+      default: throw error
+      }
+    }
     return ImportJob.isGGUF(place)
       ? try GGUFTokenizer.read(from: GGUFFile(place)) : try loadTokenizer(from: place.path)
   }
@@ -108,7 +114,7 @@ public struct ModelStore: Sendable {
   }
 
   /// Where a model lies: a directory, or a GGUF file.
-  private func locate(_ text: String) throws -> URL {
+  private func locate(_ text: String) throws(ModelStoreError) -> URL {
     let url = URL(fileURLWithPath: text)
     var isDirectory: ObjCBool = false
     if FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) {

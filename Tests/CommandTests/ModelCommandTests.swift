@@ -197,6 +197,10 @@ import Testing
         ["ask", "x", "--model", "smollm2-135n"], ["smollm2-135n", "did you mean smollm2-135m"])
       try workspace.expectRefusal(
         ["ask", "x", "--model", "smollm2-135m"], ["stitch models pull smollm2-135m", "92 MB"])
+      try workspace.expectRefusal(
+        ["tokenize", "x", "--model", "smollm2-135m"], ["stitch models pull smollm2-135m", "92 MB"])
+      try workspace.expectRefusal(
+        ["tokenize", "x", "--model", "smollm2-135n"], ["smollm2-135n", "did you mean smollm2-135m"])
       try workspace.expectRefusal(["ask", "x", "--model", workspace.text.path], [workspace.text.path, "GGUF"])
       try workspace.expectRefusal(["ask", "x", "--model", workspace.home.path], ["no model"])
       try workspace.expectRefusal(["models", "pull", "gpt-7"], ["gpt-7", "stitch models list"])

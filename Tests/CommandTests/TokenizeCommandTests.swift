@@ -62,7 +62,7 @@ import Testing
   @Test func failuresAreOneLineAndExitCode2() throws {
     try Self.withModel { model in
       let cases: [([String], String)] = [
-        (["tokenize", "x", "--model", "/no/such"], "no tokenizer at /no/such"),
+        (["tokenize", "x", "--model", "/no/such"], "there is no model /no/such"),
         (["tokenize", "x", "--model", model + "/data.jsonl"], "is not a SentencePiece model"),
         (["tokenize", "--decode", "300", "--model", model], "token 300 is outside the vocabulary (0 to 299)"),
         (["tokenize", "--decode", "5 x", "--model", model], "'x' is not a token id"),
