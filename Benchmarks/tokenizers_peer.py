@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compares the token ids of `stitch` with those of Hugging Face's tokenizers, on generated texts, and of llama.cpp, on its own.
+"""Compares the token ids of `stitch` with those of Hugging Face's tokenizers, on generated texts, and of llama.cpp, on its own;
+and the speed of both on one thread.
 
 Tokenizers: the fixtures of the tests; the real vocabularies that lie in llama.cpp's source as GGUF, each as it is and as the
 tokenizer.json of its model; and any given with --model. peers/setup.sh and peers/llama_cpp.sh make what this runs in.
@@ -11,10 +12,12 @@ import os
 import pathlib
 import random
 import re
+import resource
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -23,6 +26,7 @@ FIXTURES = ROOT / "Tests/TokenizerTests/Fixtures"
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--stitch", default=ROOT / ".build/release/stitch")
 parser.add_argument("--texts", type=int, default=1_000_000, help="how many for each tokenizer")
+parser.add_argument("--megabytes", type=int, default=10, help="of prose and of code for the speed; 0: not measured")
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--only", default="", help="only tokenizers with this in their name")
 parser.add_argument("--model", type=pathlib.Path, action="append", default=[], help="a tokenizer.json or a GGUF file besides")
@@ -118,6 +122,50 @@ def compare(name: str, model: pathlib.Path, judge: Tokenizer) -> None:
     report(name, different == 0, detail)
 
 
+# --- Speed
+
+def repeated(patterns: list[str], size: int) -> list[str]:
+    """Text of this repository, over and over, in chunks of 10,000 characters."""
+    text = "\n".join(file.read_text() for pattern in patterns for file in sorted(ROOT.glob(pattern)))
+    text = (text * (size // len(text.encode()) + 1))[:size]
+    return [text[start : start + 10_000] for start in range(0, len(text), 10_000)]
+
+
+def children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def speed(name: str, model: pathlib.Path, judge: Tokenizer) -> None:
+    """Processor time of both: of ours without what a text of one letter takes, the start and loading, but with reading and
+    writing JSON; the best of three rounds in turns."""
+    if arguments.only not in name or arguments.megabytes == 0:
+        return
+    judge.encode_special_tokens = True
+    size = arguments.megabytes << 20
+    cases = {
+        "prose": repeated(["*.md", "docs/**/*.md"], size), "code": repeated(["Sources/**/*.swift", "Benchmarks/*.py"], size),
+        "a word of one letter": ["a" * (1 << 20)],
+    }
+    for case, lines in cases.items():
+        rounds = []
+        for _ in range(3):
+            start = children()
+            stitch(model, ["a"])
+            loaded = children()
+            found = stitch(model, lines)
+            ours = max(children() - loaded - (loaded - start), 1e-3)
+            start = time.process_time()
+            expected = [judge.encode(line, add_special_tokens=False).ids for line in lines]
+            rounds.append((ours, time.process_time() - start))
+        if found != expected:
+            report(f"{name}, {case}", False, "other ids")
+        (ours, theirs), megabytes = map(min, zip(*rounds)), sum(len(line.encode()) for line in lines) / 1e6
+        print(
+            f"      {name}, {case}: {megabytes / ours:.1f} MB/s, tokenizers {megabytes / theirs:.1f} MB/s, ratio {theirs / ours:.2f}",
+            flush=True)
+
+
 # --- GGUF
 
 FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -188,6 +236,8 @@ STEPS = {
         *split("[\r\n]", DEEPSEEK_LETTERS, r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", DEEPSEEK_IDEOGRAPHS), DIGITS, byte_level(False)
     ],
 }
+# The ways to cut text whose speed is measured.
+FAST = ["gpt-2", "smollm", "llama-bpe", "qwen2"]
 COMPOSED = ["mpt", "command-r", "qwen2"]
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
@@ -280,6 +330,8 @@ def gguf(name: str, model: pathlib.Path, folder: pathlib.Path) -> None:
     else:
         judge = byte_level_judge(stored)
         compare(name, model, judge)
+        if stored["pre"] in FAST:
+            speed(name, model, judge)
     judge.encode_special_tokens = False
     file = folder / name / "tokenizer.json"
     file.parent.mkdir()

@@ -140,11 +140,13 @@ package struct JSONReader {
     position += 1
     // Mostly there is nothing to replace in it.
     let start = position
-    while position < bytes.count, bytes[position] >= 0x20, bytes[position] != UInt8(ascii: "\""),
-      bytes[position] != UInt8(ascii: "\\")
+    var place = start
+    while place < bytes.count, case let byte = bytes[place], byte >= 0x20, byte != UInt8(ascii: "\""),
+      byte != UInt8(ascii: "\\")
     {
-      position += 1
+      place += 1
     }
+    position = place
     var text: [UInt8] = []
     if position < bytes.count, bytes[position] == UInt8(ascii: "\"") {
       defer { position += 1 }
@@ -206,6 +208,30 @@ package struct JSONReader {
       code = code << 4 | UInt32(digit)
     }
     return code
+  }
+
+  /// Reads a whole number; `nil` if what is there is something else, which is read all the same.
+  package mutating func integer() throws(JSONValue.SyntaxError) -> Int? {
+    skipSpace()
+    // Mostly there are a few digits, without a sign.
+    var place = position
+    var value = 0
+    while place < bytes.count, place - position < 18, bytes[place] &- 0x30 < 10 {
+      value = 10 * value + Int(bytes[place] - 0x30)
+      place += 1
+    }
+    let isPlain = place > position && (place == position + 1 || bytes[position] != 0x30)
+    if isPlain, place < bytes.count, Self.endsNumber(bytes[place]) {
+      position = place
+      return value
+    }
+    let other: JSONValue = try self.value()
+    return other.integer
+  }
+
+  /// It can stand right behind a number, and is none of its characters.
+  private static func endsNumber(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") || byte <= 0x20
   }
 
   private mutating func number<Document: JSONDocument>() throws(JSONValue.SyntaxError) -> Document {

@@ -74,7 +74,7 @@ enum GGUFTokenizer {
         return .init(text: Array((text.isEmpty ? "[PAD\(token)]" : text).utf8), score: 0, kind: kind)
       })
     stored.kind = .gpt2
-    stored.merges = vocabulary.merges.map { "\($0.left) \($0.right)" }
+    stored.merges = vocabulary.merges.map { Array("\($0.left) \($0.right)".utf8) }
     stored.splitting = try GGUFSplitting.name(of: vocabulary)
     guard stored.splitting != nil else { return nil }
     stored.unknownToken = vocabulary.unknownToken

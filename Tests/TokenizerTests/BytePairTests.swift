@@ -130,6 +130,13 @@ import Tokenizer
     #expect(try complaint("\"merges\":[", "\"merges\":[[\"zz\",\"yy\"],").contains("merge 0"))
     #expect(try complaint("\"<|im_start|>\":1", "\"<|im_start|>\":2").contains("id 2"))
     #expect(try complaint("\"<|im_start|>\":1", "\"<|im_start|>\":99999999").contains("outside the vocabulary"))
+    for id in ["1.5", "\"1\"", "null", "[1]", "-1e-1"] {
+      #expect(try complaint("\"<|im_start|>\":1", "\"<|im_start|>\":\(id)").contains("“<|im_start|>” is no number"))
+    }
+    for id in ["01", "1x", "-", "1111111111111111111111"] {
+      #expect(try !complaint("\"<|im_start|>\":1", "\"<|im_start|>\":\(id)").isEmpty)
+    }
+    #expect(try complaint("\"<|im_start|>\":1", "\"<|im_start|>\" : 1 ").isEmpty)
     #expect(try complaint("\"ByteLevel\"", "\"Bert\"").contains("“Bert”"))
     #expect(try complaint("\"type\":\"BPE\"", "\"type\":\"WordPiece\"").contains("not BPE"))
     #expect(try complaint("{", "[").contains("invalid JSON"))

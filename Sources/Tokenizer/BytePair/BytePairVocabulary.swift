@@ -35,14 +35,14 @@ public struct BytePairVocabulary: Sendable, Equatable {
     }
 
     /// As files write it: with a space between, which byte-level spellings never hold.
-    public init?(spelled text: String) {
-      let bytes = text.utf8
-      guard let space = bytes.firstIndex(of: UInt8(ascii: " ")) else { return nil }
-      let rest = bytes.index(after: space)
-      guard space > bytes.startIndex, rest < bytes.endIndex, !bytes[rest...].contains(UInt8(ascii: " ")) else {
-        return nil
-      }
-      self.init(left: String(text[..<space]), right: String(text[rest...]))
+    public init?(spelled text: String) { self.init(spelled: Array(text.utf8)) }
+
+    /// The same of UTF-8.
+    public init?(spelled text: [UInt8]) {
+      guard let space = text.firstIndex(of: UInt8(ascii: " ")), space > 0 else { return nil }
+      let rest = text[(space + 1)...]
+      guard !rest.isEmpty, !rest.contains(UInt8(ascii: " ")) else { return nil }
+      self.init(left: String(decoding: text[..<space], as: UTF8.self), right: String(decoding: rest, as: UTF8.self))
     }
   }
 

@@ -60,8 +60,7 @@ struct TokenizerDocument {
         case ("vocab", UInt8(ascii: "{")):
           var list: [(String, Int)] = []
           try reader.members { reader, text throws(JSONValue.SyntaxError) in
-            let value: JSONValue = try reader.value()
-            guard let id = value.integer else { throw reader.failure("the id of “\(text)” is no number") }
+            guard let id = try reader.integer() else { throw reader.failure("the id of “\(text)” is no number") }
             list.append((text, id))
           }
           vocabulary = list

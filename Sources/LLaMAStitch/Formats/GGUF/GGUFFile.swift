@@ -240,7 +240,7 @@ struct GGUFReader {
   mutating func string() throws(Problem) -> [UInt8] {
     let length = try count("bytes of text", unit: 1)
     defer { offset += length }
-    return Array(bytes.slice(offset..<offset + length).data)
+    return bytes.slice(offset..<offset + length).withBytes { Array($0) }
   }
 
   /// A name: text that must be UTF-8.

@@ -33,8 +33,8 @@ public struct GGUFVocabulary: Sendable, Equatable {
   }
 
   public var kind = Kind.llama
-  /// Of byte-level BPE: pairs of pieces, the first to be merged first.
-  public var merges: [String] = []
+  /// Of byte-level BPE: pairs of pieces with a space between, the first to be merged first.
+  public var merges: [[UInt8]] = []
   /// Of byte-level BPE: the name of the way in which text is cut into words.
   public var splitting: String?
   /// By token id.
@@ -84,7 +84,7 @@ public struct GGUFVocabulary: Sendable, Equatable {
     let isLlama = kind == .llama
     if !isLlama {
       guard let merges = value("merges")?.strings else { throw damaged("its vocabulary has no merges") }
-      self.merges = merges.map { String(decoding: $0, as: UTF8.self) }
+      self.merges = merges
       splitting = value("pre")?.text
     }
     func token(_ name: String, default fallback: Int?) -> Int? {
@@ -110,7 +110,7 @@ public struct GGUFVocabulary: Sendable, Equatable {
     if let addsBosToken { values.append(("tokenizer.ggml.add_bos_token", .bool(addsBosToken))) }
     switch kind {
     case .llama: values.append(("tokenizer.ggml.scores", .numbers(pieces.map(\.score))))
-    case .gpt2: values.append(("tokenizer.ggml.merges", .texts(merges.map { Array($0.utf8) })))
+    case .gpt2: values.append(("tokenizer.ggml.merges", .texts(merges)))
     }
     if let splitting { values.append(("tokenizer.ggml.pre", .text(splitting))) }
     for (name, token) in [("unknown", unknownToken), ("bos", bosToken), ("eos", eosToken), ("padding", paddingToken)] {
