@@ -64,6 +64,9 @@ public struct ChatTemplate: Sendable, Equatable, Codable {
     }
   }
 
+  /// The text of the template, for files of models; `nil` for one that is no Jinja.
+  public func source(_ tokenizer: any Tokenizer) throws(TokenizerError) -> String? { try jinja(tokenizer)?.source }
+
   /// The template as one in Jinja, with the tokenizer's names for begin and end of sequence; `nil` for one in Swift.
   private func jinja(_ tokenizer: any Tokenizer) throws(TokenizerError) -> JinjaTemplate? {
     switch form {

@@ -151,6 +151,9 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
     do { return try template.render(context) } catch { throw Self.failure(error, file) }
   }
 
+  /// The template's text.
+  var source: String { template.source }
+
   // MARK: Tokens
 
   /// - Throws: `TokenizerError.templateFailed`.

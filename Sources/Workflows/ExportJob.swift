@@ -50,13 +50,17 @@ public struct ExportJob {
     }
     let anchor = try MergedAnchor(text.family, stitch: id, adapter: adapter)
     let type = elementType ?? (anchor.isChanged ? .f32 : anchor.elementType ?? .f32)
+    let template = try text.template.source(text.tokenizer)
     switch format {
     case .gguf:
       try anchor.writeGGUF(
         to: output, name: "\(text.family.description.name) \(id)", elementType: type,
-        vocabulary: GGUFTokenizer.metadata(of: text.tokenizer, for: output))
+        vocabulary: GGUFTokenizer.metadata(of: text.tokenizer, for: output)
+          + (template.map { [(name: "tokenizer.chat_template", value: .text($0))] } ?? []))
     case .huggingFace, .peft:
-      try anchor.write(to: output, elementType: type, files: text.tokenizer.files)
+      var files = text.tokenizer.files
+      if let template { files["chat_template.jinja"] = Data(template.utf8) }
+      try anchor.write(to: output, elementType: type, files: files)
     }
     let step = adapter.map { ", adapter of step \($0.step) merged" } ?? ""
     return "wrote \(id)\(step), in \(type.rawValue), to \(output.path)"

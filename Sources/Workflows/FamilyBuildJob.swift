@@ -35,7 +35,7 @@ public struct FamilyBuildJob {
   /// - Parameter note: receives lines for people.
   public func run(note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void) throws -> Family {
     try NewDirectory.check(output)
-    guard Set(anchors.map { $0.resolvingSymlinksInPath().standardizedFileURL.path }).count == anchors.count else {
+    guard Set(anchors.map(\.standardizedFileURL.path)).count == anchors.count else {
       throw FamilyError.unstitchable(cause: "one of them stands there twice; give each anchor once")
     }
     guard anchors.contains(where: ImportJob.isGGUF) else { return try build(anchors, note: note, progress: progress) }

@@ -91,7 +91,7 @@ import Testing
       server.arguments = ["python3", "-c", Self.server, mode.path, log.path, port.path]
       try server.run()
       defer {
-        server.terminate()
+        kill(server.processIdentifier, SIGKILL)
         server.waitUntilExit()
       }
       while server.isRunning, !FileManager.default.fileExists(atPath: port.path) { usleep(10_000) }

@@ -30,14 +30,15 @@ public struct TextFamily: Sendable {
 
   private static func contextLength(of family: Family) -> Int {
     let usual = InferenceSession.longestUsualContext
-    let most = min(family.contextLength, longestContext)
-    guard most > usual, let largest = family.stitches.last else { return most }
+    // A configuration that claims more says nothing.
+    if family.contextLength > longestContext { return usual }
+    guard family.contextLength > usual, let largest = family.stitches.last else { return family.contextLength }
     let bytes = family.network(largest.route, adapter: nil).cacheBytes(positions: usual) / usual
     let fitting = Int(ProcessInfo.processInfo.physicalMemory / 4) / max(1, bytes)
-    return min(most, max(usual, fitting))
+    return min(family.contextLength, max(usual, fitting))
   }
 
-  /// What conversations do with: some models were made for a million positions, and configurations may claim a billion.
+  /// Of few models is a longer context any good; configurations claim a billion.
   private static let longestContext = 1 << 17
 
   /// The template that the family's description has; without one, the model's own.
