@@ -24,6 +24,8 @@ TOKENS = 128
 # Where greedy replies part, both tokens must be as likely within so many nats.
 MARGIN = 0.01
 PROSE_TOKENS = 4096
+# llama-perplexity wants two windows of text.
+WINDOW = PROSE_TOKENS // 2
 # Of a single token, in nats, in F32.
 LOSS_TOLERANCE = 1e-3
 # Of the perplexity of the Q4_1 file.
@@ -74,23 +76,31 @@ def greedy(judge, options, python, model):
         equal=len(answers) - len(parted), of=len(answers), nats=parted)
 
 
-def losses(judge, options, python, model, text, ids):
+def token_ids(options, model, text):
+    done = subprocess.run(
+        [options.stitch, "tokenize", "--model", model], stdin=text.open(), capture_output=True, text=True, check=True)
+    return [int(token) for token in done.stdout.split()]
+
+
+def losses(judge, options, python, model, text):
     ours = json.loads(run([options.stitch, "score", text, "--model", model, "--json"]))["nll"]
-    theirs = ask_peer(python, HERE / "peers/losses.py", model, document=ids)
+    theirs = ask_peer(python, HERE / "peers/losses.py", model, document=token_ids(options, model, text))
     worst = max(abs(a - b) for a, b in zip(ours, theirs)) if len(ours) == len(theirs) else math.inf
     judge.report(
         "losses of prose as transformers, F32", worst <= LOSS_TOLERANCE,
         f"{len(ours)} tokens, mean {sum(ours) / len(ours):.5f}, largest difference of a token's loss {worst:.1e}",
         tokens=len(ours), mean=sum(ours) / len(ours), largest_difference=worst)
-    return theirs
 
 
-def perplexity(judge, options, tools, file, text, exact):
+def perplexity(judge, options, python, tools, file, model, text):
+    """Of the file, in one window; with exact products it is transformers', on the same ids: the reader of the directory cuts
+    digits another way."""
+    exact = ask_peer(python, HERE / "peers/losses.py", model, document=token_ids(options, file, text))
     ours = json.loads(run([options.stitch, "score", text, "--model", file, "--json"]))["nll"]
     # On a busy machine it now and then ends before its last lines are written.
     for _ in range(5):
         done = subprocess.run(
-            [tools / "llama-perplexity", "-m", file, "-f", text, "-c", str(PROSE_TOKENS), "--chunks", "1", "-t", str(options.threads)],
+            [tools / "llama-perplexity", "-m", file, "-f", text, "-c", str(WINDOW), "--chunks", "1", "-t", str(options.threads)],
             capture_output=True, text=True)
         found = re.search(r"(?:PPL = |\[1\])([0-9.]+)", done.stdout + done.stderr)
         if found or done.returncode != 0:
@@ -99,7 +109,7 @@ def perplexity(judge, options, tools, file, text, exact):
         raise CannotRun(f"llama-perplexity: exit code {done.returncode}")
     # It counts the second half of the context alone.
     def of(values):
-        counted = values[PROSE_TOKENS // 2:PROSE_TOKENS - 1]
+        counted = values[WINDOW // 2:WINDOW - 1]
         return math.exp(sum(counted) / len(counted))
 
     theirs = float(found.group(1))
@@ -110,7 +120,7 @@ def perplexity(judge, options, tools, file, text, exact):
 
 
 def prose(options, file, directory):
-    """A text of just so many tokens of this project's guides, and its ids."""
+    """A text of just so many tokens of this project's guides."""
     text = "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
     place = directory / "prose.txt"
     words = re.findall(r"\S+\s+", text)
@@ -118,13 +128,9 @@ def prose(options, file, directory):
     while low < high:
         middle = (low + high + 1) // 2
         place.write_text("".join(words[:middle]))
-        count = len(subprocess.run(
-            [options.stitch, "tokenize", "--model", file], stdin=place.open(), capture_output=True, text=True, check=True).stdout.split())
-        low, high = (middle, high) if count <= PROSE_TOKENS + 8 else (low, middle - 1)
+        low, high = (middle, high) if len(token_ids(options, file, place)) <= PROSE_TOKENS + 8 else (low, middle - 1)
     place.write_text("".join(words[:low]))
-    ids = subprocess.run(
-        [options.stitch, "tokenize", "--model", file], stdin=place.open(), capture_output=True, text=True, check=True).stdout.split()
-    return place, [int(token) for token in ids]
+    return place
 
 
 def main():
@@ -142,10 +148,10 @@ def main():
     if not (model / "tokenizer_config.json").exists():
         run([python, "-W", "ignore", HERE / "peers/gguf_to_hf.py", file, model])
     judge = Judge()
-    text, ids = prose(options, file, work)
-    exact = losses(judge, options, python, model, text, ids)
+    text = prose(options, file, work)
+    losses(judge, options, python, model, text)
     if not options.skip_llama_cpp:
-        perplexity(judge, options, Path(run([HERE / "peers/llama_cpp.sh"]).strip()), file, text, exact)
+        perplexity(judge, options, python, Path(run([HERE / "peers/llama_cpp.sh"]).strip()), file, model, text)
     greedy(judge, options, python, model)
     if options.write:
         documents.save(ROOT / "docs/measurements/real-model.json", json.dumps(
