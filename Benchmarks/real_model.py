@@ -23,9 +23,10 @@ MODEL = "smollm2-135m"
 TOKENS = 128
 # Where greedy replies part, both tokens must be as likely within so many nats.
 MARGIN = 0.01
-PROSE_TOKENS = 4096
-# llama-perplexity wants two windows of text.
-WINDOW = PROSE_TOKENS // 2
+# A little less than `stitch score` takes at once: readers cut the text a little differently.
+PROSE_TOKENS = 4088
+# llama-perplexity wants two windows of text, at least.
+WINDOW = 1024
 # Of a single token, in nats, in F32.
 LOSS_TOLERANCE = 1e-3
 # Of the perplexity of the Q4_1 file.
@@ -64,7 +65,7 @@ def greedy(judge, options, python, model):
     replies = []
     for prompt in PROMPTS:
         made = json.loads(run([options.stitch, "ask", prompt, "--model", model, "--max-tokens", TOKENS, "--temperature", 0, "--json"]))
-        replies.append({"prompt": prompt, "tokens": made["tokens"], "promptTokens": made["promptTokens"]})
+        replies.append({"prompt": prompt, "tokens": made["tokens"], "promptTokens": made["prompt_tokens"]})
     answers = ask_peer(python, HERE / "peers/greedy.py", model, document={"tokens": TOKENS, "replies": replies})
     prompts = all(ours["promptTokens"] == theirs["promptTokens"] for ours, theirs in zip(replies, answers))
     parted = [answer["nats"] for answer in answers if answer["nats"] is not None]
@@ -120,7 +121,7 @@ def perplexity(judge, options, python, tools, file, model, text):
 
 
 def prose(options, file, directory):
-    """A text of just so many tokens of this project's guides."""
+    """A text of about so many tokens of this project's guides."""
     text = "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
     place = directory / "prose.txt"
     words = re.findall(r"\S+\s+", text)
@@ -128,7 +129,7 @@ def prose(options, file, directory):
     while low < high:
         middle = (low + high + 1) // 2
         place.write_text("".join(words[:middle]))
-        low, high = (middle, high) if len(token_ids(options, file, place)) <= PROSE_TOKENS + 8 else (low, middle - 1)
+        low, high = (middle, high) if len(token_ids(options, file, place)) <= PROSE_TOKENS else (low, middle - 1)
     place.write_text("".join(words[:low]))
     return place
 
