@@ -39,7 +39,7 @@ results: setup ## run the study of docs/protocol.md and write docs/results.md (t
 	$(BUILD) --product esta-study
 	.build/release/esta-study Benchmarks/study.yaml --output docs
 
-test-peers: setup ## check formats, tokenizers, chat templates and a real model with transformers, PEFT and llama.cpp (an hour and more)
+test-peers: setup ## check formats, tokenizers, chat templates and a real model with transformers, PEFT and llama.cpp
 	$(BUILD) --product stitch
 	$(BUILD) --product tiny-corpus
 	python3 Benchmarks/interop.py

@@ -38,7 +38,7 @@ public struct TextFamily: Sendable {
     return min(family.contextLength, max(usual, fitting))
   }
 
-  /// Of few models is a longer context any good; configurations claim a billion.
+  /// Configurations claim a billion.
   private static let longestContext = 1 << 17
 
   /// The template that the family's description has; without one, the model's own.
