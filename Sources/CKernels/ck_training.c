@@ -152,6 +152,18 @@ CK_CLONES void ck_silu_multiply_backward(float *restrict gate, float *restrict u
   }
 }
 
+// In place: logits become their exponentials above the largest; returns their sum.
+static inline float exponentials(float *row, size_t columns, float top) {
+#pragma clang fp reassociate(on) contract(fast)
+  float sum = 0;
+  for (size_t j = 0; j < columns; j++) {
+    float e = exponential(row[j] - top);
+    row[j] = e;
+    sum += e;
+  }
+  return sum;
+}
+
 CK_CLONES double ck_cross_entropy(float *logits, const int32_t *targets, size_t rows, size_t columns, float scale,
                                   float *losses) {
 #pragma clang fp reassociate(on) contract(fast)
@@ -160,16 +172,41 @@ CK_CLONES double ck_cross_entropy(float *logits, const int32_t *targets, size_t 
     float *row = logits + i * columns;
     size_t target = (size_t)targets[i];
     float top = largest(row, columns);
-    float at_target = row[target], sum = 0;
-    for (size_t j = 0; j < columns; j++) {
-      float e = exponential(row[j] - top);
-      row[j] = e;
-      sum += e;
-    }
+    float at_target = row[target];
+    float sum = exponentials(row, columns, top);
     float factor = scale / sum;
     for (size_t j = 0; j < columns; j++) row[j] *= factor;
     row[target] -= scale;
     float loss = logf(sum) + top - at_target;
+    if (losses) losses[i] = loss;
+    total += loss;
+  }
+  return total;
+}
+
+CK_CLONES double ck_distill(float *logits, float *teacher, const int32_t *targets, size_t rows, size_t columns,
+                            float scale, float share, float *losses) {
+#pragma clang fp reassociate(on) contract(fast)
+  double total = 0;
+  for (size_t i = 0; i < rows; i++) {
+    float *row = logits + i * columns, *taught = teacher + i * columns;
+    size_t target = (size_t)targets[i];
+    float top = largest(row, columns), taught_top = largest(taught, columns);
+    float at_target = row[target];
+    // KL = Σ p (log p − log q) = Σ p (t − s) + log Σ exp s − log Σ exp t, both measured from their largest.
+    float taught_sum = 0, products = 0;
+    for (size_t j = 0; j < columns; j++) {
+      float e = exponential(taught[j] - taught_top);
+      products += e * ((taught[j] - taught_top) - (row[j] - top));
+      taught[j] = e;
+      taught_sum += e;
+    }
+    float sum = exponentials(row, columns, top);
+    float divergence = products / taught_sum + logf(sum) - logf(taught_sum);
+    float factor = scale / sum, taught_factor = scale * share / taught_sum;
+    for (size_t j = 0; j < columns; j++) row[j] = factor * row[j] - taught_factor * taught[j];
+    row[target] -= scale * (1.0f - share);
+    float loss = share * divergence + (1.0f - share) * (logf(sum) + top - at_target);
     if (losses) losses[i] = loss;
     total += loss;
   }

@@ -16,6 +16,9 @@ public struct AdaptationJob {
   public var output: URL?
   /// Go on from the family's own adapter instead of from nothing; not with `snNet`.
   public var continues: Bool
+  /// Heal the stitches instead of teaching them: what is trained becomes part of the family. Whole anchors stay as they
+  /// are. Needs `output`; with `continues` the healing there is goes on.
+  public var heals = false
   /// Where training state is kept; in the cache folder, named by what is run, if absent.
   public var checkpoint: URL?
   /// Throw away the state of an interrupted run.
@@ -59,7 +62,7 @@ public struct AdaptationJob {
     public var wallSeconds: Double
     public var cpuSeconds: Double
     public var peakMemoryBytes: Int
-    /// Mean over the anchors; absent where nothing was held out.
+    /// Mean over the anchors, or over what was trained where no anchor was; absent where nothing was held out.
     public var heldOutLoss: Double?
     /// Mean over all stitches, if they were measured.
     public var stitchLoss: Double?
@@ -90,8 +93,12 @@ public struct AdaptationJob {
       examples += found
       conversations += data.conversations
     }
-    let (trainer, save) = try prepare(
-      text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations))
+    let (trainer, save) =
+      try heals
+      ? prepareHealing(text, examples)
+      : prepare(
+        text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations)
+      )
     let checkpoint = checkpoint ?? defaultCheckpoint
     try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
     let lock = try FileLock(of: checkpoint)
@@ -117,7 +124,7 @@ public struct AdaptationJob {
       storedBytes: try saved.files.reduce(0) { try $0 + Self.size(of: $1) }, stitches: text.family.stitches.count,
       steps: trainer.step, tokens: cost.tokens, trainingSeconds: cost.trainingSeconds, wallSeconds: cost.wallSeconds,
       cpuSeconds: cost.cpuSeconds, peakMemoryBytes: cost.peakMemoryBytes,
-      heldOutLoss: text.family.meanOverAnchors(losses),
+      heldOutLoss: trainer.meanLoss(losses),
       stitchLoss: measuring.measuresStitches && !losses.isEmpty
         ? losses.values.sorted().reduce(0, +) / Double(losses.count) : nil)
   }
@@ -157,6 +164,26 @@ public struct AdaptationJob {
           to: output, adapter: trainer.snapshot(), stops: continues ? family.description.stops : trainer.deployedStops,
           rehearsal: rehearsal)
         return (output, [output.appendingPathComponent(FamilyDescription.adapterName)])
+      }
+    )
+  }
+
+  /// The same where stitches are healed.
+  private func prepareHealing(
+    _ text: TextFamily, _ examples: [TrainingExample]
+  ) throws -> (trainer: any AdaptationTrainer, save: () throws -> Saved) {
+    guard let output else {
+      throw TrainingError.plan(cause: "healing makes another family: name it with --output")
+    }
+    let family = text.family
+    let trainer = try ESTATrainer(
+      family: family.unhealed, adapter: continues ? family.healing?.adapter : nil, settings: settings,
+      examples: examples, pool: ComputePool(threads: threads))
+    return (
+      trainer,
+      {
+        try family.writeHealed(to: output, by: trainer.snapshot())
+        return (output, [output.appendingPathComponent(FamilyDescription.healingName)])
       }
     )
   }

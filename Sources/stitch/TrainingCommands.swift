@@ -29,6 +29,9 @@ struct Adapt: ParsableCommand {
     case snNet = "sn-net"
     case loraPerAnchor = "lora-per-anchor"
   }
+  private enum Targets: String, ExpressibleByArgument, CaseIterable {
+    case attention, all
+  }
   private enum Sampling: String, ExpressibleByArgument, CaseIterable {
     case importance, uniform
   }
@@ -60,6 +63,22 @@ struct Adapt: ParsableCommand {
   @Flag(help: "esta: without stitch-specific biases.") var noStitchBiases = false
   @Flag(help: "esta: without updates of the stitching layers.") var noLayerUpdates = false
   @Option(
+    help:
+      "What low-rank updates and biases are for: attention, or all projections of a block (default: attention; all with --heal)."
+  )
+  private var targets: Targets?
+  @Flag(
+    help: "esta: the dearest anchor, as it is when training begins, teaches the stitches: they learn its distribution.")
+  var distill = false
+  @Option(
+    help: "Part of the loss that is the divergence from the teacher; the rest is that of the replies (default: 0.9).")
+  var distillShare: Float?
+  @Flag(
+    help: ArgumentHelp(
+      "esta: heal the stitches, by distillation, instead of teaching the family; needs --output.",
+      discussion: "Whole anchors, and the blocks before the first stitching layer, stay as they are."))
+  var heal = false
+  @Option(
     help: "esta: which stitches are trained, all or the stops (default: all; with --continue as /train in the chat).")
   var stitches: TrainedStitches?
   @Option(help: "esta: how stitches are drawn.") private var sampling = Sampling.importance
@@ -76,7 +95,9 @@ struct Adapt: ParsableCommand {
   var startDecay: Float?
   @Option(help: "esta: first draws that are uniform (default: a tenth of the steps, at most 100).") var warmupDraws:
     Int?
-  @Flag(name: .customLong("continue"), help: "Go on from the family's own adapter; not with sn-net.") var continues =
+  @Flag(
+    name: .customLong("continue"),
+    help: "Go on from the family's own adapter, with --heal from its healing; not with sn-net.") var continues =
     false
   @Flag(help: "Go on from the checkpoint of an interrupted run (the default).") var resume = false
   @Flag(help: "Throw away the checkpoint of an interrupted run.") var restart = false
@@ -129,12 +150,22 @@ struct Adapt: ParsableCommand {
       try refuse(continues, "--continue", "it trains the anchors, not an adapter")
       try refuse(rank != nil, "--rank", "it trains whole matrices")
       try refuse(alpha != nil, "--alpha", "it trains whole matrices")
+      try refuse(targets != nil, "--targets", "it trains whole matrices")
       try Check.range("--anchor-steps", anchorSteps ?? 0, 0...max(0, totalSteps - 1))
     } else {
       try refuse(anchorSteps != nil, "--anchor-steps", "it has one stage")
       try refuse(keepLayers, "--keep-layers", "it never fits them anew")
     }
+    if let distillShare {
+      guard distill || heal else { throw ValidationError("--distill-share is for --distill and --heal") }
+      guard distillShare > 0, distillShare <= 1 else {
+        throw ValidationError("--distill-share must be above 0 and at most 1, not \(distillShare)")
+      }
+    }
+    if heal && output == nil { throw ValidationError("--heal makes another family: give --output") }
     if method != .esta {
+      try refuse(heal, "--heal", "it trains no stitches by themselves")
+      try refuse(distill, "--distill", "it learns the replies alone")
       try refuse(noStitchBiases, "--no-stitch-biases", "it has none")
       try refuse(noLayerUpdates, "--no-layer-updates", "it has none")
       try refuse(sampling == .uniform, "--sampling", "it does not draw by importance")
@@ -143,11 +174,12 @@ struct Adapt: ParsableCommand {
     }
   }
 
-  private var totalSteps: Int { steps ?? (continues ? LessonSettings.steps : 1000) }
+  private var totalSteps: Int { steps ?? (isLesson ? LessonSettings.steps : 1000) }
+  private var isLesson: Bool { continues && !heal }
 
   private var settings: AdaptationSettings {
     let steps = totalSteps
-    var settings = continues ? LessonSettings.adaptation(steps: steps) : AdaptationSettings(steps: steps)
+    var settings = isLesson ? LessonSettings.adaptation(steps: steps) : AdaptationSettings(steps: steps)
     switch method {
     case .esta: settings.method = .esta
     case .loraPerAnchor: settings.method = .loraPerAnchor
@@ -157,7 +189,10 @@ struct Adapt: ParsableCommand {
     }
     settings.options = AdapterOptions(
       rank: rank ?? 16, alpha: alpha, scope: BiasScope(rawValue: scope)!, trainsBiases: !noStitchBiases,
-      updatesLayers: !noLayerUpdates)
+      updatesLayers: !noLayerUpdates,
+      targets: targets ?? (heal ? .all : .attention) == .all ? AdapterTarget.allCases : AdapterTarget.attention,
+      keepsPrefix: heal)
+    settings.distillationShare = distill || heal ? distillShare ?? 0.9 : nil
     settings.seed = seed
     settings.tokensPerMicroBatch = tokensPerMicroBatch ?? tokensAtOnce ?? 512
     if let stitches { settings.stitches = stitches }
@@ -182,6 +217,7 @@ struct Adapt: ParsableCommand {
       family: URL(fileURLWithPath: family), dataFiles: data.map { URL(fileURLWithPath: $0) }, settings: settings,
       output: output.map { URL(fileURLWithPath: $0) }, continues: continues,
       checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, restarts: restart, threads: threads)
+    job.heals = heal
     job.checkpointInterval = checkpointInterval
     job.log = log.map { URL(fileURLWithPath: $0) }
     job.measuring = HeldOutMeasuring(interval: measureInterval, measuresStitches: logStitches)

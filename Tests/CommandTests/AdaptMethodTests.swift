@@ -66,6 +66,51 @@ import Testing
     }
   }
 
+  /// Healing is part of the family that is written; its largest anchor stays as it was, and a lesson comes on top.
+  @Test func healing() throws {
+    try Workspace.with { workspace in
+      try Data(RandomFamily.lesson(count: 60).utf8).write(to: workspace.lesson)
+      func adapt(_ family: URL, _ output: URL, _ more: [String]) throws -> Report {
+        let outcome = try workspace.run(
+          [
+            "adapt", "--family", family.path, "--data", workspace.lesson.path, "--output", output.path, "--steps", "6",
+            "--tokens-per-step", "64", "--json",
+          ] + more)
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+        return try JSONDecoder().decode(Report.self, from: outcome.output)
+      }
+      func score(_ family: URL, _ stitch: String) throws -> Data {
+        let outcome = try workspace.run(
+          ["score", workspace.text.path, "--family", family.path, "--stitch", stitch, "--json"])
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+        return outcome.output
+      }
+      let healed = workspace.output
+      let report = try adapt(workspace.family, healed, ["--heal"])
+      #expect(report.stored_bytes == (try Self.size(healed.appending(path: FamilyDescription.healingName))))
+      #expect(!FileManager.default.fileExists(atPath: healed.appending(path: FamilyDescription.adapterName).path))
+      let (anchor, stitch) = (
+        RandomFamily.stitchIDs.first { $0 == "large" }!, RandomFamily.stitchIDs.first { $0.contains("@") }!
+      )
+      #expect(try score(healed, anchor) == score(workspace.family, anchor))
+      #expect(try score(healed, stitch) != score(workspace.family, stitch))
+
+      let more = workspace.directory.appending(path: "more")
+      _ = try adapt(healed, more, ["--heal", "--continue"])
+      #expect(try score(more, anchor) == score(workspace.family, anchor))
+      #expect(try score(more, stitch) != score(healed, stitch))
+      let taught = workspace.directory.appending(path: "taught")
+      _ = try adapt(healed, taught, ["--distill", "--targets", "all"])
+      #expect(try score(taught, stitch) != score(healed, stitch))
+      try workspace.expectRefusal(
+        [
+          "adapt", "--family", healed.path, "--data", workspace.lesson.path, "--steps", "4", "--method", "sn-net",
+          "--output",
+          workspace.directory.appending(path: "other").path,
+        ], [healed.path, "healed", "sn-net"])
+    }
+  }
+
   @Test func refusals() throws {
     try Workspace.with { workspace in
       let adapt = ["adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "4"]
@@ -81,7 +126,12 @@ import Testing
         (["--method", "sn-net", "--no-stitch-biases"] + written, ["--no-stitch-biases", "sn-net"]),
         (["--method", "lora-per-anchor", "--sampling", "uniform"], ["--sampling", "lora-per-anchor"]),
         (["--anchor-steps", "1"], ["--anchor-steps", "esta"]), (["--keep-layers"], ["--keep-layers", "esta"]),
-        (["--weight-decay", "nan"], ["--weight-decay"]),
+        (["--weight-decay", "nan"], ["--weight-decay"]), (["--heal"], ["--heal", "--output"]),
+        (["--method", "sn-net", "--heal"] + written, ["--heal", "sn-net"]),
+        (["--method", "lora-per-anchor", "--distill"], ["--distill", "lora-per-anchor"]),
+        (["--distill-share", "0.5"], ["--distill-share", "--distill"]),
+        (["--distill", "--distill-share", "1.5"], ["--distill-share", "1.5"]),
+        (["--targets", "heads"], ["heads", "attention", "all"]),
       ]
       for (arguments, parts) in cases { try workspace.expectRefusal(adapt + arguments, parts) }
     }

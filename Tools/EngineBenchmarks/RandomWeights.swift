@@ -51,7 +51,7 @@ extension Network {
   /// The same with a random low-rank update and bias wherever ESTA adds them: on query, key, value and output; laid out as
   /// an adapter that was read from a file is.
   public func withRandomAdapter(rank: Int) -> Network {
-    let parts = AdapterTarget.allCases.map(\.path)
+    let parts = AdapterTarget.attention.map(\.path)
     func count(_ projection: Projection) -> Int {
       rank * (projection.inputSize + projection.outputSize) + projection.outputSize
     }

@@ -43,6 +43,11 @@ void ck_silu_multiply_backward(float *_Nonnull gate, float *_Nonnull up, const f
 double ck_cross_entropy(float *_Nonnull logits, const int32_t *_Nonnull targets, size_t rows, size_t columns,
                         float scale, float *_Nullable losses);
 
+/* The same with loss = share · KL(softmax(teacher) ‖ softmax(logits)) + (1 − share) · cross-entropy. The teacher's logits
+   [rows × columns] are lost. */
+double ck_distill(float *_Nonnull logits, float *_Nonnull teacher, const int32_t *_Nonnull targets, size_t rows,
+                  size_t columns, float scale, float share, float *_Nullable losses);
+
 /* y += x */
 void ck_add(float *_Nonnull y, const float *_Nonnull x, size_t count);
 /* y = factor · y */

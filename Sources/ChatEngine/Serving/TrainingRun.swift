@@ -84,7 +84,7 @@ struct TrainingRun: Sendable {
 
   /// - Returns: whether all steps were done.
   private func train(_ trainer: ESTATrainer, note: String) throws -> Bool {
-    let before = text.family.meanOverAnchors(trainer.heldOutLosses(all: false))
+    let before = trainer.meanLoss(trainer.heldOutLosses(all: false))
     var meter = TrainingMeter()
     if let before { meter.measured(before, step: 0) }
     func gate() {

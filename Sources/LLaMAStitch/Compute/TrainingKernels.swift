@@ -59,6 +59,14 @@ package enum TrainingKernels {
     ck_cross_entropy(logits.base, targets.base, logits.rows, logits.columns, scale, losses?.base)
   }
 
+  /// Sum of the rows' losses share · KL(teacher ‖ student) + (1 − share) · cross-entropy; logits become
+  /// ∂(scale · loss)/∂logits, the teacher's logits are lost.
+  package static func distill(
+    logits: MatrixView, teacher: MatrixView, targets: IndexBuffer, scale: Float, share: Float, losses: VectorView?
+  ) -> Double {
+    ck_distill(logits.base, teacher.base, targets.base, logits.rows, logits.columns, scale, share, losses?.base)
+  }
+
   package static func add(_ x: MatrixView, to y: MatrixView) { ck_add(y.base, x.base, x.rows * x.columns) }
   package static func add(_ x: VectorView, to y: VectorView) { ck_add(y.base, x.base, x.count) }
   package static func scale(_ y: VectorView, by factor: Float) { ck_scale(y.base, factor, y.count) }

@@ -17,16 +17,35 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   public var trainsBiases: Bool
   /// Low-rank update and added bias of the stitching layers.
   public var updatesLayers: Bool
+  /// The projections of a block that are adapted.
+  public var targets: [AdapterTarget]
+  /// Whether the blocks before the first stitching layer, and so whole anchors, stay as they are: all routes that start
+  /// in one anchor then share its cache and hidden states exactly, and the anchors answer as they did.
+  public var keepsPrefix: Bool
 
   public init(
     rank: Int = 16, alpha: Float? = nil, scope: BiasScope = .tail, trainsBiases: Bool = true,
-    updatesLayers: Bool = true
+    updatesLayers: Bool = true, targets: [AdapterTarget] = AdapterTarget.attention, keepsPrefix: Bool = false
   ) {
     self.rank = rank
     self.alpha = alpha ?? Float(rank)
     self.scope = scope
     self.trainsBiases = trainsBiases
     self.updatesLayers = updatesLayers
+    self.targets = targets
+    self.keepsPrefix = keepsPrefix
+  }
+
+  /// What adapters do not say was so before it could be said.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    rank = try container.decode(Int.self, forKey: .rank)
+    alpha = try container.decode(Float.self, forKey: .alpha)
+    scope = try container.decode(BiasScope.self, forKey: .scope)
+    trainsBiases = try container.decode(Bool.self, forKey: .trainsBiases)
+    updatesLayers = try container.decode(Bool.self, forKey: .updatesLayers)
+    targets = try container.decodeIfPresent([AdapterTarget].self, forKey: .targets) ?? AdapterTarget.attention
+    keepsPrefix = try container.decodeIfPresent(Bool.self, forKey: .keepsPrefix) ?? false
   }
 
   public var scale: Float { alpha / Float(rank) }
@@ -34,7 +53,7 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
 
 /// What ESTA adds to a family, by name and shape: the one place that says which tensor belongs where.
 ///
-/// - LoRA on q, k, v, o of every block, shared: `anchors.NAME.layers.N.self_attn.q_proj.lora_A` `[r × in]`, `.lora_B` `[out × r]`
+/// - LoRA on q, k, v, o of every block, and on gate, up and down where asked for, shared: `anchors.NAME.layers.N.self_attn.q_proj.lora_A` `[r × in]`, `.lora_B` `[out × r]`
 /// - biases of those projections, of an anchor `anchors.NAME.layers.N.self_attn.q_proj.bias`, of a stitch
 ///   `stitches.ID.anchors.NAME.layers.N.self_attn.q_proj.bias`
 /// - updates of a stitching layer: `stitches.ID.lora_A`, `.lora_B`, `.delta_bias`; with the junction's number after the
@@ -67,6 +86,7 @@ public struct AdapterLayout: Sendable {
   package func slots(_ route: Route, _ site: Assembler.Site) -> [Slot] {
     switch site {
     case .block(let segment, let anchor, let block, let target):
+      guard options.targets.contains(target), !options.keepsPrefix || segment > 0 else { return [] }
       let place = Self.lowRankName(names[anchor], block: block, target)
       // The first segment is the prefix that all stitches of the starting anchor have in common.
       let isShared = route.isAnchor || options.scope == .tail && segment == 0
@@ -80,7 +100,7 @@ public struct AdapterLayout: Sendable {
 
   /// Prefix of the LoRA of a projection.
   private static func lowRankName(_ anchor: String, block: Int, _ target: AdapterTarget) -> String {
-    "anchors.\(anchor).layers.\(block).self_attn.\(target.rawValue)"
+    "anchors.\(anchor).layers.\(block).\(target.placeInBlock)"
   }
 
   /// Prefix of the low-rank update of a projection of an anchor.
@@ -112,9 +132,10 @@ public struct AdapterLayout: Sendable {
       all.append(.init(name + ".lora_A", shape: [options.rank, inputs], decays: true))
       all.append(.init(name + ".lora_B", shape: [outputs, options.rank], decays: true))
     }
+    let reached = reachedBlocks
     for (anchor, configuration) in configurations.enumerated() {
-      for block in 0..<configuration.blockCount {
-        for target in AdapterTarget.allCases {
+      for block in 0..<configuration.blockCount where reached[anchor].contains(block) {
+        for target in options.targets {
           add(
             lowRank: lowRankName(anchor: anchor, block: block, target), outputs: target.outputs(configuration),
             inputs: target.inputs(configuration))
@@ -124,7 +145,7 @@ public struct AdapterLayout: Sendable {
     var seen: Set<String> = []
     for route in routes {
       for (segment, anchor, block) in route.blocks {
-        for target in AdapterTarget.allCases {
+        for target in options.targets {
           for case .bias(let name) in slots(route, .block(segment: segment, anchor: anchor, block: block, target))
           where seen.insert(name).inserted {
             all.append(.init(name, shape: [target.outputs(configurations[anchor])], decays: false))
@@ -139,6 +160,18 @@ public struct AdapterLayout: Sendable {
       }
     }
     return all
+  }
+}
+
+extension AdapterLayout {
+  /// The blocks of each anchor that have an update in some route.
+  private var reachedBlocks: [Set<Int>] {
+    guard options.keepsPrefix else { return configurations.map { Set(0..<$0.blockCount) } }
+    var reached = configurations.map { _ in Set<Int>() }
+    for route in routes {
+      for (segment, anchor, block) in route.blocks where segment > 0 { reached[anchor].insert(block) }
+    }
+    return reached
   }
 }
 

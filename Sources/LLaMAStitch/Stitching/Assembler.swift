@@ -7,10 +7,17 @@ public struct Assembler: Sendable {
   public let anchors: [LlamaModel]
   /// The stitching layers of each route that has any, in order of its junctions.
   package let layers: [Route: [Projection]]
+  /// What healing adds to the routes, before anything else.
+  let healing: Healing?
 
   public init(anchors: [LlamaModel], layers: [Route: [Projection]]) {
+    self.init(anchors: anchors, layers: layers, healing: nil)
+  }
+
+  init(anchors: [LlamaModel], layers: [Route: [Projection]], healing: Healing?) {
     self.anchors = anchors
     self.layers = layers
+    self.healing = healing
   }
 
   /// A projection of a route that an adapter may add something to.
@@ -23,19 +30,20 @@ public struct Assembler: Sendable {
 
   /// A route as a runnable network over the shared weights: the starting anchor's embedding, the segments' blocks with
   /// stitching layers between them, the ending anchor's norm and head.
-  /// - Parameter deltas: what is added to a projection.
+  /// - Parameter deltas: what is added to a projection, besides what healing adds.
   public func assemble(_ route: Route, deltas: (Site) -> [Delta] = { _ in [] }) -> Network {
+    func all(at site: Site) -> [Delta] { (healing?.deltas(route, site) ?? []) + deltas(site) }
     var stages: [Stage] = []
     for (index, segment) in route.segments.enumerated() {
       if index > 0 {
         guard var layer = layers[route]?[index - 1] else { preconditionFailure("a route without its stitching layer") }
-        layer.deltas += deltas(.layer(junction: index - 1))
+        layer.deltas += all(at: .layer(junction: index - 1))
         stages.append(.stitch(layer))
       }
       for number in segment.blocks {
         var block = anchors[segment.anchor].blocks[number]
         for target in AdapterTarget.allCases {
-          let added = deltas(.block(segment: index, anchor: segment.anchor, block: number, target))
+          let added = all(at: .block(segment: index, anchor: segment.anchor, block: number, target))
           if !added.isEmpty { block[keyPath: target.path].deltas += added }
         }
         stages.append(.block(block))
@@ -48,12 +56,21 @@ public struct Assembler: Sendable {
   }
 }
 
-/// The projections of a block that are adapted. `rawValue` is the name in Hugging Face models.
-public enum AdapterTarget: String, CaseIterable, Sendable {
+/// The projections of a block that may be adapted. `rawValue` is the name in Hugging Face models.
+public enum AdapterTarget: String, CaseIterable, Sendable, Codable {
   case query = "q_proj"
   case key = "k_proj"
   case value = "v_proj"
   case output = "o_proj"
+  case gate = "gate_proj"
+  case up = "up_proj"
+  case down = "down_proj"
+
+  /// Those of attention.
+  public static let attention: [AdapterTarget] = [.query, .key, .value, .output]
+
+  /// The name in Hugging Face models, within a block.
+  var placeInBlock: String { (Self.attention.contains(self) ? "self_attn." : "mlp.") + rawValue }
 
   /// Where it is in a block.
   package var path: WritableKeyPath<Block, Projection> {
@@ -62,15 +79,25 @@ public enum AdapterTarget: String, CaseIterable, Sendable {
     case .key: \.attention.key
     case .value: \.attention.value
     case .output: \.attention.output
+    case .gate: \.mlp.gate
+    case .up: \.mlp.up
+    case .down: \.mlp.down
     }
   }
 
-  func inputs(_ c: LlamaConfiguration) -> Int { self == .output ? c.queryWidth : c.hiddenSize }
+  func inputs(_ c: LlamaConfiguration) -> Int {
+    switch self {
+    case .query, .key, .value, .gate, .up: c.hiddenSize
+    case .output: c.queryWidth
+    case .down: c.intermediateSize
+    }
+  }
   func outputs(_ c: LlamaConfiguration) -> Int {
     switch self {
     case .query: c.queryWidth
     case .key, .value: c.keyValueWidth
-    case .output: c.hiddenSize
+    case .output, .down: c.hiddenSize
+    case .gate, .up: c.intermediateSize
     }
   }
 }

@@ -53,11 +53,21 @@ public struct Family: Sendable {
       return try LlamaModel.load(directory: place)
     }
     let tensors = try SafetensorsFile(part(FamilyDescription.stitchesName))
-    try self.init(directory: directory, description: description, anchors: anchors) { name, shape in
+    let plain = try Family(directory: directory, description: description, anchors: anchors) { name, shape in
       let tensor = try tensors.tensor(name)
       try tensor.check(shape: shape, file: tensors.url)
       return tensor
+    }.unhealed
+    guard let sha256 = description.healingSHA256 else {
+      self = plain
+      return
     }
+    let file = try part(FamilyDescription.healingName)
+    let adapter = try Adapter.read(file, for: plain)
+    guard adapter.options.keepsPrefix else {
+      throw FamilyError.damaged(file: file.path, cause: "it changes whole anchors, which healing never does")
+    }
+    self = plain.healed(by: adapter, sha256: sha256)
   }
 
   init(
@@ -95,10 +105,17 @@ public struct Family: Sendable {
       throw damaged("the stop “\(wrong)” is not a stitch")
     }
     if description.stops?.isEmpty == true { throw damaged("it has no stops") }
+    self.init(
+      directory: directory, description: description, assembler: Assembler(anchors: anchors, layers: layers))
+  }
+
+  /// - Parameter description: checked already.
+  init(directory: URL, description: FamilyDescription, assembler: Assembler) {
     self.directory = directory
     self.description = description
-    let assembler = Assembler(anchors: anchors, layers: layers)
     self.assembler = assembler
+    let names = description.anchors.map(\.name)
+    let depths = assembler.anchors.map(\.configuration.blockCount)
     stitches = description.routes.map { route in
       let network = assembler.assemble(route)
       return Stitch(
@@ -172,7 +189,7 @@ public struct Family: Sendable {
     let layout = layout(options)
     return anchors.enumerated().flatMap { anchor, model in
       model.blocks.enumerated().flatMap { index, block in
-        AdapterTarget.allCases.filter { block[keyPath: $0.path].weight.elementType.isQuantized }
+        options.targets.filter { block[keyPath: $0.path].weight.elementType.isQuantized }
           .map { layout.lowRankName(anchor: anchor, block: index, $0) }
       }
     }

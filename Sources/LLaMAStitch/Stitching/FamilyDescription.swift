@@ -31,18 +31,21 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   public var tokenizerFiles: [String]?
   /// SHA-256 of `stitches.safetensors`.
   public var stitchesSHA256: String
+  /// SHA-256 of `healing.safetensors`; absent where the stitches were not healed.
+  public var healingSHA256: String?
   /// The slider's stops, by stitch id, cheapest first; all stitches where it is absent.
   public var stops: [String]?
 
   /// Names the base weights: an adapter belongs to exactly one identity.
   public var identity: String {
-    let parts = anchors.map(\.sha256) + [stitchesSHA256]
+    let parts = anchors.map(\.sha256) + [stitchesSHA256] + [healingSHA256].compactMap { $0 }
     return SHA256.hexadecimal(of: Array(parts.joined(separator: "\n").utf8))
   }
 
   public static let fileName = "family.json"
   static let stitchesName = "stitches.safetensors"
   public static let adapterName = "esta.safetensors"
+  public static let healingName = "healing.safetensors"
   /// Conversations of the family's own adaptation, mixed into later lessons.
   public static let rehearsalName = "rehearsal.jsonl"
   public static let frontierName = "frontier.json"
@@ -177,7 +180,9 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   /// The names of the tokenizer's files. Format 1 does not say them: they are what the family does not know as its own.
   func tokenizerFiles(in directory: URL) throws -> [String] {
     if let tokenizerFiles { return tokenizerFiles }
-    let own = [Self.fileName, Self.stitchesName, Self.adapterName, Self.rehearsalName, Self.frontierName]
+    let own = [
+      Self.fileName, Self.stitchesName, Self.healingName, Self.adapterName, Self.rehearsalName, Self.frontierName,
+    ]
     return try Self.names(in: directory).filter { name in
       !own.contains(name) && !name.hasPrefix(".") && !directory.appendingPathComponent(name).isDirectory
     }

@@ -56,7 +56,7 @@ struct FamilyWriter {
     ).write(in: directory)
   }
 
-  private static func hash(_ file: URL) throws -> String {
+  fileprivate static func hash(_ file: URL) throws -> String {
     SHA256.hexadecimal(of: try MappedFile(file).bytes)
   }
 }
@@ -66,28 +66,46 @@ extension Family {
   /// - Parameter rehearsal: content of its `rehearsal.jsonl`; none if absent.
   public func writeCopy(to output: URL, adapter: Adapter?, stops: [String]?, rehearsal: Data? = nil) throws {
     try NewDirectory.write(output) { copy in
-      var description = description
-      let parts = tokenizerFiles + (description.isModel ? [] : [FamilyDescription.stitchesName])
-      for part in parts {
-        try NewDirectory.copy(directory.appendingPathComponent(part), to: copy.appendingPathComponent(part))
-      }
-      for (index, anchor) in description.anchors.enumerated() {
-        let place = description.isModel ? FamilyWriter.place(of: anchor.name) : anchor.directory
-        try copyModel(anchor: index, to: copy.appendingPathComponent(place))
-        description.anchors[index].directory = place
-      }
-      if self.description.isModel {
-        // The description's hash of them stays as it was: the copy is the same family, whose adapters fit it.
-        let stitches = copy.appendingPathComponent(FamilyDescription.stitchesName)
-        try SafetensorsWriter(metadata: FamilyWriter.layersMetadata).write(to: stitches)
-      }
+      try copyBase(to: copy, stops: stops)
       try adapter?.write(to: copy.appendingPathComponent(FamilyDescription.adapterName))
       if let rehearsal {
         try AtomicFile.write(rehearsal, to: copy.appendingPathComponent(FamilyDescription.rehearsalName))
       }
-      description.stops = stops
-      try description.write(in: copy)
     }
+  }
+
+  /// Writes a copy of the family, without its own adapter, whose stitches are healed; the directory must not exist.
+  /// - Parameter adapter: trained on `unhealed`; it keeps prefixes.
+  public func writeHealed(to output: URL, by adapter: Adapter) throws {
+    try NewDirectory.write(output) { copy in
+      let file = copy.appendingPathComponent(FamilyDescription.healingName)
+      try adapter.write(to: file)
+      try unhealed.healed(by: adapter, sha256: FamilyWriter.hash(file)).copyBase(
+        to: copy, stops: description.stops, isHealed: true)
+    }
+  }
+
+  /// Copies everything but the family's own adapter into a directory.
+  /// - Parameter isHealed: whether the healing lies there already.
+  private func copyBase(to copy: URL, stops: [String]?, isHealed: Bool = false) throws {
+    var description = description
+    let healing = healing == nil || isHealed ? [] : [FamilyDescription.healingName]
+    let parts = tokenizerFiles + healing + (description.isModel ? [] : [FamilyDescription.stitchesName])
+    for part in parts {
+      try NewDirectory.copy(directory.appendingPathComponent(part), to: copy.appendingPathComponent(part))
+    }
+    for (index, anchor) in description.anchors.enumerated() {
+      let place = description.isModel ? FamilyWriter.place(of: anchor.name) : anchor.directory
+      try copyModel(anchor: index, to: copy.appendingPathComponent(place))
+      description.anchors[index].directory = place
+    }
+    if self.description.isModel {
+      // The description's hash of them stays as it was: the copy is the same family, whose adapters fit it.
+      let stitches = copy.appendingPathComponent(FamilyDescription.stitchesName)
+      try SafetensorsWriter(metadata: FamilyWriter.layersMetadata).write(to: stitches)
+    }
+    description.stops = stops
+    try description.write(in: copy)
   }
 
   /// Copies what is an anchor's own: of a family of one, whose directory holds more, configuration and weights.

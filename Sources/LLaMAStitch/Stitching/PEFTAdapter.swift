@@ -10,7 +10,7 @@ public struct PEFTAdapter {
   private let anchor: String
   private let base: String
   private let options: AdapterOptions
-  private let blocks: [(index: Int, projections: [(name: String, deltas: [Delta])])]
+  private let blocks: [(index: Int, projections: [(target: AdapterTarget, deltas: [Delta])])]
 
   /// - Parameter base: where the anchor's own weights are, for the configuration.
   /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`.
@@ -21,7 +21,7 @@ public struct PEFTAdapter {
     self.base = base
     options = adapter.options
     blocks = family.network(route, adapter: adapter).blocks.enumerated().map { index, block in
-      (index, AdapterTarget.allCases.map { ($0.rawValue, block[keyPath: $0.path].deltas) })
+      (index, adapter.options.targets.map { ($0, block[keyPath: $0.path].deltas) })
     }
   }
 
@@ -45,9 +45,9 @@ public struct PEFTAdapter {
     let hasBiases = blocks.contains { $0.projections.contains { $0.deltas.contains(where: \.isBias) } }
     var writer = SafetensorsWriter()
     for (index, projections) in blocks {
-      for (name, deltas) in projections {
+      for (target, deltas) in projections {
         for case .lowRank(let update) in deltas {
-          let prefix = "base_model.model.model.layers.\(index).self_attn.\(name)"
+          let prefix = "base_model.model.model.layers.\(index).\(target.placeInBlock)"
           writer.add("\(prefix).lora_A.weight", shape: [update.rank, update.a.columns], update.a.floats())
           writer.add("\(prefix).lora_B.weight", shape: [update.b.rows, update.rank], update.b.floats())
           guard hasBiases else { continue }
@@ -62,7 +62,7 @@ public struct PEFTAdapter {
     let configuration = try encoder.encode(
       Configuration(
         base_model_name_or_path: base, r: options.rank, lora_alpha: options.alpha, lora_bias: hasBiases,
-        target_modules: AdapterTarget.allCases.map(\.rawValue)))
+        target_modules: options.targets.map(\.rawValue)))
     try NewDirectory.write(url) { directory in
       try AtomicFile.write(configuration, to: directory.appendingPathComponent("adapter_config.json"))
       try writer.write(to: directory.appendingPathComponent("adapter_model.safetensors"))

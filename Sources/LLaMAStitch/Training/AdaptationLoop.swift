@@ -30,11 +30,15 @@ final class AdaptationLoop {
   private(set) var sampler: StitchSampler
   private let store: ParameterStore
   private let network: (Route) -> Network
+  private let teacher: (Route) -> Teacher?
   private let rule: any StepRule
   private let stream: ExampleStream
   private let heldOut: PackedBatch
   /// Indices of the stitches that are drawn.
   private let trained: Set<Int>
+  /// Indices of the stitches whose mean loss on held-out examples is the run's: the anchors, or what is trained where no
+  /// anchor is.
+  private let judged: [Int]
   private var random: SeededGenerator
   /// Up to the last resumption, but for tokens and training time, which are counted as they come.
   private var counted = TrainingCost()
@@ -44,18 +48,24 @@ final class AdaptationLoop {
   /// - Parameters:
   ///   - stitches: those to draw from, by index; all if absent.
   ///   - network: a route over the tensors in `store`.
+  ///   - teacher: who teaches a route.
   init(
     family: Family, settings: AdaptationSettings, data: AdaptationData, stitches: [Int]? = nil, store: ParameterStore,
-    network: @escaping (Route) -> Network, pool: ComputePool
+    network: @escaping (Route) -> Network, teacher: @escaping (Route) -> Teacher? = { _ in nil }, pool: ComputePool
   ) throws {
     self.family = family
     self.settings = settings
     self.store = store
     self.network = network
+    self.teacher = teacher
     rule = try Backpropagation(store: store, pool: pool, holdsStart: settings.optimizer.startDecay > 0)
     stream = data.stream(settings)
     heldOut = data.heldOut
-    trained = Set(stitches ?? Array(family.stitches.indices))
+    let trained = stitches ?? Array(family.stitches.indices)
+    self.trained = Set(trained)
+    judged =
+      trained.contains { family.stitches[$0].route.isAnchor }
+      ? family.stitches.indices.filter { family.stitches[$0].route.isAnchor } : trained
     sampler = StitchSampler(
       costs: family.stitches.map(\.flopsPerToken), candidates: stitches, settings: settings.sampler)
     random = SeededGenerator(seed: settings.seed, stream: 5)
@@ -73,7 +83,13 @@ final class AdaptationLoop {
 
   /// Loss on held-out examples by stitch id; empty where nothing is held out.
   func heldOutLosses(all: Bool) -> [String: Double] {
-    heldOutLosses(of: family.stitches.indices.filter { all || family.stitches[$0].route.isAnchor })
+    heldOutLosses(of: all ? Array(family.stitches.indices) : judged)
+  }
+
+  /// The mean over the judged stitches of what is known by stitch id; `nil` if it is not known of all.
+  func meanLoss(_ losses: [String: Double]) -> Double? {
+    let known = judged.compactMap { losses[family.stitches[$0].id] }
+    return known.count == judged.count ? known.reduce(0, +) / Double(known.count) : nil
   }
 
   private func heldOutLosses(of stitches: [Int], gate: () -> Void = {}) -> [String: Double] {
@@ -82,7 +98,7 @@ final class AdaptationLoop {
     for index in stitches {
       gate()
       let stitch = family.stitches[index]
-      losses[stitch.id] = rule.loss(network(stitch.route), heldOut)
+      losses[stitch.id] = rule.loss(network(stitch.route), heldOut, teacher: teacher(stitch.route))
     }
     return losses
   }
@@ -93,11 +109,10 @@ final class AdaptationLoop {
     let measuresTrained = measuring.trainedInterval.map(isDue) ?? false
     guard measuresTrained || isDue(measuring.interval) else { return }
     let measured = family.stitches.indices.filter { index in
-      measuring.measuresStitches || family.stitches[index].route.isAnchor
-        || measuresTrained && trained.contains(index)
+      measuring.measuresStitches || judged.contains(index) || measuresTrained && trained.contains(index)
     }
     let losses = heldOutLosses(of: measured, gate: gate)
-    progress.heldOutLoss = family.meanOverAnchors(losses)
+    progress.heldOutLoss = meanLoss(losses)
     if measuring.measuresStitches || measuresTrained { progress.stitchLosses = losses }
   }
 
@@ -117,8 +132,8 @@ final class AdaptationLoop {
         stream.batch(step * count + $0, tokens: settings.tokensPerStep / count)
       }
       let result = rule.step(
-        network(stitch.route), batches, optimizer: settings.optimizer, learningRate: plan.learningRate(step), gate: gate
-      )
+        network(stitch.route), batches, teacher: teacher(stitch.route), optimizer: settings.optimizer,
+        learningRate: plan.learningRate(step), gate: gate)
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       sampler.update(chosen, sensitivity: result.sensitivity)
       step += 1
@@ -166,12 +181,15 @@ struct AdaptationData {
   /// A few of the last examples, to measure on; empty where there are too few.
   var heldOut = PackedBatch()
 
+  /// - Parameter heldOutTokens: at most so many are held out, but for one example.
   /// - Throws: `TrainingError.noData`.
-  init(_ examples: [TrainingExample], rehearsal: [TrainingExample] = []) throws {
+  init(_ examples: [TrainingExample], rehearsal: [TrainingExample] = [], heldOutTokens: Int = .max) throws {
     let usable = examples.filter { $0.tokens.count > 1 && $0.lossMask.dropFirst().contains(true) }
     guard !usable.isEmpty else { throw TrainingError.noData(what: "the data has no reply to learn") }
     let heldOutCount = min(48, usable.count / 20)
-    for example in usable.suffix(heldOutCount) { heldOut.append(example.tokens, lossMask: example.lossMask) }
+    for example in usable.suffix(heldOutCount) where heldOut.rows < heldOutTokens {
+      heldOut.append(example.tokens, lossMask: example.lossMask)
+    }
     training = Array(usable.dropLast(heldOutCount))
     self.rehearsal = rehearsal
   }
@@ -190,13 +208,5 @@ struct AdaptationData {
   private var meanShare: Double {
     let tokens = training.reduce(0) { $0 + $1.tokens.count }
     return min(0.5, (Double(tokens) / 200_000).squareRoot())
-  }
-}
-
-extension Family {
-  /// The mean over the anchors of what is known by stitch id; `nil` if it is not known of all.
-  public func meanOverAnchors(_ values: [String: Double]) -> Double? {
-    let known = names.compactMap { values[$0] }
-    return known.count == names.count ? known.reduce(0, +) / Double(known.count) : nil
   }
 }

@@ -15,9 +15,12 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
   public var options: AdapterOptions
   public var sampler: StitchSampler.Settings
   public var seed: UInt64
+  /// Distillation by the dearest anchor, as it is when training begins: the part of the loss that is the divergence from
+  /// it. `nil`: none.
+  public var distillationShare: Float?
 
   private enum CodingKeys: String, CodingKey {
-    case method, stitches, steps, tokensPerStep, optimizer, options, sampler, seed
+    case method, stitches, steps, tokensPerStep, optimizer, options, sampler, seed, distillationShare
     // As checkpoints have always called it.
     case tokensPerMicroBatch = "tokensAtOnce"
   }
@@ -79,9 +82,12 @@ public protocol AdaptationTrainer: AnyObject {
   var step: Int { get }
   /// What the run has cost so far, the part before an interruption included.
   var cost: TrainingCost { get }
-  /// Loss on held-out examples, by stitch id, nats per token; empty where nothing is held out.
-  /// - Parameter all: of all stitches instead of the anchors alone.
+  /// Loss on held-out examples, by stitch id, nats per token; empty where nothing is held out. With distillation, what
+  /// is minimised.
+  /// - Parameter all: of all stitches instead of the anchors alone, or of what is trained where no anchor is.
   func heldOutLosses(all: Bool) -> [String: Double]
+  /// The mean of such losses over the anchors, or over what is trained where no anchor is; `nil` where one is missing.
+  func meanLoss(_ losses: [String: Double]) -> Double?
 
   /// Trains until all steps are done or the listener stops it. Resumes from `checkpoint` if it exists.
   /// - Parameters:
@@ -119,7 +125,7 @@ public struct AdaptationProgress: Sendable {
   /// Id of the stitch drawn.
   public var stitch: String
   public var loss: Double
-  /// Mean over the anchors of the loss on held-out examples, where it was measured at this step.
+  /// `AdaptationTrainer.meanLoss` on held-out examples, where it was measured at this step.
   public var heldOutLoss: Double?
   /// Loss on held-out examples of each stitch, by id, where it was measured at this step.
   public var stitchLosses: [String: Double]?

@@ -28,12 +28,12 @@ public final class Backpropagation: StepRule {
   }
 
   public func step(
-    _ network: Network, _ microBatches: [PackedBatch], optimizer settings: OptimizerSettings, learningRate: Float,
-    gate: () -> Void = {}
+    _ network: Network, _ microBatches: [PackedBatch], teacher: Teacher?, optimizer settings: OptimizerSettings,
+    learningRate: Float, gate: () -> Void
   ) -> StepResult {
     let active = network.parameters
     let slices = store.slices(of: active)
-    let (loss, targets) = accumulate(network, microBatches, slices: slices, gate: gate)
+    let (loss, targets) = accumulate(network, microBatches, teacher, slices: slices, gate: gate)
     let (squares, products) = reduce(slices)
     let norm = squares.squareRoot()
     let scale = settings.clip > 0 && norm > Double(settings.clip) ? Float(Double(settings.clip) / norm) : 1
@@ -49,21 +49,23 @@ public final class Backpropagation: StepRule {
   }
 
   /// The loss and the gradient of every parameter, by name, with nothing changed.
-  package func gradients(_ network: Network, _ batch: PackedBatch) -> (loss: Double, gradients: [String: [Float]]) {
+  package func gradients(
+    _ network: Network, _ batch: PackedBatch, teacher: Teacher? = nil
+  ) -> (loss: Double, gradients: [String: [Float]]) {
     let active = network.parameters
     let slices = store.slices(of: active)
-    let (loss, targets) = accumulate(network, [batch], slices: slices, gate: {})
+    let (loss, targets) = accumulate(network, [batch], teacher, slices: slices, gate: {})
     _ = reduce(slices)
     var named: [String: [Float]] = [:]
     for index in active { named[store.parameters[index].name] = gradients[0].vector(index).array }
     return (loss / Double(max(1, targets)), named)
   }
 
-  public func loss(_ network: Network, _ batch: PackedBatch) -> Double {
+  public func loss(_ network: Network, _ batch: PackedBatch, teacher: Teacher?) -> Double {
     let parts = batch.divided(into: passes.count)
     let sums = Slots(count: parts.count)
     run(parts: parts.count) { part, pass in
-      sums[part] = pass.run(network, batch: parts[part], lossScale: 1, gradients: nil)
+      sums[part] = pass.run(network, batch: parts[part], teacher: teacher, lossScale: 1, gradients: nil)
     }
     return sums.sum / Double(max(1, batch.targetCount))
   }
@@ -73,7 +75,7 @@ public final class Backpropagation: StepRule {
   /// Gradient accumulation: this process's micro-batches, one after another, each divided between the workers.
   /// - Returns: the sum of the losses, and the number of targets, of all processes.
   private func accumulate(
-    _ network: Network, _ microBatches: [PackedBatch], slices: [Range<Int>], gate: () -> Void
+    _ network: Network, _ microBatches: [PackedBatch], _ teacher: Teacher?, slices: [Range<Int>], gate: () -> Void
   ) -> (loss: Double, targets: Int) {
     let targets = microBatches.reduce(0) { $0 + $1.targetCount }
     let scale = 1 / Float(max(1, targets))
@@ -87,7 +89,8 @@ public final class Backpropagation: StepRule {
       let parts = microBatches[index].divided(into: gradients.count)
       let sums = Slots(count: parts.count)
       run(parts: parts.count) { part, pass in
-        sums[part] = pass.run(network, batch: parts[part], lossScale: scale, gradients: gradients[part])
+        sums[part] = pass.run(
+          network, batch: parts[part], teacher: teacher, lossScale: scale, gradients: gradients[part])
       }
       loss += sums.sum
     }

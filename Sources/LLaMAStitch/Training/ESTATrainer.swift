@@ -14,6 +14,8 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
   private let loop: AdaptationLoop
   /// Indices of the stitches that are trained.
   private let trained: [Int]
+  /// Held-out tokens of distillation, where every measurement runs the teacher, too.
+  private static let distilledTokens = 2048
 
   /// - Parameters:
   ///   - adapter: what to start from; its options win over those of `settings`.
@@ -25,14 +27,19 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     family: Family, adapter: Adapter?, settings: AdaptationSettings, examples: [TrainingExample],
     rehearsal: [TrainingExample] = [], pool: ComputePool
   ) throws {
-    let data = try AdaptationData(examples, rehearsal: rehearsal)
+    let data = try AdaptationData(
+      examples, rehearsal: rehearsal, heldOutTokens: settings.distillationShare == nil ? .max : Self.distilledTokens)
     var settings = settings
     if let adapter { settings.options = adapter.options }
     let stops = Set(family.stops.map(\.id))
     trained = family.stitches.indices.filter { index in
       let stitch = family.stitches[index]
+      if settings.options.keepsPrefix && stitch.route.isAnchor { return false }
       return settings.method == .esta
         ? settings.stitches == .all || stops.contains(stitch.id) : stitch.route.isAnchor
+    }
+    guard !trained.isEmpty else {
+      throw TrainingError.plan(cause: "\(family.directory.path) has no stitches to train, only whole anchors")
     }
     if settings.method == .loraPerAnchor {
       settings.options.trainsBiases = false
@@ -45,8 +52,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     self.networks = networks
     loop = try AdaptationLoop(
       family: family, settings: settings, data: data, stitches: trained, store: networks.store,
-      network: { networks.network($0) },
-      pool: pool)
+      network: { networks.network($0) }, teacher: networks.teacher(adapter, settings: settings), pool: pool)
   }
 
   public var step: Int { loop.step }
@@ -74,6 +80,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
   }
 
   public func heldOutLosses(all: Bool) -> [String: Double] { loop.heldOutLosses(all: all) }
+  public func meanLoss(_ losses: [String: Double]) -> Double? { loop.meanLoss(losses) }
 
   public func run(
     checkpoint: URL? = nil, interval: Int = 100, measuring: HeldOutMeasuring = .init(), gate: () -> Void = {},
@@ -104,9 +111,7 @@ private struct AdaptedNetworks {
     self.family = family
     layout = family.layout(options)
     store = ParameterStore(layout.declarations)
-    assembler = Assembler(
-      anchors: family.anchors.map(\.preparedForTraining),
-      layers: family.assembler.layers.mapValues { $0.map(\.preparedForTraining) })
+    assembler = family.assembler.preparedForTraining
     var random = SeededGenerator(seed: seed, stream: 3)
     for (index, parameter) in store.parameters.enumerated() {
       let values = store.value(index)
@@ -121,6 +126,21 @@ private struct AdaptedNetworks {
   }
 
   func network(_ route: Route) -> Network { assembler.assemble(route) { layout.deltas(route, $0, from: store) } }
+
+  /// Who teaches a route: the dearest anchor, with the adapter that training starts from. Blocks before the first
+  /// stitching layer that have nothing to train are shared with it.
+  func teacher(_ adapter: Adapter?, settings: AdaptationSettings) -> (Route) -> Teacher? {
+    guard let share = settings.distillationShare else { return { _ in nil } }
+    let anchor = family.anchors.count - 1
+    let teacher = assembler.assemble(family.route(ofAnchor: anchor)) { site in
+      adapter.map { layout.deltas(family.route(ofAnchor: anchor), site, from: $0) } ?? []
+    }
+    let keepsPrefix = settings.options.keepsPrefix
+    return { route in
+      let shares = keepsPrefix && route.start == anchor && !route.isAnchor
+      return Teacher(teacher, share: share, sharedStages: shares ? route.leadingBlockCount : 0)
+    }
+  }
 
   /// A copy of the trained values.
   func snapshot(step: Int, importance: [String: Double]) -> Adapter {

@@ -37,6 +37,12 @@ public final class SNNetTrainer: AdaptationTrainer {
         cause: "\(anchorSteps) of \(settings.steps) steps for the anchors leave none for the joint stage; give fewer")
     }
     let data = try AdaptationData(examples)
+    guard family.healing == nil else {
+      throw TrainingError.plan(
+        cause:
+          "\(family.directory.path) is healed, and sn-net would train the healing away; give the family it was healed from"
+      )
+    }
     let declarations = JointNetworks.declarations(
       configurations: family.anchors.map(\.configuration), routes: family.routes, trainsAnchors: true)
     // Values, two moments, a gradient for each worker, and the anchors that values are copied from.
@@ -75,6 +81,7 @@ public final class SNNetTrainer: AdaptationTrainer {
   public var cost: TrainingCost { loop.cost }
 
   public func heldOutLosses(all: Bool) -> [String: Double] { loop.heldOutLosses(all: all) }
+  public func meanLoss(_ losses: [String: Double]) -> Double? { loop.meanLoss(losses) }
 
   public func run(
     checkpoint: URL? = nil, interval: Int = 100, measuring: HeldOutMeasuring = .init(), gate: () -> Void = {},

@@ -3,15 +3,29 @@ public protocol StepRule: AnyObject {
   /// Takes one step over `microBatches`: their gradients are accumulated, and the loss is the mean over all their targets.
   /// Only the parameters that `network` uses change.
   /// - Parameters:
+  ///   - teacher: whose distribution is to be met, besides the targets.
   ///   - optimizer: what turns gradients into updates.
   ///   - gate: called before each micro-batch; may block, to let something else have the processor.
   func step(
-    _ network: Network, _ microBatches: [PackedBatch], optimizer: OptimizerSettings, learningRate: Float,
-    gate: () -> Void
+    _ network: Network, _ microBatches: [PackedBatch], teacher: Teacher?, optimizer: OptimizerSettings,
+    learningRate: Float, gate: () -> Void
   ) -> StepResult
 
   /// Mean loss of a batch's targets, nats per token, with nothing changed.
-  func loss(_ network: Network, _ batch: PackedBatch) -> Double
+  func loss(_ network: Network, _ batch: PackedBatch, teacher: Teacher?) -> Double
+}
+
+extension StepRule {
+  /// A step without a teacher.
+  public func step(
+    _ network: Network, _ microBatches: [PackedBatch], optimizer: OptimizerSettings, learningRate: Float,
+    gate: () -> Void = {}
+  ) -> StepResult {
+    step(network, microBatches, teacher: nil, optimizer: optimizer, learningRate: learningRate, gate: gate)
+  }
+
+  /// The loss without a teacher.
+  public func loss(_ network: Network, _ batch: PackedBatch) -> Double { loss(network, batch, teacher: nil) }
 }
 
 /// What one step did.

@@ -43,6 +43,15 @@ extension LlamaConfiguration {
   }
 }
 
+extension Assembler {
+  /// The same with small matrices as floats.
+  var preparedForTraining: Assembler {
+    Assembler(
+      anchors: anchors.map(\.preparedForTraining), layers: layers.mapValues { $0.map(\.preparedForTraining) },
+      healing: healing)
+  }
+}
+
 extension Projection {
   /// The same with small weights as floats.
   var preparedForTraining: Projection {

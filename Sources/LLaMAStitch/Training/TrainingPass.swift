@@ -28,40 +28,46 @@ final class TrainingPass {
   /// The sum of the losses of the batch's targets, in nats.
   ///
   /// - Parameters:
+  ///   - teacher: whose distribution is to be met, besides the targets.
   ///   - gradients: where ∂(lossScale · Σ loss)/∂θ is added for each trainable θ; `nil` to only measure.
   ///   - losses: if given, receives the loss of each target in order of rows.
   func run(
-    _ network: Network, batch: PackedBatch, lossScale: Float, gradients: GradientBuffer?,
+    _ network: Network, batch: PackedBatch, teacher: Teacher? = nil, lossScale: Float, gradients: GradientBuffer?,
     losses: ((Float) -> Void)? = nil
   ) -> Double {
     if batch.rows == 0 { return 0 }
     arena.reset()
     scratch.reset()
     let rows = RowPlan(batch)
-    let bottom = arena.mark
     var stream = arena.matrix(batch.rows, network.embedding.columns)
     network.embedding.gatherRows(batch.tokens, into: stream)
+    let shared = teacher?.sharedStages ?? 0
+    let firstKept = gradients == nil ? network.stages.count : network.firstTrainedStage
+    precondition(shared <= network.firstTrainedStage, "a teacher that shares what is trained")
+    stream = advance(network.stages[..<shared], stream, rows)
+    let lesson = teacher.map {
+      Lesson($0, stream: advance($0.network.stages[shared...], start(of: $0, stream, batch), rows))
+    }
+    stream = advance(network.stages[shared..<firstKept], stream, rows)
 
     var kept: [Kept] = []
-    let firstKept = gradients == nil ? network.stages.count : network.firstTrainedStage
-    for (index, stage) in network.stages.enumerated() {
+    for stage in network.stages[firstKept...] {
       switch stage {
       case .block(let block):
         let activations = forward(block, stream, rows)
         stream = activations.out
-        if index >= firstKept { kept.append(.block(block, activations)) }
+        kept.append(.block(block, activations))
       case .stitch(let layer):
         let out = arena.matrix(batch.rows, layer.outputSize)
         let reduced = forward(layer, stream, into: out)
-        if index >= firstKept { kept.append(.stitch(layer, input: stream, reduced: reduced)) }
+        kept.append(.stitch(layer, input: stream, reduced: reduced))
         stream = out
       }
-      if index < firstKept { stream = keepOnly(stream, since: bottom) }
     }
 
     let gradient = arena.matrix(batch.rows, stream.columns)
     let total = head(
-      network, stream, rows, lossScale: lossScale, gradients: gradients, streamGradient: gradient,
+      network, stream, rows, lesson: lesson, lossScale: lossScale, gradients: gradients, streamGradient: gradient,
       losses: losses)
     guard let gradients else { return total }
 
@@ -94,7 +100,6 @@ final class TrainingPass {
     arena.reset()
     scratch.reset()
     let rows = RowPlan(batch)
-    let bottom = arena.mark
     var stream = arena.matrix(batch.rows, anchor.configuration.hiddenSize)
     if let start {
       stream.dense.copy(from: start.state.dense)
@@ -104,9 +109,48 @@ final class TrainingPass {
     let first = start?.depth ?? 0
     visit(first, stream)
     for index in first..<end {
-      stream = keepOnly(forward(anchor.blocks[index], stream, rows).out, since: bottom)
+      stream = advance([.block(anchor.blocks[index])], stream, rows)
       visit(index + 1, stream)
     }
+  }
+
+  /// The stream after some stages, of which nothing else is kept; `stream` stays as it is.
+  private func advance(_ stages: ArraySlice<Stage>, _ stream: MatrixView, _ rows: RowPlan) -> MatrixView {
+    var stream = stream
+    let bottom = arena.mark
+    for stage in stages {
+      switch stage {
+      case .block(let block): stream = forward(block, stream, rows).out
+      case .stitch(let layer):
+        let out = arena.matrix(stream.rows, layer.outputSize)
+        _ = forward(layer, stream, into: out)
+        stream = out
+      }
+      stream = keepOnly(stream, since: bottom)
+    }
+    return stream
+  }
+
+  // MARK: Distillation
+
+  /// What a teacher makes of a batch.
+  private struct Lesson {
+    let teacher: Teacher
+    /// Its stream after the last stage, [N × d].
+    let stream: MatrixView
+
+    init(_ teacher: Teacher, stream: MatrixView) {
+      self.teacher = teacher
+      self.stream = stream
+    }
+  }
+
+  /// Where a teacher's own stages begin: behind what it shares, or at its embedding.
+  private func start(of teacher: Teacher, _ shared: MatrixView, _ batch: PackedBatch) -> MatrixView {
+    if teacher.sharedStages > 0 { return shared }
+    let start = arena.matrix(batch.rows, teacher.network.embedding.columns)
+    teacher.network.embedding.gatherRows(batch.tokens, into: start)
+    return start
   }
 
   /// Moves a matrix down to the mark and frees the rest. Copies through a spare so that overlap does no harm.
@@ -330,19 +374,33 @@ final class TrainingPass {
 
   // MARK: Head and loss
 
+  /// The final norm of a network, [N × d].
+  private func normed(_ stream: MatrixView, _ network: Network, inverseRMS: VectorView) -> MatrixView {
+    let normed = scratch.matrix(stream.rows, stream.columns)
+    TrainingKernels.rmsNorm(
+      stream, weight: network.finalNorm.values, epsilon: network.finalNormEpsilon, into: normed,
+      inverseRMS: inverseRMS)
+    return normed
+  }
+
+  /// Some rows of a matrix.
+  private func gathered(_ rows: IndexBuffer, of matrix: MatrixView) -> MatrixView {
+    let gathered = scratch.matrix(rows.count, matrix.columns)
+    TrainingKernels.gatherRows(of: matrix, rows, into: gathered)
+    return gathered
+  }
+
   /// Final norm, logits and cross-entropy of the rows that have targets, a chunk of rows at a time so that the
   /// logits of a large vocabulary never exist all at once. `streamGradient` becomes ∂L/∂stream.
   private func head(
-    _ network: Network, _ stream: MatrixView, _ rows: RowPlan, lossScale: Float,
+    _ network: Network, _ stream: MatrixView, _ rows: RowPlan, lesson: Lesson?, lossScale: Float,
     gradients: GradientBuffer?, streamGradient: MatrixView, losses: ((Float) -> Void)?
   ) -> Double {
     let mark = scratch.mark
     let width = stream.columns
     let inverse = scratch.vector(stream.rows)
-    let normed = scratch.matrix(stream.rows, width)
-    TrainingKernels.rmsNorm(
-      stream, weight: network.finalNorm.values, epsilon: network.finalNormEpsilon, into: normed,
-      inverseRMS: inverse)
+    let normed = self.normed(stream, network, inverseRMS: inverse)
+    let taught = lesson.map { self.normed($0.stream, $0.teacher.network, inverseRMS: scratch.vector(stream.rows)) }
     let dNormed = scratch.matrix(stream.rows, width)
     if gradients != nil { dNormed.dense.fill(0) }
 
@@ -355,13 +413,20 @@ final class TrainingPass {
       let chunkMark = scratch.mark
       let indices = IndexBuffer(chunk)
       let targets = IndexBuffer(chunk.map { rows.targets[Int($0)] })
-      let x = scratch.matrix(chunk.count, width)
-      TrainingKernels.gatherRows(of: normed, indices, into: x)
+      let x = gathered(indices, of: normed)
       let logits = scratch.matrix(chunk.count, network.head.outputSize)
       network.head.weight.multiply(x, into: logits, scratch: scratch)
       let each = losses == nil ? nil : scratch.vector(chunk.count)
-      total += TrainingKernels.crossEntropy(
-        logits: logits, targets: targets, scale: lossScale, losses: each)
+      if let lesson, let taught {
+        let head = lesson.teacher.network.head.weight
+        let teacher = scratch.matrix(chunk.count, head.rows)
+        head.multiply(gathered(indices, of: taught), into: teacher, scratch: scratch)
+        total += TrainingKernels.distill(
+          logits: logits, teacher: teacher, targets: targets, scale: lossScale, share: lesson.teacher.share,
+          losses: each)
+      } else {
+        total += TrainingKernels.crossEntropy(logits: logits, targets: targets, scale: lossScale, losses: each)
+      }
       if let each, let losses { for index in 0..<each.count { losses(each[index]) } }
       if let gradients {
         if let gradient = gradients.matrix(network.head.weight) {
