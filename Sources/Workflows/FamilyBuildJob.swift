@@ -17,6 +17,8 @@ public struct FamilyBuildJob {
   public var threads: Int
   /// At most so many tokens of calibration.
   public var calibrationTokens = 200_000
+  /// Which kinds of routes the family has; `nil`: those that make sense.
+  public var routes: Set<RouteKind>?
   /// Text of the joint phase; only needed if `options.jointSteps` is not 0.
   public var jointText: [URL] = []
 
@@ -110,6 +112,9 @@ public struct FamilyBuildJob {
     }
     let names = FamilyDescription.anchorNames(from: anchors.map(\.standardizedFileURL.lastPathComponent))
     let named = zip(names, directories).map { FamilyBuilder.Anchor(name: $0, directory: $1) }
+    try add(
+      routes ?? RouteKind.usual(anchors: anchors.count), depths: directories.map(\.configuration.blockCount),
+      to: &options)
     let builder = try FamilyBuilder(named, options: options, pool: ComputePool(threads: threads))
     var sequences: [[Int32]] = []
     var tokens = 0
@@ -121,7 +126,7 @@ public struct FamilyBuildJob {
         sequences.append(document.tokens)
         tokens += document.tokens.count
       }
-    } else if anchors.count > 1 {
+    } else if anchors.count > 1 || options.selfRoutes != nil {
       note("\(named[named.count - 1].name) writes the calibration text itself")
       sequences = try writtenText(by: LlamaModel(directories[directories.count - 1]), tokenizer)
       tokens = sequences.reduce(0) { $0 + $1.count }
@@ -151,6 +156,32 @@ public struct FamilyBuildJob {
     }
     lock?.remove()
     return family!  // the listener never stops it
+  }
+}
+
+/// Kinds of routes.
+public enum RouteKind: String, Sendable, CaseIterable {
+  /// From an anchor into the next larger one.
+  case across
+  /// Within an anchor, without some of its blocks.
+  case within = "self"
+  /// Into the next larger anchor and back.
+  case twoWay = "two-way"
+
+  /// Those that make sense where nobody asks for others.
+  static func usual(anchors: Int) -> Set<RouteKind> { anchors == 1 ? [.within] : [.across] }
+}
+
+extension FamilyBuildJob {
+  /// Asks a builder for routes of some kinds.
+  fileprivate func add(_ kinds: Set<RouteKind>, depths: [Int], to options: inout FamilyBuilder.Options) throws {
+    if let kind = kinds.first(where: { $0 != .within }), depths.count == 1 {
+      throw FamilyError.unstitchable(
+        cause: "routes of the kind “\(kind.rawValue)” need two anchors; give another one, or ask for self")
+    }
+    options.joinsNeighbours = kinds.contains(.across)
+    if kinds.contains(.within) { options.selfRoutes = RouteSearch.Options() }
+    if kinds.contains(.twoWay) { options.moreRoutes += Route.twoWay(depths: depths) }
   }
 }
 

@@ -21,7 +21,7 @@ struct FamilyCommand: ParsableCommand {
         stitch models list, cheapest first; it is named after its directory or file. All must share one tokenizer.
         """)
 
-    @Option(name: .customLong("anchor"), help: "A model directory or GGUF file; give two or more, cheapest first.")
+    @Option(name: .customLong("anchor"), help: "A model directory or GGUF file; give one, or more, cheapest first.")
     var anchors: [String]
     @Option(
       help: "Text to fit the stitching layers on: JSON Lines or plain text (default: the largest anchor writes it).")
@@ -33,6 +33,11 @@ struct FamilyCommand: ParsableCommand {
     )
     var template: String?
     @Option(help: "Name of the family (default: that of the directory).") var name: String?
+    @Option(
+      help:
+        "Kinds of routes, with commas: across, from an anchor into the next; self, within an anchor, without some of its blocks; two-way, into the next and back (default: self for one anchor, else across)."
+    )
+    var routes: String?
     @Option(help: "Ways into each block of the larger anchor.") var window = 1
     @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
     @Option(help: "How the stitching layers begin: least-squares or random.") var initialization = "least-squares"
@@ -52,6 +57,7 @@ struct FamilyCommand: ParsableCommand {
       guard LayerInitialization(rawValue: initialization) != nil else {
         throw ValidationError("--initialization must be least-squares or random, not \(initialization)")
       }
+      _ = try routeKinds()
       try Check.range("--window", window, 1...64)
       try Check.range("--fit-steps", fitSteps, 0...1_000_000_000)
       try Check.range("--joint-steps", jointSteps, 0...1_000_000_000)
@@ -62,6 +68,19 @@ struct FamilyCommand: ParsableCommand {
       try Check.positive("--joint-learning-rate", Double(jointLearningRate))
       guard ridge >= 0, ridge.isFinite else {
         throw ValidationError("--ridge must be 0 or a positive number, not \(ridge)")
+      }
+    }
+
+    private func routeKinds() throws -> Set<RouteKind>? {
+      try routes.map { routes in
+        Set(
+          try routes.split(separator: ",", omittingEmptySubsequences: false).map { name in
+            guard let kind = RouteKind(rawValue: String(name)) else {
+              throw ValidationError(
+                "--routes must be some of \(RouteKind.allCases.map(\.rawValue).joined(separator: ", ")), not \(name)")
+            }
+            return kind
+          })
       }
     }
 
@@ -96,6 +115,7 @@ struct FamilyCommand: ParsableCommand {
         anchors: try anchors.map { try anchorPlace($0) }, calibration: calibration.map { URL(fileURLWithPath: $0) },
         output: url, template: kind.map { ChatTemplate($0) }, options: options, threads: threads)
       job.calibrationTokens = calibrationTokens
+      job.routes = try routeKinds()
       job.jointText = jointData.map { URL(fileURLWithPath: $0) }
       let meter = ProgressMeter()
       let start = Date()
@@ -106,6 +126,13 @@ struct FamilyCommand: ParsableCommand {
           case .storing(let anchor): meter.note("storing \(anchor)" + (quantize.map { " as \($0.lowercased())" } ?? ""))
           case .stored: break
           case .writing: meter.note("writing")
+          case .searching(_, .reading(let calibration, let heldOut)):
+            meter.note("looking for routes: \(calibration) tokens to fit on, \(heldOut) held out to judge on")
+          case .searching(_, .fitting(let done, let all)): meter.share("fitting layers", done, of: all)
+          case .searching(_, .judging(let done, let all)): meter.share("judging layers alone", done, of: all)
+          case .searching(_, .chaining(let done, let all)): meter.share("judging routes", done, of: all)
+          case .found(let anchor, 0): meter.note("\(anchor) has too few blocks to leave any out")
+          case .found(let anchor, let routes): meter.note("\(anchor): \(routes) routes within it")
           case .fitting(let done, let all): meter.note("fitted \(done) of \(all) stitching layers")
           case .training(let step, let total, let loss):
             meter.update(

@@ -162,7 +162,7 @@ public enum LargeFamilyBenchmark {
       switch progress {
       case .storing(let anchor): begin("store \(anchor)")
       case .fitting(let done, let all): note("fitted \(done) of \(all) stitching layers")
-      case .training: break
+      case .training, .searching, .found: break
       case .stored: begin("fit stitching layers")
       case .writing: begin("write stitching layers and hashes")
       }

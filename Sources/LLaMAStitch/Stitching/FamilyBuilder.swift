@@ -11,6 +11,10 @@ public struct FamilyBuilder {
     case stored
     /// So many stitching layers are fitted.
     case fitting(layers: Int, of: Int)
+    /// Routes within an anchor are looked for.
+    case searching(anchor: String, RouteSearch.Progress)
+    /// So many were found; none where it has too few blocks to leave any out.
+    case found(anchor: String, routes: Int)
     case training(step: Int, of: Int, loss: Double)
     /// All is fitted and is being written.
     case writing
@@ -22,8 +26,12 @@ public struct FamilyBuilder {
     public var chatTemplate: JSONValue
     /// Entry points l, l + 1, … for each m.
     public var window = 1
+    /// Whether there are the joins of neighbours.
+    public var joinsNeighbours = true
     /// Further routes, besides the anchors and the joins of neighbours.
     public var moreRoutes: [Route] = []
+    /// How routes within each anchor are looked for; `nil`: not at all.
+    public var selfRoutes: RouteSearch.Options?
     /// Share of the mean diagonal added to it.
     public var ridge = 1e-4
     public var initialization = LayerInitialization.leastSquares
@@ -90,7 +98,9 @@ public struct FamilyBuilder {
     for route in options.moreRoutes {
       if let problem = route.problem(depths: depths) { throw FamilyError.unstitchable(cause: problem) }
     }
-    let usual = Route.all(depths: depths, window: options.window)
+    let usual =
+      options.joinsNeighbours
+      ? Route.all(depths: depths, window: options.window) : depths.indices.map { Route(anchor: $0, depth: depths[$0]) }
     routes = usual + options.moreRoutes.filter { !usual.contains($0) }
   }
 
@@ -105,7 +115,7 @@ public struct FamilyBuilder {
   ) throws -> Family? {
     try NewDirectory.check(output)
     guard
-      routes.count == anchors.count || options.initialization == .random
+      (routes.count == anchors.count && options.selfRoutes == nil) || options.initialization == .random
         || calibration.contains(where: { min($0.count, contextLength) > 1 })
     else {
       throw LeastSquares.tooShort
@@ -161,6 +171,17 @@ public struct FamilyBuilder {
       }
       tensors = try stored()
     }
+    var routes = routes
+    var stops: [Route]?
+    if options.selfRoutes != nil {
+      let found = try searchRoutes(tensors, calibration, listener: listener).filter { !routes.contains($0.route) }
+      for stop in found { layers[stop.route] = stop.layers }
+      routes += found.map(\.route)
+      // Where nothing else was measured, the slider has what was.
+      if anchors.count == 1, !found.isEmpty {
+        stops = found.map(\.route) + [Route(anchor: 0, depth: tensors[0].blocks.count)]
+      }
+    }
     if options.fitSteps > 0, routes.contains(where: { !$0.isAnchor }) {
       let fit = LossFit(
         anchors: tensors, routes: routes, layers: layers, scope: .layers,
@@ -175,13 +196,18 @@ public struct FamilyBuilder {
     }
     _ = listener(.writing)
     let types = Set(anchors.map { options.elementType ?? $0.directory.elementType })
+    let (names, depths) = (anchors.map(\.name), anchors.map(\.directory.configuration.blockCount))
     try FamilyWriter(
       name: options.name, chatTemplate: options.chatTemplate,
       quantization: (types.count == 1 ? types.first! : nil)?.rawValue.lowercased() ?? "mixed",
-      isQuantized: options.elementType?.isQuantized ?? anchors.contains { $0.directory.isQuantized }, routes: routes,
-      names: anchors.map(\.name), depths: anchors.map(\.directory.configuration.blockCount)
+      isQuantized: isQuantized, routes: routes, names: names, depths: depths,
+      stops: stops?.map { $0.id(names: names, depths: depths) }
     ).write(layers, tokenizer: tokenizer, to: directory)
     return true
+  }
+
+  private var isQuantized: Bool {
+    options.elementType?.isQuantized ?? anchors.contains { $0.directory.isQuantized }
   }
 
   private var contextLength: Int { anchors.map(\.directory.configuration.contextLength).min()! }
@@ -194,6 +220,22 @@ public struct FamilyBuilder {
       anchors: tensors, routes: stitched, ridge: options.ridge, memory: options.memory, pool: pool)
     return try leastSquares.fit(LeastSquares.batches(of: calibration, contextLength: contextLength)) {
       _ = listener(.fitting(layers: $0, of: LeastSquares.layerCount(stitched)))
+    }
+  }
+
+  /// Routes within each anchor, cheapest first.
+  private func searchRoutes(
+    _ tensors: [LlamaModel], _ calibration: [[Int32]], listener: (Progress) -> Bool
+  ) throws -> [RouteSearch.Stop] {
+    guard let search = options.selfRoutes else { return [] }
+    return try tensors.indices.flatMap { index in
+      let name = anchors[index].name
+      let stops = try RouteSearch(
+        tensors[index], index: index, layerType: FamilyWriter.layerType(besideQuantized: isQuantized), options: search,
+        pool: pool
+      ).run(calibration) { _ = listener(.searching(anchor: name, $0)) }
+      _ = listener(.found(anchor: name, routes: stops.count))
+      return stops
     }
   }
 

@@ -13,6 +13,8 @@ struct FamilyWriter {
   /// Of the anchors, cheapest first.
   var names: [String]
   var depths: [Int]
+  /// The slider's, cheapest first; all stitches where it is absent.
+  var stops: [String]?
 
   /// What the file of stitching layers says of itself.
   static let layersMetadata = ["format": "stitch-layers-1"]
@@ -21,7 +23,7 @@ struct FamilyWriter {
   static func place(of name: String) -> String { "anchors/\(name)" }
 
   /// How stitching layers are stored: beside a quantised base, more than BF16 would be wasted on them.
-  private var layerType: ElementType { isQuantized ? .bf16 : .f32 }
+  static func layerType(besideQuantized isQuantized: Bool) -> ElementType { isQuantized ? .bf16 : .f32 }
 
   /// - Parameters:
   ///   - layers: of each route that has any, in order of its junctions.
@@ -35,6 +37,7 @@ struct FamilyWriter {
         sha256: try Self.hash(directory.appendingPathComponent("\(place)/\(ModelDirectory.weightsName)")))
     }
     var writer = SafetensorsWriter(metadata: Self.layersMetadata)
+    let layerType = Self.layerType(besideQuantized: isQuantized)
     for (route, layers) in layers {
       let id = route.id(names: names, depths: depths)
       for (junction, layer) in layers.enumerated() {
@@ -52,7 +55,7 @@ struct FamilyWriter {
       format: FamilyDescription.currentFormat, name: name, anchors: described, routes: routes,
       quantization: quantization, chatTemplate: chatTemplate,
       tokenizerSHA256: SHA256.hexadecimal(of: files.flatMap { Array($0.value) }),
-      tokenizerFiles: files.map(\.key), stitchesSHA256: try Self.hash(stitches), stops: nil
+      tokenizerFiles: files.map(\.key), stitchesSHA256: try Self.hash(stitches), stops: stops
     ).write(in: directory)
   }
 

@@ -93,6 +93,27 @@ public struct Route: Hashable, Sendable {
       }
   }
 
+  /// The ways from each anchor into the next larger one and back (SN-Netv2, arXiv 2307.00154), depth-aligned as nearly as
+  /// blocks allow: for each number of the smaller one's blocks that can be left out, those in the middle of it.
+  public static func twoWay(depths: [Int]) -> [Route] {
+    depths.indices.dropLast().flatMap { anchor -> [Route] in
+      let (smaller, larger) = (depths[anchor], depths[anchor + 1])
+      return (1..<max(1, smaller - 1)).compactMap { count in
+        let exit = (smaller - count) / 2
+        // m/b ≈ l/a, as for joins.
+        let (entry, end) = (
+          nearestExit(from: larger, to: smaller, entry: exit),
+          nearestExit(from: larger, to: smaller, entry: exit + count)
+        )
+        if exit < 1 || entry >= end { return nil }
+        return Route([
+          Segment(anchor: anchor, blocks: 0..<exit), Segment(anchor: anchor + 1, blocks: entry..<end),
+          Segment(anchor: anchor, blocks: exit + count..<smaller),
+        ])
+      }
+    }
+  }
+
   /// What is wrong with it in a family whose anchors have these depths; `nil`: nothing.
   package func problem(depths: [Int]) -> String? {
     guard depths.indices.contains(start) else { return "a route starts in an anchor that is not there" }

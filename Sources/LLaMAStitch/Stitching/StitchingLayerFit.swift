@@ -7,18 +7,18 @@ import Support
 /// there are.
 ///
 /// `@unchecked Sendable`: each fit belongs to one part of a job at a time; `ComputePool.run` orders jobs.
-final class StitchingLayerFit: @unchecked Sendable {
-  let inputs: Int
-  let outputs: Int
+package final class StitchingLayerFit: @unchecked Sendable {
+  package let inputs: Int
+  package let outputs: Int
   /// Σ w·x̃x̃ᵀ, x̃ = (x, 1), upper triangle, [(d₁+1) × (d₁+1)]
   private var gram: [Double]
   /// Σ w·y x̃ᵀ, [d₂ × (d₁+1)]
   private var moments: [Double]
   private(set) var tokens = 0
   /// What `solve` found; `nil` where there are no tokens or no finite answer.
-  private(set) var solution: Projection?
+  package private(set) var solution: Projection?
 
-  init(inputs: Int, outputs: Int) {
+  package init(inputs: Int, outputs: Int) {
     self.inputs = inputs
     self.outputs = outputs
     gram = Array(repeating: 0, count: (inputs + 1) * (inputs + 1))
@@ -30,7 +30,7 @@ final class StitchingLayerFit: @unchecked Sendable {
 
   /// Adds rows of x [N × d₁] and y [N × d₂]. A token counts 1/rms(y), so that the few tokens with enormous
   /// activations do not decide alone; rows in `leftOut` (the first of each sequence) do not count at all.
-  func add(x: MatrixView, y: MatrixView, leftOut: Set<Int>) {
+  package func add(x: MatrixView, y: MatrixView, leftOut: Set<Int>) {
     precondition(x.rows == y.rows && x.columns == inputs && y.columns == outputs)
     let width = inputs + 1
     let rows = (0..<x.rows).filter { !leftOut.contains($0) }
@@ -54,7 +54,7 @@ final class StitchingLayerFit: @unchecked Sendable {
 
   /// Solves for W [d₂ × d₁] and b [d₂] and lets go of the normal equations; the ridge is `ridge` times the mean of the
   /// diagonal of Σ w·xxᵀ.
-  func solve(ridge: Double) {
+  package func solve(ridge: Double) {
     solution = tokens > 0 ? solved(ridge: ridge) : nil
     (gram, moments) = ([], [])
   }
