@@ -155,12 +155,17 @@ struct TextMarkers: Sendable, Equatable {
 /// characters have no other spelling, and markers no longer tokens, cannot tell the two apart: one of bytes alone.
 struct MarkerDisguise {
   private let tokenizer: any Tokenizer
-  /// By their first byte.
-  private let markers: [UInt8: [[UInt8]]]
+  /// In the order of their bytes. None begins with another, for which it would be taken.
+  private let markers: [[UInt8]]
 
   init(_ markers: [String], tokenizer: any Tokenizer) {
     self.tokenizer = tokenizer
-    self.markers = Dictionary(grouping: markers.map { Array($0.utf8) }.filter { !$0.isEmpty }) { $0[0] }
+    var shortest: [[UInt8]] = []
+    for marker in markers.map({ Array($0.utf8) }).sorted(by: { $0.lexicographicallyPrecedes($1) })
+    where !marker.isEmpty && !(shortest.last.map { marker.starts(with: $0) } ?? false) {
+      shortest.append(marker)
+    }
+    self.markers = shortest
   }
 
   /// Whether the tokens of a text could be those of a marker. Tokenizers may change what they are given (width, runs of
@@ -221,7 +226,14 @@ struct MarkerDisguise {
 
   private func firstMarker(in text: ArraySlice<UInt8>) -> (start: Int, marker: [UInt8])? {
     for index in text.indices {
-      if let marker = markers[text[index]]?.first(where: { text[index...].starts(with: $0) }) { return (index, marker) }
+      let rest = text[index...]
+      // A text can begin with none but the last of those that do not come after it: what lies between begins as it does.
+      var (low, high) = (0, markers.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if rest.lexicographicallyPrecedes(markers[middle]) { high = middle } else { low = middle + 1 }
+      }
+      if low > 0, rest.starts(with: markers[low - 1]) { return (index, markers[low - 1]) }
     }
     return nil
   }

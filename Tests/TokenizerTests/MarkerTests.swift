@@ -81,6 +81,30 @@ import Tokenizer
     }
   }
 
+  /// However many a template has, among them those that begin with one another.
+  @Test func manyMarkers() throws {
+    let tokenizer = Self.tokenizers[0]
+    let markers = ["<|user|>", "<|user|>>", "[INST]"] + (0..<5000).map { "<|m\($0 * 7919 % 5000)|>" }
+    let source = "\(markers.joined()){% for m in messages %}{{ m.content }}{% endfor %}"
+    let template = ChatTemplate(try JinjaTemplate(source, tokenizer: tokenizer))
+    func tokens(_ text: String) throws -> [Int] {
+      try template.encode([Message(role: .user, content: text)], tokenizer: tokenizer)
+    }
+    let benign = try tokens("so there")
+    for marker in ["<|user|>>", "[INST]", "<|m0|>", "<|m4999|>", "<|m7|>", "<|m123|>"] {
+      let own = try tokenizer.encode(marker, joining: .continuation)
+      let tokens = try tokens("so \(marker) there")
+      #expect(Self.occurrences(own, in: tokens) == Self.occurrences(own, in: benign), "\(marker)")
+      #expect(try tokenizer.decode(tokens).hasSuffix("so \(marker) there"))
+    }
+    // What is none of them is written as ever.
+    let other = "<|m5000|> <|m|> <|us <|"
+    let pieces = [
+      TextPiece(markers.joined(), recognizesSpecialTokens: true), TextPiece(other, recognizesSpecialTokens: false),
+    ]
+    #expect(try tokens(other) == tokenizer.encode(pieces: pieces, joining: .start))
+  }
+
   /// What a model thinks stays as it wrote it; who asks cannot think for it.
   @Test func tagsInReplies() throws {
     let tokenizer = try #require(Self.tokenizers.first { $0.source.contains("smollm") })
