@@ -66,6 +66,14 @@ public struct FamilyBuildJob {
     return .fallback
   }
 
+  /// How the anchors' makers would have them write: as the last says that says anything.
+  private func ownDefaults(_ anchors: [URL]) throws -> GenerationDefaults? {
+    for anchor in anchors.reversed() {
+      if let defaults = try GenerationDefaults.read(in: anchor) { return defaults }
+    }
+    return nil
+  }
+
   /// Texts that an anchor writes from nothing, at temperature 1.
   private func writtenText(by anchor: LlamaModel, _ tokenizer: any Tokenizer) throws -> [[Int32]] {
     let start = anchor.configuration.bosToken ?? tokenizer.bosToken ?? tokenizer.eosToken ?? 0
@@ -110,6 +118,8 @@ public struct FamilyBuildJob {
       let name = SHA256.hexadecimal(of: Array(output.standardizedFileURL.path.utf8)).prefix(16)
       options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
     }
+    var files = tokenizer.files
+    files[GenerationDefaults.fileName] = try ownDefaults(anchors)?.json
     let names = FamilyDescription.anchorNames(from: anchors.map(\.standardizedFileURL.lastPathComponent))
     let named = zip(names, directories).map { FamilyBuilder.Anchor(name: $0, directory: $1) }
     try add(
@@ -146,7 +156,7 @@ public struct FamilyBuildJob {
       return try FileLock(of: checkpoint)
     }
     let family = try builder.build(
-      calibration: sequences, jointText: jointText, tokenizer: tokenizer.files, output: output,
+      calibration: sequences, jointText: jointText, tokenizer: files, output: output,
       listener: {
         progress($0)
         return true

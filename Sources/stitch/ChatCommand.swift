@@ -90,16 +90,23 @@ struct ChatCommand: ParsableCommand {
   func run() throws {
     let script = try self.script.map { try Script(contentsOf: URL(fileURLWithPath: $0), name: $0) }
     var settings = try self.settings(script)
-    if printConfig { return try Console.write(text: settings.yaml) }
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
     let store = ConversationStore()
     let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
-    let directory =
-      try single.directory(asFamily: true) ?? settings.familyDirectory(named: family.family, resumed: resumed)
+    let directory: URL
+    do {
+      directory =
+        try single.directory(asFamily: !printConfig)
+        ?? settings.familyDirectory(named: family.family, resumed: resumed)
+    } catch EngineError.noFamily where printConfig {
+      // A file can be made before there is a model.
+      return try Console.write(text: settings.yaml)
+    }
     // A script says itself how it is played.
     if script == nil, let defaults = try GenerationDefaults.read(in: directory) {
       settings = try self.settings(nil, sampling: ReplyOptions(defaults.sampling))
     }
+    if printConfig { return try Console.write(text: settings.yaml) }
     let isPlain = plain || !canRunChatUI()
     var engine = try settings.engineOptions(family: directory)
     // In between, people read and type; a script that is piped in does not.

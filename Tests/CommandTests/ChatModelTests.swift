@@ -135,6 +135,10 @@ import Testing
         "export", "--family", Self.model.path, "--format", "gguf", "--output", second.path,
       ])
       try #require(written.status == 0, "\(written.complaint)")
+      // Of what makers say of writing, the last word counts.
+      let defaults = first.appending(path: "generation_config.json")
+      try Data("{\"do_sample\": true, \"temperature\": 0.25, \"top_k\": 1, \"eos_token_id\": [3]}".utf8).write(
+        to: defaults)
       let family = workspace.directory.appending(path: "two")
       let built = try workspace.run([
         "family", "build", "--anchor", first.path, "--anchor", second.path, "--output", family.path,
@@ -145,6 +149,10 @@ import Testing
         #expect(shown.text.contains("\"\(id)\""), "\(shown.text)")
         let asked = try workspace.run(["ask", "What is 2+2?", "--family", family.path, "--stitch", id])
         #expect(asked.text == "2+2 is 4.", "\(asked.text)\(asked.complaint)")
+      }
+      let settings = try workspace.run(["chat", "--family", family.path, "--print-config", "--top-p", "0.5"])
+      for line in ["temperature: 0.25\n", "top_k: 1\n", "top_p: 0.5\n"] {
+        #expect(settings.text.contains(line), "\(settings.text)\(settings.complaint)")
       }
     }
   }

@@ -122,6 +122,10 @@ import Testing
       let shown = try settings("--top-k", "7")
       #expect(
         shown.contains("temperature 3.5") && shown.contains("top_p 0.95") && shown.contains("top_k 7"), "\(shown)")
+      let printed = try workspace.run(["chat", "--model", workspace.model.path, "--print-config", "--top-k", "7"])
+      for line in ["temperature: 3.5\n", "top_p: 0.95\n", "top_k: 7\n"] {
+        #expect(printed.text.contains(line), "\(printed.text)\(printed.complaint)")
+      }
       // The first token that it writes ends a text, says the file.
       try Data("{\"eos_token_id\": [\(greedy.tokens[0])]}".utf8).write(to: file)
       let ended = try reply(ask())
