@@ -5,7 +5,8 @@ import LLaMAStitch
 import Testing
 import Workflows
 
-/// A configuration may claim any number of positions: a chat is the same as with 4,096.
+/// A model's context is what its configuration claims, as far as memory goes. Where that is more than any model was made
+/// for, a chat is the same as with 4,096.
 @Suite struct ContextLengthTests {
   /// A random family whose anchors claim so many positions.
   private func fixture(claiming positions: Int) throws -> EngineFixture {
@@ -37,6 +38,21 @@ import Workflows
     #expect(Set(claimed.lengths) == [4096] && claimed.lengths.count == RandomFamily.stitchIDs.count)
     // Nothing was evicted either, for want of room that would never be used.
     #expect(claimed.bytes == usual.bytes && claimed.bytes > 0)
+  }
+
+  /// Some are made for a million.
+  @Test(arguments: [1 << 17, 1 << 20]) func longContextsAreUsed(positions: Int) async throws {
+    let fixture = try fixture(claiming: positions)
+    let text = try TextFamily(fixture.family)
+    let largest = try #require(text.family.stitches.last)
+    let bytes = text.family.network(largest.route, adapter: nil).cacheBytes(positions: 4096) / 4096
+    let fitting = Int(ProcessInfo.processInfo.physicalMemory / 4) / bytes
+    #expect(text.contextLength == min(positions, max(4096, fitting)) && text.contextLength > 4096)
+    var options = ReplyOptions()
+    options.maxTokens = 4
+    let long = String(repeating: "hello ", count: 1000)
+    let reply = await CollectedReply(fixture.backend().reply(to: [.user(long)], stitch: largest.id, options: options))
+    #expect(reply.stamp?.tokens == 4 && reply.failure == nil)
   }
 
   @Test func itCanBeTalkedTo() async throws {

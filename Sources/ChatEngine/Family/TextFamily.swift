@@ -38,8 +38,8 @@ public struct TextFamily: Sendable {
     return min(family.contextLength, max(usual, fitting))
   }
 
-  /// Configurations claim a billion.
-  private static let longestContext = 1 << 17
+  /// Nobody has made a model for more; configurations claim a billion.
+  private static let longestContext = 1 << 22
 
   /// The template that the family's description has; without one, the model's own.
   private static func template(of family: Family, _ tokenizer: any Tokenizer) throws -> ChatTemplate {
