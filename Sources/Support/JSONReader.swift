@@ -75,6 +75,17 @@ package struct JSONReader {
   package mutating func members(
     _ body: (inout JSONReader, String) throws(JSONValue.SyntaxError) -> Void
   ) throws(JSONValue.SyntaxError) {
+    try entries { reader throws(JSONValue.SyntaxError) in
+      let name = try reader.string()
+      try reader.colon()
+      try body(&reader, name)
+    }
+  }
+
+  /// The same for an object of very many names: `body` reads each with its colon and value.
+  package mutating func entries(
+    _ body: (inout JSONReader) throws(JSONValue.SyntaxError) -> Void
+  ) throws(JSONValue.SyntaxError) {
     skipSpace()
     guard next == UInt8(ascii: "{") else { throw failure("an object expected") }
     position += 1
@@ -86,11 +97,7 @@ package struct JSONReader {
     while true {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw failure("a key must be a string") }
-      let key = try string()
-      skipSpace()
-      guard next == UInt8(ascii: ":") else { throw failure("“:” expected after a key") }
-      position += 1
-      try body(&self, key)
+      try body(&self)
       skipSpace()
       switch next {
       case UInt8(ascii: ","): position += 1
@@ -100,6 +107,13 @@ package struct JSONReader {
       default: throw failure("“,” or “}” expected")
       }
     }
+  }
+
+  /// What stands between a name and its value.
+  package mutating func colon() throws(JSONValue.SyntaxError) {
+    skipSpace()
+    guard next == UInt8(ascii: ":") else { throw failure("“:” expected after a key") }
+    position += 1
   }
 
   /// Reads a list; `body` reads each of its values.
@@ -133,42 +147,41 @@ package struct JSONReader {
     return next
   }
 
-  /// Reads a string.
-  package mutating func string() throws(JSONValue.SyntaxError) -> String {
+  /// Reads a string of valid UTF-8 in which there is nothing to replace, as most are.
+  /// - Returns: where it lies in the document. `nil` where there is none, and nothing was read.
+  package mutating func plainString() -> Range<Int>? {
     skipSpace()
-    guard next == UInt8(ascii: "\"") else { throw failure("a string expected") }
-    position += 1
-    // Mostly there is nothing to replace in it.
-    let start = position
+    guard isValidUTF8, next == UInt8(ascii: "\"") else { return nil }
+    let start = position + 1
     var place = start
     while place < bytes.count, case let byte = bytes[place], byte >= 0x20, byte != UInt8(ascii: "\""),
       byte != UInt8(ascii: "\\")
     {
       place += 1
     }
-    position = place
+    guard place < bytes.count, bytes[place] == UInt8(ascii: "\"") else { return nil }
+    position = place + 1
+    return start..<place
+  }
+
+  /// Reads a string.
+  package mutating func string() throws(JSONValue.SyntaxError) -> String {
+    if let place = plainString() { return String(decoding: bytes[place], as: UTF8.self) }
+    guard next == UInt8(ascii: "\"") else { throw failure("a string expected") }
+    position += 1
     var text: [UInt8] = []
-    if position < bytes.count, bytes[position] == UInt8(ascii: "\"") {
-      defer { position += 1 }
-      return try validated(bytes[start..<position])
-    }
-    text += bytes[start..<position]
     while let byte = next {
       position += 1
       switch byte {
-      case UInt8(ascii: "\""): return try validated(text[...])
+      case UInt8(ascii: "\""):
+        guard let text = String(validating: text, as: UTF8.self) else { throw failure("invalid UTF-8") }
+        return text
       case UInt8(ascii: "\\"): try escape(into: &text)
       case 0..<0x20: throw failure("control character in a string")
       default: text.append(byte)
       }
     }
     throw failure("a string does not end")
-  }
-
-  private func validated(_ text: ArraySlice<UInt8>) throws(JSONValue.SyntaxError) -> String {
-    if isValidUTF8 { return String(decoding: text, as: UTF8.self) }
-    guard let result = String(validating: text, as: UTF8.self) else { throw failure("invalid UTF-8") }
-    return result
   }
 
   private mutating func escape(into text: inout [UInt8]) throws(JSONValue.SyntaxError) {

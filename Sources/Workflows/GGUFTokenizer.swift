@@ -26,7 +26,7 @@ enum GGUFTokenizer {
   }
 
   private static func bytePair(_ stored: GGUFVocabulary, of file: GGUFFile) throws -> BytePairTokenizer {
-    let tokens = stored.pieces.map { String(decoding: $0.text, as: UTF8.self) }
+    let tokens = Spellings(stored.pieces.lazy.map { String(decoding: $0.text, as: UTF8.self) })
     func unsupported(_ cause: String) -> GGUFError {
       .unsupported(
         file: file.url.path, cause: cause,
@@ -40,13 +40,11 @@ enum GGUFTokenizer {
     guard let splitting = try GGUFSplitting(name: name, file: file.url.path) else {
       throw unsupported("it cuts text in the unknown way “\(name)”")
     }
-    var merges: [BytePairVocabulary.Merge] = []
-    merges.reserveCapacity(stored.merges.count)
+    var merges = Spellings()
     for (rank, text) in stored.merges.enumerated() {
-      guard let merge = BytePairVocabulary.Merge(spelled: text) else {
+      guard merges.append(pair: text) else {
         throw TokenizerError.unusable(file: file.url.path, cause: "its merge \(rank) is no pair of tokens")
       }
-      merges.append(merge)
     }
     let added = stored.pieces.indices.filter { [.control, .userDefined].contains(stored.pieces[$0].kind) }
     var vocabulary = BytePairVocabulary(
@@ -74,7 +72,8 @@ enum GGUFTokenizer {
         return .init(text: Array((text.isEmpty ? "[PAD\(token)]" : text).utf8), score: 0, kind: kind)
       })
     stored.kind = .gpt2
-    stored.merges = vocabulary.merges.map { Array("\($0.left) \($0.right)".utf8) }
+    let merges = vocabulary.merges
+    stored.merges = stride(from: 0, to: merges.count, by: 2).map { Array("\(merges[$0]) \(merges[$0 + 1])".utf8) }
     stored.splitting = try GGUFSplitting.name(of: vocabulary)
     guard stored.splitting != nil else { return nil }
     stored.unknownToken = vocabulary.unknownToken

@@ -58,16 +58,14 @@ public final class BytePairTokenizer: Tokenizer {
       return index.number(of: spelling).map(Int32.init) ?? -1
     }
     if isByteLevel, byteTokens[0x20] < 0 { throw unusable("it has no token for a space") }
-    var merging = PairMerging(capacity: vocabulary.merges.count)
-    var spelling: [UInt8] = []
-    for (rank, merge) in vocabulary.merges.enumerated() {
-      spelling.removeAll(keepingCapacity: true)
-      spelling += merge.left.utf8
-      let middle = spelling.count
-      spelling += merge.right.utf8
-      guard let left = index.number(of: spelling[..<middle]), let right = index.number(of: spelling[middle...]),
-        let result = index.number(of: spelling[...])
-      else { throw unusable("its merge \(rank) (“\(merge.left) \(merge.right)”) names no token") }
+    var merging = PairMerging(capacity: vocabulary.merges.count / 2)
+    var results = MergeResults(index, of: vocabulary.tokens)
+    let merges = vocabulary.merges
+    for (rank, place) in stride(from: 0, to: merges.count, by: 2).enumerated() {
+      let (first, second) = (merges.places[place], merges.places[place + 1])
+      guard let left = index.number(of: merges.bytes, first), let right = index.number(of: merges.bytes, second),
+        let result = results.next(merges.bytes, first, second)
+      else { throw unusable("its merge \(rank) (“\(merges[place]) \(merges[place + 1])”) names no token") }
       merging.insert(left, right, rank: rank, result: result)
     }
     addedTokens = SpecialTokenFinder(
@@ -303,7 +301,7 @@ extension BytePairTokenizer {
 
   private func symbols(of word: ArraySlice<UInt8>) -> [Int32] {
     if vocabulary.ignoresMerges,
-      let token = index.number(of: isByteLevel ? ByteAlphabet.spelling(of: word)[...] : word), !isSpecial[token]
+      let token = index.number(of: isByteLevel ? ByteAlphabet.spelling(of: word) : Array(word)), !isSpecial[token]
     {
       return [Int32(token)]
     }
@@ -332,14 +330,14 @@ extension BytePairTokenizer {
     var place = 0
     while place < word.count {
       let length = UTF8Text.scalar(of: word, at: place)?.length ?? 1
-      let character = word[place..<place + length]
+      let character = place..<place + length
       place += length
-      if let token = index.number(of: character), !isSpecial[token] {
+      if let token = index.number(of: word, character), !isSpecial[token] {
         unknown.end(&symbols)
         symbols.append(Int32(token))
-      } else if vocabulary.fallsBackToBytes, character.allSatisfy({ byteTokens[Int($0)] >= 0 }) {
+      } else if vocabulary.fallsBackToBytes, word[character].allSatisfy({ byteTokens[Int($0)] >= 0 }) {
         // As the reference does, before unknown characters that precede it.
-        for byte in character { symbols.append(byteTokens[Int(byte)]) }
+        for byte in word[character] { symbols.append(byteTokens[Int(byte)]) }
       } else {
         unknown.add(&symbols)
       }

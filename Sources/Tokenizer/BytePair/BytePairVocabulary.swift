@@ -24,32 +24,10 @@ public struct BytePairVocabulary: Sendable, Equatable {
     }
   }
 
-  /// Two spellings that become one.
-  public struct Merge: Sendable, Equatable {
-    public var left: String
-    public var right: String
-
-    public init(left: String, right: String) {
-      self.left = left
-      self.right = right
-    }
-
-    /// As files write it: with a space between, which byte-level spellings never hold.
-    public init?(spelled text: String) { self.init(spelled: Array(text.utf8)) }
-
-    /// The same of UTF-8.
-    public init?(spelled text: [UInt8]) {
-      guard let space = text.firstIndex(of: UInt8(ascii: " ")), space > 0 else { return nil }
-      let rest = text[(space + 1)...]
-      guard !rest.isEmpty, !rest.contains(UInt8(ascii: " ")) else { return nil }
-      self.init(left: String(decoding: text[..<space], as: UTF8.self), right: String(decoding: rest, as: UTF8.self))
-    }
-  }
-
   /// By id. Added tokens are among them, and ids that nothing has are empty.
-  public var tokens: [String]
-  /// The first is merged first.
-  public var merges: [Merge]
+  public var tokens: Spellings
+  /// Pairs that become one, left and right by turns; the first is merged first.
+  public var merges: Spellings
   public var added: [AddedToken]
   public var normalizers: [TextNormalizer] = []
   public var preTokenizers: [PreTokenizer]
@@ -71,7 +49,7 @@ public struct BytePairVocabulary: Sendable, Equatable {
 
   /// A byte-level one.
   public init(
-    tokens: [String], merges: [Merge], added: [AddedToken], splitting: TextSplitting, ignoresMerges: Bool = false
+    tokens: Spellings, merges: Spellings, added: [AddedToken], splitting: TextSplitting, ignoresMerges: Bool = false
   ) {
     self.init(
       tokens: tokens, merges: merges, added: added, preTokenizers: splitting.preTokenizers, ignoresMerges: ignoresMerges
@@ -79,7 +57,8 @@ public struct BytePairVocabulary: Sendable, Equatable {
   }
 
   public init(
-    tokens: [String], merges: [Merge], added: [AddedToken], preTokenizers: [PreTokenizer], ignoresMerges: Bool = false
+    tokens: Spellings, merges: Spellings, added: [AddedToken], preTokenizers: [PreTokenizer],
+    ignoresMerges: Bool = false
   ) {
     self.tokens = tokens
     self.merges = merges

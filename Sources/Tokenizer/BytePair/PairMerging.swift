@@ -1,22 +1,24 @@
 /// What merging does to the symbols of a word: the pair with the lowest rank first, the leftmost of equals.
 struct PairMerging: Sendable {
-  /// Open addressing: a pair (left in the upper half), and its rank (upper half) and result.
-  private var keys: [UInt64]
-  private var values: [UInt64]
+  /// A pair (left in the upper half), and its rank (upper half) and result.
+  private struct Entry {
+    var key = none
+    var value = none
+  }
+
+  /// Open addressing.
+  private var entries: [Entry]
   private static let none = UInt64.max
 
   /// - Parameter count: of the pairs to come.
   init(capacity count: Int) {
-    let size = 2 * count.roundedUpToPowerOfTwo
-    keys = [UInt64](repeating: Self.none, count: size)
-    values = [UInt64](repeating: Self.none, count: size)
+    entries = [Entry](repeating: Entry(), count: 2 * count.roundedUpToPowerOfTwo)
   }
 
   /// Of equal pairs the last counts, as in the reference.
   mutating func insert(_ left: Int, _ right: Int, rank: Int, result: Int) {
-    let slot = slot(Self.key(Int32(left), Int32(right)))
-    keys[slot] = Self.key(Int32(left), Int32(right))
-    values[slot] = UInt64(UInt32(rank)) << 32 | UInt64(UInt32(result))
+    let key = Self.key(Int32(left), Int32(right))
+    entries[slot(key)] = Entry(key: key, value: UInt64(UInt32(rank)) << 32 | UInt64(UInt32(result)))
   }
 
   private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
@@ -25,13 +27,13 @@ struct PairMerging: Sendable {
 
   private func slot(_ key: UInt64) -> Int {
     let hash = key &* 0x9E37_79B9_7F4A_7C15
-    var slot = Int(truncatingIfNeeded: hash >> 24) & (keys.count - 1)
-    while keys[slot] != key, keys[slot] != Self.none { slot = (slot + 1) & (keys.count - 1) }
+    var slot = Int(truncatingIfNeeded: hash >> 24) & (entries.count - 1)
+    while entries[slot].key != key, entries[slot].key != Self.none { slot = (slot + 1) & (entries.count - 1) }
     return slot
   }
 
   /// Rank and result of a pair; all ones if it is not merged.
-  private func merge(_ left: Int32, _ right: Int32) -> UInt64 { values[slot(Self.key(left, right))] }
+  private func merge(_ left: Int32, _ right: Int32) -> UInt64 { entries[slot(Self.key(left, right))].value }
 
   /// Merges in place until nothing can be merged.
   func merge(_ symbols: inout [Int32]) {
@@ -90,6 +92,42 @@ struct PairMerging: Sendable {
     guard Int(next[left]) < parts.count else { return nil }
     let merge = merge(parts[left], parts[Int(next[left])])
     return merge == Self.none ? nil : (merge & ~UInt64(UInt32.max)) | UInt64(left)
+  }
+}
+
+/// The tokens that merges make. Mostly each is the one after that of the merge before.
+struct MergeResults {
+  private let index: SpellingIndex
+  private let tokens: Spellings
+  private var expected = 0
+  private var joined: [UInt8] = []
+
+  init(_ index: SpellingIndex, of tokens: Spellings) {
+    self.index = index
+    self.tokens = tokens
+  }
+
+  /// - Parameters:
+  ///   - left: where the left spelling lies among `bytes`.
+  ///   - right: the same of the right one.
+  mutating func next(_ bytes: [UInt8], _ left: Range<Int>, _ right: Range<Int>) -> Int? {
+    if !isExpected(bytes, left, right) {
+      joined.removeAll(keepingCapacity: true)
+      joined += bytes[left]
+      joined += bytes[right]
+      guard let found = index.number(of: joined) else { return nil }
+      expected = found
+    }
+    defer { expected += 1 }
+    return expected
+  }
+
+  private func isExpected(_ bytes: [UInt8], _ left: Range<Int>, _ right: Range<Int>) -> Bool {
+    guard expected < tokens.count, case let place = tokens.places[expected], place.count == left.count + right.count
+    else { return false }
+    let middle = place.lowerBound + left.count
+    return tokens.bytes[place.lowerBound..<middle] == bytes[left]
+      && tokens.bytes[middle..<place.upperBound] == bytes[right]
   }
 }
 

@@ -2,58 +2,75 @@
 ///
 /// Not a dictionary of strings: to those, two spellings of one character (é, and e with an accent) are the same.
 struct SpellingIndex: Sendable {
-  /// All spellings, one after the other.
-  private var bytes: [UInt8] = []
-  /// By number: where a spelling ends and the next begins.
-  private var ends: [Int] = [0]
-  /// Open addressing: numbers (lower half) and the upper half of their hashes; all ones where there is none.
-  private var slots: [UInt64]
-  private static let none = UInt64.max
+  private struct Slot {
+    var hash: UInt64 = 0
+    var length: Int32 = 0
+    /// −1 where there is none.
+    var number: Int32 = -1
+  }
+
+  private let spellings: Spellings
+  /// Open addressing.
+  private var slots: [Slot]
   /// The number of a spelling that another had before.
   private(set) var duplicate: Int?
 
   /// - Parameter spellings: by number; empty ones are found by nothing.
-  init(_ spellings: [String]) {
-    slots = [UInt64](repeating: Self.none, count: 2 * spellings.count.roundedUpToPowerOfTwo)
-    ends.reserveCapacity(spellings.count + 1)
-    for (number, spelling) in spellings.enumerated() {
-      let start = bytes.count
-      bytes += spelling.utf8
-      ends.append(bytes.count)
-      if start == bytes.count { continue }
-      let hash = bytes[start...].shortHash
-      let slot = slot(of: bytes[start...], hash)
-      if slots[slot] == Self.none {
-        slots[slot] = hash & Self.upper | UInt64(number)
+  init(_ spellings: Spellings) {
+    self.spellings = spellings
+    // At most four of five are taken.
+    slots = [Slot](repeating: Slot(), count: (spellings.count * 5 / 4 + 1).roundedUpToPowerOfTwo)
+    for (number, place) in spellings.places.enumerated() where !place.isEmpty {
+      let hash = Self.hash(spellings.bytes, place)
+      let slot = slot(of: spellings.bytes, place, hash)
+      if slots[slot].number < 0 {
+        slots[slot] = Slot(hash: hash, length: Int32(clamping: place.count), number: Int32(number))
       } else if duplicate == nil {
         duplicate = number
       }
     }
   }
 
-  func number(of spelling: ArraySlice<UInt8>) -> Int? {
-    let entry = slots[slot(of: spelling, spelling.shortHash)]
-    return entry == Self.none ? nil : Int(entry & ~Self.upper)
+  /// - Parameter place: where the spelling lies among the bytes.
+  func number(of bytes: [UInt8], _ place: Range<Int>) -> Int? {
+    let number = slots[slot(of: bytes, place, Self.hash(bytes, place))].number
+    return number < 0 ? nil : Int(number)
   }
 
-  func number(of spelling: String) -> Int? { number(of: Array(spelling.utf8)[...]) }
+  func number(of spelling: [UInt8]) -> Int? { number(of: spelling, spelling.indices) }
 
-  private static let upper = UInt64.max << 32
+  func number(of spelling: String) -> Int? { number(of: Array(spelling.utf8)) }
 
   /// Where a spelling is, or would be put.
-  private func slot(of spelling: ArraySlice<UInt8>, _ hash: UInt64) -> Int {
-    var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-    while slots[slot] != Self.none {
-      let number = Int(slots[slot] & ~Self.upper)
-      let start = ends[number]
-      if slots[slot] & Self.upper == hash & Self.upper, ends[number + 1] - start == spelling.count {
-        var index = 0
-        while index < spelling.count, bytes[start + index] == spelling[spelling.startIndex + index] { index += 1 }
-        if index == spelling.count { break }
+  private func slot(of bytes: [UInt8], _ place: Range<Int>, _ hash: UInt64) -> Int {
+    var slot = Int(truncatingIfNeeded: hash >> 24) & (slots.count - 1)
+    while slots[slot].number >= 0 {
+      // Of so short ones the hashes differ where they do.
+      if slots[slot].hash == hash, slots[slot].length == Int32(clamping: place.count),
+        place.count <= 8 || spellings.bytes[spellings.places[Int(slots[slot].number)]] == bytes[place]
+      {
+        break
       }
       slot = (slot + 1) & (slots.count - 1)
     }
     return slot
+  }
+
+  /// Takes in eight bytes at a time. Of two spellings of one length, at most eight, the hashes are different.
+  private static func hash(_ bytes: [UInt8], _ place: Range<Int>) -> UInt64 {
+    var hash: UInt64 = 0
+    var word: UInt64 = 0
+    for (count, index) in zip(1..., place) {
+      word = word << 8 | UInt64(bytes[index])
+      if count & 7 == 0 {
+        hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
+        hash ^= hash >> 32
+        word = 0
+      }
+    }
+    if place.count & 7 == 0 { return hash }
+    hash = (hash ^ word) &* 0x9E37_79B9_7F4A_7C15
+    return hash ^ hash >> 32
   }
 }
 

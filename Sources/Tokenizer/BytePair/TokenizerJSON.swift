@@ -26,15 +26,15 @@ struct TokenizerDocument {
   private(set) var root: [String: JSONValue] = [:]
   /// Of the model, all but the two lists.
   private(set) var model: [String: JSONValue]?
-  private(set) var vocabulary: [(text: String, id: Int)]?
-  private(set) var merges: [BytePairVocabulary.Merge]?
+  private(set) var vocabulary: (texts: Spellings, ids: [Int])?
+  private(set) var merges: Spellings?
 
   init(_ bytes: [UInt8]) throws(JSONValue.SyntaxError) {
     var reader = JSONReader(bytes)
     var root: [String: JSONValue] = [:]
     var model: [String: JSONValue] = [:]
-    var vocabulary: [(String, Int)]?
-    var merges: [BytePairVocabulary.Merge]?
+    var vocabulary: (Spellings, [Int])?
+    var merges: Spellings?
     var hasModel = false
     try reader.members { reader, name throws(JSONValue.SyntaxError) in
       let isDuplicate = name == "model" ? hasModel : root[name] != nil
@@ -58,17 +58,21 @@ struct TokenizerDocument {
         model[name] = .null
         switch (name, reader.peek()) {
         case ("vocab", UInt8(ascii: "{")):
-          var list: [(String, Int)] = []
-          try reader.members { reader, text throws(JSONValue.SyntaxError) in
-            guard let id = try reader.integer() else { throw reader.failure("the id of “\(text)” is no number") }
-            list.append((text, id))
+          var texts = Spellings(in: bytes)
+          var ids: [Int] = []
+          try reader.entries { reader throws(JSONValue.SyntaxError) in
+            try texts.append(from: &reader)
+            try reader.colon()
+            guard let id = try reader.integer() else {
+              throw reader.failure("the id of “\(texts[ids.count])” is no number")
+            }
+            ids.append(id)
           }
-          vocabulary = list
+          vocabulary = (texts, ids)
         case ("merges", UInt8(ascii: "[")):
-          var list: [BytePairVocabulary.Merge] = []
-          try reader.elements { reader throws(JSONValue.SyntaxError) in list.append(try Self.merge(&reader, list.count))
-          }
-          merges = list
+          var pairs = Spellings(in: bytes)
+          try reader.elements { reader throws(JSONValue.SyntaxError) in try Self.readMerge(&reader, into: &pairs) }
+          merges = pairs
         default: model[name] = try reader.value()
         }
       }
@@ -81,19 +85,16 @@ struct TokenizerDocument {
   }
 
   /// `"a b"`, or `["a", "b"]` in newer files.
-  private static func merge(
-    _ reader: inout JSONReader, _ number: Int
-  ) throws(JSONValue.SyntaxError) -> BytePairVocabulary.Merge {
+  private static func readMerge(
+    _ reader: inout JSONReader, into pairs: inout Spellings
+  ) throws(JSONValue.SyntaxError) {
+    let number = pairs.count / 2
     if reader.peek() == UInt8(ascii: "\"") {
-      if let merge = BytePairVocabulary.Merge(spelled: try reader.string()) { return merge }
+      try pairs.append(from: &reader)
+      if pairs.splitLast() { return }
     } else {
-      var count = 0
-      var merge = BytePairVocabulary.Merge(left: "", right: "")
-      try reader.elements { reader throws(JSONValue.SyntaxError) in
-        if count == 0 { merge.left = try reader.string() } else { merge.right = try reader.string() }
-        count += 1
-      }
-      if count == 2 { return merge }
+      try reader.elements { reader throws(JSONValue.SyntaxError) in try pairs.append(from: &reader) }
+      if pairs.count == 2 * number + 2 { return }
     }
     throw reader.failure("merge \(number) is no pair of tokens")
   }
@@ -113,18 +114,20 @@ extension BytePairVocabulary {
     }
     let added = try Self.addedTokens(document.root["added_tokens"]?.array ?? [], file: file)
     // Ids, those of added tokens too, are places in a list.
-    let limit = vocabulary.count + added.count
-    var tokens = [String](repeating: "", count: limit)
-    func place(_ text: String, at id: Int) throws(TokenizerError) {
-      guard (0..<limit).contains(id) else { throw unusable("the id of “\(text)” is outside the vocabulary") }
-      guard tokens[id].isEmpty || tokens[id].utf8.elementsEqual(text.utf8) else {
+    var texts = vocabulary.texts
+    for token in added { texts.append(token.text) }
+    var numbers = [Int?](repeating: nil, count: texts.count)
+    for (number, id) in (vocabulary.ids + added.map(\.token)).enumerated() {
+      guard numbers.indices.contains(id) else {
+        throw unusable("the id of “\(texts[number])” is outside the vocabulary")
+      }
+      guard numbers[id].map({ texts.hasSame($0, number) }) ?? true else {
         throw unusable("two of its tokens have the id \(id)")
       }
-      tokens[id] = text
+      if !texts.places[number].isEmpty { numbers[id] = number }
     }
-    for (text, id) in vocabulary { try place(text, at: id) }
-    for token in added { try place(token.text, at: token.token) }
-    while tokens.last?.isEmpty == true { tokens.removeLast() }
+    let count = (numbers.lastIndex { $0 != nil } ?? -1) + 1
+    let tokens = Spellings(texts, at: numbers[..<count])
     let reader = PipelineReader(file: file)
     self.init(
       tokens: tokens, merges: merges, added: added,

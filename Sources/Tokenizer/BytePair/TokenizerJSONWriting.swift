@@ -25,7 +25,8 @@ extension BytePairVocabulary {
         "type": "BPE", "dropout": .null, "unk_token": unknownSymbol.map { .string(tokens[$0]) } ?? .null,
         "continuing_subword_prefix": .null, "end_of_word_suffix": .null, "fuse_unk": .bool(fusesUnknown),
         "byte_fallback": .bool(fallsBackToBytes), "ignore_merges": .bool(ignoresMerges), "vocab": .object(vocabulary),
-        "merges": .array(merges.map { .array([.string($0.left), .string($0.right)]) }),
+        "merges": .array(
+          stride(from: 0, to: merges.count, by: 2).map { .array([.string(merges[$0]), .string(merges[$0 + 1])]) }),
       ]),
     ])
     var configuration: [String: JSONValue] = [
