@@ -14,7 +14,7 @@ import Workflows
 
 struct Replay: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Run scripted conversations and check what is answered.",
+    commandName: "replay", abstract: "Run scripted conversations and check what is answered.",
     discussion: """
       Scripts are YAML or JSON Lines; a saved conversation is one too. The same script, family, adapter and seed give the \
       same tokens every time. Exit code 0 if all holds, 1 if something does not, 2 if something could not run.
@@ -86,6 +86,7 @@ struct DataCommand: ParsableCommand {
 
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "check",
       abstract: "Count and measure the records of a data file, and name those that would be left out.",
       discussion: """
         Exit code 0 if all of it can be used, 1 if records cannot be read or are longer than the family's context.
@@ -137,7 +138,7 @@ struct DataCommand: ParsableCommand {
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what of this machine the program can use, and what is missing.",
+    commandName: "doctor", abstract: "Say what of this machine the program can use, and what is missing.",
     discussion: "Exit code 1 if something cannot work.")
 
   @Option(help: ArgumentHelp("The family to look at (default as for chat).", valueName: "directory"))

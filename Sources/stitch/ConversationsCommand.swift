@@ -12,7 +12,8 @@ struct ConversationsCommand: ParsableCommand {
     subcommands: [List.self, Search.self, Show.self, Export.self, Delete.self], defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "All saved conversations, the latest first.")
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "All saved conversations, the latest first.")
     @Flag(help: "One JSON document on standard output.") var json = false
 
     func run() throws { try ConversationsCommand.write(ConversationLibrary(store: .init()).find(""), json: json) }
@@ -20,6 +21,7 @@ struct ConversationsCommand: ParsableCommand {
 
   struct Search: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "search",
       abstract: "The conversations whose title or messages hold a text, with the lines it stands in.")
     @Argument(help: "What to look for; upper and lower case are the same.") var text: String
     @Flag(help: "One JSON document on standard output.") var json = false
@@ -30,7 +32,7 @@ struct ConversationsCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print a conversation, as Markdown.")
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "Print a conversation, as Markdown.")
     @Argument(help: "Its id, or the beginning of it.") var id: String
 
     func run() throws {
@@ -42,7 +44,8 @@ struct ConversationsCommand: ParsableCommand {
   }
 
   struct Export: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Write a conversation to a new file.")
+    static let configuration = CommandConfiguration(
+      commandName: "export", abstract: "Write a conversation to a new file.")
     @Argument(help: "Its id, or the beginning of it.") var id: String
     @Argument(help: "The file, which must not exist: .md for Markdown, .json for JSON.") var file: String
 
@@ -55,7 +58,7 @@ struct ConversationsCommand: ParsableCommand {
   }
 
   struct Delete: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Delete a conversation for good.")
+    static let configuration = CommandConfiguration(commandName: "delete", abstract: "Delete a conversation for good.")
     @Argument(help: "Its id, all of it.") var id: String
 
     func run() throws { try ConversationStore().delete(id) }

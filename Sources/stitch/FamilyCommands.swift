@@ -15,6 +15,7 @@ struct FamilyCommand: ParsableCommand {
 
   struct Build: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "build",
       abstract: "Make a family from anchors: routes, and stitching layers fitted on calibration text.",
       discussion: """
         Each anchor is a Hugging Face model directory with its tokenizer, a GGUF file, or a name from \
@@ -146,7 +147,8 @@ struct FamilyCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The stitches of a family, cheapest first.")
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "The stitches of a family, cheapest first.")
 
     @Argument(help: "The family directory.") var family: String
     @Flag(help: "One JSON document on standard output.") var json = false
@@ -208,7 +210,7 @@ struct FamilyCommand: ParsableCommand {
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Turn a GGUF file into a model directory, tokenizer included.",
+    commandName: "import", abstract: "Turn a GGUF file into a model directory, tokenizer included.",
     discussion: """
       Weights in F32, F16, BF16, Q8_0, Q4_1 and Q4_0 are kept as they are; those in Q5, K-quants and IQ4 become Q8_0, \
       unless --quantize says otherwise. The vocabulary may be SentencePiece's or byte-level BPE. `stitch family build` takes GGUF files directly.
@@ -231,7 +233,7 @@ struct Import: ParsableCommand {
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write an anchor of a family, as adapted, for other programs.",
+    commandName: "export", abstract: "Write an anchor of a family, as adapted, for other programs.",
     discussion: """
       Formats: hf, a model directory for transformers; gguf, a file for llama.cpp; peft, the low-rank updates and biases \
       alone, for PEFT over the anchor's own weights. A stitch of two models is no LLaMA and cannot be exported.

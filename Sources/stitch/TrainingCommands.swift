@@ -12,7 +12,7 @@ extension TrainedStitches: ExpressibleByArgument {}
 
 struct Adapt: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Adapt a whole family to instructions.",
+    commandName: "adapt", abstract: "Adapt a whole family to instructions.",
     discussion: """
       Data: JSON or JSON Lines with `messages`, `conversations` (ShareGPT), `instruction`/`input`/`output` (Alpaca) \
       or `instruction`/`instances` (self-instruct). Only the replies are learned. With --output a new family is \
@@ -244,7 +244,7 @@ struct Adapt: ParsableCommand {
 
 struct Pretrain: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train an anchor from nothing.",
+    commandName: "pretrain", abstract: "Train an anchor from nothing.",
     discussion: """
       The plan is a YAML file with the fields hiddenSize, intermediateSize, blockCount, headCount, contextLength, \
       tokens, tokensPerStep, learningRate and seed, and, if wanted, keyValueHeadCount, ropeTheta, \
@@ -298,7 +298,7 @@ struct Pretrain: ParsableCommand {
 /// `stitch train-tokenizer`: a new SentencePiece model from text.
 struct TrainTokenizer: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train a SentencePiece tokenizer (BPE) from text.",
+    commandName: "train-tokenizer", abstract: "Train a SentencePiece tokenizer (BPE) from text.",
     discussion: """
       Digits are split, characters without a piece are spelled in bytes, and a newline is a piece of its own. The same \
       data and options make the same file. Data is plain text, or JSON Lines with 'text', 'messages' or the other \
