@@ -44,8 +44,8 @@ const ck_inference *ck_inference_best(void) {
 }
 
 size_t ck_attention_scratch(size_t positions) {
-  /* Four queries share a pass; each has a row of whole blocks. */
-  return 4 * ((positions + CK_KEY_BLOCK) / CK_KEY_BLOCK + 1) * CK_KEY_BLOCK;
+  /* Each query of a pass has a row of whole blocks. */
+  return CK_ATTEND_QUERIES * ((positions + CK_KEY_BLOCK) / CK_KEY_BLOCK + 1) * CK_KEY_BLOCK;
 }
 
 /* Not a number stays what it is. */

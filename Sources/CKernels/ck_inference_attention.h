@@ -5,23 +5,27 @@ INLINE v16 NAME(load_cached)(const int32_t type, const void *base, size_t index)
   return type == CK_F16 ? WIDEN_F16((const char *)base + 2 * index) : NAME(load)((const float *)base + index);
 }
 
-/* Blocks of keys, and registers of a value, that share a pass, at most. */
-#define ATTEND_BLOCKS 4
-#define ATTEND_VALUES 4
+/* Blocks of keys, and registers of a value, that meet a query left over. */
+#define ALONE_BLOCKS 4
+#define ALONE_VALUES 4
 
-/* Scores of Q queries with B blocks of keys, times scale, to scores[q · width + 16 · b]. */
+/* Of all, at most. */
+#define MOST_BLOCKS (SCORE_BLOCKS > ALONE_BLOCKS ? SCORE_BLOCKS : ALONE_BLOCKS)
+#define MOST_VALUES (MIX_VALUES > ALONE_VALUES ? MIX_VALUES : ALONE_VALUES)
+
+/* Scores of Q queries from `queries` on with B blocks of keys, times scale, to scores[q · width + 16 · b]. */
 INLINE void NAME(score)(const ck_attention *a, const int32_t type, const int Q, const int B, const float *queries,
                         size_t block, float *scores, size_t width) {
   const size_t dimension = a->head_dimension, query_stride = a->query_stride;
-  v16 sums[ATTEND_QUERIES][ATTEND_BLOCKS];
+  v16 sums[SCORE_QUERIES][MOST_BLOCKS];
   UNROLL for (int q = 0; q < Q; q++) {
     UNROLL for (int b = 0; b < B; b++) sums[q][b] = (v16){0};
   }
   for (size_t d = 0; d < dimension; d++) {
-    v16 key[ATTEND_BLOCKS];
+    v16 key[MOST_BLOCKS];
     UNROLL for (int b = 0; b < B; b++) key[b] = NAME(load_cached)(type, a->keys, ((block + b) * dimension + d) * CK_KEY_BLOCK);
     UNROLL for (int q = 0; q < Q; q++) {
-      v16 query = (v16){0} + queries[q * query_stride + d];
+      v16 query = NAME(all)(queries[q * query_stride + d]);
       UNROLL for (int b = 0; b < B; b++) sums[q][b] = FMA(key[b], query, sums[q][b]);
     }
   }
@@ -66,7 +70,7 @@ INLINE float NAME(soften)(float *scores, size_t count) {
 INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, const int V, const float *scores,
                       size_t width, const float *inverse, size_t shortest, size_t column, float *output) {
   const size_t stride = a->value_stride;
-  v16 even[ATTEND_QUERIES][ATTEND_VALUES], odd[ATTEND_QUERIES][ATTEND_VALUES];
+  v16 even[MIX_QUERIES][MOST_VALUES], odd[MIX_QUERIES][MOST_VALUES];
   UNROLL for (int q = 0; q < Q; q++) {
     UNROLL for (int v = 0; v < V; v++) {
       even[q][v] = (v16){0};
@@ -76,23 +80,19 @@ INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, co
   size_t j = 0;
   for (; j + 2 <= shortest; j += 2) {
     const size_t row = j * stride + column;
-    v16 first[ATTEND_VALUES], second[ATTEND_VALUES];
     UNROLL for (int v = 0; v < V; v++) {
-      first[v] = NAME(load_cached)(type, a->values, row + v * LANES);
-      second[v] = NAME(load_cached)(type, a->values, row + stride + v * LANES);
+      const v16 first = NAME(load_cached)(type, a->values, row + v * LANES);
+      UNROLL for (int q = 0; q < Q; q++) even[q][v] = FMA(first, NAME(all)(scores[q * width + j]), even[q][v]);
     }
-    UNROLL for (int q = 0; q < Q; q++) {
-      v16 s0 = (v16){0} + scores[q * width + j], s1 = (v16){0} + scores[q * width + j + 1];
-      UNROLL for (int v = 0; v < V; v++) {
-        even[q][v] = FMA(first[v], s0, even[q][v]);
-        odd[q][v] = FMA(second[v], s1, odd[q][v]);
-      }
+    UNROLL for (int v = 0; v < V; v++) {
+      const v16 second = NAME(load_cached)(type, a->values, row + stride + v * LANES);
+      UNROLL for (int q = 0; q < Q; q++) odd[q][v] = FMA(second, NAME(all)(scores[q * width + j + 1]), odd[q][v]);
     }
   }
   /* What later queries see more than the first one. */
   UNROLL for (int q = 0; q < Q; q++) {
     for (size_t i = j; i < shortest + q * a->step; i++) {
-      v16 s = (v16){0} + scores[q * width + i];
+      v16 s = NAME(all)(scores[q * width + i]);
       UNROLL for (int v = 0; v < V; v++) {
         v16 value = NAME(load_cached)(type, a->values, i * stride + column + v * LANES);
         if (i % 2 == 0)
@@ -113,29 +113,57 @@ INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, co
   }
 }
 
-INLINE void NAME(attend_tile)(const ck_attention *a, const int32_t type, const int Q, const int B, const int V,
-                              size_t t, float *scratch) {
-  const size_t shortest = a->position + t * a->step + 1, longest = shortest + (Q - 1) * a->step;
-  const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
-  const float *queries = a->queries + t * a->query_stride;
+/* Scores of `count` queries, Q at a time, with `blocks` blocks, B at a time: a block meets one query after another while it
+   is in the first-level cache. */
+INLINE void NAME(score_queries)(const ck_attention *a, const int32_t type, const int Q, const int B, size_t first,
+                                size_t count, size_t blocks, float *scores, size_t width) {
+  const float *queries = a->queries + first * a->query_stride;
   size_t block = 0;
-  for (; block + B <= blocks; block += B) NAME(score)(a, type, Q, B, queries, block, scratch, width);
-  for (; block < blocks; block++) NAME(score)(a, type, Q, 1, queries, block, scratch, width);
-  float inverse[ATTEND_QUERIES];
-  for (int q = 0; q < Q; q++) inverse[q] = NAME(soften)(scratch + q * width, shortest + q * a->step);
-  float *output = a->output + t * a->output_stride;
-  const size_t dimension = a->head_dimension;
+  for (; block + B <= blocks; block += B) {
+    for (size_t q = 0; q < count; q += Q)
+      NAME(score)(a, type, Q, B, queries + q * a->query_stride, block, scores + q * width, width);
+  }
+  for (; block < blocks; block++) {
+    for (size_t q = 0; q < count; q += Q)
+      NAME(score)(a, type, Q, 1, queries + q * a->query_stride, block, scores + q * width, width);
+  }
+}
+
+/* Outputs of `count` queries, Q at a time, V registers of them at a time. */
+INLINE void NAME(mix_queries)(const ck_attention *a, const int32_t type, const int Q, const int V, size_t first,
+                              size_t count, const float *scores, size_t width, const float *inverse) {
+  const size_t dimension = a->head_dimension, shortest = a->position + first * a->step + 1;
+  float *output = a->output + first * a->output_stride;
   size_t column = 0;
-  for (; column + (V - 1) * LANES < dimension; column += V * LANES)
-    NAME(mix)(a, type, Q, V, scratch, width, inverse, shortest, column, output);
-  for (; column < dimension; column += LANES)
-    NAME(mix)(a, type, Q, 1, scratch, width, inverse, shortest, column, output);
+  for (; column + (V - 1) * LANES < dimension; column += V * LANES) {
+    for (size_t q = 0; q < count; q += Q)
+      NAME(mix)(a, type, Q, V, scores + q * width, width, inverse + q, shortest + q * a->step, column,
+                output + q * a->output_stride);
+  }
+  for (; column < dimension; column += LANES) {
+    for (size_t q = 0; q < count; q += Q)
+      NAME(mix)(a, type, Q, 1, scores + q * width, width, inverse + q, shortest + q * a->step, column,
+                output + q * a->output_stride);
+  }
+}
+
+/* Queries [t, t + count), CK_ATTEND_QUERIES at most. */
+INLINE void NAME(attend_some)(const ck_attention *a, const int32_t type, size_t t, size_t count, float *scores) {
+  const size_t shortest = a->position + t * a->step + 1, longest = shortest + (count - 1) * a->step;
+  const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
+  size_t whole = count / SCORE_QUERIES * SCORE_QUERIES;
+  NAME(score_queries)(a, type, SCORE_QUERIES, SCORE_BLOCKS, t, whole, blocks, scores, width);
+  NAME(score_queries)(a, type, 1, ALONE_BLOCKS, t + whole, count - whole, blocks, scores + whole * width, width);
+  float inverse[CK_ATTEND_QUERIES];
+  for (size_t q = 0; q < count; q++) inverse[q] = NAME(soften)(scores + q * width, shortest + q * a->step);
+  whole = count / MIX_QUERIES * MIX_QUERIES;
+  NAME(mix_queries)(a, type, MIX_QUERIES, MIX_VALUES, t, whole, scores, width, inverse);
+  NAME(mix_queries)(a, type, 1, ALONE_VALUES, t + whole, count - whole, scores + whole * width, width, inverse + whole);
 }
 
 INLINE void NAME(attend_of)(const ck_attention *a, const int32_t type, size_t t0, size_t t1, float *scratch) {
-  size_t t = t0;
-  for (; t + ATTEND_QUERIES <= t1; t += ATTEND_QUERIES) NAME(attend_tile)(a, type, ATTEND_QUERIES, ATTEND_BLOCKS, 2, t, scratch);
-  for (; t < t1; t++) NAME(attend_tile)(a, type, 1, ATTEND_BLOCKS, ATTEND_VALUES, t, scratch);
+  for (size_t t = t0; t < t1; t += CK_ATTEND_QUERIES)
+    NAME(attend_some)(a, type, t, t1 - t < CK_ATTEND_QUERIES ? t1 - t : CK_ATTEND_QUERIES, scratch);
 }
 
 static void NAME(attend)(const ck_attention *a, size_t t0, size_t t1, float *scratch) {

@@ -13,7 +13,10 @@
 #define LINEAR_ROWS 2
 #define LINEAR_TOKENS 3
 #define LINEAR_ROWS_1 4
-#define ATTEND_QUERIES 1
+#define SCORE_QUERIES 4
+#define SCORE_BLOCKS 1
+#define MIX_QUERIES 2
+#define MIX_VALUES 1
 #define INTEGER_PRODUCTS "ck_inference_words.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)

@@ -7,7 +7,10 @@
 #define LINEAR_ROWS 4
 #define LINEAR_TOKENS 6
 #define LINEAR_ROWS_1 4
-#define ATTEND_QUERIES 4
+#define SCORE_QUERIES 4
+#define SCORE_BLOCKS 4
+#define MIX_QUERIES 4
+#define MIX_VALUES 2
 
 #pragma clang attribute push(__attribute__((target(TARGET))), apply_to = function)
 

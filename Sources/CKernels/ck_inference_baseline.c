@@ -9,7 +9,10 @@
 #define LINEAR_ROWS 2
 #define LINEAR_TOKENS 1
 #define LINEAR_ROWS_1 2
-#define ATTEND_QUERIES 1
+#define SCORE_QUERIES 1
+#define SCORE_BLOCKS 4
+#define MIX_QUERIES 1
+#define MIX_VALUES 2
 
 #include <string.h>
 

@@ -10,7 +10,8 @@
      INTEGER_PRODUCTS   if quantised weights meet rounded activations: the file of such products, see
                         ck_inference_integer.h; else they are those of ck_inference_panels.h
      BFLOAT16_PRODUCTS  if BF16 weights do, see ck_inference_bfloat16.h
-     ATTEND_QUERIES the queries that share a pass over the cache
+     SCORE_QUERIES, SCORE_BLOCKS, MIX_QUERIES, MIX_VALUES   queries and blocks of keys, queries and registers of a value,
+                    that meet in registers
    Tiles are chosen so that all their sums stay in registers; they do not change any result. */
 
 #pragma STDC FP_CONTRACT OFF
@@ -48,6 +49,9 @@ typedef uint8_t b16u __attribute__((vector_size(16), aligned(1)));
 /* ---- loading ---------------------------------------------------------------------------------------------- */
 
 INLINE v16 NAME(load)(const float *p) { return *(const v16u *)p; }
+
+/* x in every lane. Subtracting 0 changes no x and costs no instruction; adding it would change −0. */
+INLINE v16 NAME(all)(float x) { return x - (v16){0}; }
 
 INLINE size_t NAME(size_of)(int32_t type) { return type == CK_F32 ? 4 : 2; }
 

@@ -114,7 +114,7 @@ INLINE void NAME(panel_tile)(const NAME(product) *p, const int32_t type, const c
         const size_t place = k + 4 * (size_t)piece + shift / 8 + (shift % 8 ? LANES : 0);
         const i16 whole = (i16)(four >> shift & ((1u << bits) - 1)) - (type == CK_Q4_1 ? 0 : 1 << (bits - 1));
         const v16 w = __builtin_convertvector(whole, v16);
-        UNROLL for (int j = 0; j < T; j++) block[j] = FMA(w, (v16){0} + x[j * p->x_stride + place], block[j]);
+        UNROLL for (int j = 0; j < T; j++) block[j] = FMA(w, NAME(all)(x[j * p->x_stride + place]), block[j]);
       }
     }
     const v16 scales = WIDEN_F16(panel + 64 * NAME(panel_pieces)(type));
@@ -122,7 +122,7 @@ INLINE void NAME(panel_tile)(const NAME(product) *p, const int32_t type, const c
     if (type == CK_Q4_1) {
       const v16 minima = WIDEN_F16(panel + 64 * NAME(panel_pieces)(type) + 2 * CK_PANEL_ROWS);
       UNROLL for (int j = 0; j < T; j++)
-        sums[j] = FMA(minima, (v16){0} + block_sums[(t + j) * blocks + k / CK_BLOCK], sums[j]);
+        sums[j] = FMA(minima, NAME(all)(block_sums[(t + j) * blocks + k / CK_BLOCK]), sums[j]);
     }
   }
   UNROLL for (int j = 0; j < T; j++) {

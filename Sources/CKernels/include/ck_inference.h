@@ -29,6 +29,9 @@ enum { CK_F32 = 0, CK_F16 = 1, CK_BF16 = 2, CK_Q8_0 = 3, CK_Q4_0 = 4, CK_Q4_1 = 
    meets 16 of them without a horizontal sum. */
 #define CK_KEY_BLOCK 16
 
+/* Queries that share a pass over the cache, at most. */
+#define CK_ATTEND_QUERIES 8
+
 /* The attention of several queries to one head's keys: of one head, token after token, or of one token, head after head. */
 typedef struct ck_attention {
   const float *_Nonnull queries; /* [queries × query_stride], the first one's place, rotated */
