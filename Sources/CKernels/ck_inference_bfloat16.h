@@ -18,7 +18,8 @@ INLINE v16 add_pairs(v16 sum, pairs a, pairs b) { return (v16)_mm512_dpbf16_ps((
 /* Bytes of a token's rounded activations: whole cache lines. */
 static size_t rounded_bytes(size_t columns) { return (columns * 2 + 63) / 64 * 64; }
 
-static void round_to_bfloat16(const float *x, size_t x_stride, size_t columns, size_t tokens, char *rounded) {
+static void round_to_bfloat16(const float *x, size_t x_stride, size_t columns, size_t tokens, void *to) {
+  char *rounded = to;
   for (size_t t = 0; t < tokens; t++, rounded += rounded_bytes(columns)) {
     const float *row = x + t * x_stride;
     for (size_t k = 0; k < columns; k += LANES) {

@@ -16,15 +16,14 @@
    sum with its negative. Those of Q4_1 are unsigned, and have a minimum, which is added as minimum · Σ x of the block. */
 #include <immintrin.h>
 
-/* Scratch: activations of all tokens, their scales, the starts of their sums, a panel; each part whole cache lines.
-   Of PANEL_TOKENS tokens, or of those that are left, the blocks lie side by side. */
+/* Rounded activations: values, scales and starts of all tokens, each part whole cache lines. Of PANEL_TOKENS tokens, or of
+   those that are left, the blocks lie side by side. */
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 typedef struct {
   char *values;    /* [group][block][token in the group], blocks of ACTIVATION_BYTES each */
   float *scales;   /* [group][block][token in the group] */
   int32_t *starts; /* likewise, of Q4_1 as floats Σ x, exactly */
-  char *panel;
 } activations;
 
 /* A panel, and which of its rows are asked for: [first, last) of the matrix. */
@@ -35,30 +34,27 @@ typedef struct {
 
 #include INTEGER_PRODUCTS
 
-static activations divide_scratch(void *scratch, size_t columns, size_t tokens) {
+static activations divide_rounded(const void *rounded, size_t columns, size_t tokens) {
   const size_t blocks = columns / CK_BLOCK;
   activations a;
-  a.values = scratch;
-  a.scales = (float *)((char *)scratch + lines(tokens * columns * ACTIVATION_BYTES));
+  a.values = (char *)(uintptr_t)rounded;
+  a.scales = (float *)(a.values + lines(tokens * columns * ACTIVATION_BYTES));
   a.starts = (int32_t *)((char *)a.scales + lines(tokens * blocks * sizeof(float)));
-  a.panel = (char *)a.starts + lines(tokens * blocks * sizeof(int32_t));
   return a;
 }
 
-/* Enough for any number of tokens up to `tokens`. */
-static size_t integer_scratch(size_t columns, size_t tokens) {
-  const size_t blocks = columns / CK_BLOCK;
-  return lines(tokens * columns * ACTIVATION_BYTES) + 2 * lines(tokens * blocks * 4) +
-         blocks * NAME(panel_block)(CK_Q8_0);
+static size_t integer_rounded(size_t columns, size_t tokens) {
+  return lines(tokens * columns * ACTIVATION_BYTES) + 2 * lines(tokens * (columns / CK_BLOCK) * 4);
 }
 
 /* Tokens in the group that starts with token t. */
 static size_t group_size(size_t tokens, size_t t) { return tokens - t < PANEL_TOKENS ? tokens - t : PANEL_TOKENS; }
 
-static void round_activations(const activations *a, const float *x, size_t x_stride, size_t columns, size_t tokens,
-                              const int32_t type) {
+static void round_activations(const int32_t type, const float *x, size_t x_stride, size_t columns, size_t tokens, size_t t0,
+                              size_t t1, void *rounded) {
+  const activations to = divide_rounded(rounded, columns, tokens), *a = &to;
   const size_t blocks = columns / CK_BLOCK;
-  for (size_t t = 0; t < tokens; t++) {
+  for (size_t t = t0; t < t1; t++) {
     const size_t first = t / PANEL_TOKENS * PANEL_TOKENS, size = group_size(tokens, first), place = t - first;
     const float *row = x + t * x_stride;
     for (size_t block = 0; block < blocks; block++) {
@@ -81,15 +77,31 @@ INLINE void integer_tiles(const NAME(product) *p, const activations *a, const in
   }
 }
 
+#ifdef UNPACKED_PRODUCTS
+#include UNPACKED_PRODUCTS
+#endif
+
+/* Scratch: a panel; where many tokens have it unpacked, their sums. */
+static size_t integer_scratch(size_t columns, size_t tokens) {
+  return lines(columns / CK_BLOCK * NAME(panel_block)(CK_Q8_0)) + tokens * CK_PANEL_ROWS * sizeof(float);
+}
+
 INLINE void integer_linear(const NAME(product) *p, const int32_t type, size_t tokens, size_t r0, size_t r1,
-                           void *scratch) {
-  const activations a = divide_scratch(scratch, p->columns, tokens);
-  round_activations(&a, p->x, p->x_stride, p->columns, tokens, type);
+                           char *scratch) {
+  const activations a = divide_rounded(p->rounded, p->columns, tokens);
   part waiting[PANELS];
   size_t count = 0;
   for (size_t row = r0 / CK_PANEL_ROWS * CK_PANEL_ROWS; row < r1; row += CK_PANEL_ROWS) {
     const size_t end = row + CK_PANEL_ROWS;
-    waiting[count++] = (part){NAME(whole_panel)(p, type, row, a.panel), row, row < r0 ? r0 : row, end < r1 ? end : r1};
+    waiting[count++] = (part){NAME(whole_panel)(p, type, row, scratch), row, row < r0 ? r0 : row, end < r1 ? end : r1};
+#ifdef UNPACKED_PRODUCTS
+    if (tokens >= UNPACK_TOKENS) {
+      float *kept = (float *)(scratch + lines(p->columns / CK_BLOCK * NAME(panel_block)(CK_Q8_0)));
+      unpacked_panel(p, &a, type, waiting, tokens, kept);
+      count = 0;
+      continue;
+    }
+#endif
     if (tokens > 1 && count < PANELS && end < r1) continue;
     if (count == PANELS) integer_tiles(p, &a, type, PANELS, waiting, tokens);
     else integer_tiles(p, &a, type, 1, waiting, tokens);

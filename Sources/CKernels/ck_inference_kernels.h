@@ -160,8 +160,8 @@ typedef struct {
   float scale;
   const float *bias;
   int32_t accumulate;
-  const char *rounded; /* x as BF16, rows of rounded_bytes; where weights meet it */
-  size_t rounded_bytes;
+  const char *rounded; /* x as the weights meet it, where that is rounded */
+  size_t rounded_bytes; /* of a token, as BF16 */
 } NAME(product);
 
 #ifdef BFLOAT16_PRODUCTS
@@ -334,13 +334,34 @@ INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t t
 #include "ck_inference_integer.h"
 #endif
 
-static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) {
+static size_t NAME(rounded_size)(int32_t type, size_t columns, size_t tokens) {
 #ifdef BFLOAT16_PRODUCTS
   if (type == CK_BF16) return rounded_bytes(columns) * tokens;
 #endif
-  if (type < CK_Q8_0) return 0;
 #ifdef INTEGER_PRODUCTS
-  return integer_scratch(columns, tokens);
+  if (type >= CK_Q8_0) return integer_rounded(columns, tokens);
+#endif
+  (void)type, (void)columns, (void)tokens;
+  return 0;
+}
+
+static void NAME(round)(int32_t type, const float *x, size_t x_stride, size_t columns, size_t tokens, size_t t0, size_t t1,
+                        void *rounded) {
+#ifdef BFLOAT16_PRODUCTS
+  if (type == CK_BF16)
+    round_to_bfloat16(x + t0 * x_stride, x_stride, columns, t1 - t0, (char *)rounded + t0 * rounded_bytes(columns));
+#endif
+#ifdef INTEGER_PRODUCTS
+  if (type >= CK_Q8_0) round_activations(type, x, x_stride, columns, tokens, t0, t1, rounded);
+#endif
+  (void)type, (void)x, (void)x_stride, (void)columns, (void)tokens, (void)t0, (void)t1, (void)rounded;
+}
+
+static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) {
+  const size_t rounded = NAME(rounded_size)(type, columns, tokens);
+  if (type < CK_Q8_0) return rounded;
+#ifdef INTEGER_PRODUCTS
+  return rounded + integer_scratch(columns, tokens);
 #else
   return NAME(panels_scratch)(type, columns, tokens);
 #endif
@@ -348,14 +369,17 @@ static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) 
 
 static void NAME(linear)(int32_t type, const void *weights, size_t rows, size_t columns, const float *x,
                          size_t x_stride, size_t tokens, float *y, size_t y_stride, size_t r0, size_t r1,
-                         float scale, const float *bias, int32_t accumulate, void *scratch) {
-  NAME(product) p = {weights, rows, columns, x, x_stride, y, y_stride, scale, bias, accumulate, scratch, 0};
+                         float scale, const float *bias, int32_t accumulate, const void *rounded, void *scratch) {
+  NAME(product) p = {weights, rows, columns, x, x_stride, y, y_stride, scale, bias, accumulate, rounded, 0};
 #ifdef BFLOAT16_PRODUCTS
-  if (type == CK_BF16) {
-    p.rounded_bytes = rounded_bytes(columns);
-    round_to_bfloat16(x, x_stride, columns, tokens, scratch);
-  }
+  p.rounded_bytes = rounded_bytes(columns);
 #endif
+  const size_t size = NAME(rounded_size)(type, columns, tokens);
+  if (size > 0 && !rounded) {
+    NAME(round)(type, x, x_stride, columns, tokens, 0, tokens, scratch);
+    p.rounded = scratch;
+    scratch = (char *)scratch + size;
+  }
   switch (type) {
     case CK_F32: NAME(linear_of)(&p, CK_F32, tokens, r0, r1); break;
     case CK_F16: NAME(linear_of)(&p, CK_F16, tokens, r0, r1); break;
@@ -488,7 +512,7 @@ static void NAME(dequantize)(int32_t type, const void *weights, size_t count, fl
 }
 
 const ck_inference NAME(kernels) = {
-    ISA, NAME(linear), NAME(linear_scratch), NAME(peak),
+    ISA, NAME(round), NAME(rounded_size), NAME(linear), NAME(linear_scratch), NAME(peak),
     NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(dequantize), NAME(dequantize_panel),
 #ifdef BFLOAT16_PRODUCTS
     bfloat16_linear_back, back_scratch,

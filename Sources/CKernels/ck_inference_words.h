@@ -7,6 +7,7 @@
 #define ACTIVATION_BYTES 2
 #define PANELS 1
 #define PANEL_TOKENS 4
+#define UNPACKED_PRODUCTS "ck_inference_unpacked.h"
 
 /* Rows of a register, and how many registers a panel's rows take. */
 #define WORD_ROWS 8
@@ -58,27 +59,32 @@ INLINE void word_pairs(const __m256i *weights, const int T, const char *values, 
     int32_t two;
     memcpy(&two, values + CK_BLOCK * ACTIVATION_BYTES * j + 4 * pair, sizeof two);
     const __m256i x = _mm256_set1_epi32(two);
-    UNROLL for (int side = 0; side < SIDES; side++)
-      whole[side][j] = _mm256_add_epi32(whole[side][j], _mm256_madd_epi16(weights[side], x));
+    __m256i products[SIDES];
+    UNROLL for (int side = 0; side < SIDES; side++) products[side] = _mm256_madd_epi16(weights[side], x);
+    UNROLL for (int side = 0; side < SIDES; side++) whole[side][j] = _mm256_add_epi32(whole[side][j], products[side]);
   }
 }
+
+/* The words of register k of a block's weights that start at bit `shift`, and the pair of activations they meet: the
+   high halves of bytes are the second sixteen of the block, the second byte of two is the second pair of four. */
+INLINE __m256i words_at(const int32_t type, const __m256i bytes, const int shift) {
+  const int bits = type == CK_Q8_0 ? 8 : 4;
+  const __m256i moved = shift ? _mm256_srli_epi16(bytes, shift) : bytes;
+  return shift + bits < 16 ? _mm256_and_si256(moved, _mm256_set1_epi16((1 << bits) - 1)) : moved;
+}
+
+INLINE int pair_at(const int k, const int shift) { return 2 * k + shift / 8 + (shift % 8 ? CK_BLOCK / 4 : 0); }
 
 /* Adds the products of register k of a block's weights. */
 INLINE void word_piece(const int32_t type, const char *block, const int T, const char *values, const int k,
                        __m256i (*whole)[PANEL_TOKENS]) {
-  const int bits = type == CK_Q8_0 ? 8 : 4;
-  const __m256i mask = _mm256_set1_epi16((1 << bits) - 1);
   __m256i bytes[SIDES];
   UNROLL for (int side = 0; side < SIDES; side++)
     bytes[side] = _mm256_loadu_si256((const __m256i *)(block + 64 * k + 32 * side));
-  UNROLL for (int shift = 0; shift < 16; shift += bits) {
+  UNROLL for (int shift = 0; shift < 16; shift += type == CK_Q8_0 ? 8 : 4) {
     __m256i words[SIDES];
-    UNROLL for (int side = 0; side < SIDES; side++) {
-      const __m256i moved = shift ? _mm256_srli_epi16(bytes[side], shift) : bytes[side];
-      words[side] = shift + bits < 16 ? _mm256_and_si256(moved, mask) : moved;
-    }
-    /* The high halves of bytes are the second sixteen of the block; the second byte of two is the second pair of four. */
-    word_pairs(words, T, values, 2 * k + shift / 8 + (shift % 8 ? CK_BLOCK / 4 : 0), whole);
+    UNROLL for (int side = 0; side < SIDES; side++) words[side] = words_at(type, bytes[side], shift);
+    word_pairs(words, T, values, pair_at(k, shift), whole);
   }
 }
 

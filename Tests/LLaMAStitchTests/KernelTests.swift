@@ -55,7 +55,7 @@ import Testing
           let r0 = rows > 4 ? 2 : 0
           func call(_ address: UnsafeRawPointer) {
             table.pointee.linear(
-              code, address, rows, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, scratch.address)
+              code, address, rows, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, nil, scratch.address)
           }
           func onWeights(_ call: (UnsafeRawPointer) -> Void) {
             if type == .f32 {
@@ -74,7 +74,7 @@ import Testing
                   table.pointee.linear(
                     code, address, rows, columns, x.baseAddress! + t * stride, stride, 1,
                     alone.baseAddress! + t * outStride, outStride,
-                    r0, rows, 0.5, bias, 1, scratch.address)
+                    r0, rows, 0.5, bias, 1, nil, scratch.address)
                 }
               }
             }

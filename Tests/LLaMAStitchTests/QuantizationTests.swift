@@ -220,7 +220,7 @@ import Testing
           var y = before
           let r0 = rows > 4 ? 2 : 0
           table.pointee.linear(
-            code, panels, rows, columns, x, stride, tokens, &y, rows + 1, r0, rows, 0.5, bias, 1, scratch.address)
+            code, panels, rows, columns, x, stride, tokens, &y, rows + 1, r0, rows, 0.5, bias, 1, nil, scratch.address)
           for t in 0..<tokens {
             for r in Array(0..<r0) + [rows] { #expect(y[t * (rows + 1) + r] == before[t * (rows + 1) + r]) }
             let plain = Array(x[t * stride..<t * stride + columns])
@@ -257,7 +257,7 @@ import Testing
           x.withUnsafeBufferPointer {
             table.pointee.linear(
               code, panels, rows, columns, $0.baseAddress! + some.lowerBound * columns, columns, some.count, &y, rows,
-              range.lowerBound, range.upperBound, 1, nil, 0, scratch.address)
+              range.lowerBound, range.upperBound, 1, nil, 0, nil, scratch.address)
           }
           return y
         }
@@ -284,7 +284,7 @@ import Testing
       for table in KernelTests.tables {
         let scratch = KernelTests.Scratch(table, code, columns: 64, tokens: 1)
         var y = [Float](repeating: 0, count: 16)
-        table.pointee.linear(code, panels, 16, 64, x, 64, 1, &y, 16, 0, 16, 1, nil, 0, scratch.address)
+        table.pointee.linear(code, panels, 16, 64, x, 64, 1, &y, 16, 0, 16, 1, nil, 0, nil, scratch.address)
         #expect(y.allSatisfy { !$0.isFinite }, "isa \(table.pointee.isa)")
       }
     }

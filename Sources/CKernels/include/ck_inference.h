@@ -53,13 +53,20 @@ typedef struct ck_attention {
 typedef struct ck_inference {
   int32_t isa;
 
-  /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0. Where the
-     weights are quantised, x is rounded in blocks, with VNNI to 8 bits, with AVX2 alone to 16; with BF16, to BF16 where
-     they are that.
+  /* Rounds tokens [t0, t1) of x, [tokens × columns], as weights of that type meet them: where they are quantised in blocks,
+     with VNNI to 8 bits, with AVX2 alone to 16; where they are BF16, to BF16 where there are products of that. `rounded`:
+     rounded_size bytes, 64-byte aligned, 0 where nothing is rounded. Threads may each round some tokens. */
+  void (*_Nonnull round)(int32_t type, const float *_Nonnull x, size_t x_stride, size_t columns, size_t tokens, size_t t0,
+                         size_t t1, void *_Nonnull rounded);
+  size_t (*_Nonnull rounded_size)(int32_t type, size_t columns, size_t tokens);
+
+  /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0.
+     rounded: all of x as `round` left it for that type, or NULL, and it is done here where it is to be.
      scratch: linear_scratch bytes for as many tokens or more, 64-byte aligned; may be NULL where that is 0. */
   void (*_Nonnull linear)(int32_t type, const void *_Nonnull weights, size_t rows, size_t columns,
                           const float *_Nonnull x, size_t x_stride, size_t tokens, float *_Nonnull y, size_t y_stride, size_t r0, size_t r1,
-                          float scale, const float *_Nullable bias, int32_t accumulate, void *_Nullable scratch);
+                          float scale, const float *_Nullable bias, int32_t accumulate, const void *_Nullable rounded,
+                          void *_Nullable scratch);
   size_t (*_Nonnull linear_scratch)(int32_t type, size_t columns, size_t tokens);
 
   /* Multiplies and adds in registers alone, as products of weights of that type do: the most a kernel could do. Returns

@@ -54,18 +54,37 @@ package struct InferenceKernels: @unchecked Sendable {
       : type == .bf16 && isa >= Int(CK_ISA_AVX512_BF16)
   }
 
+  /// Rounds some tokens of x as `weights` meet them, where they do: then `linear` need not.
+  /// - Parameter rounded: `roundedSize` bytes, of all tokens.
+  @inline(__always)
+  package func round(
+    _ x: UnsafeRows, for weights: UnsafeWeights, tokens: Int, range: Range<Int>, into rounded: UnsafeScratch
+  ) {
+    table.pointee.round(
+      weights.type, x.base, x.stride, weights.columns, tokens, range.lowerBound, range.upperBound, rounded.base)
+  }
+
+  /// Bytes of up to so many tokens' activations, rounded for any weights of so many columns.
+  package func roundedSize(columns: Int, tokens: Int) -> Int {
+    [.bf16, .q8_0, .q4_0, .q4_1].map { (type: ElementType) in
+      table.pointee.rounded_size(type.kernelType, columns, tokens)
+    }.max()!
+  }
+
   /// `y[t, r] (+)= scale · Σ W[r, k] x[t, k] + bias[r]` for the rows in `range`.
-  /// - Parameter scratch: `linearScratch` bytes, this thread's own.
+  /// - Parameters:
+  ///   - rounded: what `round` made of x for weights of that type; without, it is done here where it is to be.
+  ///   - scratch: `linearScratch` bytes, this thread's own.
   @inline(__always)
   package func linear(
     _ weights: UnsafeWeights, _ x: UnsafeRows, tokens: Int, into y: UnsafeRows, rows range: Range<Int>,
-    scale: Float = 1,
-    bias: UnsafeFloats? = nil, adding: Bool = false, scratch: UnsafeScratch? = nil
+    scale: Float = 1, bias: UnsafeFloats? = nil, adding: Bool = false, rounded: UnsafeScratch? = nil,
+    scratch: UnsafeScratch? = nil
   ) {
     if range.isEmpty || tokens == 0 { return }
     table.pointee.linear(
       weights.type, weights.base, weights.rows, weights.columns, x.base, x.stride, tokens, y.base, y.stride,
-      range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0, scratch?.base)
+      range.lowerBound, range.upperBound, scale, bias?.base, adding ? 1 : 0, rounded?.base, scratch?.base)
   }
 
   /// Bytes of scratch that `linear` needs for BF16 and quantised weights of so many columns, and up to so many tokens.

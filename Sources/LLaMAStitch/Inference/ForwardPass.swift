@@ -32,8 +32,9 @@ struct ForwardPass {
           }
         }
       case .stitch(let projection):
-        reduce((projection, nil, nil), x)
-        project(projection, x, into: other, rows: team.share(of: projection.rows, unit: 16))
+        let activations = rounded(x, for: projection)
+        reduce((projection, nil, nil), activations)
+        project(projection, activations, into: other, rows: team.share(of: projection.rows, unit: 16))
         team.barrier()
         swap(&x, &other)
       }
@@ -43,12 +44,10 @@ struct ForwardPass {
 
   /// The logits of the last `count` tokens, `[count × vocabulary]`.
   func logits(_ plan: NetworkPlan, _ x: UnsafeRows, last count: Int, into logits: UnsafeRows) {
-    let hidden = workspace.normed[team.index]
-    kernels.rmsNorm(
-      x.rows(from: tokens - count), weight: plan.finalNorm, count: plan.head.weight.columns,
-      epsilon: plan.finalNormEpsilon, tokens: count, into: hidden)
     let pass = ForwardPass(
       kernels: kernels, workspace: workspace, team: team, tokens: count, position: position + tokens - count)
+    let hidden = pass.normed(
+      x.rows(from: tokens - count), by: plan.finalNorm, epsilon: plan.finalNormEpsilon, for: plan.head)
     pass.reduce((plan.head, nil, nil), hidden)
     pass.project(plan.head, hidden, into: logits, rows: team.share(of: plan.head.rows, unit: 16))
   }
@@ -62,22 +61,20 @@ struct ForwardPass {
   // MARK: Attention
 
   private func addAttention(_ block: BlockPlan, to x: UnsafeRows) {
-    let hidden = workspace.normed[team.index]
-    kernels.rmsNorm(
-      x, weight: block.attentionNorm, count: block.hiddenSize, epsilon: block.epsilon, tokens: tokens, into: hidden)
+    let hidden = normed(x, by: block.attentionNorm, epsilon: block.epsilon, for: block.query)
     reduce((block.query, block.key, block.value), hidden)
     queriesKeysValues(block, hidden)
     team.barrier()
     attention(block)
     team.barrier()
-    reduce((block.output, nil, nil), workspace.context)
-    project(
-      block.output, workspace.context, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
+    let context = rounded(workspace.context, for: block.output)
+    reduce((block.output, nil, nil), context)
+    project(block.output, context, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
     team.barrier()
   }
 
   /// Projects, rotates and caches. The heads of queries, keys and values, one after another, are shared out.
-  private func queriesKeysValues(_ block: BlockPlan, _ hidden: UnsafeRows) {
+  private func queriesKeysValues(_ block: BlockPlan, _ hidden: Activations) {
     let dimension = block.headDimension
     let keysStart = block.headCount
     let valuesStart = keysStart + block.keyValueHeadCount
@@ -131,28 +128,58 @@ struct ForwardPass {
   // MARK: MLP
 
   private func addMLP(_ block: BlockPlan, to x: UnsafeRows) {
-    let hidden = workspace.normed[team.index]
-    kernels.rmsNorm(
-      x, weight: block.mlpNorm, count: block.hiddenSize, epsilon: block.epsilon, tokens: tokens, into: hidden)
+    let hidden = normed(x, by: block.mlpNorm, epsilon: block.epsilon, for: block.gate)
     reduce((block.gate, block.up, nil), hidden)
     let columns = team.share(of: block.intermediateSize, unit: 16)
     project(block.gate, hidden, into: workspace.gate, rows: columns)
     project(block.up, slot: 1, hidden, into: workspace.up, rows: columns)
     kernels.siluMultiply(workspace.gate, workspace.up, columns: columns, tokens: tokens)
     team.barrier()
-    reduce((block.down, nil, nil), workspace.gate)
-    project(block.down, workspace.gate, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
+    let activated = rounded(workspace.gate, for: block.down)
+    reduce((block.down, nil, nil), activated)
+    project(block.down, activated, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
     team.barrier()
   }
 
   // MARK: Projections
 
+  /// What projections read: as floats, and rounded as weights of that type meet it.
+  private struct Activations {
+    let rows: UnsafeRows
+    let rounded: UnsafeScratch
+    let type: Int32
+  }
+
+  /// Whether threads share out what comes before products.
+  private var isShared: Bool { team.count > 1 && tokens >= Workspace.sharedTokens }
+
+  /// The normed hidden state for a projection and for those that read the same.
+  private func normed(
+    _ x: UnsafeRows, by weight: UnsafeFloats, epsilon: Float, for projection: LinearPlan
+  ) -> Activations {
+    let hidden = workspace.normed[isShared ? 0 : team.index]
+    let mine = isShared ? team.share(of: tokens) : 0..<tokens
+    kernels.rmsNorm(
+      x.rows(from: mine.lowerBound), weight: weight, count: projection.weight.columns, epsilon: epsilon,
+      tokens: mine.count, into: hidden.rows(from: mine.lowerBound))
+    return rounded(hidden, for: projection)
+  }
+
+  /// x for a projection and for those that read the same; what a thread wrote of its share of tokens, others may read.
+  private func rounded(_ x: UnsafeRows, for projection: LinearPlan) -> Activations {
+    let rounded = workspace.rounded[isShared ? 0 : team.index]
+    kernels.round(
+      x, for: projection.weight, tokens: tokens, range: isShared ? team.share(of: tokens) : 0..<tokens, into: rounded)
+    if isShared { team.barrier() }
+    return Activations(rows: x, rounded: rounded, type: projection.weight.type)
+  }
+
   /// A x of the projections that have a low-rank update, then a barrier if any has.
-  private func reduce(_ projections: (LinearPlan, LinearPlan?, LinearPlan?), _ x: UnsafeRows) {
+  private func reduce(_ projections: (LinearPlan, LinearPlan?, LinearPlan?), _ x: Activations) {
     func slot(_ index: Int, _ a: UnsafeWeights?) -> Bool {
       guard let a else { return false }
       kernels.linear(
-        a, x, tokens: tokens, into: workspace.lowRank.columns(from: index * workspace.rank),
+        a, x.rows, tokens: tokens, into: workspace.lowRank.columns(from: index * workspace.rank),
         rows: team.share(of: a.rows, unit: 4), scratch: workspace.products[team.index])
       return true
     }
@@ -164,11 +191,11 @@ struct ForwardPass {
 
   /// y (+)= W x + b + Δb, then y += scale · B (A x), for some rows.
   private func project(
-    _ projection: LinearPlan, slot: Int = 0, _ x: UnsafeRows, into y: UnsafeRows, rows: Range<Int>, adding: Bool = false
+    _ projection: LinearPlan, slot: Int = 0, _ x: Activations, into y: UnsafeRows, rows: Range<Int>, adding: Bool = false
   ) {
     kernels.linear(
-      projection.weight, x, tokens: tokens, into: y, rows: rows, bias: projection.bias, adding: adding,
-      scratch: workspace.products[team.index])
+      projection.weight, x.rows, tokens: tokens, into: y, rows: rows, bias: projection.bias, adding: adding,
+      rounded: x.type == projection.weight.type ? x.rounded : nil, scratch: workspace.products[team.index])
     if let b = projection.b {
       kernels.linear(
         b, workspace.lowRank.columns(from: slot * workspace.rank), tokens: tokens, into: y, rows: rows,

@@ -37,8 +37,12 @@ final class Workspace: @unchecked Sendable {
   /// A x of up to three projections side by side. `[tokens × 3 · rank]`
   let lowRank: UnsafeRows
   let rank: Int
-  /// Each thread's own normed hidden state: computing it again is cheaper than waiting. `[tokens × hidden]`
+  /// The normed hidden state, `[tokens × hidden]`, and what products read, rounded as weights meet it. The first ones are
+  /// shared by the threads; the others' are for fewer than `sharedTokens`.
   let normed: UnsafeArray<UnsafeRows>
+  let rounded: UnsafeArray<UnsafeScratch>
+  /// Tokens from which on threads share out what comes before products: of fewer, computing all is cheaper than waiting.
+  static let sharedTokens = 8
   /// Each thread's own scores.
   let scores: UnsafeArray<UnsafeFloats>
   /// Each thread's own, for products with weights in BF16 or quantised.
@@ -49,7 +53,7 @@ final class Workspace: @unchecked Sendable {
     var buffers: [FloatBuffer] = []
     /// Whole cache lines.
     func rounded(_ width: Int) -> Int { (width + 15) / 16 * 16 }
-    func rows(_ width: Int) -> UnsafeRows {
+    func rows(_ width: Int, _ tokens: Int = tokens) -> UnsafeRows {
       // Not a power of two apart.
       let stride = rounded(width) + 16
       let buffer = FloatBuffer(count: tokens * stride)
@@ -67,7 +71,15 @@ final class Workspace: @unchecked Sendable {
     context = up
     lowRank = rows(3 * widths.rank)
     rank = widths.rank
-    normed = UnsafeArray((0..<threads).map { _ in rows(widths.hidden) })
+    func some(_ thread: Int) -> Int { thread == 0 ? tokens : min(tokens, Self.sharedTokens) }
+    normed = UnsafeArray((0..<threads).map { rows(widths.hidden, some($0)) })
+    self.rounded = UnsafeArray(
+      (0..<threads).map { thread in
+        let bytes = kernels.roundedSize(columns: widths.scratchColumns, tokens: some(thread))
+        let buffer = FloatBuffer(count: bytes / MemoryLayout<Float>.size)
+        buffers.append(buffer)
+        return UnsafeScratch(buffer)
+      })
     scores = UnsafeArray(
       (0..<threads).map { _ in
         let buffer = FloatBuffer(count: attentionScratch(positions: contextLength))
@@ -87,6 +99,7 @@ final class Workspace: @unchecked Sendable {
   deinit {
     products.deallocate()
     normed.deallocate()
+    rounded.deallocate()
     scores.deallocate()
   }
 }
