@@ -78,19 +78,20 @@ public struct FamilyBuildJob {
   private func writtenText(by anchor: LlamaModel, _ tokenizer: any Tokenizer) throws -> [[Int32]] {
     let start = anchor.configuration.bosToken ?? tokenizer.bosToken ?? tokenizer.eosToken ?? 0
     let length = min(256, anchor.configuration.contextLength)
-    let session = InferenceSession(
-      network: anchor.network(), contextLength: length, pool: ComputePool(threads: threads))
     let count = min(Self.writtenTexts, max(1, calibrationTokens / length))
-    return try (0..<count).map { index in
+    let requests = (0..<count).map { index in
       let sampling = SamplingOptions(temperature: 1, seed: options.seed &* 1000 &+ UInt64(index))
-      let result = try session.generate(
-        prompt: [start], options: GenerationOptions(maxTokens: length - 1, sampling: sampling)
-      ) { _ in .goOn }
-      return ([start] + result.tokens).map(Int32.init)
+      return BatchGenerator.Request(
+        prompt: [start], options: GenerationOptions(maxTokens: length - 1, sampling: sampling))
     }
+    let session = BatchSession(
+      network: anchor.network(), capacity: min(count, Self.textsAtOnce), contextLength: length,
+      pool: ComputePool(threads: threads))
+    return try BatchGenerator.generate(requests, session: session).map { ([start] + $0.tokens).map(Int32.init) }
   }
 
   private static let writtenTexts = 64
+  private static let textsAtOnce = 16
 
   private func build(
     _ anchors: [URL], note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void

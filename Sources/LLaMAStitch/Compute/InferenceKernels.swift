@@ -303,12 +303,14 @@ package struct UnsafeRotary: BitwiseCopyable {
   }
 }
 
-/// The keys and values of one block.
+/// The keys and values of one block, at first those of text 0.
 package struct UnsafeCache: BitwiseCopyable {
   fileprivate let type: Int32
-  private let keys: UnsafeMutableRawPointer
-  private let values: UnsafeMutableRawPointer
+  private var keys: UnsafeMutableRawPointer
+  private var values: UnsafeMutableRawPointer
   /// Bytes.
+  private let keyTextStride: Int
+  private let valueTextStride: Int
   private let keyHeadStride: Int
   private let valueHeadStride: Int
   /// Numbers.
@@ -322,12 +324,23 @@ package struct UnsafeCache: BitwiseCopyable {
     type = cache.type.code
     keys = UnsafeMutableRawPointer(cache.keys.base)
     values = UnsafeMutableRawPointer(cache.values.base)
+    keyTextStride = cache.keyTextStride * cache.type.size
+    valueTextStride = cache.valueTextStride * cache.type.size
     keyHeadStride = cache.keyHeadStride * cache.type.size
     valueHeadStride = cache.valueHeadStride * cache.type.size
     valueStride = cache.valueStride
     headDimension = configuration.headDimension
     queriesPerHead = configuration.headCount / configuration.keyValueHeadCount
     scale = 1 / Float(configuration.headDimension).squareRoot()
+  }
+
+  /// Those of a text.
+  @inline(__always)
+  package func text(_ index: Int) -> UnsafeCache {
+    var cache = self
+    cache.keys += index * keyTextStride
+    cache.values += index * valueTextStride
+    return cache
   }
 
   fileprivate func keys(of head: Int) -> UnsafeMutableRawPointer { keys + head * keyHeadStride }
@@ -356,6 +369,17 @@ package struct UnsafeArray<Element: BitwiseCopyable> {
   package subscript(index: Int) -> Element {
     get { base[index] }
     nonmutating set { base[index] = newValue }
+  }
+
+  /// The first elements, in the same memory.
+  package func prefix(_ count: Int) -> UnsafeArray {
+    precondition(count <= self.count)
+    return UnsafeArray(base: base, count: count)
+  }
+
+  private init(base: UnsafeMutablePointer<Element>, count: Int) {
+    self.base = base
+    self.count = count
   }
 
   package func deallocate() { base.deallocate() }

@@ -7,12 +7,13 @@ public protocol ComputeBackend: AnyObject, Sendable {
 
   /// Makes a network ready to run.
   /// - Parameters:
-  ///   - contextLength: positions to have room for.
-  ///   - prefix: what the blocks before the first stitching layer share with other networks; as many positions.
-  func compile(_ network: Network, contextLength: Int, prefix: PrefixCache?) -> any CompiledNetwork
+  ///   - texts: how many it is to have KV caches for.
+  ///   - contextLength: positions of each to have room for.
+  ///   - prefix: what the blocks before the first stitching layer share with other networks, of one text; as many positions.
+  func compile(_ network: Network, texts: Int, contextLength: Int, prefix: PrefixCache?) -> any CompiledNetwork
 }
 
-/// A network made ready to run, with the KV cache of one text. Calls take turns: `InferenceSession` sees to that.
+/// A network made ready to run, with the KV caches of one text or several. Calls take turns: the sessions see to that.
 public protocol CompiledNetwork: AnyObject, Sendable {
   /// Blocks and stitching layers.
   var stageCount: Int { get }
@@ -23,19 +24,20 @@ public protocol CompiledNetwork: AnyObject, Sendable {
 
   /// Makes room for the logits of so many tokens.
   func reserveLogits(rows: Int)
-  /// Computes some stages of some tokens.
-  /// - Parameter tokens: one for each position of the step.
-  func forward(_ step: ForwardStep, tokens: ArraySlice<Int>)
+  /// Computes some stages of some tokens, at most `chunkSize` at once.
+  /// - Parameters:
+  ///   - parts: of several texts, or one of one.
+  ///   - stages: the first one is 0, or one that the prefix cache has the hidden state before.
+  ///   - logitsRow: where in `logits` those that the parts want go, one part after another.
+  ///   - tokens: one for each position of the parts.
+  func forward(_ parts: [TextPart], stages: Range<Int>, logitsRow: Int, tokens: ArraySlice<Int>)
 }
 
-/// What a compiled network is to compute.
-public struct ForwardStep: Sendable {
-  /// Of the tokens, at most `chunkSize`.
+/// Some tokens of one text that follow one another.
+public struct TextPart: Sendable {
+  /// Which of the KV caches is the text's.
+  public var text = 0
   public var positions: Range<Int>
-  /// The first one is 0, or one that the prefix cache has the hidden state before.
-  public var stages: Range<Int>
-  /// Logits wanted, of the last so many tokens; only where `stages` ends with the last one.
+  /// Logits wanted, of the last so many tokens; only where all stages up to the last one are computed.
   public var logits = 0
-  /// Where in `CompiledNetwork.logits` they go.
-  public var logitsRow = 0
 }

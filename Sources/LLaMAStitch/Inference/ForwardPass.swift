@@ -6,14 +6,16 @@ struct ForwardPass {
   let team: Team
   /// Tokens in the batch.
   let tokens: Int
-  /// Of the first one.
-  let position: Int
+  /// Whose they are, one part after another.
+  let parts: UnsafeArray<BatchPart>
 
   /// The hidden state after the stages in `range`, from token ids where it starts with the first and from what the
   /// prefix cache holds otherwise.
   func hiddenState(_ plan: NetworkPlan, stages range: Range<Int>, ids: UnsafeArray<Int32>) -> UnsafeRows {
     var (x, other) = workspace.residual
     let kept = range.lowerBound == 0 ? nil : plan.prefix?.hiddenState(after: range.lowerBound)
+    // Only a text that is alone has a prefix cache.
+    let position = parts[0].position
     for token in team.share(of: tokens) {
       if let kept {
         x.at(token).copy(kept.rows.at(position + token), count: kept.rows.stride)
@@ -42,14 +44,24 @@ struct ForwardPass {
     return x
   }
 
-  /// The logits of the last `count` tokens, `[count × vocabulary]`.
-  func logits(_ plan: NetworkPlan, _ x: UnsafeRows, last count: Int, into logits: UnsafeRows) {
-    let pass = ForwardPass(
-      kernels: kernels, workspace: workspace, team: team, tokens: count, position: position + tokens - count)
-    let hidden = pass.normed(
-      x.rows(from: tokens - count), by: plan.finalNorm, epsilon: plan.finalNormEpsilon, for: plan.head)
-    pass.reduce((plan.head, nil, nil), hidden)
-    pass.project(plan.head, hidden, into: logits, rows: team.share(of: plan.head.rows, unit: 16))
+  /// The `count` logits that the parts want, one after another, `[count × vocabulary]`.
+  func logits(_ plan: NetworkPlan, _ x: UnsafeRows, count: Int, into logits: UnsafeRows) {
+    let pass = ForwardPass(kernels: kernels, workspace: workspace, team: team, tokens: count, parts: parts)
+    let hidden = workspace.normed[pass.isShared ? 0 : team.index]
+    let mine = pass.isShared ? team.share(of: count) : 0..<count
+    var row = 0
+    for index in 0..<parts.count {
+      let part = parts[index]
+      let wanted = (row..<row + part.logits).clamped(to: mine)
+      kernels.rmsNorm(
+        x.rows(from: part.row + part.count - part.logits + wanted.lowerBound - row), weight: plan.finalNorm,
+        count: plan.head.weight.columns, epsilon: plan.finalNormEpsilon, tokens: wanted.count,
+        into: hidden.rows(from: wanted.lowerBound))
+      row += part.logits
+    }
+    let activations = pass.rounded(hidden, for: plan.head)
+    pass.reduce((plan.head, nil, nil), activations)
+    pass.project(plan.head, activations, into: logits, rows: team.share(of: plan.head.rows, unit: 16))
   }
 
   /// x += attention(norm(x)); x += mlp(norm(x))
@@ -82,47 +94,78 @@ struct ForwardPass {
 
     let queryHeads = mine.clamped(to: 0..<keysStart)
     project(block.query, slot: 0, hidden, into: workspace.query, rows: queryHeads.times(dimension))
-    for token in 0..<tokens {
-      for head in queryHeads {
-        kernels.rotate(workspace.query.at(token, head * dimension), block.rotary, position: position + token)
+    for index in 0..<parts.count {
+      let part = parts[index]
+      for token in part.rows {
+        for head in queryHeads {
+          kernels.rotate(workspace.query.at(token, head * dimension), block.rotary, position: part.position(of: token))
+        }
       }
     }
     let keyHeads = mine.clamped(to: keysStart..<valuesStart).shifted(by: -keysStart)
     project(block.key, slot: 1, hidden, into: workspace.key, rows: keyHeads.times(dimension))
-    for token in 0..<tokens {
-      for head in keyHeads {
-        let key = workspace.key.at(token, head * dimension)
-        kernels.rotate(key, block.rotary, position: position + token)
-        kernels.storeKey(block.cache, head: head, position: position + token, key)
+    for index in 0..<parts.count {
+      let part = parts[index]
+      let cache = block.cache.text(part.text)
+      for token in part.rows {
+        let position = part.position(of: token)
+        for head in keyHeads {
+          let key = workspace.key.at(token, head * dimension)
+          kernels.rotate(key, block.rotary, position: position)
+          kernels.storeKey(cache, head: head, position: position, key)
+        }
       }
     }
     let valueHeads = mine.clamped(to: valuesStart..<valuesStart + block.keyValueHeadCount)
       .shifted(by: -valuesStart)
     project(block.value, slot: 2, hidden, into: workspace.value, rows: valueHeads.times(dimension))
-    for token in 0..<tokens {
-      for head in valueHeads {
-        kernels.storeValue(
-          block.cache, head: head, position: position + token, workspace.value.at(token, head * dimension))
+    for index in 0..<parts.count {
+      let part = parts[index]
+      let cache = block.cache.text(part.text)
+      for token in part.rows {
+        for head in valueHeads {
+          kernels.storeValue(
+            cache, head: head, position: part.position(of: token), workspace.value.at(token, head * dimension))
+        }
       }
     }
   }
 
-  /// softmax(q kᵀ / √d) v of every head. Groups of tokens are dealt out in turn, for later ones see more.
+  /// softmax(q kᵀ / √d) v of every head. A text's single token is dealt out by heads that share keys and values; of more
+  /// tokens groups are, in turn, for later ones see more.
   private func attention(_ block: BlockPlan) {
-    if tokens == 1 {
-      return kernels.attend(
-        block.cache, heads: team.share(of: block.headCount), query: workspace.query.at(0),
-        into: workspace.context.at(0),
-        position: position, scratch: workspace.scores[team.index])
-    }
+    if tokens == 1 { return attention(block, of: parts[0], heads: team.share(of: block.headCount)) }
     let group = 8
-    let units = (tokens + group - 1) / group * block.headCount
-    for unit in stride(from: team.index, to: units, by: team.count) {
-      let first = unit / block.headCount * group
-      kernels.attend(
-        block.cache, head: unit % block.headCount, queries: workspace.query, into: workspace.context,
-        tokens: first..<min(tokens, first + group), position: position, scratch: workspace.scores[team.index])
+    let queriesPerHead = block.headCount / block.keyValueHeadCount
+    // Pieces of work before the part.
+    var before = 0
+    for index in 0..<parts.count {
+      let part = parts[index]
+      let isSingle = part.count == 1
+      let pieces = isSingle ? block.keyValueHeadCount : (part.count + group - 1) / group * block.headCount
+      let mine = (team.index + team.count - before % team.count) % team.count
+      for piece in stride(from: mine, to: pieces, by: team.count) {
+        if isSingle {
+          attention(block, of: part, heads: piece * queriesPerHead..<(piece + 1) * queriesPerHead)
+        } else {
+          let first = piece / block.headCount * group
+          kernels.attend(
+            block.cache.text(part.text), head: piece % block.headCount,
+            queries: workspace.query.rows(from: part.row),
+            into: workspace.context.rows(from: part.row),
+            tokens: first..<min(part.count, first + group), position: part.position,
+            scratch: workspace.scores[team.index])
+        }
+      }
+      before += pieces
     }
+  }
+
+  /// Some heads of a part that is one token.
+  private func attention(_ block: BlockPlan, of part: BatchPart, heads: Range<Int>) {
+    kernels.attend(
+      block.cache.text(part.text), heads: heads, query: workspace.query.at(part.row),
+      into: workspace.context.at(part.row), position: part.position, scratch: workspace.scores[team.index])
   }
 
   // MARK: MLP
@@ -191,7 +234,8 @@ struct ForwardPass {
 
   /// y (+)= W x + b + Δb, then y += scale · B (A x), for some rows.
   private func project(
-    _ projection: LinearPlan, slot: Int = 0, _ x: Activations, into y: UnsafeRows, rows: Range<Int>, adding: Bool = false
+    _ projection: LinearPlan, slot: Int = 0, _ x: Activations, into y: UnsafeRows, rows: Range<Int>,
+    adding: Bool = false
   ) {
     kernels.linear(
       projection.weight, x.rows, tokens: tokens, into: y, rows: rows, bias: projection.bias, adding: adding,
@@ -202,6 +246,35 @@ struct ForwardPass {
         scale: projection.scale, adding: true, scratch: workspace.products[team.index])
     }
   }
+}
+
+/// A part of a batch: consecutive tokens of one text.
+struct BatchPart: BitwiseCopyable {
+  /// Its first token's row in the batch, and how many it has.
+  var row = 0
+  var count = 0
+  /// Of the first one in its text.
+  var position = 0
+  /// Which of the KV caches it has.
+  var text = 0
+  /// Logits wanted, of the last so many tokens.
+  var logits = 0
+
+  init() {}
+
+  init(_ part: TextPart, row: Int) {
+    self.row = row
+    count = part.positions.count
+    position = part.positions.lowerBound
+    text = part.text
+    logits = part.logits
+  }
+
+  /// Where it lies in the batch.
+  var rows: Range<Int> { row..<row + count }
+
+  @inline(__always)
+  func position(of row: Int) -> Int { position + row - self.row }
 }
 
 extension Range<Int> {

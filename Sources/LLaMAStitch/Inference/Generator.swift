@@ -70,6 +70,16 @@ public struct GenerationResult: Sendable {
   }
 }
 
+extension Sampler {
+  /// Of a text that begins with `prompt`.
+  /// - Throws: `SamplingError`.
+  init(_ options: GenerationOptions, network: Network, prompt: [Int]) throws(SamplingError) {
+    try options.sampling.validate()
+    self.init(options.sampling, vocabularySize: min(network.vocabularySize, options.vocabularySize ?? .max))
+    if options.sampling.repetitionPenalty != 1 { prompt.forEach { observe($0) } }
+  }
+}
+
 extension InferenceSession {
   /// Continues `prompt`.
   ///
@@ -84,10 +94,7 @@ extension InferenceSession {
     prompt: [Int], options: GenerationOptions, drafter: InferenceSession? = nil,
     listener: (GenerationEvent) -> GenerationControl
   ) throws -> GenerationResult {
-    try options.sampling.validate()
-    let size = min(network.vocabularySize, options.vocabularySize ?? .max)
-    var sampler = Sampler(options.sampling, vocabularySize: size)
-    if options.sampling.repetitionPenalty != 1 { prompt.forEach { sampler.observe($0) } }
+    var sampler = try Sampler(options, network: network, prompt: prompt)
     return try generate(prompt: prompt, options: options, sampler: &sampler, drafter: drafter, listener: listener)
   }
 

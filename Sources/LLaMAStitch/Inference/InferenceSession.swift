@@ -59,6 +59,8 @@ public final class InferenceSession: @unchecked Sendable {
   private let lock: NSLock
   /// The text; everything behind the first stitching layer is computed of it.
   private var history: [Int] = []
+  /// What is computed at the moment, so that a step allocates nothing.
+  private var part = [TextPart(positions: 0..<0)]
   /// The prefix cache's version when it last was seen to have the text.
   private var seenVersion = -1
   /// How speculative decoding goes; of the text that is generated, one at a time.
@@ -110,7 +112,7 @@ public final class InferenceSession: @unchecked Sendable {
     self.contextLength =
       prefix?.contextLength ?? max(1, contextLength ?? min(Self.longestUsualContext, network.contextLength))
     chunkSize = min(backend.chunkSize, self.contextLength)
-    compiled = backend.compile(network, contextLength: self.contextLength, prefix: prefix)
+    compiled = backend.compile(network, texts: 1, contextLength: self.contextLength, prefix: prefix)
     history.reserveCapacity(self.contextLength)
     lock.withLock { prefix?.note(self, leavingAfter: compiled.sharedStages, hasRead: 0) }
   }
@@ -275,13 +277,14 @@ public final class InferenceSession: @unchecked Sendable {
 
   /// Computes some stages of some positions, which are part of `start ..< end`, or come before it.
   private func run(_ positions: Range<Int>, stages: Range<Int>, _ wanted: Wanted, from start: Int, to end: Int) {
-    var step = ForwardStep(positions: positions, stages: stages)
+    part[0] = TextPart(positions: positions)
+    var logitsRow = 0
     switch wanted {
     case .none: break
-    case .last: step.logits = positions.upperBound == end ? 1 : 0
-    case .rows(let row): (step.logits, step.logitsRow) = (positions.count, row + positions.lowerBound - start)
+    case .last: part[0].logits = positions.upperBound == end ? 1 : 0
+    case .rows(let row): (part[0].logits, logitsRow) = (positions.count, row + positions.lowerBound - start)
     }
-    if stages.isEmpty && step.logits == 0 { return }
-    compiled.forward(step, tokens: history[positions])
+    if stages.isEmpty && part[0].logits == 0 { return }
+    compiled.forward(part, stages: stages, logitsRow: logitsRow, tokens: history[positions])
   }
 }

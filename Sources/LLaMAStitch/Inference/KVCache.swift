@@ -10,33 +10,37 @@ public enum CacheType: String, CaseIterable, Sendable {
   var size: Int { self == .f16 ? 2 : 4 }
 }
 
-/// The keys and values that one block has computed, up to a fixed number of positions.
+/// The keys and values that one block has computed of one text or several, each up to a fixed number of positions.
 ///
 /// Memory is reserved for all positions at once and taken as they fill. A position is overwritten when it is computed
 /// anew, so forgetting is only a matter of remembering fewer positions.
 public final class KVCache: Sendable {
-  /// How many positions fit.
+  /// How many positions of a text fit.
   public let capacity: Int
   public let type: CacheType
-  /// `[keyValueHeads × capacity/16 × headDimension × 16]`: a query meets 16 keys at once.
+  /// `[texts × keyValueHeads × capacity/16 × headDimension × 16]`: a query meets 16 keys at once.
   let keys: FloatBuffer
-  /// `[keyValueHeads × capacity × headDimension rounded up to 16]`
+  /// `[texts × keyValueHeads × capacity × headDimension rounded up to 16]`
   let values: FloatBuffer
   /// Strides are counts of numbers.
+  let keyTextStride: Int
+  let valueTextStride: Int
   let keyHeadStride: Int
   let valueHeadStride: Int
   let valueStride: Int
 
   /// For a block of this configuration; `capacity` is rounded up to whole groups of positions.
-  public init(configuration: LlamaConfiguration, capacity: Int, type: CacheType = .f32) {
+  public init(configuration: LlamaConfiguration, texts: Int = 1, capacity: Int, type: CacheType = .f32) {
     self.capacity = Self.rounded(capacity)
     self.type = type
     valueStride = Self.valueStride(configuration)
     keyHeadStride = self.capacity * configuration.headDimension
     valueHeadStride = self.capacity * valueStride
+    keyTextStride = configuration.keyValueHeadCount * keyHeadStride
+    valueTextStride = configuration.keyValueHeadCount * valueHeadStride
     func buffer(_ count: Int) -> FloatBuffer { FloatBuffer(count: count * type.size / MemoryLayout<Float>.size) }
-    keys = buffer(configuration.keyValueHeadCount * keyHeadStride)
-    values = buffer(configuration.keyValueHeadCount * valueHeadStride)
+    keys = buffer(texts * keyTextStride)
+    values = buffer(texts * valueTextStride)
   }
 
   /// Bytes of a cache for a block of this configuration; `capacity` is rounded up to whole groups of positions.

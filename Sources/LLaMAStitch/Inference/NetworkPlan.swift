@@ -22,11 +22,15 @@ final class NetworkPlan: @unchecked Sendable {
   private let owned: Owned
 
   /// - Parameters:
+  ///   - texts: how many to have caches for.
   ///   - contextLength: positions to have angles and cache for.
-  ///   - prefix: what the blocks before the first stitching layer share with other networks; as many positions.
+  ///   - prefix: what the blocks before the first stitching layer share with other networks, of one text; as many
+  ///     positions.
   init(
-    _ network: Network, contextLength: Int, prefix: PrefixCache?, cacheType: CacheType, rotaryTables: RotaryTables
+    _ network: Network, texts: Int, contextLength: Int, prefix: PrefixCache?, cacheType: CacheType,
+    rotaryTables: RotaryTables
   ) {
+    precondition(prefix == nil || texts == 1)
     self.network = network
     self.prefix = prefix
     let shared = prefix == nil ? 0 : network.leadingBlocks.count
@@ -43,7 +47,7 @@ final class NetworkPlan: @unchecked Sendable {
         let cache =
           index < shared
           ? prefix!.caches[index]
-          : KVCache(configuration: block.configuration, capacity: contextLength, type: cacheType)
+          : KVCache(configuration: block.configuration, texts: texts, capacity: contextLength, type: cacheType)
         plans.append(.block(BlockPlan(block, cache: cache, rotary: table, keeping: &owned)))
       }
     }

@@ -40,9 +40,12 @@ public final class ProcessorBackend: ComputeBackend, @unchecked Sendable {
     workspace = Workspace(widths, tokens: 0, contextLength: 0, threads: pool.threads, kernels: kernels)
   }
 
-  public func compile(_ network: Network, contextLength: Int, prefix: PrefixCache?) -> any CompiledNetwork {
+  public func compile(
+    _ network: Network, texts: Int, contextLength: Int, prefix: PrefixCache?
+  ) -> any CompiledNetwork {
     let plan = NetworkPlan(
-      network, contextLength: contextLength, prefix: prefix, cacheType: cacheType, rotaryTables: rotaryTables)
+      network, texts: texts, contextLength: contextLength, prefix: prefix, cacheType: cacheType,
+      rotaryTables: rotaryTables)
     reserve(plan.widths, contextLength: contextLength)
     return ProcessorNetwork(plan, backend: self, splitting: splitting)
   }
@@ -70,10 +73,12 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   private let backend: ProcessorBackend
   private let splitting: ProcessorBackend.Splitting
   private let ids: UnsafeArray<Int32>
+  private let parts: UnsafeArray<BatchPart>
   private(set) var logits: FloatBuffer
-  private var step = ForwardStep(positions: 0..<0, stages: 0..<0)
-  private var tokenThreads = ThreadChoice()
-  private var batchThreads = ThreadChoice()
+  /// What is computed at the moment.
+  private var step = (parts: 0, tokens: 0, stages: 0..<0, logits: 0, logitsRow: 0)
+  /// For one token, for few and for many: a token takes less time the more there are at once.
+  private var threadChoices = [ThreadChoice](repeating: ThreadChoice(), count: 3)
   /// Made once, so that a step allocates nothing.
   private lazy var body: @Sendable (Team) -> Void = { [unowned self] team in run(team) }
 
@@ -82,11 +87,15 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     self.backend = backend
     self.splitting = splitting
     ids = UnsafeArray([Int32](repeating: 0, count: backend.chunkSize))
+    parts = UnsafeArray([BatchPart](repeating: BatchPart(), count: backend.chunkSize))
     logits = FloatBuffer(count: plan.head.rows)
     _ = body
   }
 
-  deinit { ids.deallocate() }
+  deinit {
+    ids.deallocate()
+    parts.deallocate()
+  }
 
   var stageCount: Int { plan.stages.count }
   var sharedStages: Int { plan.sharedStages }
@@ -96,40 +105,47 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     if logits.count < count { logits = FloatBuffer(count: count) }
   }
 
-  func forward(_ step: ForwardStep, tokens: ArraySlice<Int>) {
-    if step.stages.lowerBound == 0 {
+  func forward(_ parts: [TextPart], stages: Range<Int>, logitsRow: Int, tokens: ArraySlice<Int>) {
+    if stages.lowerBound == 0 {
       for (place, token) in tokens.enumerated() { ids[place] = Int32(token) }
     }
-    for table in plan.rotaryTables { table.cover(step.positions.upperBound) }
-    self.step = step
-    let count = step.positions.count
-    let work = plan.multiplications(of: step.stages)
+    step = (parts.count, 0, stages, 0, logitsRow)
+    for (index, part) in parts.enumerated() {
+      self.parts[index] = BatchPart(part, row: step.tokens)
+      step.tokens += part.positions.count
+      step.logits += part.logits
+      for table in plan.rotaryTables { table.cover(part.positions.upperBound) }
+    }
+    precondition(step.tokens == tokens.count && step.tokens <= backend.chunkSize)
+    reserveLogits(rows: logitsRow + step.logits)
+    let work = plan.multiplications(of: stages)
+    let kind = step.tokens == 1 ? 0 : step.tokens < Self.manyTokens ? 1 : 2
     let threads =
-      switch (splitting, count > 1) {
-      case (.never, _): 1
-      case (.always, _): backend.pool.threads
-      case (.measured, true): batchThreads.next(work: work * count, available: backend.pool.threads)
-      case (.measured, false): tokenThreads.next(work: work, available: backend.pool.threads)
+      switch splitting {
+      case .never: 1
+      case .always: backend.pool.threads
+      case .measured: threadChoices[kind].next(work: work * step.tokens, available: backend.pool.threads)
       }
     let before = ContinuousClock.now
     backend.lock.withLock { backend.pool.runTeam(threads, body) }
     if splitting != .measured { return }
     // As if all stages had been computed.
-    let whole = Double(count) * Double(work) / Double(plan.multiplications)
-    let time = (ContinuousClock.now - before) / .seconds(1) / whole
-    if count > 1 { batchThreads.record(time) } else { tokenThreads.record(time) }
+    let whole = Double(step.tokens) * Double(work) / Double(plan.multiplications)
+    threadChoices[kind].record((ContinuousClock.now - before) / .seconds(1) / whole)
   }
+
+  private static let manyTokens = 64
 
   private func run(_ team: Team) {
     let step = self.step
     let pass = ForwardPass(
-      kernels: backend.kernels, workspace: backend.workspace, team: team, tokens: step.positions.count,
-      position: step.positions.lowerBound)
+      kernels: backend.kernels, workspace: backend.workspace, team: team, tokens: step.tokens,
+      parts: parts.prefix(step.parts))
     let x = pass.hiddenState(plan, stages: step.stages, ids: ids)
     if step.logits > 0 {
       let vocabulary = plan.head.rows
       pass.logits(
-        plan, x, last: step.logits,
+        plan, x, count: step.logits,
         into: UnsafeRows(logits, offset: step.logitsRow * vocabulary, stride: vocabulary))
     }
   }
