@@ -118,19 +118,12 @@ public struct DoctorJob {
     }
   }
 
-  /// Bytes that could be used without swapping.
-  private var availableMemory: Int? {
-    let lines = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?.split(separator: "\n") ?? []
-    guard let line = lines.first(where: { $0.hasPrefix("MemAvailable:") }) else { return nil }
-    return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
-  }
-
   private func memory() -> Finding {
-    guard let available = availableMemory else {
+    guard let available = SystemMemory.available else {
       return Finding(.note, "memory", "unknown: /proc/meminfo cannot be read")
     }
     return Finding(
-      .good, "memory", "\(Self.size(available)) free of \(Self.size(Int(ProcessInfo.processInfo.physicalMemory)))")
+      .good, "memory", "\(Self.size(available)) free of \(Self.size(SystemMemory.physical))")
   }
 
   private func families() -> [Finding] {
@@ -143,7 +136,7 @@ public struct DoctorJob {
           text.family.network($0.route, adapter: nil).cacheBytes(positions: text.contextLength)
         }.max() ?? 0
       let needed = weights + cache
-      let fits = availableMemory.map { needed <= $0 } ?? true
+      let fits = SystemMemory.available.map { needed <= $0 } ?? true
       let summary =
         "\(directory.path): \(text.family.stops.count) sizes, \(Self.size(weights)) of weights and \(Self.size(cache)) of cache for \(text.contextLength) tokens"
       return [

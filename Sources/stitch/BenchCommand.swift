@@ -13,7 +13,7 @@ struct BenchCommand: ParsableCommand {
       none. `make bench-peers` compares with PyTorch and llama.cpp.
 
       train: tokens per second of training steps. Shapes: large (the default family's), 8M, 134M.
-      infer: prefill and decode, in rounds, each with the speed at which this machine reads memory, and \
+      infer: prefill and decode, of --model also of 16 texts at once, in rounds, each with the speed at which this machine reads memory, and \
       the share of it that decoding reaches. Shapes: those of train, 1.1B (TinyLlama's) and 7B; --type chooses how weights \
       are stored.
       memory-limit: that speed alone.

@@ -8,6 +8,7 @@ final class ProgressMeter {
   private var firstStep: Int?
   private var smoothed: Double?
   private var shown = false
+  private var lastWork: Date?
 
   /// A line for people.
   func note(_ line: String) {
@@ -30,6 +31,17 @@ final class ProgressMeter {
     write("\r\u{1B}[K" + Console.harmless(line) + (done == 0 ? "" : "  \(100 * done / max(1, all)) %"))
     shown = done < all || done == 0
     if !shown { write("\n") }
+  }
+
+  /// How far work is: in a terminal a line that changes, elsewhere one now and then.
+  func work(_ line: String) {
+    if onTerminal {
+      write("\r\u{1B}[K" + Console.harmless(line))
+      shown = true
+    } else if Date().timeIntervalSince(lastWork ?? .distantPast) >= 30 {
+      lastWork = Date()
+      note(line)
+    }
   }
 
   func update(

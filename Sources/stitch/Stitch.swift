@@ -20,6 +20,7 @@ struct Stitch: AsyncParsableCommand {
       TrainTokenizer.self,
       Pretrain.self,
       FamilyCommand.self,
+      Generate.self,
       Adapt.self,
       DataCommand.self,
       FrontierCommand.self,

@@ -1,4 +1,6 @@
+import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 @Suite struct SamplerTests {
@@ -152,6 +154,79 @@ import Testing
     }
     #expect(throws: InferenceError.noTokens) {
       _ = try session.generate(prompt: [], options: GenerationOptions()) { _ in .goOn }
+    }
+  }
+}
+
+/// The parts of choosing a token that look at a whole vocabulary.
+@Suite struct SamplingKernelTests {
+  @Test func exponentialsAreThoseOfTheLibrary() {
+    var random = SeededGenerator(seed: 3)
+    var numbers = [0, -1e-300, -0.5, -707.9, -708.1, -745, -1e300, -.infinity, .nan]
+    numbers += (0..<4000).map { _ in -pow(10, 4 * random.unit() - 1.2) }
+    var found = numbers
+    let sum = Exponentials.replace(&found)
+    var expected = 0.0
+    for (number, value) in zip(numbers, found) {
+      let exact = number >= -708 ? exp(number) : 0
+      #expect(abs(value - exact) <= 4 * exact.ulp, "exp(\(number))")
+      expected += exact
+    }
+    #expect(abs(sum - expected) < 1e-12 * expected)
+    #expect(found[0] == 1 && found[4...8].allSatisfy { $0 == 0 })
+  }
+
+  @Test func theFirstOfTheLargest() {
+    func index(_ values: [Float]) -> Int? { FloatBuffer(values).vector.indexOfLargest(count: values.count) }
+    #expect(index([]) == nil && index([.nan, -.infinity]) == nil)
+    var values = [Float](repeating: -3, count: 29)
+    #expect(index(values) == 0)
+    for place in values.indices.reversed() {
+      values[place] = 7
+      #expect(index(values) == place)
+      values[(place + 5) % 29] = .nan
+      #expect(index(values) == place)
+      values[(place + 5) % 29] = -3
+    }
+  }
+
+  /// Few candidates or all of them: the same tokens are drawn as from a plain sorted list.
+  @Test func limitsAreThoseOfASortedList() {
+    var random = SeededGenerator(seed: 8)
+    for round in 0..<60 {
+      let spread = [0.5, 3, 12][round % 3]
+      let logits = FloatBuffer((0..<500).map { _ in Float(spread * random.normal()) }).vector
+      let options = SamplingOptions(
+        temperature: [0.3, 1, 4][round / 3 % 3], topK: [0, 1, 7, 400, 900][round % 5],
+        topP: [1, 0.3, 0.95, 0.9999][round % 4],
+        minP: [0, 0.2, 1e-5][round / 5 % 3], seed: UInt64(round))
+      var sampler = Sampler(options, vocabularySize: 500)
+      var seeds = SeededGenerator(seed: UInt64(round))
+      let largest = Double(logits.array.max()!)
+      let weights = logits.array.map { exp((Double($0) - largest) / options.temperature) }
+      let order = weights.indices.sorted { weights[$0] > weights[$1] || (weights[$0] == weights[$1] && $0 < $1) }
+      let first = order.prefix(options.topK == 0 ? 500 : options.topK)
+      let total = first.reduce(0) { $0 + weights[$1] }
+      var (kept, sum) = ([Int](), 0.0)
+      for token in first where sum < options.topP * total && (kept.isEmpty || weights[token] >= options.minP) {
+        kept.append(token)
+        sum += weights[token]
+      }
+      for _ in 0..<20 {
+        let token = sampler.sample(logits)
+        let target = seeds.unit() * sum
+        if options.topK == 1 {
+          #expect(token == order[0])
+          continue
+        }
+        if options.topK == 0 && options.topP == 1 && options.minP == 0 { continue }
+        var reached = 0.0
+        let expected = kept.first { token in
+          reached += weights[token]
+          return reached > target
+        }
+        #expect(token == expected, "\(options)")
+      }
     }
   }
 }

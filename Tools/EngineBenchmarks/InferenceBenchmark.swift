@@ -45,6 +45,38 @@ public enum InferenceBenchmark {
     return median(ratios)
   }
 
+  /// Tokens per second of several texts that are written at once, greedily, each after a prompt of its own: from the median
+  /// time of `reply` steps. Where the network's context is shorter than that, so are prompts and replies.
+  public static func batchDecodeSpeed(
+    _ network: Network, texts: Int, prompt: Int = 64, reply: Int = 64, pool: ComputePool
+  ) throws -> Double {
+    let prompt = max(1, min(prompt, network.contextLength / 2))
+    let chunkSize = 256
+    // Those that begin first have written so much when the last one begins.
+    let lead = texts * prompt / (chunkSize - texts) + 2
+    let reply = max(1, min(reply, network.contextLength - prompt - lead))
+    let session = BatchSession(
+      network: network, capacity: texts, contextLength: min(network.contextLength, prompt + lead + reply),
+      chunkSize: chunkSize, pool: pool)
+    var generator = BatchGenerator(session)
+    var random = SeededGenerator(seed: 2)
+    for _ in 0..<texts {
+      let tokens = (0..<prompt).map { _ in random.index(below: min(network.vocabularySize, network.embedding.rows)) }
+      try generator.add(.init(prompt: tokens, options: GenerationOptions(maxTokens: lead + reply)))
+    }
+    var begun: Set<Int> = []
+    while begun.count < texts {
+      for case .token(_, let text) in try generator.step() { begun.insert(text) }
+    }
+    var times: [Double] = []
+    while times.count < reply && generator.count == texts {
+      let start = ContinuousClock.now
+      _ = try generator.step()
+      times.append((ContinuousClock.now - start) / .seconds(1))
+    }
+    return times.isEmpty ? 0 : Double(texts) / median(times)
+  }
+
   /// Prompts of several lengths read, and a reply written after the first.
   public struct Round {
     public struct Result {

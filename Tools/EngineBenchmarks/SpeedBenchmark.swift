@@ -21,6 +21,8 @@ public struct SpeedBenchmark {
     public var tokens_per_second: Double
     public var type: String?
     public var prompt: Int?
+    /// Texts that are written at once; absent where it is one.
+    public var texts: Int?
     /// That a token of the reply reads: weights, and keys and values on average.
     public var weight_bytes_per_token: Int?
     public var cache_bytes_per_token: Int?
@@ -36,6 +38,10 @@ public struct SpeedBenchmark {
     public var memory_bytes_per_second: Double?
     public var results: [Row]
   }
+
+  /// As many as `stitch generate` writes at a time, each after a prompt of so many tokens.
+  private static let textsAtOnce = 16
+  private static let batchPrompt = 64
 
   /// `nil` for train and infer.
   public var suite: Suite?
@@ -77,9 +83,15 @@ public struct SpeedBenchmark {
     if let model {
       let family = try Family(model.directory)
       let anchor = family.anchors[0]
-      report.results += try infer(
-        family.network(family.route(ofAnchor: 0), adapter: nil), called: model.name,
-        type: anchor.blocks[0].attention.query.weight.elementType, pool, &limits)
+      let network = family.network(family.route(ofAnchor: 0), adapter: nil)
+      let type = anchor.blocks[0].attention.query.weight.elementType
+      report.results += try infer(network, called: model.name, type: type, pool, &limits)
+      let speed = try InferenceBenchmark.batchDecodeSpeed(
+        network, texts: Self.textsAtOnce, prompt: Self.batchPrompt, reply: reply, pool: pool)
+      report.results.append(
+        Row(
+          suite: Suite.infer.rawValue, case: "decode-\(Self.textsAtOnce)", shape: model.name, tokens_per_second: speed,
+          type: type.rawValue.lowercased(), prompt: Self.batchPrompt, texts: Self.textsAtOnce))
     }
     for shape in model == nil ? shapes : [] {
       if suite != .infer { report.results += try train(shape, pool) }

@@ -14,9 +14,17 @@ public struct DataFile: Sendable {
     case request(TemplateRequest)
   }
 
+  /// What a file is read for.
+  public enum Purpose: Sendable {
+    /// To learn its replies: every conversation has one.
+    case training
+    /// To have its questions answered: replies may be missing, and every line of plain text is a record.
+    case prompts
+  }
+
   /// How records are spelled.
   public enum Format: String, Sendable, CaseIterable {
-    case messages, shareGPT = "ShareGPT", alpaca = "Alpaca", selfInstruct = "self-instruct", text, plainText =
+    case messages, shareGPT = "ShareGPT", alpaca = "Alpaca", selfInstruct = "self-instruct", prompt, text, plainText =
       "plain text"
   }
 
@@ -48,7 +56,7 @@ public struct DataFile: Sendable {
   }
 
   /// - Throws: `DataError`, also if not one record can be used.
-  public init(_ url: URL) throws(DataError) {
+  public init(_ url: URL, for purpose: Purpose = .training) throws(DataError) {
     self.url = url
     let data: Data
     do { data = try Data(contentsOf: url) } catch {
@@ -64,7 +72,7 @@ public struct DataFile: Sendable {
     var sources: [Source] = []
     var skipped: [Skipped] = []
     func take(_ value: Any, _ data: Data?, _ line: Int, isInArray: Bool = false) {
-      switch Self.records(in: value, data) {
+      switch Self.records(in: value, data, purpose) {
       case .success((let format, let found)):
         records += found
         sources += found.map { _ in Source(line: line, format: format) }
@@ -85,6 +93,12 @@ public struct DataFile: Sendable {
           continue
         }
         take(value, Data(line.utf8), index + 1)
+      }
+    } else if purpose == .prompts {
+      for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
+      where !line.allSatisfy(\.isWhitespace) {
+        records.append(.text(line.trimmingCharacters(in: .whitespaces)))
+        sources.append(Source(line: index + 1, format: .plainText))
       }
     } else {
       // Plain text: paragraphs divided by empty lines.
@@ -108,14 +122,19 @@ public struct DataFile: Sendable {
   private struct Reason: Error { var text: String }
 
   /// - Parameter data: the value's text, where it has one of its own.
-  private static func records(in value: Any, _ data: Data?) -> Result<(Format, [Record]), Reason> {
+  private static func records(
+    in value: Any, _ data: Data?, _ purpose: Purpose
+  ) -> Result<(Format, [Record]), Reason> {
     guard let object = value as? [String: Any] else { return .failure(Reason(text: "not a JSON object")) }
     if let messages = object["messages"] {
       if needsTemplate(object) { return request(object, data).map { (.messages, [$0]) } }
-      return conversation(messages, role: "role", content: "content").map { (.messages, [$0]) }
+      return conversation(messages, role: "role", content: "content", purpose).map { (.messages, [$0]) }
     }
     if let turns = object["conversations"] {
-      return conversation(turns, role: "from", content: "value").map { (.shareGPT, [$0]) }
+      return conversation(turns, role: "from", content: "value", purpose).map { (.shareGPT, [$0]) }
+    }
+    if purpose == .prompts, let prompt = object["prompt"] as? String {
+      return prompt.isEmpty ? .failure(Reason(text: "“prompt” is empty")) : .success((.prompt, [.text(prompt)]))
     }
     if let instruction = object["instruction"] as? String {
       func record(_ input: String, _ output: String) -> Record {
@@ -126,14 +145,14 @@ public struct DataFile: Sendable {
       }
       if let instances = object["instances"] as? [[String: Any]] {
         let found = instances.compactMap { instance -> Record? in
-          guard let output = instance["output"] as? String, !output.isEmpty else { return nil }
+          let output = instance["output"] as? String ?? ""
+          if output.isEmpty && purpose == .training { return nil }
           return record(instance["input"] as? String ?? "", output)
         }
         return found.isEmpty ? .failure(Reason(text: "no instance has an output")) : .success((.selfInstruct, found))
       }
-      guard let output = (object["output"] ?? object["response"]) as? String, !output.isEmpty else {
-        return .failure(Reason(text: "“instruction” without “output”"))
-      }
+      let output = (object["output"] ?? object["response"]) as? String ?? ""
+      if output.isEmpty && purpose == .training { return .failure(Reason(text: "“instruction” without “output”")) }
       return .success((.alpaca, [record(object["input"] as? String ?? "", output)]))
     }
     if let text = object["text"] as? String {
@@ -163,7 +182,9 @@ public struct DataFile: Sendable {
     } catch { return .failure(Reason(text: "\(error)")) }
   }
 
-  private static func conversation(_ value: Any, role: String, content: String) -> Result<Record, Reason> {
+  private static func conversation(
+    _ value: Any, role: String, content: String, _ purpose: Purpose
+  ) -> Result<Record, Reason> {
     guard let turns = value as? [[String: Any]] else {
       return .failure(Reason(text: "the turns are not a list of objects"))
     }
@@ -179,7 +200,7 @@ public struct DataFile: Sendable {
       default: return .failure(Reason(text: "a turn has the unknown role “\(name.prefix(20))”"))
       }
     }
-    guard messages.contains(where: { $0.role == .assistant }) else {
+    guard purpose == .prompts || messages.contains(where: { $0.role == .assistant }) else {
       return .failure(Reason(text: "no turn of the assistant to learn from"))
     }
     return .success(.conversation(messages))

@@ -1,4 +1,3 @@
-import Foundation
 import Support
 
 /// How the next token is chosen.
@@ -101,6 +100,7 @@ public struct Sampler: Sendable {
 
   /// The most likely token, the first of equals.
   private func greedy(_ logits: VectorView) -> Int? {
+    if options.repetitionPenalty == 1 { return logits.indexOfLargest(count: weights.count) }
     var best: Int?
     var largest = -Double.infinity
     for index in 0..<weights.count {
@@ -118,14 +118,13 @@ public struct Sampler: Sendable {
     let largest = penalised(logits, top)
     // An infinite logit leaves no choice.
     if largest == .infinity { return top }
-    var total = 0.0
-    for index in 0..<weights.count {
-      // A temperature close to 0 makes the difference infinite: its exponential is 0, as it should be.
-      let exponent = (penalised(logits, index) - largest) / options.temperature
-      let weight = exponent.isNaN ? 0 : exp(exponent)
-      weights[index] = index == top ? 1 : weight
-      total += weights[index]
+    // A temperature close to 0 makes the difference infinite: its exponential is 0, as it should be.
+    if options.repetitionPenalty == 1 {
+      logits.exponents(largest: largest, temperature: options.temperature, into: &weights)
+    } else {
+      for index in 0..<weights.count { weights[index] = (penalised(logits, index) - largest) / options.temperature }
     }
+    let total = Exponentials.replace(&weights)
     let target = random.unit()
     if options.topK == 0 && options.topP == 1 && options.minP == 0 {
       var sum = 0.0
@@ -140,38 +139,64 @@ public struct Sampler: Sendable {
 
   /// Takes tokens in falling probability until a limit is met, then draws among them.
   private mutating func drawFromMostLikely(_ target: Double, _ total: Double) -> Int? {
-    var size = heap.count
-    for index in 0..<size { heap[index] = Int32(index) }
-    for root in stride(from: size / 2 - 1, through: 0, by: -1) { sift(root, size) }
+    let most = options.topK == 0 ? weights.count : min(options.topK, weights.count)
+    let candidates = gather(most, total)
+    var size = candidates
+    makeHeap(size)
     var total = total
-    let most = options.topK == 0 ? size : min(options.topK, size)
-    if most < size && options.topP < 1 {
+    if most < weights.count && options.topP < 1 {
       // top-p is a part of what top-k leaves.
       total = 0
       for _ in 0..<most {
         total += weights[Int(heap[0])]
         pop(&size)
       }
-      size = heap.count
-      for root in stride(from: size / 2 - 1, through: 0, by: -1) { sift(root, size) }
+      size = candidates
+      makeHeap(size)
     }
     var kept = 0
     var sum = 0.0
-    while kept < most && sum < options.topP * total {
+    while kept < most && size > 0 && sum < options.topP * total {
       let weight = weights[Int(heap[0])]
       if kept > 0 && (weight < options.minP || weight == 0) { break }
       sum += weight
       kept += 1
       pop(&size)
     }
-    // The kept tokens lie at the end of the array, the most likely last.
+    // The kept tokens lie at the end of the candidates, the most likely last.
     var reached = 0.0
     for position in 0..<kept {
-      let token = Int(heap[heap.count - 1 - position])
+      let token = Int(heap[candidates - 1 - position])
       reached += weights[token]
       if reached > target * sum { return token }
     }
-    return Int(heap[heap.count - 1])
+    return Int(heap[candidates - 1])
+  }
+
+  /// Gathers tokens that are likely enough for the limits to be met among them, in the order of their ids: a heap of a
+  /// few is made sooner than one of all.
+  /// - Parameter most: so many are needed at most.
+  /// - Returns: how many they are.
+  private mutating func gather(_ most: Int, _ total: Double) -> Int {
+    // Of the most likely one's weight, which is 1.
+    for least in [0x1p-6, 0x1p-12, 0x1p-24] {
+      var count = 0
+      var sum = 0.0
+      for index in 0..<weights.count where weights[index] >= least {
+        heap[count] = Int32(index)
+        count += 1
+        sum += weights[index]
+      }
+      // Sums are rounded, this way or that.
+      let meetsTopP = options.topP < 1 && sum > options.topP * total * (1 + 1e-9)
+      if options.topK > 0 ? count >= most : least <= options.minP || meetsTopP { return count }
+    }
+    for index in 0..<weights.count { heap[index] = Int32(index) }
+    return weights.count
+  }
+
+  private mutating func makeHeap(_ size: Int) {
+    for root in stride(from: size / 2 - 1, through: 0, by: -1) { sift(root, size) }
   }
 
   /// Whether token `left` comes before `right`: more likely, or as likely and earlier.

@@ -36,6 +36,11 @@ package final class FileAppender {
     }
   }
 
+  /// The same of data.
+  package func append(_ data: Data) throws {
+    try data.withUnsafeBytes { try append($0) }
+  }
+
   /// Writes what waits.
   /// - Throws: `FileError.system`.
   package func flush() throws(FileError) {

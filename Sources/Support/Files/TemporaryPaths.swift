@@ -5,6 +5,8 @@ import Synchronization
 /// first; those of one that is killed outright are removed by the next that writes there.
 public enum TemporaryPaths {
   private static let paths = Mutex<Set<String>>([])
+  /// What is to be said before the process ends; see `beforeEnding`.
+  private static let farewell = Mutex<(@Sendable () -> Void)?>(nil)
   /// Held, and never given back, by the one who ends the process.
   private static let ending = Mutex(())
 
@@ -33,6 +35,10 @@ public enum TemporaryPaths {
     }
   }
 
+  /// Calls `action` on a thread of its own when a signal ends the process: for saying what is left, and how to go on.
+  /// - Parameter action: `nil` where there is nothing to say any more.
+  public static func beforeEnding(_ action: (@Sendable () -> Void)?) { farewell.withLock { $0 = action } }
+
   /// A pipe from the handler to the thread; -1 where the system has none left.
   private static let signals: (reading: Int32, writing: Int32) = {
     var ends: [Int32] = [-1, -1]
@@ -56,6 +62,7 @@ public enum TemporaryPaths {
         }
         if left.isEmpty { break }
       }
+      farewell.withLock(\.self)?()
       signal(number, SIG_DFL)
       kill(getpid(), number)
       while true { pause() }
