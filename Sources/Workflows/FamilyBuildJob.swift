@@ -75,10 +75,12 @@ public struct FamilyBuildJob {
   }
 
   /// Texts that an anchor writes from nothing, at temperature 1.
-  private func writtenText(by anchor: LlamaModel, _ tokenizer: any Tokenizer) throws -> [[Int32]] {
+  private func writtenText(
+    by anchor: LlamaModel, _ tokenizer: any Tokenizer, texts: Int
+  ) throws -> [[Int32]] {
     let start = anchor.configuration.bosToken ?? tokenizer.bosToken ?? tokenizer.eosToken ?? 0
     let length = min(256, anchor.configuration.contextLength)
-    let count = min(Self.writtenTexts, max(1, calibrationTokens / length))
+    let count = min(texts, max(1, calibrationTokens / length))
     let requests = (0..<count).map { index in
       let sampling = SamplingOptions(temperature: 1, seed: options.seed &* 1000 &+ UInt64(index))
       return BatchGenerator.Request(
@@ -92,6 +94,13 @@ public struct FamilyBuildJob {
 
   private static let writtenTexts = 64
   private static let textsAtOnce = 16
+  /// Where only routes within an anchor are fitted: who has one model does not wait long for a slider.
+  private static let writtenTextsWithin = 26
+
+  /// Whether layers are to be fitted within an anchor.
+  private func fitsWithin(_ anchor: ModelDirectory, _ options: FamilyBuilder.Options) -> Bool {
+    options.selfRoutes != nil && RouteSearch.canLeaveOut(depth: anchor.configuration.blockCount)
+  }
 
   private func build(
     _ anchors: [URL], note: (String) -> Void, progress: (FamilyBuilder.Progress) -> Void
@@ -137,9 +146,11 @@ public struct FamilyBuildJob {
         sequences.append(document.tokens)
         tokens += document.tokens.count
       }
-    } else if anchors.count > 1 || options.selfRoutes != nil {
+    } else if anchors.count > 1 || directories.contains(where: { fitsWithin($0, options) }) {
       note("\(named[named.count - 1].name) writes the calibration text itself")
-      sequences = try writtenText(by: LlamaModel(directories[directories.count - 1]), tokenizer)
+      sequences = try writtenText(
+        by: LlamaModel(directories[directories.count - 1]), tokenizer,
+        texts: anchors.count > 1 ? Self.writtenTexts : Self.writtenTextsWithin)
       tokens = sequences.reduce(0) { $0 + $1.count }
     }
     note("calibration: \(sequences.count) texts, \(tokens) tokens")

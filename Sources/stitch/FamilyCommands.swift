@@ -129,8 +129,8 @@ struct FamilyCommand: ParsableCommand {
           case .writing: meter.note("writing")
           case .searching(_, .reading(let calibration, let heldOut)):
             meter.note("looking for routes: \(calibration) tokens to fit on, \(heldOut) held out to judge on")
-          case .searching(_, .fitting(let done, let all)): meter.share("fitting layers", done, of: all)
-          case .searching(_, .judging(let done, let all)): meter.share("judging layers alone", done, of: all)
+          case .searching(_, .computing(let done, let all)): meter.share("computing hidden states", done, of: all)
+          case .searching(_, .judging(let done, let most)): meter.share("judging spans of blocks alone", done, of: most)
           case .searching(_, .chaining(let done, let all)): meter.share("judging routes", done, of: all)
           case .found(let anchor, 0): meter.note("\(anchor) has too few blocks to leave any out")
           case .found(let anchor, let routes): meter.note("\(anchor): \(routes) routes within it")

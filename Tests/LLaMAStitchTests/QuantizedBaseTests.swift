@@ -36,7 +36,7 @@ import Testing
     return try Family(copy)
   }
 
-  /// However a base came to be quantised, its stitching layers are BF16; beside floats they are F32.
+  /// However a base came to be quantised, its stitching layers are Q8_0; beside floats they are F32.
   @Test func layersBesideAQuantisedBase() throws {
     try withScratchDirectory { folder in
       func layerTypes(_ family: Family) throws -> Set<ElementType> {
@@ -45,7 +45,7 @@ import Testing
       }
       #expect(try layerTypes(family(nil, in: folder)) == [.f32])
       let quantised = try family(.q8_0, in: folder)
-      #expect(try layerTypes(quantised) == [.bf16])
+      #expect(try layerTypes(quantised) == [.q8_0])
       // From anchors that were quantised before.
       let anchors = try quantised.description.anchors.map {
         FamilyBuilder.Anchor(
@@ -56,7 +56,7 @@ import Testing
       ).build(
         calibration: RandomModel.tokens(20, length: 20, vocabulary: 33_000),
         tokenizer: ["tokenizer": Data("x".utf8)], output: folder.appending(path: "again"))!
-      #expect(try layerTypes(again) == [.bf16] && again.anchors[0].blocks[0].mlp.up.weight.elementType == .q8_0)
+      #expect(try layerTypes(again) == [.q8_0] && again.anchors[0].blocks[0].mlp.up.weight.elementType == .q8_0)
     }
   }
 

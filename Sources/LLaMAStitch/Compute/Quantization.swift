@@ -67,6 +67,19 @@ extension WeightMatrix {
     }
   }
 
+  /// A copy of a dense matrix whose rows are whole blocks, rounded to a quantised type.
+  /// - Returns: `nil` where values are not finite or too large for a scale.
+  package static func quantized(_ matrix: MatrixView, to type: ElementType) -> WeightMatrix? {
+    let (floats, bytes) = (matrix.dense, type.byteCount(matrix.rows * matrix.columns))
+    let (blocks, panels) = (FloatBuffer(count: (bytes + 3) / 4), FloatBuffer(count: (bytes + 3) / 4))
+    guard VectorView.quantize(UnsafeBufferPointer(start: floats.base, count: floats.count), to: type, at: blocks.base)
+    else { return nil }
+    packPanels(blocks.base, count: matrix.rows, columns: matrix.columns, type: type, into: panels.base)
+    return WeightMatrix(
+      rows: matrix.rows, columns: matrix.columns, elementType: type,
+      bytes: ByteView(base: panels.base, count: bytes, owner: panels))
+  }
+
   /// Rows of a quantised matrix that lie block after block, as GGML has them, laid out in panels.
   /// - Parameters:
   ///   - rows: where they lie; all but the last of a matrix, a multiple of `panelRows` at a time.

@@ -55,7 +55,7 @@ public struct Family: Sendable {
     let tensors = try SafetensorsFile(part(FamilyDescription.stitchesName))
     let plain = try Family(directory: directory, description: description, anchors: anchors) { name, shape in
       let tensor = try tensors.tensor(name)
-      try tensor.check(shape: shape, file: tensors.url)
+      try tensor.check(shape: shape, file: tensors.url, mayBeQuantized: true)
       return tensor
     }.unhealed
     guard let sha256 = description.healingSHA256 else {
@@ -208,12 +208,13 @@ public struct Family: Sendable {
 
 extension SafetensorsFile.Tensor {
   /// Checks what a tensor of a family must be.
+  /// - Parameter mayBeQuantized: whether a matrix of whole blocks will do.
   /// - Throws: `FamilyError.damaged`.
-  func check(shape expected: [Int], file: URL) throws(FamilyError) {
+  func check(shape expected: [Int], file: URL, mayBeQuantized: Bool = false) throws(FamilyError) {
     guard shape == expected else {
       throw .damaged(file: file.path, cause: "“\(name)” has shape \(shape) instead of \(expected)")
     }
-    guard type.isUsable else {
+    guard type.isUsable || (mayBeQuantized && type.isQuantized && shape.count == 2) else {
       throw .damaged(file: file.path, cause: "“\(name)” is \(type.rawValue) instead of F32, F16 or BF16")
     }
   }

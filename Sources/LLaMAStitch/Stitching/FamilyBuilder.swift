@@ -115,7 +115,7 @@ public struct FamilyBuilder {
   ) throws -> Family? {
     try NewDirectory.check(output)
     guard
-      (routes.count == anchors.count && options.selfRoutes == nil) || options.initialization == .random
+      !needsText || options.initialization == .random
         || calibration.contains(where: { min($0.count, contextLength) > 1 })
     else {
       throw LeastSquares.tooShort
@@ -206,6 +206,13 @@ public struct FamilyBuilder {
     return true
   }
 
+  /// Whether anything is fitted.
+  private var needsText: Bool {
+    let depths = anchors.map(\.directory.configuration.blockCount)
+    return routes.count > anchors.count
+      || (options.selfRoutes != nil && depths.contains { RouteSearch.canLeaveOut(depth: $0) })
+  }
+
   private var isQuantized: Bool {
     options.elementType?.isQuantized ?? anchors.contains { $0.directory.isQuantized }
   }
@@ -231,7 +238,9 @@ public struct FamilyBuilder {
     return try tensors.indices.flatMap { index in
       let name = anchors[index].name
       let stops = try RouteSearch(
-        tensors[index], index: index, layerType: FamilyWriter.layerType(besideQuantized: isQuantized), options: search,
+        tensors[index], index: index,
+        layerType: FamilyWriter.layerType(
+          besideQuantized: isQuantized, columns: tensors[index].configuration.hiddenSize), options: search,
         pool: pool
       ).run(calibration) { _ = listener(.searching(anchor: name, $0)) }
       _ = listener(.found(anchor: name, routes: stops.count))

@@ -22,8 +22,13 @@ struct FamilyWriter {
   /// Where an anchor lies in a family directory.
   static func place(of name: String) -> String { "anchors/\(name)" }
 
-  /// How stitching layers are stored: beside a quantised base, more than BF16 would be wasted on them.
-  static func layerType(besideQuantized isQuantized: Bool) -> ElementType { isQuantized ? .bf16 : .f32 }
+  /// How a stitching layer is stored: beside a quantised base in Q8_0, more would be wasted on it; in BF16 where its rows are
+  /// not whole blocks.
+  /// - Parameter columns: width of the hidden state it starts from.
+  static func layerType(besideQuantized isQuantized: Bool, columns: Int) -> ElementType {
+    guard isQuantized else { return .f32 }
+    return columns % ElementType.q8_0.blockLength == 0 ? .q8_0 : .bf16
+  }
 
   /// - Parameters:
   ///   - layers: of each route that has any, in order of its junctions.
@@ -37,13 +42,14 @@ struct FamilyWriter {
         sha256: try Self.hash(directory.appendingPathComponent("\(place)/\(ModelDirectory.weightsName)")))
     }
     var writer = SafetensorsWriter(metadata: Self.layersMetadata)
-    let layerType = Self.layerType(besideQuantized: isQuantized)
     for (route, layers) in layers {
       let id = route.id(names: names, depths: depths)
       for (junction, layer) in layers.enumerated() {
         let name = AdapterLayout.layerName(id, junction: junction, of: route)
         let (rows, columns) = (layer.weight.rows, layer.weight.columns)
-        writer.add("\(name).weight", shape: [rows, columns], as: layerType, layer.weight.floats())
+        writer.add(
+          "\(name).weight", shape: [rows, columns],
+          as: Self.layerType(besideQuantized: isQuantized, columns: columns), layer.weight.floats())
         writer.add("\(name).bias", shape: [rows], layer.bias?.values.array ?? [Float](repeating: 0, count: rows))
       }
     }

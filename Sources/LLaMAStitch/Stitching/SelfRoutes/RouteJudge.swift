@@ -62,11 +62,14 @@ package final class RouteJudge: @unchecked Sendable {
       let counted = (0..<batch.rows).filter { !starts.contains($0) }
       return Part(
         batch: batch, counted: counted,
-        probabilities: FloatBuffer(count: counted.count * vocabulary).matrix(rows: counted.count, columns: vocabulary),
+        probabilities: FloatBuffer(count: counted.count * vocabulary).matrix(
+          rows: counted.count, columns: vocabulary),
         negativeEntropies: [], tops: [])
     }
     let filled = Results<Part>(count: parts.count)
-    pool.run(parts: parts.count) { [self] index in filled[index] = passes.lend { fill(parts[index], $0) } }
+    pool.run(parts: parts.count) { [self] index in
+      filled[index] = passes.lend { fill(parts[index], $0) }
+    }
     parts = (0..<parts.count).map { filled[$0]! }
   }
 
@@ -75,13 +78,22 @@ package final class RouteJudge: @unchecked Sendable {
     parts.prefix(count ?? parts.count).reduce(0) { $0 + $1.counted.count }
   }
 
-  /// How many parts there are.
-  package var partCount: Int { parts.count }
+  /// How many of the first parts have about so many tokens.
+  func parts(of tokens: Int) -> Int {
+    var rows = 0
+    for (index, part) in parts.enumerated() {
+      rows += part.batch.rows
+      if rows >= tokens { return index + 1 }
+    }
+    return parts.count
+  }
 
   /// Measures routes, on the first `count` parts or all.
   package func measure(_ candidates: [Candidate], onFirst count: Int? = nil) -> [Verdict] {
     let used = min(count ?? parts.count, parts.count)
-    let (divergences, agreements) = (Slots(count: candidates.count * used), Slots(count: candidates.count * used))
+    let (divergences, agreements) = (
+      Slots(count: candidates.count * used), Slots(count: candidates.count * used)
+    )
     pool.run(parts: candidates.count * used) { [self] job in
       let sums = passes.lend { compare(candidates[job / used], on: parts[job % used], $0) }
       (divergences[job], agreements[job]) = (sums.divergence, Double(sums.agreeing))
@@ -100,7 +112,8 @@ package final class RouteJudge: @unchecked Sendable {
   private func fill(_ part: Part, _ worker: PassPool.Worker) -> Part {
     var part = part
     let (rows, width) = (part.batch.rows, anchor.configuration.hiddenSize)
-    worker.pass.hiddenStates(anchor, batch: part.batch, from: nil, to: anchor.blocks.count) { _, state in
+    worker.pass.hiddenStates(anchor, batch: part.batch, from: nil, to: anchor.blocks.count) {
+      _, state in
       let copy = FloatBuffer(count: rows * width).matrix(rows: rows, columns: width)
       copy.dense.copy(from: state.dense)
       part.states.append(copy)
@@ -126,8 +139,11 @@ package final class RouteJudge: @unchecked Sendable {
       layer.weight.multiply(state, into: crossed, scratch: worker.scratch)
       if let bias = layer.bias { TrainingKernels.addBias(bias.values, to: crossed) }
       let next =
-        index + 1 < candidate.spans.count ? candidate.spans[index + 1].lowerBound : anchor.blocks.count
-      worker.pass.hiddenStates(anchor, batch: part.batch, from: (span.upperBound, crossed), to: next) {
+        index + 1 < candidate.spans.count
+        ? candidate.spans[index + 1].lowerBound : anchor.blocks.count
+      worker.pass.hiddenStates(
+        anchor, batch: part.batch, from: (span.upperBound, crossed), to: next
+      ) {
         depth, visited in
         if depth == next { state.dense.copy(from: visited.dense) }
       }
@@ -145,16 +161,22 @@ package final class RouteJudge: @unchecked Sendable {
 
   /// Visits the logits `[1 × vocabulary]` of some rows of the last block's state, some rows at a time.
   private func forEachLogits(
-    of state: MatrixView, _ rows: [Int], _ worker: PassPool.Worker, _ visit: (Int, MatrixView) -> Void
+    of state: MatrixView, _ rows: [Int], _ worker: PassPool.Worker,
+    _ visit: (Int, MatrixView) -> Void
   ) {
     let vocabulary = anchor.head.outputSize
     let atOnce = max(1, min(rows.count, Self.logitsLength / max(1, vocabulary)))
     let mark = worker.scratch.mark
-    let (normed, inverse) = (worker.scratch.matrix(state.rows, state.columns), worker.scratch.vector(state.rows))
+    let (normed, inverse) = (
+      worker.scratch.matrix(state.rows, state.columns), worker.scratch.vector(state.rows)
+    )
     TrainingKernels.rmsNorm(
-      state, weight: anchor.finalNorm.values, epsilon: anchor.configuration.normEpsilon, into: normed,
+      state, weight: anchor.finalNorm.values, epsilon: anchor.configuration.normEpsilon,
+      into: normed,
       inverseRMS: inverse)
-    let (some, logits) = (worker.scratch.matrix(atOnce, state.columns), worker.scratch.matrix(atOnce, vocabulary))
+    let (some, logits) = (
+      worker.scratch.matrix(atOnce, state.columns), worker.scratch.matrix(atOnce, vocabulary)
+    )
     for start in stride(from: 0, to: rows.count, by: atOnce) {
       let chunk = start..<min(start + atOnce, rows.count)
       for (place, row) in rows[chunk].enumerated() { some.row(place).copy(from: normed.row(row)) }

@@ -17,15 +17,17 @@ public struct RouteSearch: Sendable {
     /// Layers of a route, at most.
     public var mostSpans = 3
     /// Chains measured for each number of blocks left out.
-    public var tries = 3
+    public var tries = 2
     /// What a route's divergence is multiplied by where all of it is to be computed again when the slider moves there, less
     /// 1. A route that leaves the anchor late shares more of what is computed.
     public var recomputing = 0.5
-    /// Held-out tokens, at most, and those of them that single spans are judged on.
-    public var heldOutTokens = 1024
-    public var spanTokens = 384
+    /// Single spans measured, at most.
+    public var measuredSpans = 64
+    /// Held-out tokens, at most, and those of them that single spans are judged on, about.
+    public var heldOutTokens = 512
+    public var spanTokens = 256
     /// Share of the mean diagonal added to it.
-    public var ridge = 1e-4
+    public var ridge = 3e-3
     /// Memory for hidden states, and for probabilities of held-out text.
     public var memory = 2 << 30
 
@@ -49,8 +51,8 @@ public struct RouteSearch: Sendable {
   public enum Progress: Sendable {
     /// The text is divided.
     case reading(calibration: Int, heldOut: Int)
-    case fitting(spans: Int, of: Int)
-    case judging(spans: Int, of: Int)
+    case computing(tokens: Int, of: Int)
+    case judging(spans: Int, atMost: Int)
     case chaining(routes: Int, of: Int)
   }
 
@@ -64,7 +66,9 @@ public struct RouteSearch: Sendable {
   /// - Parameters:
   ///   - anchor: as the family stores it.
   ///   - index: its place in the family.
-  public init(_ anchor: LlamaModel, index: Int, layerType: ElementType, options: Options, pool: ComputePool) {
+  public init(
+    _ anchor: LlamaModel, index: Int, layerType: ElementType, options: Options, pool: ComputePool
+  ) {
     self.anchor = anchor
     self.index = index
     self.layerType = layerType
@@ -73,144 +77,156 @@ public struct RouteSearch: Sendable {
   }
 
   private var depth: Int { anchor.blocks.count }
+  private var wholeCost: Int { anchor.network().flopsPerToken }
 
   /// The spans to choose from: no route can leave out the first block or the last.
   package static func spans(depth: Int, longest: Int) -> [Range<Int>] {
-    guard depth > 2 else { return [] }
+    guard canLeaveOut(depth: depth) else { return [] }
     return (1..<depth - 1).flatMap { exit in
       (exit + 1...min(exit + longest, depth - 1)).map { exit..<$0 }
     }
   }
 
+  /// Whether a model of so many blocks has any that a route can leave out.
+  public static func canLeaveOut(depth: Int) -> Bool { depth > 2 }
+
   /// - Parameter sequences: token sequences, of which some are held out.
   /// - Returns: stops, cheapest first, each better than the one before it; none where the anchor has too few blocks.
   /// - Throws: `FamilyError.unstitchable` where there is too little text.
-  public func run(_ sequences: [[Int32]], listener: (Progress) -> Void = { _ in }) throws(FamilyError) -> [Stop] {
+  public func run(
+    _ sequences: [[Int32]], listener: (Progress) -> Void = { _ in }
+  )
+    throws(FamilyError) -> [Stop]
+  {
     let longest = options.longestSpan ?? max(1, depth / 3)
     let spans = Self.spans(depth: depth, longest: longest)
     if spans.isEmpty { return [] }
-    let text = try HeldOutText(sequences, options, contextLength: anchor.configuration.contextLength)
+    let text = try HeldOutText(sequences, options, of: anchor, depth: depth - 1)
     listener(.reading(calibration: text.calibrationTokens, heldOut: text.heldOutTokens))
     let passes = PassPool()
-    let layers = try fit(spans, longest: longest, text.calibration, passes, listener)
     let judge = RouteJudge(anchor, text.heldOut, passes: passes, pool: pool)
-    let alone = judgeSpans(spans, layers, judge, listener)
-    return choose(alone, layers, judge, listener)
-  }
-
-  // MARK: Layers
-
-  private func fit(
-    _ spans: [Range<Int>], longest: Int, _ batches: [PackedBatch], _ passes: PassPool,
-    _ listener: (Progress) -> Void
-  ) throws(FamilyError) -> [Range<Int>: Projection] {
-    let sweep = StateSweep(anchor, batches, passes: passes, pool: pool)
-    let fit = ExitFit(ridge: options.ridge)
-    var layers: [Range<Int>: Projection] = [:]
-    // Exits that are fitted at the same time; each takes one thread.
-    let atOnce = 4
-    for first in stride(from: 1, to: depth - 1, by: atOnce) {
-      let exits = Array(first..<min(first + atOnce, depth - 1))
-      sweep.advance(to: min(exits[exits.count - 1] + longest, depth - 1))
-      sweep.forget(before: first)
-      let results = Results<[ExitFit.Layer?]>(count: exits.count)
-      pool.run(parts: exits.count) { part in
-        let exit = exits[part]
-        let entries = exit + 1...min(exit + longest, depth - 1)
-        results[part] = fit.layers(
-          x: sweep.state(after: exit), ys: entries.map { sweep.state(after: $0) }, leftOut: sweep.starts)
-      }
-      for (place, exit) in exits.enumerated() {
-        for (offset, layer) in results[place]!.enumerated() {
-          if let layer { layers[exit..<exit + 1 + offset] = rounded(layer.projection) }
-        }
-      }
-      listener(.fitting(spans: layers.count, of: spans.count))
+    let states = CalibrationStates(
+      anchor, text.calibration, depth: depth - 1, passes: passes, pool: pool
+    ) {
+      listener(.computing(tokens: $0, of: $1))
     }
-    if layers.isEmpty { throw LeastSquares.tooShort }
-    return layers
-  }
-
-  /// A layer as it will be stored.
-  private func rounded(_ layer: Projection) -> Projection {
-    guard layerType == .bf16, let floats = layer.weight.floatsInPlace else { return layer }
-    return Projection(weight: WeightMatrix.bfloat16([floats])[0], bias: layer.bias)
+    let layers = SpanLayers(
+      states, depth: depth, ridge: options.ridge, storedType: layerType, memory: options.memory / 4,
+      pool: pool)
+    let counts = self.counts(spans)
+    let costs = judgeSpans(spans, counts, layers, judge, listener)
+    if costs.all.values.allSatisfy({ !$0.isFinite }) { throw LeastSquares.tooShort }
+    return choose(costs, counts, layers, judge, listener)
   }
 
   // MARK: What spans cost
 
+  /// The numbers of blocks to leave out, of which stops come nearest to what they should cost.
+  private func counts(_ spans: [Range<Int>]) -> [Int] {
+    let (whole, block) = (Double(wholeCost), Double(anchor.blocks[0].flopsPerToken))
+    let possible = SpanChains(
+      depth: depth, costs: Dictionary(uniqueKeysWithValues: spans.map { ($0, 1) }),
+      most: options.mostSpans, kept: 1
+    ).best().keys
+    return Set(
+      (1...options.stops).compactMap { stop in
+        let less = (1 - options.leastCost) * whole * Double(stop) / Double(options.stops)
+        return possible.min {
+          (abs(Double($0) * block - less), $0) < (abs(Double($1) * block - less), $1)
+        }
+      }
+    ).sorted()
+  }
+
+  /// The best chains of spans by what is known and guessed of these.
+  private func chains(_ costs: SpanCosts) -> [Int: [(chain: SpanChains.Chain, cost: Double)]] {
+    SpanChains(depth: depth, costs: costs.all, most: options.mostSpans, kept: options.tries)
+      .best { 1 + options.recomputing * recomputed($0) }
+  }
+
+  /// Measures spans until those of the best chains all are, or so many that it is enough.
   private func judgeSpans(
-    _ spans: [Range<Int>], _ layers: [Range<Int>: Projection], _ judge: RouteJudge, _ listener: (Progress) -> Void
-  ) -> [Range<Int>: Double] {
-    var costs: [Range<Int>: Double] = [:]
-    let fitted = spans.filter { layers[$0] != nil }
-    for start in stride(from: 0, to: fitted.count, by: 8) {
-      let group = Array(fitted[start..<min(start + 8, fitted.count)])
-      let verdicts = judge.measure(group.map { .init(spans: [$0], layers: [layers[$0]!]) }, onFirst: 2)
-      for (span, verdict) in zip(group, verdicts) { costs[span] = verdict.divergence }
-      listener(.judging(spans: start + group.count, of: fitted.count))
+    _ spans: [Range<Int>], _ counts: [Int], _ layers: SpanLayers, _ judge: RouteJudge,
+    _ listener: (Progress) -> Void
+  ) -> SpanCosts {
+    var costs = SpanCosts(spans)
+    let limit = min(spans.count, options.measuredSpans)
+    let used = judge.parts(of: options.spanTokens)
+    var wanted = costs.scouts
+    while !wanted.isEmpty {
+      let group = Array(wanted.prefix(limit - costs.measuredCount))
+      layers.fit(group)
+      let candidates = group.compactMap { span in
+        layers[span].map { RouteJudge.Candidate(spans: [span], layers: [$0]) }
+      }
+      for span in group { costs.note(span, cost: .infinity) }
+      for (candidate, verdict) in zip(candidates, judge.measure(candidates, onFirst: used)) {
+        costs.note(candidate.spans[0], cost: verdict.divergence)
+      }
+      listener(.judging(spans: costs.measuredCount, atMost: limit))
+      if costs.measuredCount >= limit { break }
+      let best = chains(costs)
+      var seen: Set<Range<Int>> = []
+      // The best chain of every number first.
+      wanted = (0..<options.tries).flatMap { place in
+        counts.flatMap { count in best[count].map { place < $0.count ? $0[place].chain : [] } ?? []
+        }
+      }.filter { !costs.isMeasured($0) && seen.insert($0).inserted }
     }
     return costs
   }
 
   // MARK: Stops
 
-  private func flops(_ route: Route, _ layers: [Projection]) -> Int {
-    Assembler(anchors: [anchor], layers: [route: layers]).assemble(route).flopsPerToken
-  }
-
   private func choose(
-    _ costs: [Range<Int>: Double], _ layers: [Range<Int>: Projection], _ judge: RouteJudge,
+    _ costs: SpanCosts, _ counts: [Int], _ layers: SpanLayers, _ judge: RouteJudge,
     _ listener: (Progress) -> Void
   ) -> [Stop] {
-    let whole = anchor.network().flopsPerToken
-    let chains = SpanChains(depth: depth, costs: costs, most: options.mostSpans, kept: options.tries)
-      .best { 1 + options.recomputing * recomputed($0, whole) }
-    // For each stop the number of blocks whose absence comes nearest to what it should cost.
-    let block = Double(anchor.blocks[0].flopsPerToken)
-    let counts = Set(
-      (1...options.stops).compactMap { stop -> Int? in
-        let less = (1 - options.leastCost) * Double(whole) * Double(stop) / Double(options.stops)
-        return chains.keys.min { abs(Double($0) * block - less) < abs(Double($1) * block - less) }
-      }
-    ).sorted()
+    let best = chains(costs)
     var stops: [Stop] = []
     for (done, count) in counts.enumerated() {
-      let candidates = chains[count]!.map { chain in
-        RouteJudge.Candidate(spans: chain.chain, layers: chain.chain.map { layers[$0]! })
+      let chains = (best[count] ?? []).map(\.chain)
+      layers.fit(chains.flatMap { $0 })
+      let candidates = chains.compactMap { chain -> RouteJudge.Candidate? in
+        let fitted = chain.compactMap { layers[$0] }
+        return fitted.count == chain.count
+          ? RouteJudge.Candidate(spans: chain, layers: fitted) : nil
       }
-      let verdicts = judge.measure(candidates)
-      let found = zip(candidates, verdicts).map { candidate, verdict in
-        let route = Route(depth: depth, without: candidate.spans)
-        return Stop(
-          route: Route(anchor: index, depth: depth, without: candidate.spans), layers: candidate.layers,
-          flopsPerToken: flops(route, candidate.layers), divergence: verdict.divergence,
-          agreement: verdict.agreement, recomputed: recomputed(candidate.spans[0].lowerBound, whole))
-      }
-      stops.append(found.min { objective($0) < objective($1) }!)
+      let found = zip(candidates, judge.measure(candidates)).map { stop($0, $1) }
+      if let best = found.min(by: { objective($0) < objective($1) }) { stops.append(best) }
       listener(.chaining(routes: done + 1, of: counts.count))
     }
     return Self.undominated(stops)
   }
 
-  private func objective(_ stop: Stop) -> Double { stop.divergence * (1 + options.recomputing * stop.recomputed) }
+  private func stop(_ candidate: RouteJudge.Candidate, _ verdict: RouteJudge.Verdict) -> Stop {
+    let alone = Route(anchor: 0, depth: depth, without: candidate.spans)
+    return Stop(
+      route: Route(anchor: index, depth: depth, without: candidate.spans), layers: candidate.layers,
+      flopsPerToken: Assembler(anchors: [anchor], layers: [alone: candidate.layers]).assemble(alone)
+        .flopsPerToken,
+      divergence: verdict.divergence, agreement: verdict.agreement,
+      recomputed: recomputed(candidate.spans[0].lowerBound))
+  }
+
+  private func objective(_ stop: Stop) -> Double {
+    stop.divergence * (1 + options.recomputing * stop.recomputed)
+  }
 
   /// The share of the whole anchor's cost behind the first `exit` blocks.
-  private func recomputed(_ exit: Int, _ whole: Int) -> Double {
-    1 - Double(anchor.blocks[..<exit].reduce(0) { $0 + $1.flopsPerToken }) / Double(whole)
+  private func recomputed(_ exit: Int) -> Double {
+    1 - Double(anchor.blocks[..<exit].reduce(0) { $0 + $1.flopsPerToken }) / Double(wholeCost)
   }
 
   /// Without what a cheaper stop beats, cheapest first.
   package static func undominated(_ stops: [Stop]) -> [Stop] {
     var kept: [Stop] = []
-    for stop in stops.sorted(by: { ($0.flopsPerToken, $0.divergence) < ($1.flopsPerToken, $1.divergence) })
+    for stop in stops.sorted(by: {
+      ($0.flopsPerToken, $0.divergence) < ($1.flopsPerToken, $1.divergence)
+    })
     where stop.divergence < kept.last?.divergence ?? .infinity {
       kept.append(stop)
     }
     return kept
   }
-}
-
-extension Route {
-  fileprivate init(depth: Int, without spans: [Range<Int>]) { self.init(anchor: 0, depth: depth, without: spans) }
 }
