@@ -33,6 +33,10 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   /// An adapter was to be exported where there is none.
   case nothingToExport(family: String)
   case trainingIsRunning
+  /// Sizes are being made of the model.
+  case familyGrows
+  /// A lesson was taught to the model that sizes were made of meanwhile.
+  case taughtWhileGrowing
   /// Training was asked for without a step.
   case noSteps(Int)
 
@@ -72,6 +76,9 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) has no answers that can be checked, by which stops could be chosen; use questions with an “answer”"
     case .nothingToExport(let family):
       "\(family) has no adapter; adapt it first with `stitch adapt`, or export its weights with --format hf"
+    case .familyGrows: "the slider is being made; teach when it is there"
+    case .taughtWhileGrowing:
+      "the slider is made, but what was taught belongs to the model alone: start the chat again to have it"
     case .trainingIsRunning: "training is running already; stop it first"
     case .noSteps(let steps): "training needs at least 1 step, not \(steps)"
     }

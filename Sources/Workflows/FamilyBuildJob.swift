@@ -130,7 +130,8 @@ public struct FamilyBuildJob {
     }
     var files = tokenizer.files
     files[GenerationDefaults.fileName] = try ownDefaults(anchors)?.json
-    let names = FamilyDescription.anchorNames(from: anchors.map(\.standardizedFileURL.lastPathComponent))
+    let names = FamilyDescription.anchorNames(
+      from: try anchors.map { try ModelOrigin.read(in: $0)?.name ?? $0.standardizedFileURL.lastPathComponent })
     let named = zip(names, directories).map { FamilyBuilder.Anchor(name: $0, directory: $1) }
     try add(
       routes ?? RouteKind.usual(anchors: anchors.count), depths: directories.map(\.configuration.blockCount),

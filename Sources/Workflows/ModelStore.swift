@@ -79,6 +79,18 @@ public struct ModelStore: Sendable {
     return place
   }
 
+  /// The directory of the model that a file of this content is, packed if need be.
+  /// - Throws: `ModelStoreError.notPulled` or `.notFound` where it is not at hand, and what packing throws.
+  func directory(
+    ofFile model: FamilyDescription.Model, progress: (Progress) -> Void = { _ in }
+  ) throws -> URL {
+    if let pack = packed().first(where: { $0.origin?.sha256 == model.sha256 }) { return pack.pack }
+    guard let known = Self.known.first(where: { $0.fileSHA256 == model.sha256 }) else {
+      throw ModelStoreError.notFound(name: model.name, nearest: nil)
+    }
+    return try directory(of: known.name, progress: progress)
+  }
+
   /// The tokenizer of a model; of a GGUF file only its vocabulary is read.
   public func tokenizer(of text: String) throws -> any Tokenizer {
     let place: URL

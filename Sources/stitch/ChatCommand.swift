@@ -8,6 +8,7 @@ import Foundation
 import LLaMAStitch
 import Settings
 import Support
+import Workflows
 
 /// `stitch chat`: the terminal UI, or a chat line by line where there is no terminal.
 struct ChatCommand: ParsableCommand {
@@ -22,6 +23,11 @@ struct ChatCommand: ParsableCommand {
 
   @OptionGroup var family: FamilyOptions
   @OptionGroup var single: ModelOption
+  @Flag(
+    help: ArgumentHelp(
+      "Give the model of --model a slider: sizes with fewer of its blocks.",
+      discussion: "They are made once, in the background, while one already chats with the whole model."))
+  var slider = false
   @OptionGroup var sampling: ChatSamplingArguments
   @OptionGroup var cache: CacheOptions
 
@@ -78,6 +84,7 @@ struct ChatCommand: ParsableCommand {
 
   func validate() throws {
     try single.check(with: family)
+    if slider && single.model == nil { throw ValidationError("--slider is for a single model: give --model") }
     if !(speed > 0 && speed <= 1000) { throw ValidationError("--speed must be above 0 and at most 1000, not \(speed)") }
     if script == nil && quitAtEnd { throw ValidationError("--quit-at-end needs --script") }
     if recordScript != nil && resume != nil {
@@ -93,7 +100,7 @@ struct ChatCommand: ParsableCommand {
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
     let store = ConversationStore()
     let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
-    let directory: URL
+    var directory: URL
     do {
       directory =
         try single.directory(asFamily: !printConfig)
@@ -102,6 +109,8 @@ struct ChatCommand: ParsableCommand {
       // A file can be made before there is a model.
       return try Console.write(text: settings.yaml)
     }
+    let growing = try growth(of: directory)
+    directory = try growing?.place ?? FamilyCache().completed(directory)
     // A script says itself how it is played.
     if script == nil, let defaults = try GenerationDefaults.read(in: directory) {
       settings = try self.settings(nil, sampling: ReplyOptions(defaults.sampling))
@@ -111,6 +120,7 @@ struct ChatCommand: ParsableCommand {
     var engine = try settings.engineOptions(family: directory)
     // In between, people read and type; a script that is piped in does not.
     engine.prefetches = !isPlain
+    engine.grower = growing?.grower
     let backend = FamilyBackend(engine)
     var options = settings.chatOptions(family: directory)
     options.saving = ConversationSaving(store: store, program: "stitch \(Stitch.configuration.version)")
@@ -133,6 +143,19 @@ struct ChatCommand: ParsableCommand {
       status = try runChatUI(backend: backend, options: options)
     }
     if status != 0 { throw ExitCode(status) }
+  }
+
+  /// With `--slider`, what to open and how it gets its sizes, if it has none yet.
+  private func growth(of model: URL) throws -> (place: URL, grower: FamilyGrower?)? {
+    guard slider, !printConfig else { return nil }
+    let cache = FamilyCache()
+    guard try FamilyDescription.read(in: model).isModel else {
+      throw ValidationError("\(model.path) is a family, which has a slider; leave out --slider")
+    }
+    let (place, exists) = try cache.slider(of: model)
+    if exists { return (place, nil) }
+    let threads = ProcessInfo.processInfo.activeProcessorCount
+    return (model, { rest, note in try cache.makeSlider(of: model, threads: threads, rest: rest, note: note) })
   }
 
   /// - Parameter sampling: that of the model, which everything else overrules.

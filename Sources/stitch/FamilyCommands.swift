@@ -11,7 +11,7 @@ import Workflows
 struct FamilyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "family", abstract: "Make a family from anchors, or look at one.",
-    subcommands: [Build.self, Show.self])
+    subcommands: [Build.self, Show.self, Strip.self])
 
   struct Build: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -143,6 +143,25 @@ struct FamilyCommand: ParsableCommand {
           }
         })
       meter.note("wrote \(output): \(family.stitches.count) stitches")
+    }
+  }
+
+  struct Strip: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "strip", abstract: "Copy a family without the weights of its anchors.",
+      discussion: """
+        What is left, stitching layers, healing and adapter, is small; it opens wherever the model files that the family \
+        was made of were pulled or packed.
+        """)
+
+    @Argument(help: "The family directory.") var family: String
+    @Option(help: "The family directory to write; it must not exist.") var output: String
+
+    func run() throws {
+      let family = try Family(URL(fileURLWithPath: family))
+      try family.writeWithoutWeights(to: URL(fileURLWithPath: output))
+      let models = family.description.anchors.compactMap(\.model?.name).joined(separator: ", ")
+      ProgressMeter().note("wrote \(output); it opens where \(models) is at hand")
     }
   }
 

@@ -29,7 +29,7 @@ struct FamilyOptions: ParsableArguments {
   var adapter: String?
 
   /// The family's directory.
-  func directory() throws -> URL { try FamilyLocator().locate(family) }
+  func directory() throws -> URL { try FamilyCache().completed(FamilyLocator().locate(family)) }
 
   func adapterChoice() throws -> AdapterChoice { try adapter.map { try AdapterChoice($0) } ?? .own }
 

@@ -59,6 +59,28 @@ import Testing
     }
   }
 
+  @Test func aModelGetsASlider() {
+    var one = ScriptedBackend.summary
+    one.stops = [ScriptedBackend.summary.stops[ScriptedBackend.summary.stops.count - 1]]
+    var state = AppState()
+    state.apply(.resize(width: 100, height: 30), .loaded(one))
+    state.apply(.growth(.progress("3 of 9\u{1b}[31m layers")))
+    #expect(state.screen()[0].contains("slider: 3 of 9") && !state.screen()[0].contains("\u{1b}"))
+    #expect(state.apply(.growth(.grown)) == [.describe])
+    #expect(!state.screen()[0].contains("slider:"))
+    state.apply(.described(ScriptedBackend.summary))
+    #expect(state.stops.count == ScriptedBackend.summary.stops.count && state.currentStop?.id == one.stops[0].id)
+    #expect(state.screen().joined().contains("\(state.stops.count) sizes now"))
+    // An adapter that changes later is no news of this kind.
+    let entries = state.conversation.entries.count
+    state.apply(.described(ScriptedBackend.summary))
+    #expect(state.conversation.entries.count == entries)
+
+    state = AppState()
+    state.apply(.resize(width: 100, height: 30), .loaded(one), .growth(.failed("no room")))
+    #expect(state.screen().joined().contains("could not be made: no room"))
+  }
+
   @Test func regenAsksAgainAtTheNewSize() {
     var state = readyState()
     state.exchange("q", "a")

@@ -38,7 +38,7 @@ import Testing
     let names = ["small", "medium", "large"]
     #expect(
       Self.chains.map { $0.id(names: names, depths: Self.depths) } == [
-        "large-large@3~2", "small-medium-small@1@2", "small-medium-large@2~1@4", "medium-medium-medium@2~1@3",
+        "large@3~2", "small-medium-small@1@2", "small-medium-large@2~1@4", "medium@2~1@3",
       ])
     #expect(Self.twoWay.text(names: names) == "small[0..<1] → medium[1..<3] → small[2..<3]")
     let all = Route.all(depths: Self.depths, window: 2) + Self.chains

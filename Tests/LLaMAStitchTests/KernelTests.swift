@@ -55,7 +55,8 @@ import Testing
           let r0 = rows > 4 ? 2 : 0
           func call(_ address: UnsafeRawPointer) {
             table.pointee.linear(
-              code, address, rows, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, nil, scratch.address)
+              code, address, rows, columns, x, stride, tokens, &y, outStride, r0, rows, 0.5, bias, 1, nil,
+              scratch.address)
           }
           func onWeights(_ call: (UnsafeRawPointer) -> Void) {
             if type == .f32 {

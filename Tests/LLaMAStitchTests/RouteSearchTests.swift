@@ -39,7 +39,7 @@ import Testing
     #expect(RouteSearch.spans(depth: 3, longest: 3) == [1..<2])
     #expect(RouteSearch.spans(depth: 5, longest: 2) == [1..<2, 1..<3, 2..<3, 2..<4, 3..<4])
     let route = Route(anchor: 0, depth: 9, without: [1..<3, 4..<5])
-    #expect(route.id(names: ["m"], depths: [9]) == "m-m-m@3~1@5~4" && route.leftOut == [1..<3, 4..<5])
+    #expect(route.id(names: ["m"], depths: [9]) == "m@3~1@5~4" && route.leftOut == [1..<3, 4..<5])
     #expect(route.problem(depths: [9]) == nil)
   }
 

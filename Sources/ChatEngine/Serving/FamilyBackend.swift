@@ -27,6 +27,8 @@ public final class FamilyBackend: ChatBackend {
     /// Whether, between replies, the caches of the last stop's neighbours are filled with what was said, and all of them
     /// anew where the adapter changed. It makes no difference but to time.
     public var prefetches = false
+    /// Makes more sizes of the family, in the background.
+    public var grower: FamilyGrower?
     /// Threads for replies, and as many for training.
     public var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -46,6 +48,9 @@ public final class FamilyBackend: ChatBackend {
   private let worker = WorkerThread(name: "stitch-reply")
   private let adapters = AdapterInUse()
   private let control = TrainingControl()
+  /// Where the making of more sizes rests while a reply is made.
+  private let growing = TrainingControl()
+  private let hasBegunToGrow = Atomic(false)
   private let board: StatusBoard
   private let caches = Newest(CacheStatus())
   private let loaded = Mutex<Loaded?>(nil)
@@ -73,18 +78,48 @@ public final class FamilyBackend: ChatBackend {
   private func open() throws -> Loaded {
     if let loaded = loaded.withLock({ $0 }) { return loaded }
     let text = try TextFamily(options.family)
-    // A number counts the stops.
-    if let wanted = options.stitch, !(1...text.family.stops.count).contains(Int(wanted) ?? 0) {
+    // A number counts the stops; more may come.
+    if options.grower == nil, let wanted = options.stitch, !(1...text.family.stops.count).contains(Int(wanted) ?? 0) {
       _ = try text.stitch(wanted)
     }
-    let (adapter, hash) = try text.namedAdapter(
-      options.adapter, store: text.adapterStore(root: options.dataDirectory))
+    return try take(text, options.adapter)
+  }
+
+  /// Replies are of this family from now on.
+  private func take(_ text: TextFamily, _ choice: AdapterChoice) throws -> Loaded {
+    let (adapter, hash) = try text.namedAdapter(choice, store: text.adapterStore(root: options.dataDirectory))
     adapters.begin(with: adapter, hash: hash)
     let loaded = Loaded(
       text: text, summary: summary(text, adapter),
       maker: ReplyMaker(text, threads: options.threads, cacheType: options.cacheType, reusesCache: options.reusesCache))
     self.loaded.withLock { $0 = loaded }
     return loaded
+  }
+
+  // MARK: More sizes
+
+  public func growth() -> AsyncStream<FamilyGrowth> {
+    let (stream, continuation) = AsyncStream<FamilyGrowth>.makeStream()
+    guard let grower = options.grower, !hasBegunToGrow.exchange(true, ordering: .relaxed), growing.begin() else {
+      continuation.finish()
+      return stream
+    }
+    BackgroundThread.start(name: "stitch-grow") { [self] in
+      let result = Result { try grower({ _ = growing.next() }, { continuation.yield(.progress($0)) }) }
+      // Between replies.
+      worker.perform { [self] in
+        do {
+          let text = try TextFamily(result.get())
+          if adapters.current.adapter != nil { throw EngineError.taughtWhileGrowing }
+          _ = try take(text, .own)
+          continuation.yield(.grown)
+        } catch { continuation.yield(.failed("\(error)")) }
+        growing.ended()
+        continuation.finish()
+        adapterChanged()
+      }
+    }
+    return stream
   }
 
   private func summary(_ text: TextFamily, _ adapter: Adapter?) -> FamilySummary {
@@ -134,12 +169,14 @@ public final class FamilyBackend: ChatBackend {
     cancellations.withLock { $0.append(cancellation) }
     // Training makes room from now on, not only when the reply's turn comes.
     control.replyBegins()
+    growing.replyBegins()
     worker.perform { [self] in
       do {
         let loaded: Loaded
         do { loaded = try open() } catch { throw ReplyFailure.cannotLoad(message: "\(error)") }
         let adapter = adapters.current
         control.waitForRest()
+        growing.waitForRest()
         var stamp = try loaded.maker.make(
           messages, stitch: stitch, options: options, adapter: adapter, cancellation: cancellation
         ) {
@@ -153,6 +190,7 @@ public final class FamilyBackend: ChatBackend {
       }
       cancellations.withLock { $0.removeAll { $0 === cancellation } }
       control.replyEnds()
+      growing.replyEnds()
       continuation.finish()
     }
     prefetch()
@@ -194,6 +232,7 @@ public final class FamilyBackend: ChatBackend {
     guard steps > 0 else { throw EngineError.noSteps(steps) }
     let text = try await worker.run { [self] in try open().text }
     let file = LessonFolder(beside: options.family).file(of: dataFile)
+    if growing.isRunning { throw EngineError.familyGrows }
     guard control.begin() else { throw EngineError.trainingIsRunning }
     try await TrainingRun(
       text: text, file: file, steps: steps, threads: options.threads,

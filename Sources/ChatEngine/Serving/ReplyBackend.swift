@@ -18,6 +18,15 @@ public protocol ReplyBackend: Sendable {
 
   /// What is cached of the conversation, again at each change; older states may be skipped.
   func cacheStatus() -> AsyncStream<CacheStatus>
+
+  /// Begins to make more sizes of the family, where the backend is made for it, and tells how far that is. Called once.
+  /// Ends after `grown` or `failed`.
+  func growth() -> AsyncStream<FamilyGrowth>
+}
+
+extension ReplyBackend {
+  /// A family that stays as it is.
+  public func growth() -> AsyncStream<FamilyGrowth> { AsyncStream { $0.finish() } }
 }
 
 /// What a chat with a training pane needs.

@@ -51,6 +51,9 @@ final class TrainingControl: @unchecked Sendable {
     }
   }
 
+  /// Whether there is a run.
+  var isRunning: Bool { condition.withLock { isActive } }
+
   /// - Returns: whether there is a run it applies to.
   func setPaused(_ paused: Bool) -> Bool {
     change { control in

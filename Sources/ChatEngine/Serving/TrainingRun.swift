@@ -16,22 +16,11 @@ struct TrainingRun: Sendable {
   /// Called after a snapshot was taken into use.
   let adapterChanged: @Sendable () -> Void
 
-  /// How far the thread and its workers stand back behind replies.
-  private static let niceness: Int32 = 10
-
   /// Starts the thread and returns once the data is known to be good.
   /// - Throws: what is wrong with the data, in one line.
   func start() async throws {
     try await withCheckedThrowingContinuation { (started: CheckedContinuation<Void, any Error>) in
-      let thread = Thread {
-        Thread.current.name = "stitch-train"
-        // On Linux this is the thread's own, and the worker threads that it makes inherit it. Without it training
-        // only competes more with replies.
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
-        run(started)
-      }
-      thread.stackSize = 8 << 20
-      thread.start()
+      BackgroundThread.start(name: "stitch-train") { run(started) }
     }
   }
 

@@ -56,6 +56,7 @@ package final class EffectRunner {
         if !Task.isCancelled { queue.push(.trainingFellSilent) }
       }
       tasks.start { for await status in backend.cacheStatus() { queue.push(.cache(status)) } }
+      tasks.start { for await growth in backend.growth() { queue.push(.growth(growth)) } }
     case .describe:
       tasks.start {
         do {

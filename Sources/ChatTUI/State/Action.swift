@@ -14,6 +14,8 @@ package enum Action: Sendable, Equatable {
   case loadFailed(String)
   /// The family as it is now: another adapter may be in use. `nil` where it can be read no more.
   case described(FamilySummary?)
+  /// How far the family is on its way to more sizes.
+  case growth(FamilyGrowth)
   case lessons([LessonFile])
   /// What Tab makes of a line with a path in it, and what there is to choose from.
   case completed(line: String, to: String, choices: [String])

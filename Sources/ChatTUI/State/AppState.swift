@@ -14,6 +14,10 @@ package struct AppState: Sendable, Equatable {
   /// The family, known before it is loaded.
   package var familyReference: FamilyReference?
   package var slider = Slider()
+  /// What is done to give the model more sizes, while it is.
+  package var growth: String?
+  /// There are more sizes, which the family as it was described last does not have.
+  var hasGrown = false
   package var sampling = ReplyOptions()
   /// What the next reply is made with, once that is known.
   package var adapter: AdapterReference?

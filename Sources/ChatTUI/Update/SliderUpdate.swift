@@ -40,6 +40,27 @@ extension AppState {
     let id = currentStop?.id
     take(summary)
     slider.stop = stops.firstIndex { $0.id == id } ?? max(0, stops.count - 1)
+    guard hasGrown else { return }
+    hasGrown = false
+    if let wanted = slider.wanted, let index = stopIndex(wanted) { slider.stop = index }
+    notice(
+      "\(summary.name) has \(stops.count) sizes now: \(isPlain ? "/stitch N" : "Alt+← and Alt+→, or /stitch N,") chooses one."
+    )
+  }
+
+  /// Sizes are being made of a single model.
+  mutating func grew(_ growth: FamilyGrowth) -> [Effect] {
+    switch growth {
+    case .progress(let what): self.growth = what
+    case .grown:
+      self.growth = nil
+      hasGrown = true
+      return [.describe]
+    case .failed(let why):
+      self.growth = nil
+      notice("The slider could not be made: \(why)", isWarning: true)
+    }
+    return []
   }
 
   private mutating func take(_ summary: FamilySummary) {

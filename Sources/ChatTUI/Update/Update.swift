@@ -25,6 +25,7 @@ extension AppState {
     case .loadFailed(let message): return loadFailed(message)
     case .described(let summary): described(summary)
     case .cache(let status): cached(status)
+    case .growth(let growth): return grew(growth)
 
     case .reply(let id, let event): return reply(id, event)
     case .replyEnded(let id): return replyEnded(id)

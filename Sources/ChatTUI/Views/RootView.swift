@@ -50,7 +50,8 @@ enum TitleView {
         if let model = summary.model { "template \(sanitiseLine(model.template))" } else {
           "\(summary.stops.count) sizes"
         }
-      let text = "\(sanitiseLine(summary.name)) · \(kind)"
+      let growth = state.growth.map { " · slider: \(sanitiseLine($0))" } ?? ""
+      let text = "\(sanitiseLine(summary.name)) · \(kind)\(growth)"
       x = canvas.put(state.glyphs.plain(text), x: x, y: rect.y, style: .dim, in: rect)
     }
     var parts: [String] = []

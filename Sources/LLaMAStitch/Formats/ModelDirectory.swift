@@ -178,6 +178,19 @@ public struct ModelDirectory: Sendable {
     try Self.write(to: url, configuration, writer, elementType ?? self.elementType ?? .f32, [:])
   }
 
+  /// Writes a directory with the same weights, links to these files where the file system can; shards are copied into one
+  /// file, as a family wants them.
+  func writeLinks(to url: URL) throws {
+    let weights = self.url.appendingPathComponent(Self.weightsName)
+    guard FileManager.default.fileExists(atPath: weights.path) else { return try writeCopy(to: url, elementType: nil) }
+    try NewDirectory.write(url) { directory in
+      try NewDirectory.link(weights, to: directory.appendingPathComponent(Self.weightsName))
+      try NewDirectory.copy(
+        self.url.appendingPathComponent(Self.configurationName),
+        to: directory.appendingPathComponent(Self.configurationName))
+    }
+  }
+
   /// The one type that all tensors have; `nil` where there are several.
   public var elementType: ElementType? {
     let types = Set(configuration.tensorShapes.compactMap { tensors[$0.name]?.type })

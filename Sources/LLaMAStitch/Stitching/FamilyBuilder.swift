@@ -46,6 +46,9 @@ public struct FamilyBuilder {
     public var checkpoint: URL?
     /// How base weights are stored, quantised or not: `nil` as they come.
     public var elementType: ElementType?
+    /// Whether weights that are stored as they come are links to the anchors' files, where the file system can: for files
+    /// that nobody writes to.
+    public var linksWeights = false
     public var seed: UInt64 = 1
     /// Memory for the normal equations of a group of routes.
     public var memory = 2 << 30
@@ -140,7 +143,11 @@ public struct FamilyBuilder {
     let places = anchors.map { directory.appendingPathComponent(FamilyWriter.place(of: $0.name)) }
     for (anchor, place) in zip(anchors, places) {
       _ = listener(.storing(anchor: anchor.name))
-      try anchor.directory.writeCopy(to: place, elementType: options.elementType)
+      if options.linksWeights, options.elementType == nil {
+        try anchor.directory.writeLinks(to: place)
+      } else {
+        try anchor.directory.writeCopy(to: place, elementType: options.elementType)
+      }
     }
     func stored() throws -> [LlamaModel] {
       try places.map { try LlamaModel.load(directory: $0).preparedForTraining }
@@ -201,9 +208,21 @@ public struct FamilyBuilder {
       name: options.name, chatTemplate: options.chatTemplate,
       quantization: (types.count == 1 ? types.first! : nil)?.rawValue.lowercased() ?? "mixed",
       isQuantized: isQuantized, routes: routes, names: names, depths: depths,
+      models: options.elementType == nil && options.jointSteps == 0 ? try models : [:],
       stops: stops?.map { $0.id(names: names, depths: depths) }
     ).write(layers, tokenizer: tokenizer, to: directory)
     return true
+  }
+
+  /// What the anchors were packed from, by name, where they were.
+  private var models: [String: FamilyDescription.Model] {
+    get throws {
+      var models: [String: FamilyDescription.Model] = [:]
+      for anchor in anchors {
+        models[anchor.name] = try ModelOrigin.read(in: anchor.directory.url).map { FamilyDescription.Model($0) }
+      }
+      return models
+    }
   }
 
   /// Whether anything is fitted.

@@ -13,6 +13,23 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     public var directory: String
     /// SHA-256 of its weights.
     public var sha256: String
+    /// The model file it was packed from, where it was: a family that is kept without weights finds them by it.
+    public var model: Model?
+  }
+
+  /// A model file, whoever has it.
+  public struct Model: Sendable, Equatable, Codable {
+    /// For people: `SmolLM2-135M-Instruct`.
+    public var name: String
+    /// SHA-256 of the file; where it is in parts, of their digests one after another.
+    public var sha256: String
+
+    public init(name: String, sha256: String) {
+      self.name = name
+      self.sha256 = sha256
+    }
+
+    package init(_ origin: ModelOrigin) { self.init(name: origin.name, sha256: origin.sha256) }
   }
 
   public var format: Int
@@ -49,6 +66,8 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   /// Conversations of the family's own adaptation, mixed into later lessons.
   public static let rehearsalName = "rehearsal.jsonl"
   public static let frontierName = "frontier.json"
+  /// The files of a family, besides anchors and tokenizer.
+  static let parts = [fileName, stitchesName, healingName, adapterName, rehearsalName, frontierName]
 
   /// Whether it is a model directory.
   public var isModel: Bool { anchors.count == 1 && anchors[0].directory == Self.itself }
@@ -84,7 +103,9 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
       }
     return FamilyDescription(
       format: currentFormat, name: name,
-      anchors: [Anchor(name: anchorName(from: name), directory: itself, sha256: digest)],
+      anchors: [
+        Anchor(name: anchorName(from: name), directory: itself, sha256: digest, model: origin.map { Model($0) })
+      ],
       routes: [Route([Route.Segment(anchor: 0, blocks: 0..<Int.max)])], quantization: "", tokenizerSHA256: "",
       tokenizerFiles: try names(in: directory).filter { name in textFiles.contains { name.hasPrefix($0) } },
       stitchesSHA256: "")
@@ -155,7 +176,7 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   }
 
   /// A relative path without `..`, which no symbolic link leads out of the directory.
-  private static func checkInside(_ path: String, of directory: URL) throws {
+  static func checkInside(_ path: String, of directory: URL) throws {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     guard !path.isEmpty, !path.hasPrefix("/"), !parts.contains(".."), !path.contains("\0") else {
       throw FamilyError.outside(path: path, family: directory.path)
@@ -180,11 +201,8 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   /// The names of the tokenizer's files. Format 1 does not say them: they are what the family does not know as its own.
   func tokenizerFiles(in directory: URL) throws -> [String] {
     if let tokenizerFiles { return tokenizerFiles }
-    let own = [
-      Self.fileName, Self.stitchesName, Self.healingName, Self.adapterName, Self.rehearsalName, Self.frontierName,
-    ]
     return try Self.names(in: directory).filter { name in
-      !own.contains(name) && !name.hasPrefix(".") && !directory.appendingPathComponent(name).isDirectory
+      !Self.parts.contains(name) && !name.hasPrefix(".") && !directory.appendingPathComponent(name).isDirectory
     }
   }
 

@@ -10,6 +10,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   case missingPart(file: String, family: String)
   /// A path in `family.json` leads out of the directory.
   case outside(path: String, family: String)
+  /// A model that is not the one a family without weights was made of.
+  case otherModel(model: String, family: String, wanted: String)
   /// An adapter that was trained on another family.
   case foreignAdapter(file: String, family: String)
   /// No stitch has this id.
@@ -30,6 +32,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) is missing, which \(family)/family.json names; copy the family again, whole"
     case .outside(let path, let family):
       "“\(path)” in \(family)/family.json leads outside the family; use a family from a source you trust"
+    case .otherModel(let model, let family, let wanted):
+      "\(model) is not the model that \(family) was made of; it needs \(wanted), the very same file"
     case .foreignAdapter(let file, let family):
       "\(file) was trained on another family than \(family); choose the adapter or the family that fits"
     case .unknownStitch(let id, let family, let nearest):

@@ -13,6 +13,8 @@ struct FamilyWriter {
   /// Of the anchors, cheapest first.
   var names: [String]
   var depths: [Int]
+  /// What they were packed from, by name, where they were.
+  var models: [String: FamilyDescription.Model] = [:]
   /// The slider's, cheapest first; all stitches where it is absent.
   var stops: [String]?
 
@@ -39,7 +41,8 @@ struct FamilyWriter {
       let place = Self.place(of: name)
       return FamilyDescription.Anchor(
         name: name, directory: place,
-        sha256: try Self.hash(directory.appendingPathComponent("\(place)/\(ModelDirectory.weightsName)")))
+        sha256: try Self.hash(directory.appendingPathComponent("\(place)/\(ModelDirectory.weightsName)")),
+        model: models[name])
     }
     var writer = SafetensorsWriter(metadata: Self.layersMetadata)
     for (route, layers) in layers {
@@ -115,6 +118,21 @@ extension Family {
     }
     description.stops = stops
     try description.write(in: copy)
+  }
+
+  /// Writes a copy of the family without the anchors' weights; the directory must not exist. It is for where the models
+  /// are at hand: `FamilyDescription.completed` puts the two together.
+  /// - Throws: `FamilyError.unstitchable` where a model has no name that it could be found by.
+  public func writeWithoutWeights(to output: URL) throws {
+    guard description.anchors.allSatisfy({ $0.model != nil }) else {
+      throw FamilyError.unstitchable(
+        cause: "\(directory.path) was not made of model files, which could be found again; keep its weights")
+    }
+    try NewDirectory.write(output) { copy in
+      for file in try description.files(in: directory) {
+        try NewDirectory.copy(file, to: copy.appendingPathComponent(file.lastPathComponent))
+      }
+    }
   }
 
   /// Copies what is an anchor's own: of a family of one, whose directory holds more, configuration and weights.

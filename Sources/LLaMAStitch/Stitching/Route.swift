@@ -142,9 +142,12 @@ public struct Route: Hashable, Sendable {
   }
 
   /// The stable name: the anchors in order, then each junction's entry, with its exit where that is not the usual one:
-  /// `small`, `small-large@3`, `small-large@3~2`, `small-large-small@3@2`, `small-small@4~2`.
+  /// `small`, `small-large@3`, `small-large@3~2`, `small-large-small@3@2`. An anchor that the whole route leads through is
+  /// named once: `small@4~2`, `small@4~2@7~5`.
   public func id(names: [String], depths: [Int]) -> String {
-    let anchors = segments.map { names[$0.anchor] }.joined(separator: "-")
+    let anchors =
+      segments.allSatisfy { $0.anchor == start }
+      ? names[start] : segments.map { names[$0.anchor] }.joined(separator: "-")
     return junctions.reduce(anchors) { id, junction in
       let usual = Self.nearestExit(from: depths[junction.from], to: depths[junction.to], entry: junction.entry)
       return id + "@\(junction.entry)" + (junction.exit == usual ? "" : "~\(junction.exit)")

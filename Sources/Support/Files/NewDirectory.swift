@@ -100,6 +100,11 @@ public enum NewDirectory {
     }
   }
 
+  /// A second name for a file's content, on the same disk; elsewhere a copy.
+  package static func link(_ source: URL, to target: URL) throws(FileError) {
+    if Foundation.link(source.resolvingSymlinksInPath().path, target.path) != 0 { try copy(source, to: target) }
+  }
+
   /// Flushes every file and directory below `url`.
   private static func flush(_ url: URL) throws(FileError) {
     let content: [URL]

@@ -1,0 +1,19 @@
+import Foundation
+
+/// A thread for long work that stands back behind replies.
+enum BackgroundThread {
+  /// How far, and its workers too.
+  private static let niceness: Int32 = 10
+
+  static func start(name: String, _ body: @escaping @Sendable () -> Void) {
+    let thread = Thread {
+      Thread.current.name = name
+      // On Linux this is the thread's own, and the worker threads that it makes inherit it. Without it the work only
+      // competes more with replies.
+      _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
+      body()
+    }
+    thread.stackSize = 8 << 20
+    thread.start()
+  }
+}

@@ -1,0 +1,102 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Support
+
+/// Families that are made for a user, below the cache: those of single models, with a slider, and those that are kept
+/// without weights, put together with their models. Weights lie there as links where the file system can.
+public struct FamilyCache: Sendable {
+  private let store: ModelStore
+  private let cache: URL
+  private var root: URL { cache.appendingPathComponent("families") }
+
+  public init(cache: URL = UserDirectories.cache, data: URL = UserDirectories.data) {
+    store = ModelStore(cache: cache, data: data)
+    self.cache = cache
+  }
+
+  // MARK: Families without weights
+
+  /// A family that can be opened: the same directory, or where it is kept without weights, one in which it is together with
+  /// them. The models must have been pulled.
+  /// - Throws: `FamilyError`, `ModelStoreError.notPulled`, and what packing a model throws.
+  public func completed(
+    _ family: URL, progress: (ModelStore.Progress) -> Void = { _ in }
+  ) throws -> URL {
+    let description: FamilyDescription
+    do { description = try FamilyDescription.read(in: family) } catch {
+      // What is wrong with it, its opening says.
+      return family
+    }
+    let missing = description.missing(in: family)
+    if missing.isEmpty { return family }
+    let digests = try description.files(in: family).map { try ContentDigest.sha256(of: $0, cache: cache) { _, _ in } }
+    let place = self.place(name: description.name, key: SHA256.hexadecimal(of: Array(digests.joined().utf8)))
+    if FamilyDescription.isFamily(place) { return place }
+    var models: [String: URL] = [:]
+    for (anchor, model) in missing {
+      models[anchor.name] = try store.directory(ofFile: model, progress: progress)
+    }
+    try write(place) { try FamilyDescription.complete(family, with: models, to: place) }
+    return place
+  }
+
+  // MARK: A slider for a model
+
+  /// Where the family of a model is, or will be.
+  /// - Parameter model: a model directory.
+  public func slider(of model: URL) throws -> (place: URL, exists: Bool) {
+    let description = try FamilyDescription.read(in: model)
+    let place = self.place(name: description.name, key: description.identity)
+    return (place, FamilyDescription.isFamily(place))
+  }
+
+  /// Makes the family of a model: routes within it, fitted on text that it writes itself.
+  /// - Parameters:
+  ///   - rest: called between parts of the work; may block, to let something else have the processor.
+  ///   - note: hears what is done, in a few words.
+  /// - Throws: `FamilyError.unstitchable` where the model has too few blocks, and what building throws: nothing is left.
+  public func makeSlider(
+    of model: URL, threads: Int, rest: () -> Void = {}, note: (String) -> Void
+  ) throws -> URL {
+    let (place, exists) = try slider(of: model)
+    if exists { return place }
+    let name = try FamilyDescription.read(in: model).name
+    var options = FamilyBuilder.Options(name: name, chatTemplate: "alpaca")
+    options.linksWeights = true
+    let job = FamilyBuildJob(
+      anchors: [model], calibration: nil, output: place, template: nil, options: options, threads: threads)
+    try write(place) {
+      _ = try job.run(note: { _ in rest() }) { progress in
+        rest()
+        if let words = progress.words { note(words) }
+      }
+    }
+    return place
+  }
+
+  // MARK: Places
+
+  private func place(name: String, key: String) -> URL {
+    root.appendingPathComponent("\(FamilyDescription.anchorName(from: name))-\(key.prefix(12))")
+  }
+
+  /// Another process may have been quicker.
+  private func write(_ place: URL, _ body: () throws -> Void) throws {
+    do { try body() } catch FileError.exists(_) where FamilyDescription.isFamily(place) {}
+  }
+}
+
+extension FamilyBuilder.Progress {
+  /// For a line that changes as work goes on; `nil` where there is nothing to say.
+  fileprivate var words: String? {
+    switch self {
+    case .storing, .stored, .training, .found, .searching(_, .reading): nil
+    case .writing: "writing"
+    case .fitting(let done, let all): "\(done) of \(all) layers fitted"
+    case .searching(_, .computing(let done, let all)): "\(done) of \(all) tokens read"
+    case .searching(_, .judging(let done, _)): "\(done) spans judged"
+    case .searching(_, .chaining(let done, let all)): "\(done) of \(all) sizes judged"
+    }
+  }
+}
