@@ -66,6 +66,7 @@ public struct FamilyCache: Sendable {
     options.linksWeights = true
     let job = FamilyBuildJob(
       anchors: [model], calibration: nil, output: place, template: nil, options: options, threads: threads)
+    note("the model writes text to fit on")
     try write(place) {
       _ = try job.run(note: { _ in rest() }) { progress in
         rest()

@@ -71,6 +71,15 @@ import Testing
     state.apply(.described(ScriptedBackend.summary))
     #expect(state.stops.count == ScriptedBackend.summary.stops.count && state.currentStop?.id == one.stops[0].id)
     #expect(state.screen().joined().contains("\(state.stops.count) sizes now"))
+    // What the search measured is shown where nothing else was.
+    var searched = ScriptedBackend.summary
+    for index in searched.stops.indices {
+      (searched.stops[index].quality, searched.stops[index].agreement) = (nil, 0.5)
+    }
+    searched.measuredStep = searched.adapterStep
+    var other = state
+    other.apply(.described(searched))
+    #expect(other.screen().joined().contains("agreement 50%") && other.screen().joined().contains("Agreement by cost"))
     // An adapter that changes later is no news of this kind.
     let entries = state.conversation.entries.count
     state.apply(.described(ScriptedBackend.summary))

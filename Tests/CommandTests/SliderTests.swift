@@ -34,6 +34,10 @@ import Testing
       let built = try workspace.run(["family", "build", "--anchor", pack.path, "--output", family.path])
       #expect(built.status == 0, "\(built.complaint)")
       let stitches = try Family(family).stitches
+      let agreement = try #require(try Family(family).description.agreement)
+      #expect(
+        Set(agreement.keys) == Set(stitches.map(\.id)) && agreement["large_model"] == 1
+          && agreement.values.allSatisfy { (0...1).contains($0) })
       let smaller = try #require(stitches.first { !$0.route.isAnchor })
       #expect(Set(stitches.map(\.route.start)) == [0] && stitches.last?.id == "large_model")
 

@@ -122,6 +122,13 @@ public final class FamilyBackend: ChatBackend {
     return stream
   }
 
+  /// Steps of the adapter that what is known of the stops was measured with. Old files do not say; the search for routes
+  /// measures without one.
+  private static func measuredStep(_ frontier: Frontier?, _ family: Family, _ adapter: Adapter?) -> Int? {
+    guard let frontier else { return family.description.agreement == nil ? adapter?.step : nil }
+    return frontier.format == nil ? adapter?.step : frontier.adapterStep
+  }
+
   private func summary(_ text: TextFamily, _ adapter: Adapter?) -> FamilySummary {
     var notes: [String] = []
     var frontier: Frontier?
@@ -142,12 +149,14 @@ public final class FamilyBackend: ChatBackend {
       return Stop(
         id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
         flopsPerToken: Double(stitch.flopsPerToken), weightBytes: stitch.weightBytes,
-        importance: adapter?.importance[stitch.id], quality: measured?.exactMatch, loss: measured?.loss,
+        importance: adapter?.importance[stitch.id], quality: measured?.exactMatch,
+        agreement: text.family.description.agreement?[stitch.id].flatMap { (0...1).contains($0) ? $0 : nil },
+        loss: measured?.loss,
         tokensPerSecond: measured?.tokensPerSecond)
     }
     var summary = FamilySummary(
       name: text.family.description.name, stops: stops, contextLength: text.contextLength,
-      adapterStep: adapter?.step, measuredStep: frontier?.format == nil ? adapter?.step : frontier?.adapterStep,
+      adapterStep: adapter?.step, measuredStep: Self.measuredStep(frontier, text.family, adapter),
       notes: notes)
     if text.family.anchors.count == 1, text.family.stitches.count == 1 {
       let network = text.family.network(text.bestStop.route, adapter: nil)

@@ -11,6 +11,8 @@ public struct Stop: Sendable, Equatable, Identifiable {
   public var importance: Double?
   /// Measured quality in 0…1 (exact match on held-out questions), if it was measured.
   public var quality: Double?
+  /// The share of held-out positions, 0…1, where its most likely token is that of the largest, if it was measured.
+  public var agreement: Double?
   /// Measured mean loss (nats per token) on held-out text, if it was measured.
   public var loss: Double?
   /// Decoding speed, measured with the family and perhaps on another machine, if known.
@@ -18,7 +20,7 @@ public struct Stop: Sendable, Equatable, Identifiable {
 
   public init(
     id: String, route: String, parameters: Int, flopsPerToken: Double, weightBytes: Int,
-    importance: Double? = nil, quality: Double? = nil, loss: Double? = nil,
+    importance: Double? = nil, quality: Double? = nil, agreement: Double? = nil, loss: Double? = nil,
     tokensPerSecond: Double? = nil
   ) {
     self.id = id
@@ -28,6 +30,7 @@ public struct Stop: Sendable, Equatable, Identifiable {
     self.weightBytes = weightBytes
     self.importance = importance
     self.quality = quality
+    self.agreement = agreement
     self.loss = loss
     self.tokensPerSecond = tokensPerSecond
   }

@@ -97,6 +97,7 @@ public struct SpeedController: Sendable, Equatable {
   /// Higher is better: what was measured of all stops, else their order.
   private static func qualities(_ stops: [Stop]) -> [Double] {
     if stops.allSatisfy({ $0.quality != nil }) { return stops.map { $0.quality! } }
+    if stops.allSatisfy({ $0.agreement != nil }) { return stops.map { $0.agreement! } }
     if stops.allSatisfy({ $0.loss != nil }) { return stops.map { -$0.loss! } }
     return stops.indices.map(Double.init)
   }

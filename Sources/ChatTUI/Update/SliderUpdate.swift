@@ -44,7 +44,7 @@ extension AppState {
     hasGrown = false
     if let wanted = slider.wanted, let index = stopIndex(wanted) { slider.stop = index }
     notice(
-      "\(summary.name) has \(stops.count) sizes now: \(isPlain ? "/stitch N" : "Alt+← and Alt+→, or /stitch N,") chooses one."
+      "\(summary.name) has \(stops.count) sizes now: \(isPlain ? "/stitch N" : "Alt-← and Alt-→, or /stitch N,") chooses one."
     )
   }
 

@@ -50,9 +50,10 @@ package enum Format {
   /// At most four significant digits, no trailing zeros.
   package static func short(_ value: Double) -> String { String(format: "%.4g", value) }
 
-  /// `quality 81%` or `loss 1.234`, whichever was measured.
+  /// `quality 81%`, `agreement 74%` or `loss 1.234`, whichever was measured.
   package static func quality(of stop: Stop) -> String? {
     if let quality = stop.quality { return "quality \(percent(quality))" }
+    if let agreement = stop.agreement { return "agreement \(percent(agreement))" }
     return stop.loss.map { "loss \(loss($0))" }
   }
 

@@ -38,6 +38,8 @@ enum FrontierView {
   private static func measure(_ stops: [Stop]) -> Measure {
     let quality = stops.indices.compactMap { index in stops[index].quality.map { (stop: index, value: $0) } }
     if quality.count > 1 { return Measure(title: "Quality by cost", values: quality, label: Format.percent) }
+    let agreement = stops.indices.compactMap { index in stops[index].agreement.map { (stop: index, value: $0) } }
+    if agreement.count > 1 { return Measure(title: "Agreement by cost", values: agreement, label: Format.percent) }
     let loss = stops.indices.compactMap { index in stops[index].loss.map { (stop: index, value: -$0) } }
     if loss.count > 1 {
       return Measure(title: "Loss by cost", values: loss, label: { String(Format.loss(-$0).prefix(4)) })

@@ -180,13 +180,19 @@ public struct FamilyBuilder {
     }
     var routes = routes
     var stops: [Route]?
+    var agreement: [Route: Double]?
     if options.selfRoutes != nil {
       let found = try searchRoutes(tensors, calibration, listener: listener).filter { !routes.contains($0.route) }
       for stop in found { layers[stop.route] = stop.layers }
       routes += found.map(\.route)
       // Where nothing else was measured, the slider has what was.
       if anchors.count == 1, !found.isEmpty {
-        stops = found.map(\.route) + [Route(anchor: 0, depth: tensors[0].blocks.count)]
+        let whole = Route(anchor: 0, depth: tensors[0].blocks.count)
+        stops = found.map(\.route) + [whole]
+        // What is trained further is no longer what was measured.
+        if options.fitSteps == 0 {
+          agreement = Dictionary(uniqueKeysWithValues: found.map { ($0.route, $0.agreement) } + [(whole, 1)])
+        }
       }
     }
     if options.fitSteps > 0, routes.contains(where: { !$0.isAnchor }) {
@@ -209,7 +215,10 @@ public struct FamilyBuilder {
       quantization: (types.count == 1 ? types.first! : nil)?.rawValue.lowercased() ?? "mixed",
       isQuantized: isQuantized, routes: routes, names: names, depths: depths,
       models: options.elementType == nil && options.jointSteps == 0 ? try models : [:],
-      stops: stops?.map { $0.id(names: names, depths: depths) }
+      stops: stops?.map { $0.id(names: names, depths: depths) },
+      agreement: agreement.map { agreement in
+        Dictionary(uniqueKeysWithValues: agreement.map { ($0.key.id(names: names, depths: depths), $0.value) })
+      }
     ).write(layers, tokenizer: tokenizer, to: directory)
     return true
   }

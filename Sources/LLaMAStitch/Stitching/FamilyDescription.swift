@@ -52,6 +52,9 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   public var healingSHA256: String?
   /// The slider's stops, by stitch id, cheapest first; all stitches where it is absent.
   public var stops: [String]?
+  /// The share of held-out positions where a stitch's most likely token is that of the anchor whole, by stitch id, as the
+  /// search for routes within one anchor measured it.
+  public var agreement: [String: Double]?
 
   /// Names the base weights: an adapter belongs to exactly one identity.
   public var identity: String {

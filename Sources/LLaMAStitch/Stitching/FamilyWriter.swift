@@ -17,6 +17,8 @@ struct FamilyWriter {
   var models: [String: FamilyDescription.Model] = [:]
   /// The slider's, cheapest first; all stitches where it is absent.
   var stops: [String]?
+  /// See `FamilyDescription.agreement`.
+  var agreement: [String: Double]?
 
   /// What the file of stitching layers says of itself.
   static let layersMetadata = ["format": "stitch-layers-1"]
@@ -64,7 +66,8 @@ struct FamilyWriter {
       format: FamilyDescription.currentFormat, name: name, anchors: described, routes: routes,
       quantization: quantization, chatTemplate: chatTemplate,
       tokenizerSHA256: SHA256.hexadecimal(of: files.flatMap { Array($0.value) }),
-      tokenizerFiles: files.map(\.key), stitchesSHA256: try Self.hash(stitches), stops: stops
+      tokenizerFiles: files.map(\.key), stitchesSHA256: try Self.hash(stitches), stops: stops,
+      agreement: agreement
     ).write(in: directory)
   }
 

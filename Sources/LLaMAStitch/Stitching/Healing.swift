@@ -24,6 +24,8 @@ extension Family {
   func healed(by adapter: Adapter, sha256: String) -> Family {
     var description = description
     description.healingSHA256 = sha256
+    // It was measured before.
+    description.agreement = nil
     return Family(
       directory: directory, description: description,
       assembler: Assembler(
