@@ -61,6 +61,9 @@ public struct FamilyCache: Sendable {
   ) throws -> URL {
     let (place, exists) = try slider(of: model)
     if exists { return place }
+    guard RouteSearch.canLeaveOut(depth: try ModelDirectory(model).configuration.blockCount) else {
+      throw FamilyError.unstitchable(cause: "\(model.path) has too few blocks to leave any out; chat with it as it is")
+    }
     let name = try FamilyDescription.read(in: model).name
     var options = FamilyBuilder.Options(name: name, chatTemplate: "alpaca")
     options.linksWeights = true

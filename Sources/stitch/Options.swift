@@ -29,7 +29,14 @@ struct FamilyOptions: ParsableArguments {
   var adapter: String?
 
   /// The family's directory.
-  func directory() throws -> URL { try FamilyCache().completed(FamilyLocator().locate(family)) }
+  func directory() throws -> URL { try Self.completed(FamilyLocator().locate(family)) }
+
+  /// A family that can be opened: one that is kept without weights is put together with its model.
+  static func completed(_ directory: URL) throws -> URL {
+    let meter = ProgressMeter()
+    defer { meter.end() }
+    return try FamilyCache().completed(directory) { meter.show($0) }
+  }
 
   func adapterChoice() throws -> AdapterChoice { try adapter.map { try AdapterChoice($0) } ?? .own }
 
@@ -60,13 +67,18 @@ struct ModelOption: ParsableArguments {
     guard let model else { return nil }
     let meter = ProgressMeter()
     defer { meter.end() }
-    return try ModelStore().directory(of: model, asFamily: asFamily) { progress in
-      switch progress {
-      case .hashing(let file, let done, let all):
-        // Small files are done before anybody reads a line.
-        if all > 1 << 30 { meter.share("reading \(file), once", done, of: all) }
-      case .packing(let file, let done, let all): meter.share("packing \(file), once", done, of: all)
-      }
+    return try ModelStore().directory(of: model, asFamily: asFamily) { meter.show($0) }
+  }
+}
+
+extension ProgressMeter {
+  /// How far a model is on its way.
+  fileprivate func show(_ progress: ModelStore.Progress) {
+    switch progress {
+    case .hashing(let file, let done, let all):
+      // Small files are done before anybody reads a line.
+      if all > 1 << 30 { share("reading \(file), once", done, of: all) }
+    case .packing(let file, let done, let all): share("packing \(file), once", done, of: all)
     }
   }
 }

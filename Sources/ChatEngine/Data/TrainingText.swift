@@ -3,8 +3,8 @@ import Tokenizer
 
 /// Records of data files as token ids for training.
 public enum TrainingText {
-  /// Documents for pretraining, each with its end-of-sequence token, and its begin if the tokenizer adds one. The loss counts all of a text, of a
-  /// conversation the replies.
+  /// Documents for pretraining, each with its end-of-sequence token, and its begin if the tokenizer adds one. The loss
+  /// counts all of a text, of a conversation the replies.
   public static func documents(
     _ records: [DataFile.Record], tokenizer: any Tokenizer, template: ChatTemplate
   ) throws -> [TrainingExample] {

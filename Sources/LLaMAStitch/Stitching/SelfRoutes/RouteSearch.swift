@@ -95,9 +95,7 @@ public struct RouteSearch: Sendable {
   /// - Throws: `FamilyError.unstitchable` where there is too little text.
   public func run(
     _ sequences: [[Int32]], listener: (Progress) -> Void = { _ in }
-  )
-    throws(FamilyError) -> [Stop]
-  {
+  ) throws(FamilyError) -> [Stop] {
     let longest = options.longestSpan ?? max(1, depth / 3)
     let spans = Self.spans(depth: depth, longest: longest)
     if spans.isEmpty { return [] }

@@ -4,8 +4,8 @@ final class SpanLayers {
   private let ridge: Double
   private let storedType: ElementType
   private let pool: ComputePool
-  /// What is fitted: the layer as it will be stored, and what is left of the target's squares.
-  private var fitted: [Range<Int>: ExitFit.Layer] = [:]
+  /// What is fitted, as it will be stored.
+  private var fitted: [Range<Int>: Projection] = [:]
   /// Normal matrices, where there is room for those of all exits.
   private var fits: [Int: ExitFit] = [:]
   private let keepsFits: Bool
@@ -25,10 +25,7 @@ final class SpanLayers {
   }
 
   /// The layer of a span that was fitted; `nil` where there was no finite answer.
-  subscript(span: Range<Int>) -> Projection? { fitted[span]?.projection }
-
-  /// The share of the target's squares that a fitted layer leaves.
-  func residual(_ span: Range<Int>) -> Double? { fitted[span]?.residual }
+  subscript(span: Range<Int>) -> Projection? { fitted[span] }
 
   /// Fits the layers of spans, those of one exit together.
   func fit(_ spans: [Range<Int>]) {
@@ -46,10 +43,7 @@ final class SpanLayers {
       guard let (fit, layers) = results[part] else { continue }
       if keepsFits { fits[exit] = fit }
       for (entry, layer) in zip(entries, layers) {
-        if var layer, let stored = rounded(layer.projection) {
-          layer.projection = stored
-          fitted[exit..<entry] = layer
-        }
+        if let layer { fitted[exit..<entry] = rounded(layer.projection) }
       }
     }
   }
