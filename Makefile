@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat lint format test tiny-family results test-peers bench-ui bench-peers bench-large-family pictures install clean
+.PHONY: help setup build chat lint format test tiny-family smollm2-family results test-peers bench-ui bench-peers bench-large-family pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,10 @@ test: setup lint ## lint, build and run all tests
 tiny-family: setup ## make the default family from nothing (hours; resumable)
 	$(BUILD)
 	./scripts/tiny-family.sh
+
+smollm2-family: setup ## make the default family's healing, weights/smollm2, from nothing (hours; resumable)
+	$(BUILD) --product stitch
+	./scripts/smollm2-family.sh
 
 results: setup ## run the study of docs/protocol.md and write docs/results.md (three quarters of an hour; resumable)
 	$(BUILD) --product stitch

@@ -81,7 +81,9 @@ public struct AdaptationJob {
       data.report(note)
       let (found, tooLong) = try TrainingText.examples(
         data, tokenizer: text.tokenizer, template: text.template,
-        contextLength: text.family.contextLength)
+        contextLength: text.family.contextLength,
+        // A teacher has something to say to every token of a text; without one only replies are learned.
+        textLength: settings.distillationShare == nil ? nil : settings.tokensPerMicroBatch)
       if tooLong > 0 {
         note("\(file.path): \(tooLong) examples longer than \(text.family.contextLength) tokens skipped")
       }

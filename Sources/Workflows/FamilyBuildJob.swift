@@ -19,6 +19,8 @@ public struct FamilyBuildJob {
   public var calibrationTokens = 200_000
   /// Which kinds of routes the family has; `nil`: those that make sense.
   public var routes: Set<RouteKind>?
+  /// How routes within an anchor are looked for.
+  public var search = RouteSearch.Options()
   /// Text of the joint phase; only needed if `options.jointSteps` is not 0.
   public var jointText: [URL] = []
 
@@ -203,7 +205,7 @@ extension FamilyBuildJob {
         cause: "routes of the kind “\(kind.rawValue)” need two anchors; give another one, or ask for self")
     }
     options.joinsNeighbours = kinds.contains(.across)
-    if kinds.contains(.within) { options.selfRoutes = RouteSearch.Options() }
+    if kinds.contains(.within) { options.selfRoutes = search }
     if kinds.contains(.twoWay) { options.moreRoutes += Route.twoWay(depths: depths) }
   }
 }

@@ -39,6 +39,19 @@ struct FamilyCommand: ParsableCommand {
         "Kinds of routes, with commas: across, from an anchor into the next; self, within an anchor, without some of its blocks; two-way, into the next and back (default: self for one anchor, else across)."
     )
     var routes: String?
+    @Option(
+      help: "Routes to look for within an anchor, evenly over its cost down to half.") var stops = 10
+    @Option(
+      help: ArgumentHelp(
+        "Tokens of calibration that routes within an anchor are judged on.",
+        discussion: "More of them choose better, and take longer.")) var judgedTokens = 512
+    @Option(
+      help: ArgumentHelp(
+        "How much more a route within an anchor must promise that leaves it early.",
+        discussion: """
+          With 0.5 one that shares nothing counts as half as bad again as one that shares all: what is shared is not \
+          computed anew when the slider moves.
+          """)) var moveWeight = 0.5
     @Option(help: "Ways into each block of the larger anchor.") var window = 1
     @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
     @Option(help: "How the stitching layers begin: least-squares or random.") var initialization = "least-squares"
@@ -60,6 +73,11 @@ struct FamilyCommand: ParsableCommand {
       }
       _ = try routeKinds()
       try Check.range("--window", window, 1...64)
+      try Check.range("--stops", stops, 1...100)
+      try Check.range("--judged-tokens", judgedTokens, 64...1 << 20)
+      guard moveWeight >= 0, moveWeight.isFinite else {
+        throw ValidationError("--move-weight must be 0 or a positive number, not \(moveWeight)")
+      }
       try Check.range("--fit-steps", fitSteps, 0...1_000_000_000)
       try Check.range("--joint-steps", jointSteps, 0...1_000_000_000)
       try Check.range("--joint-tokens-per-step", jointTokensPerStep, 1...1 << 24)
@@ -117,6 +135,10 @@ struct FamilyCommand: ParsableCommand {
         output: url, template: kind.map { ChatTemplate($0) }, options: options, threads: threads)
       job.calibrationTokens = calibrationTokens
       job.routes = try routeKinds()
+      job.search.stops = stops
+      job.search.heldOutTokens = judgedTokens
+      job.search.spanTokens = judgedTokens / 2
+      job.search.recomputing = moveWeight
       job.jointText = jointData.map { URL(fileURLWithPath: $0) }
       let meter = ProgressMeter()
       let start = Date()

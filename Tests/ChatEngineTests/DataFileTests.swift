@@ -97,6 +97,26 @@ import Tokenizer
     }
   }
 
+  /// Where a teacher speaks to every token, texts are examples, too, in pieces.
+  @Test func textsAreExamplesWhereTheirPiecesHaveALength() throws {
+    let file = try read(
+      Data(
+        """
+        {"text": "abcde"}
+        {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+        """.utf8))
+    func examples(_ length: Int?) throws -> [TrainingExample] {
+      try TrainingText.examples(
+        file, tokenizer: ByteTokenizer(addsBosToken: true), template: .fallback, contextLength: 1000, textLength: length
+      ).examples
+    }
+    #expect(try examples(nil).count == 1)
+    #expect(try examples(100).first == TrainingExample(text: [256, 97, 98, 99, 100, 101, 257]))
+    let pieces = try examples(4)
+    #expect(pieces.dropLast().map(\.tokens) == [[256, 97, 98, 99], [99, 100, 101, 257]])
+    #expect(try pieces.last == examples(nil).first)
+  }
+
   @Test func unusableFiles() throws {
     func message(_ content: Data) -> String {
       do {

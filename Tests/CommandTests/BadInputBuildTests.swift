@@ -53,7 +53,9 @@ import Tokenizer
         build([workspace.model, padded]), ["vocabulary of 352", "one of 320", "same tokenizer"])
 
       for (option, value) in [
-        ("--template", "chatty"), ("--window", "0"), ("--window", "99999999999"), ("--fit-steps", "-1"),
+        ("--template", "chatty"), ("--window", "0"), ("--stops", "0"),
+        ("--judged-tokens", "3"), ("--move-weight", "-1"), ("--move-weight", "nan"), ("--window", "99999999999"),
+        ("--fit-steps", "-1"),
         ("--ridge", "nan"),
         ("--quantize", "i32"), ("--threads", "0"), ("--threads", "1000000000"), ("--calibration-tokens", "0"),
       ] {

@@ -15,12 +15,13 @@ import Testing
   private static let whole = Route(anchor: 0, depth: 5)
 
   /// One anchor of five blocks with two self-routes.
-  private static func family(in folder: URL) throws -> Family {
+  private static func family(in folder: URL, storedAs type: ElementType? = nil) throws -> Family {
     let configuration = RandomModel.configuration(hidden: 32, blocks: 5)
     let directory = try RandomModel.write(
       configuration, weights: RandomModel.weights(configuration, seed: 1), to: folder.appending(path: "one"))
     var options = FamilyBuilder.Options(name: "one", chatTemplate: "tiny")
     options.moreRoutes = [selfRoute, chain]
+    options.elementType = type
     return try FamilyBuilder(
       [FamilyBuilder.Anchor(name: "one", directory: directory)], options: options, pool: ComputePool(threads: 2)
     ).build(
@@ -188,6 +189,26 @@ import Testing
       // More healing begins where it stopped.
       let more = try Self.trainer(healed.unhealed, steps: 1, adapter: healed.healing?.adapter)
       #expect(more.heldOutLosses(all: true) == after)
+    }
+  }
+
+  /// Beside a quantised base low-rank factors take half the space, and answers are the same: they are multiplied so anyhow.
+  @Test func besideAQuantisedBaseFactorsAreBF16() throws {
+    try withScratchDirectory { folder in
+      let family = try Self.family(in: folder, storedAs: .q8_0)
+      let trainer = try Self.trainer(family, steps: 5)
+      _ = try trainer.run { _ in .goOn }
+      let output = folder.appending(path: "healed")
+      try family.writeHealed(to: output, by: trainer.snapshot())
+      let file = try SafetensorsFile(output.appending(path: FamilyDescription.healingName))
+      for name in file.tensors.keys {
+        #expect(try file.tensor(name).type == (name.hasSuffix("bias") ? .f32 : .bf16), "\(name)")
+      }
+      let tokens = RandomModel.tokens(1, length: 30, seed: 5)[0].map(Int.init)
+      let healed = try Family(output)
+      let direct = family.network(Self.chain, adapter: trainer.snapshot())
+      #expect(
+        try Self.logits(healed.network(Self.chain, adapter: nil), tokens) == Self.logits(direct, tokens))
     }
   }
 

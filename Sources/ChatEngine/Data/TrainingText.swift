@@ -23,13 +23,20 @@ public enum TrainingText {
   }
 
   /// A file's conversations as examples of which the loss counts the replies alone.
+  /// - Parameter textLength: tokens of the pieces that texts are cut into, all of which the loss counts; `nil`: texts are no
+  ///   examples.
   /// - Returns: the examples, and how many were left out because they do not fit `contextLength`.
   public static func examples(
-    _ file: DataFile, tokenizer: any Tokenizer, template: ChatTemplate, contextLength: Int
+    _ file: DataFile, tokenizer: any Tokenizer, template: ChatTemplate, contextLength: Int, textLength: Int? = nil
   ) throws -> (examples: [TrainingExample], tooLong: Int) {
     var examples: [TrainingExample] = []
     var tooLong = 0
     for record in file.records {
+      if let textLength, case .text = record {
+        let texts = try documents([record], tokenizer: tokenizer, template: template)
+        examples += texts.flatMap { $0.pieces(ofAtMost: max(2, min(textLength, contextLength))) }
+        continue
+      }
       guard let example = try encoded(record, tokenizer: tokenizer, template: template) else { continue }
       if example.tokens.count > contextLength {
         tooLong += 1

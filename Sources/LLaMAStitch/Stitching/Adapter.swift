@@ -47,7 +47,8 @@ public struct Adapter: Sendable {
   private static let format = "stitch-adapter-1"
 
   /// Writes one safetensors file, atomically.
-  public func write(to url: URL) throws {
+  /// - Parameter type: of the low-rank factors; biases are F32.
+  public func write(to url: URL, as type: ElementType = .f32) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let header = Header(options: options, step: step, family: family, importance: importance)
@@ -56,7 +57,8 @@ public struct Adapter: Sendable {
     ])
     for (name, tensor) in tensors {
       let isVector = name.hasSuffix("bias")
-      writer.add(name, shape: isVector ? [tensor.columns] : [tensor.rows, tensor.columns], tensor.dense)
+      let shape = isVector ? [tensor.columns] : [tensor.rows, tensor.columns]
+      writer.add(name, shape: shape, as: isVector ? .f32 : type, tensor.dense)
     }
     try writer.write(to: url)
   }

@@ -94,7 +94,8 @@ extension Family {
   public func writeHealed(to output: URL, by adapter: Adapter) throws {
     try NewDirectory.write(output) { copy in
       let file = copy.appendingPathComponent(FamilyDescription.healingName)
-      try adapter.write(to: file)
+      // Beside a quantised base factors are multiplied in BF16 anyhow.
+      try adapter.write(to: file, as: description.quantization == ElementType.f32.rawValue ? .f32 : .bf16)
       try unhealed.healed(by: adapter, sha256: FamilyWriter.hash(file)).copyBase(
         to: copy, stops: description.stops, isHealed: true)
     }

