@@ -13,17 +13,26 @@ extension LlamaModel {
       vector: { declared(store.vector(prefix + $0.huggingFaceName), $0) })
   }
 
-  /// The same with small matrices as floats: they are not to be dequantized for every few tokens.
+  /// The same with small matrices as floats: they are not to be dequantized for every few tokens. Quantised ones become
+  /// BF16 where the processor multiplies that as it is and all of them take little enough memory.
   public var preparedForTraining: LlamaModel {
-    LlamaModel(
-      configuration: configuration, embedding: embedding.preparedForTraining,
+    let weights = [head.weight] + blocks.flatMap { block in Block.projectionPaths.map { block[keyPath: $0].weight } }
+    let quantised = weights.reduce(0) { $0 + ($1.elementType.isQuantized ? $1.elementCount : 0) }
+    let rounds = InferenceKernels.best.multipliesBackward && quantised <= Self.mostRounded
+    return LlamaModel(
+      configuration: configuration, embedding: embedding.preparedForTraining(rounding: false),
       blocks: blocks.map { block in
         var block = block
-        for path in Block.projectionPaths { block[keyPath: path] = block[keyPath: path].preparedForTraining }
+        for path in Block.projectionPaths {
+          block[keyPath: path] = block[keyPath: path].preparedForTraining(rounding: rounds)
+        }
         return block
       },
-      finalNorm: finalNorm, head: head.preparedForTraining)
+      finalNorm: finalNorm, head: head.preparedForTraining(rounding: rounds))
   }
+
+  /// Elements of a model's quantised matrices up to which they are rounded to BF16 once: 1 GB.
+  private static let mostRounded = 1 << 29
 
   /// The values of a tensor of a model whose weights are floats, as a trained one's are.
   func floats(_ tensor: LlamaTensor) -> VectorView {
@@ -47,15 +56,16 @@ extension Assembler {
   /// The same with small matrices as floats.
   var preparedForTraining: Assembler {
     Assembler(
-      anchors: anchors.map(\.preparedForTraining), layers: layers.mapValues { $0.map(\.preparedForTraining) },
+      anchors: anchors.map(\.preparedForTraining),
+      layers: layers.mapValues { $0.map { $0.preparedForTraining(rounding: false) } },
       healing: healing)
   }
 }
 
 extension Projection {
-  /// The same with small weights as floats.
-  var preparedForTraining: Projection {
-    Projection(weight: weight.preparedForTraining, bias: bias, deltas: deltas)
+  /// The same with weights in a form that products of many rows like.
+  fileprivate func preparedForTraining(rounding: Bool) -> Projection {
+    Projection(weight: weight.preparedForTraining(rounding: rounding), bias: bias, deltas: deltas)
   }
 
   /// Whether a gradient of one of its parts depends on x.
@@ -76,11 +86,13 @@ extension WeightMatrix {
   /// Elements up to which a matrix is dequantized once and kept.
   private static let keptLength = 1 << 18
 
-  fileprivate var preparedForTraining: WeightMatrix {
-    if floatsInPlace != nil || elementCount > Self.keptLength { return self }
+  /// - Parameter rounding: whether a large quantised matrix becomes BF16.
+  fileprivate func preparedForTraining(rounding: Bool) -> WeightMatrix {
+    let rounds = rounding && elementType.isQuantized
+    if floatsInPlace != nil || (elementCount > Self.keptLength && !rounds) { return self }
     let floats = FloatBuffer(count: elementCount).matrix(rows: rows, columns: columns)
     dequantize(0..<rows, into: floats.dense)
-    return WeightMatrix(floats)
+    return elementCount > Self.keptLength ? WeightMatrix.bfloat16([floats])[0] : WeightMatrix(floats)
   }
 
   /// out = x Wᵀ; x [N × columns], out [N × rows].
