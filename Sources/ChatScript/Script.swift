@@ -42,7 +42,8 @@ public struct Script: Sendable, Equatable {
     case set([SamplingSetting])
     /// Empty: none.
     case system(String)
-    case train(data: String, steps: Int?)
+    /// - Parameter distills: whether the dearest anchor teaches.
+    case train(data: String, steps: Int?, distills: Bool = false)
     /// Until training has ended.
     case waitForTraining
     /// The last question at several sizes.

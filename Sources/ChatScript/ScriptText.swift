@@ -36,8 +36,9 @@ extension Script.Action {
     case .stitch(let name): "stitch: \(name.doubleQuoted)"
     case .set(let settings): "set: \(Script.text(settings))"
     case .system(let text): "system: \(text.doubleQuoted)"
-    case .train(let data, let steps):
-      "train: {data: \(data.doubleQuoted)" + (steps.map { ", steps: \($0)" } ?? "") + "}"
+    case .train(let data, let steps, let distills):
+      "train: {data: \(data.doubleQuoted)" + (steps.map { ", steps: \($0)" } ?? "")
+        + (distills ? ", distill: true}" : "}")
     case .waitForTraining: "wait: training"
     case .compare(let stitches): "compare: \(list(stitches))"
     case .command(let line): "command: \(line.doubleQuoted)"

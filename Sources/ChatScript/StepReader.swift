@@ -55,9 +55,11 @@ struct StepReader {
     case "system": return .system(node.value == .null ? "" : try node.text(name))
     case "train":
       if case .scalar(let path) = node.value { return .train(data: resolvePath(path, in: folder), steps: nil) }
-      let fields = try FieldReader(node, known: ["data", "steps"], kind: "field of train")
+      let fields = try FieldReader(node, known: ["data", "steps", "distill"], kind: "field of train")
       guard let data = try fields.text("data") else { throw node.error("train needs “data”, a file to learn from") }
-      return .train(data: resolvePath(data, in: folder), steps: try fields.integer("steps", in: 1...1_000_000))
+      return .train(
+        data: resolvePath(data, in: folder), steps: try fields.integer("steps", in: 1...1_000_000),
+        distills: try fields.bool("distill") ?? false)
     case "wait":
       guard try node.text(name) == "training" else { throw node.error("wait is for “training”") }
       return .waitForTraining

@@ -192,7 +192,7 @@ struct Adapt: ParsableCommand {
       updatesLayers: !noLayerUpdates,
       targets: targets ?? (heal ? .all : .attention) == .all ? AdapterTarget.allCases : AdapterTarget.attention,
       keepsPrefix: heal)
-    settings.distillationShare = distill || heal ? distillShare ?? 0.9 : nil
+    settings.distillationShare = distill || heal ? distillShare ?? LessonSettings.distillationShare : nil
     settings.seed = seed
     settings.tokensPerMicroBatch = tokensPerMicroBatch ?? tokensAtOnce ?? 512
     if let stitches { settings.stitches = stitches }

@@ -63,6 +63,19 @@ import Testing
     #expect(await backend.undoAdapter().contains("no earlier adapter"))
   }
 
+  /// The dearest anchor teaches on texts, too, and losses are what is between it and the others.
+  @Test func theLargestSizeTeaches() async throws {
+    let fixture = try EngineFixture()
+    let backend = fixture.backend()
+    let lines = (0..<60).map { #"{"text": "one and \#($0) and two"}"# }.joined(separator: "\n")
+    try await backend.startTraining(dataFile: try fixture.file("texts.jsonl", lines).path, steps: 60, distills: true)
+    let status = try #require(await backend.status { $0.phase == .finished })
+    #expect(status.distills && status.message.contains("step 60 in use") && !status.message.contains("text"))
+    let largest = try #require(status.stitchLosses.min { $0.value < $1.value })
+    #expect(status.stitchLosses.count > 1 && largest.value < 0.2)
+    #expect(try #require(status.heldOutCurve.last).loss < status.heldOutCurve[0].loss + 0.2)
+  }
+
   @Test func finishingTakesIntoUse() async throws {
     let fixture = try EngineFixture()
     let backend = fixture.backend()

@@ -78,11 +78,14 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
       {"family": "/f", "seed": 1, "set": {"temperature": 0}}
       {"user": "caf\\u00e9 \\ud83d\\ude00 a/b", "expect": {"contains": ["x"]}}
 
-      {"train": {"data": "d.jsonl", "steps": 5}}
+      {"train": {"data": "d.jsonl", "steps": 5, "distill": true}}
       {"regen": true}
       """, "demo.jsonl")
     #expect(script.family == "/f" && script.seed == 1 && script.settings.count == 1)
-    #expect(script.steps.map(\.action) == [.user("café 😀 a/b"), .train(data: "/demos/d.jsonl", steps: 5), .regenerate])
+    #expect(
+      script.steps.map(\.action) == [
+        .user("café 😀 a/b"), .train(data: "/demos/d.jsonl", steps: 5, distills: true), .regenerate,
+      ])
     #expect(script.steps.map(\.line) == [2, 4, 5])
     // Without a header; the format by its first character.
     #expect(try read("{\"user\": \"hi\"}\n", "demo").steps.map(\.action) == [.user("hi")])

@@ -58,7 +58,7 @@ private final class HeldBackend: ChatBackend {
 
   func cacheStatus() -> AsyncStream<CacheStatus> { AsyncStream { $0.finish() } }
   func lessons() async -> [LessonFile] { [] }
-  func startTraining(dataFile: String, steps: Int) async throws {
+  func startTraining(dataFile: String, steps: Int, distills: Bool) async throws {
     if dataFile == "missing" { throw Failure(description: "no such file") }
   }
   func pauseTraining() async {}

@@ -108,7 +108,7 @@ final class ScriptedBackend: ChatBackend {
     return "You said “\(question)”. 12 + 7 = 19."
   }
 
-  func startTraining(dataFile: String, steps: Int) async throws {
+  func startTraining(dataFile: String, steps: Int, distills: Bool) async throws {
     if dataFile.contains("missing") {
       throw Refusal(description: "\(dataFile): no such file; give the path of a JSON Lines file")
     }

@@ -195,6 +195,10 @@ import Testing
   @Test func trainingCommands() {
     var state = readyState()
     #expect(state.apply(.submit("/pause")) == [])
+    var other = state
+    #expect(
+      other.apply(.submit("/distill notes.txt 20")) == [.startTraining(file: "notes.txt", steps: 20, distills: true)])
+    #expect(other.apply(.submit("/distill")) == [])
     #expect(state.apply(.submit("/train a.jsonl 20")) == [.startTraining(file: "a.jsonl", steps: 20)])
     var status = state.training
     status.phase = .running

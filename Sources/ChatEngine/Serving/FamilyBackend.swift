@@ -237,14 +237,14 @@ public final class FamilyBackend: ChatBackend {
 
   public func lessons() async -> [LessonFile] { LessonFolder(beside: options.family).lessons }
 
-  public func startTraining(dataFile: String, steps: Int) async throws {
+  public func startTraining(dataFile: String, steps: Int, distills: Bool) async throws {
     guard steps > 0 else { throw EngineError.noSteps(steps) }
     let text = try await worker.run { [self] in try open().text }
     let file = LessonFolder(beside: options.family).file(of: dataFile)
     if growing.isRunning { throw EngineError.familyGrows }
     guard control.begin() else { throw EngineError.trainingIsRunning }
     try await TrainingRun(
-      text: text, file: file, steps: steps, threads: options.threads,
+      text: text, file: file, steps: steps, distills: distills, threads: options.threads,
       adapters: adapters, store: options.keepsSnapshots ? text.adapterStore(root: options.dataDirectory) : nil,
       control: control, board: board,
       adapterChanged: { [weak self] in self?.adapterChanged() }

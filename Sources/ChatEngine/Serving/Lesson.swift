@@ -7,6 +7,9 @@ public enum LessonSettings {
   /// Optimiser steps.
   public static let steps = 3700
 
+  /// Part of the loss that is the divergence from the teacher, where there is one; the rest is that of the replies.
+  public static let distillationShare: Float = 0.9
+
   /// - Parameter steps: how many optimiser steps to take.
   public static func adaptation(steps: Int = steps) -> AdaptationSettings {
     AdaptationSettings(
@@ -30,25 +33,28 @@ struct Lesson {
   /// What was left out and the first reason; empty where everything is used.
   let note: String
 
+  /// - Parameter distills: whether the dearest anchor teaches, which has something to say of texts as well.
   /// - Throws: `DataError`, `TokenizerError`.
-  init(_ file: URL, for text: TextFamily) throws {
+  init(_ file: URL, for text: TextFamily, distills: Bool = false) throws {
     let data = try DataFile(file)
     let texts = data.records.count { if case .text = $0 { true } else { false } }
-    guard texts < data.records.count else {
+    guard distills || texts < data.records.count else {
       throw DataError.nothingUsable(file: file.path, first: "it holds text without replies to learn from")
     }
     let (examples, tooLong) = try TrainingText.examples(
-      data, tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
+      data, tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength,
+      textLength: distills ? Self.microBatch : nil)
     guard !examples.isEmpty else {
       throw DataError.allTooLong(file: file.path, contextLength: text.contextLength)
     }
     self.examples = examples
-    rehearsal = try Rehearsal.examples(of: text)
+    // Who learns from the dearest anchor learns what it knows.
+    rehearsal = distills ? [] : try Rehearsal.examples(of: text)
     var notes: [String] = []
     if let first = data.skipped.first {
       notes.append("\(Self.count(data.skipped.count, "record")) skipped, the first at \(first)")
     }
-    if texts > 0 { notes.append("\(Self.count(texts, "text")) without a reply left out") }
+    if texts > 0 && !distills { notes.append("\(Self.count(texts, "text")) without a reply left out") }
     if tooLong > 0 {
       notes.append("\(Self.count(tooLong, "example")) longer than \(text.contextLength) tokens left out")
     }
@@ -57,10 +63,17 @@ struct Lesson {
 
   private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
-  static func settings(steps: Int, from adapter: Adapter?) -> AdaptationSettings {
+  /// Few tokens at once, so that a reply never waits for long.
+  private static let microBatch = 384
+
+  static func settings(steps: Int, from adapter: Adapter?, distills: Bool) -> AdaptationSettings {
     var settings = LessonSettings.adaptation(steps: steps)
-    // Few tokens at once, so that a reply never waits for long.
-    settings.tokensPerMicroBatch = 384
+    settings.tokensPerMicroBatch = microBatch
+    if distills {
+      settings.distillationShare = LessonSettings.distillationShare
+      // There is nothing to go back to: the others are to become what the dearest anchor is.
+      settings.optimizer.startDecay = 0
+    }
     if let adapter { settings.options = adapter.options }
     // Another order than in the run before.
     settings.seed = UInt64(1 + (adapter?.step ?? 0))

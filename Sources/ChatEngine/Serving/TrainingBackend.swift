@@ -5,7 +5,9 @@ public protocol TrainingBackend: Sendable {
 
   /// Starts adapting the family to a data file, or a lesson by its name, in the background. Throws a one-line error if
   /// the file is unusable.
-  func startTraining(dataFile: String, steps: Int) async throws
+  /// - Parameter distills: whether the dearest anchor teaches the other sizes on what the file holds, texts as well,
+  ///   instead of all learning its replies.
+  func startTraining(dataFile: String, steps: Int, distills: Bool) async throws
   func pauseTraining() async
   func resumeTraining() async
   /// Writes a snapshot of the adapter as it is now, takes it into use for the next reply, and goes on.
@@ -23,6 +25,13 @@ public protocol TrainingBackend: Sendable {
 
   /// The newest state of training, again at each change; older ones may be skipped.
   func trainingStatus() -> AsyncStream<TrainingStatus>
+}
+
+extension TrainingBackend {
+  /// The same where all sizes learn the file's replies.
+  public func startTraining(dataFile: String, steps: Int) async throws {
+    try await startTraining(dataFile: dataFile, steps: steps, distills: false)
+  }
 }
 
 /// A loss and the step it was measured at.
@@ -66,6 +75,8 @@ public struct TrainingStatus: Sendable, Equatable {
   }
   public var phase: Phase = .idle
   public var dataFile: String = ""
+  /// Whether the dearest anchor teaches; losses are divergences from it then.
+  public var distills = false
   public var step = 0
   public var totalSteps = 0
   /// Smoothed training loss, nats per token.

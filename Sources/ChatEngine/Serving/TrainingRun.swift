@@ -7,6 +7,8 @@ struct TrainingRun: Sendable {
   let text: TextFamily
   let file: URL
   let steps: Int
+  /// Whether the dearest anchor teaches.
+  let distills: Bool
   let threads: Int
   let adapters: AdapterInUse
   /// `nil`: snapshots are not written.
@@ -28,10 +30,14 @@ struct TrainingRun: Sendable {
     let trainer: ESTATrainer
     let note: String
     do {
-      let lesson = try Lesson(file, for: text)
+      if distills, text.family.stitches.count == 1 {
+        throw TrainingError.plan(cause: "there is one size, which has none to teach; open a family, or use --slider")
+      }
+      let lesson = try Lesson(file, for: text, distills: distills)
       let adapter = adapters.current.adapter
       trainer = try ESTATrainer(
-        family: text.family, adapter: adapter, settings: Lesson.settings(steps: steps, from: adapter),
+        family: text.family, adapter: adapter,
+        settings: Lesson.settings(steps: steps, from: adapter, distills: distills),
         examples: lesson.examples, rehearsal: lesson.rehearsal,
         pool: ComputePool(threads: threads, name: "stitch-train"))
       note = lesson.note
@@ -44,6 +50,7 @@ struct TrainingRun: Sendable {
       status = TrainingStatus()
       status.phase = .running
       status.dataFile = file.path
+      status.distills = distills
       status.totalSteps = steps
       status.message = note
     }

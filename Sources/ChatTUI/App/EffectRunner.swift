@@ -111,10 +111,10 @@ package final class EffectRunner {
 
   private static func perform(_ command: Effect, backend: any ChatBackend, queue: ActionQueue) async {
     switch command {
-    case .startTraining(let file, let steps):
+    case .startTraining(let file, let steps, let distills):
       let path = file.hasPrefix("~/") ? NSHomeDirectory() + file.dropFirst(1) : file
       do {
-        try await backend.startTraining(dataFile: path, steps: steps)
+        try await backend.startTraining(dataFile: path, steps: steps, distills: distills)
       } catch {
         queue.push(.trainingRefused("\(error)"))
       }

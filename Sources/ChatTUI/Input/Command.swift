@@ -6,7 +6,8 @@ package enum Command: Sendable, Equatable {
   case help
   /// `nil`: list the stops.
   case stitch(String?)
-  case train(file: String, steps: Int?)
+  /// - Parameter distills: whether the largest size teaches.
+  case train(file: String, steps: Int?, distills: Bool = false)
   /// List the data files that come with the family.
   case lessons
   /// `nil`: the usual target.
@@ -100,6 +101,10 @@ extension Command {
     Usage(
       name: "train", arguments: "[FILE [STEPS]]",
       help: "adapt all sizes to a data file or a lesson in the background; alone: list the lessons", completes: .data),
+    Usage(
+      name: "distill", arguments: "FILE [STEPS]",
+      help: "let the largest size teach the others on what a data file or a text holds, in the background",
+      completes: .data),
     Usage(name: "pause", arguments: "", help: "pause training"),
     Usage(name: "resume", arguments: "", help: "resume training"),
     Usage(name: "save", arguments: "", help: "use what was learned so far from the next reply on"),
@@ -157,7 +162,8 @@ extension Command {
         throw CommandError(message: "/keep takes the number of a reply: /keep 1")
       }
       return .keep(number)
-    case "train": return rest.isEmpty ? .lessons : try parseTrain(rest)
+    case "train": return rest.isEmpty ? .lessons : try parseTrain(rest, name)
+    case "distill": return try parseTrain(rest, name)
     case "pause": return .pause
     case "resume": return .resume
     case "save": return .save
@@ -207,7 +213,7 @@ extension Command {
     }
   }
 
-  private static func parseTrain(_ rest: String) throws(CommandError) -> Command {
+  private static func parseTrain(_ rest: String, _ name: String) throws(CommandError) -> Command {
     var file = rest
     var steps: Int?
     if let space = rest.lastIndex(where: \.isWhitespace), let number = Int(rest[rest.index(after: space)...]) {
@@ -215,9 +221,9 @@ extension Command {
       file = String(rest[..<space]).trimmingWhitespace
     }
     file = unquoted(file)
-    if file.isEmpty { throw CommandError(message: "/train needs a data file before the steps: /train facts 300") }
-    if let steps, steps < 1 { throw CommandError(message: "/train takes at least 1 step") }
-    return .train(file: file, steps: steps)
+    if file.isEmpty { throw CommandError(message: "/\(name) needs a data file before the steps: /\(name) facts 300") }
+    if let steps, steps < 1 { throw CommandError(message: "/\(name) takes at least 1 step") }
+    return .train(file: file, steps: steps, distills: name == "distill")
   }
 
   private static func parseCopy(_ words: [String]) throws(CommandError) -> CopyTarget {

@@ -56,8 +56,8 @@ package enum ScriptLines {
     case .stitch(let name): ["/stitch \(name)"]
     case .set(let settings): settings.map { "/set \($0.name.rawValue) \($0.value)" }
     case .system(let text): ["/system \(text.isEmpty ? "-" : text)"]
-    case .train(let data, let steps):
-      ["/train \(quoted(shortening(data)))" + (steps.map { " \($0)" } ?? "")]
+    case .train(let data, let steps, let distills):
+      ["/\(distills ? "distill" : "train") \(quoted(shortening(data)))" + (steps.map { " \($0)" } ?? "")]
     case .compare(let stitches): ["/compare \(stitches.joined(separator: " "))"]
     case .command(let line): [line]
     case .waitForTraining, .pause, .screen: []

@@ -167,7 +167,7 @@ extension ScriptRecording {
       // No reply was made.
       replayed!.options.seed &-= 1
     }
-    write(.train(data: status.dataFile, steps: status.totalSteps))
+    write(.train(data: status.dataFile, steps: status.totalSteps, distills: status.distills))
     // A replay waits in any case, a script that is played does not.
     write(.waitForTraining)
     // The open reply is still made with the one before.

@@ -67,7 +67,7 @@ package enum Effect: Sendable, Equatable {
   case completePath(line: String)
   case startReply(id: Int, messages: [ChatMessage], stitch: String, options: ReplyOptions)
   case cancelReply
-  case startTraining(file: String, steps: Int)
+  case startTraining(file: String, steps: Int, distills: Bool = false)
   case pauseTraining
   case resumeTraining
   case saveTraining

@@ -27,7 +27,7 @@ extension AppState {
     case .autoOff: endAuto(because: "as you wish")
     case .compare(let names, let text): return compare(names, text)
     case .keep(let number): keepAsAsked(number)
-    case .train(let file, let steps): return train(file: file, steps: steps)
+    case .train(let file, let steps, let distills): return train(file: file, steps: steps, distills: distills)
     case .lessons: return askFor(.listLessons)
     case .pause: return whileTraining([.running, .preparing], .pauseTraining)
     case .resume: return whileTraining([.paused], .resumeTraining)

@@ -4,8 +4,8 @@ import ChatEngine
 extension AppState {
   // MARK: Commands
 
-  /// `/train`.
-  mutating func train(file: String, steps: Int?) -> [Effect] {
+  /// `/train`, and `/distill`, where the largest size teaches the others.
+  mutating func train(file: String, steps: Int?, distills: Bool) -> [Effect] {
     guard summary != nil else {
       say("training starts once the family is loaded; try again then", isWarning: true)
       return []
@@ -21,8 +21,11 @@ extension AppState {
     let steps = steps ?? defaultTrainingSteps
     trainingState = .asked(file: file, steps: steps)
     recordTraining(before: .idle)
-    notice("Adapting all sizes to \(file) for \(steps) steps. Chat goes on meanwhile.")
-    return [.startTraining(file: file, steps: steps)]
+    notice(
+      distills
+        ? "The largest size teaches the others on \(file) for \(steps) steps. Chat goes on meanwhile."
+        : "Adapting all sizes to \(file) for \(steps) steps. Chat goes on meanwhile.")
+    return [.startTraining(file: file, steps: steps, distills: distills)]
   }
 
   /// `/pause`, `/resume` and `/save`, which make sense in some phases.

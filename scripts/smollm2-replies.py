@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Writes docs/smollm2-replies.md: what three stops of the default family answer to questions they were not healed on.
+
+    scripts/smollm2-replies.py FAMILY PROMPTS
+
+Greedy, at most 200 tokens. Below each question are the replies of a small, a middle and the largest stop; at the top how
+many of them ended by themselves.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+STITCH = ".build/release/stitch"
+MOST = 200
+
+
+def generated(family, stitch, prompts, folder):
+    output = pathlib.Path(folder) / f"{len(list(pathlib.Path(folder).iterdir()))}.jsonl"
+    subprocess.run(
+        [STITCH, "generate", "--family", family, "--stitch", stitch, "--prompts", prompts, "--output", str(output),
+         "--max-tokens", str(MOST), "--temperature", "0", "--keep-cut"], check=True)
+    replies = {}
+    for line in output.read_text().splitlines():
+        record = json.loads(line)
+        replies[record["generation"]["index"]] = record
+    return replies
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    family, prompts = sys.argv[1:]
+    shown = json.loads(subprocess.run(
+        [STITCH, "family", "show", family, "--json"], check=True, capture_output=True, text=True).stdout)
+    stops = json.loads((pathlib.Path(family) / "family.json").read_text())["stops"]
+    cost = {stitch["id"]: stitch["flops_per_token"] for stitch in shown["stitches"]}
+    chosen = [stops[len(stops) // 4], stops[2 * len(stops) // 3], stops[-1]]
+    with tempfile.TemporaryDirectory() as folder:
+        replies = [generated(family, stop, prompts, folder) for stop in chosen]
+    questions = [json.loads(line)["messages"][-1]["content"] for line in open(prompts)]
+    lines = ["# What three sizes answer", "",
+             f"Written by `scripts/smollm2-replies.py`: {len(questions)} questions that nothing was healed on, greedy, "
+             f"at most {MOST} tokens.", "",
+             "| size | cost of a token | replies that ended by themselves |", "|---|---|---|"]
+    for number, (stop, found) in enumerate(zip(chosen, replies)):
+        ended = sum(record["generation"]["finish"] == "stop" for record in found.values())
+        lines.append(
+            f"| {stops.index(stop) + 1} of {len(stops)}: `{stop}` | {cost[stop] / cost[stops[-1]]:.0%} of the largest's "
+            f"| {ended} of {len(questions)} |")
+    for index, question in enumerate(questions):
+        lines += ["", f"## {question}"]
+        for stop, found in zip(chosen, replies):
+            text = found[index]["messages"][-1]["content"] if index in found else ""
+            cut = found[index]["generation"]["finish"] != "stop" if index in found else False
+            lines += ["", f"**{stops.index(stop) + 1} of {len(stops)}**", "", "```text", text.replace("```", "'''"),
+                      "```"]
+            if cut:
+                lines += ["", f"(cut at {MOST} tokens)"]
+    pathlib.Path("docs/smollm2-replies.md").write_text("\n".join(lines) + "\n")
+
+
+main()
