@@ -23,7 +23,8 @@ public struct ChatSettings: Equatable, Sendable {
   public var keepTranscript = true
   /// Conversations are kept on disk.
   public var save = true
-  public var trainingSteps = LessonSettings.steps
+  /// `nil`: as many as suit the family.
+  public var trainingSteps: Int?
   public var autoTarget = SpeedController.comfortable
   /// How keys and values are kept.
   public var cache = CacheType.f32
@@ -144,7 +145,9 @@ public struct ChatSettings: Equatable, Sendable {
       line("theme", theme.rawValue, "Colours for a dark or light background: auto, light, dark, mono."),
       line("save", String(save), "Keep conversations on disk."),
       line("keep_transcript", String(keepTranscript), "Leave the conversation in the terminal on exit."),
-      line("training_steps", String(trainingSteps), "Steps of /train without a number."),
+      line(
+        "training_steps", trainingSteps.map(String.init), "Steps of /train without a number; fewer for larger models.",
+        example: "500"),
       line("cache", cache.rawValue, "How keys and values are kept: f32, or f16 in half the memory."),
       line("editor", text(editor), "The editor for long texts; without it $VISUAL or $EDITOR.", example: "nano"),
     ]

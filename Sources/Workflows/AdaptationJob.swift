@@ -97,7 +97,7 @@ public struct AdaptationJob {
     }
     let (trainer, save) =
       try heals
-      ? prepareHealing(text, examples)
+      ? prepareHealing(text, examples, rehearsal: Rehearsal.sample(of: conversations, atMost: Rehearsal.healedSize))
       : prepare(
         text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations)
       )
@@ -172,7 +172,7 @@ public struct AdaptationJob {
 
   /// The same where stitches are healed.
   private func prepareHealing(
-    _ text: TextFamily, _ examples: [TrainingExample]
+    _ text: TextFamily, _ examples: [TrainingExample], rehearsal: Data
   ) throws -> (trainer: any AdaptationTrainer, save: () throws -> Saved) {
     guard let output else {
       throw TrainingError.plan(cause: "healing makes another family: name it with --output")
@@ -184,7 +184,7 @@ public struct AdaptationJob {
     return (
       trainer,
       {
-        try family.writeHealed(to: output, by: trainer.snapshot())
+        try family.writeHealed(to: output, by: trainer.snapshot(), rehearsal: rehearsal)
         return (output, [output.appendingPathComponent(FamilyDescription.healingName)])
       }
     )

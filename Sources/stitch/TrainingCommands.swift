@@ -151,7 +151,7 @@ struct Adapt: ParsableCommand {
       try refuse(rank != nil, "--rank", "it trains whole matrices")
       try refuse(alpha != nil, "--alpha", "it trains whole matrices")
       try refuse(targets != nil, "--targets", "it trains whole matrices")
-      try Check.range("--anchor-steps", anchorSteps ?? 0, 0...max(0, totalSteps - 1))
+      try Check.range("--anchor-steps", anchorSteps ?? 0, 0...max(0, (steps ?? Self.usualSteps) - 1))
     } else {
       try refuse(anchorSteps != nil, "--anchor-steps", "it has one stage")
       try refuse(keepLayers, "--keep-layers", "it never fits them anew")
@@ -174,11 +174,16 @@ struct Adapt: ParsableCommand {
     }
   }
 
-  private var totalSteps: Int { steps ?? (isLesson ? LessonSettings.steps : 1000) }
   private var isLesson: Bool { continues && !heal }
+  private static let usualSteps = 1000
 
-  private var settings: AdaptationSettings {
-    let steps = totalSteps
+  private func lessonSteps() throws -> Int {
+    let dearest = try Family(URL(fileURLWithPath: family)).stitches.map(\.flopsPerToken).max() ?? 0
+    return LessonSettings.steps(flopsPerToken: Double(dearest))
+  }
+
+  private func settings() throws -> AdaptationSettings {
+    let steps = try steps ?? (isLesson ? lessonSteps() : Self.usualSteps)
     var settings = isLesson ? LessonSettings.adaptation(steps: steps) : AdaptationSettings(steps: steps)
     switch method {
     case .esta: settings.method = .esta
@@ -214,7 +219,7 @@ struct Adapt: ParsableCommand {
 
   func run() throws {
     var job = AdaptationJob(
-      family: URL(fileURLWithPath: family), dataFiles: data.map { URL(fileURLWithPath: $0) }, settings: settings,
+      family: URL(fileURLWithPath: family), dataFiles: data.map { URL(fileURLWithPath: $0) }, settings: try settings(),
       output: output.map { URL(fileURLWithPath: $0) }, continues: continues,
       checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, restarts: restart, threads: threads)
     job.heals = heal

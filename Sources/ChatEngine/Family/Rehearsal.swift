@@ -6,9 +6,11 @@ import Support
 /// from forgetting all else.
 package enum Rehearsal {
   private static let size = 10_000
+  /// Of conversations that stitches are healed on: a healed family is to stay small.
+  package static let healedSize = 400
 
-  /// `size` conversations, evenly spaced, as JSON Lines.
-  package static func sample(of conversations: [[ChatMessage]]) throws -> Data {
+  /// At most `size` conversations, evenly spaced, as JSON Lines.
+  package static func sample(of conversations: [[ChatMessage]], atMost size: Int = size) throws -> Data {
     struct Line: Encodable { var messages: [ChatMessage] }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -2,16 +2,26 @@ import Foundation
 import LLaMAStitch
 import Tokenizer
 
-/// How an adapted family is taught something more: a small data set in about two minutes on two cores.
+/// How an adapted family is taught something more: a small data set in a few minutes on two cores.
 public enum LessonSettings {
-  /// Optimiser steps.
-  public static let steps = 3700
+  /// Optimiser steps where nobody says how many: as many as the small default family needs, and the fewer the more a token
+  /// costs, for larger models learn in fewer steps and take longer for each.
+  /// - Parameter flopsPerToken: of the dearest stitch.
+  public static func steps(flopsPerToken: Double) -> Int {
+    Int(min(Double(most), max(Double(least), Double(most) * smallFlops / max(1, flopsPerToken))))
+  }
+
+  private static let most = 3700
+  /// Enough for facts: SmolLM2-135M had learned those of `weights/lessons` after 100.
+  private static let least = 150
+  /// Of the dearest stitch of weights/tiny.
+  private static let smallFlops = 7.3e6
 
   /// Part of the loss that is the divergence from the teacher, where there is one; the rest is that of the replies.
   public static let distillationShare: Float = 0.9
 
   /// - Parameter steps: how many optimiser steps to take.
-  public static func adaptation(steps: Int = steps) -> AdaptationSettings {
+  public static func adaptation(steps: Int) -> AdaptationSettings {
     AdaptationSettings(
       // What the slider offers; each stop has a bin to itself, for each must learn the lesson.
       stitches: .stops, steps: steps,

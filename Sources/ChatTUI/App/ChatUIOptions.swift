@@ -10,7 +10,7 @@ public struct ChatUIOptions: Sendable {
   public var sampling = ReplyOptions()
   public var system = ""
   /// Steps of `/train FILE` without a number.
-  public var trainingSteps = LessonSettings.steps
+  public var trainingSteps: Int?
   /// Tokens a second that auto holds where no other number is given.
   public var autoTarget = SpeedController.comfortable
   /// Draw with ASCII only. Texts keep their characters.

@@ -28,7 +28,8 @@ package struct AppState: Sendable, Equatable {
 
   package var activity: Activity = .idle
   package var trainingState: TrainingState = .told(TrainingStatus())
-  package var defaultTrainingSteps = 300
+  /// Steps of training where no number is given; `nil`: as many as suit the family.
+  package var defaultTrainingSteps: Int?
   /// Training shows as one line even where there is room for its pane.
   package var isTrainingCollapsed = false
   /// Answers that are still to come to what was asked besides replies, training and conversations to open.

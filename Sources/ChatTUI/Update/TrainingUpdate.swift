@@ -6,7 +6,7 @@ extension AppState {
 
   /// `/train`, and `/distill`, where the largest size teaches the others.
   mutating func train(file: String, steps: Int?, distills: Bool) -> [Effect] {
-    guard summary != nil else {
+    guard let summary else {
       say("training starts once the family is loaded; try again then", isWarning: true)
       return []
     }
@@ -18,7 +18,8 @@ extension AppState {
       trainingRefused(Self.silence)
       return []
     }
-    let steps = steps ?? defaultTrainingSteps
+    let dearest = summary.stops.map(\.flopsPerToken).max() ?? 0
+    let steps = steps ?? defaultTrainingSteps ?? LessonSettings.steps(flopsPerToken: dearest)
     trainingState = .asked(file: file, steps: steps)
     recordTraining(before: .idle)
     notice(

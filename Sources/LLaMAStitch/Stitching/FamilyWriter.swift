@@ -90,14 +90,19 @@ extension Family {
   }
 
   /// Writes a copy of the family, without its own adapter, whose stitches are healed; the directory must not exist.
-  /// - Parameter adapter: trained on `unhealed`; it keeps prefixes.
-  public func writeHealed(to output: URL, by adapter: Adapter) throws {
+  /// - Parameters:
+  ///   - adapter: trained on `unhealed`; it keeps prefixes.
+  ///   - rehearsal: content of its `rehearsal.jsonl`, which lessons mix in; none if absent or empty.
+  public func writeHealed(to output: URL, by adapter: Adapter, rehearsal: Data? = nil) throws {
     try NewDirectory.write(output) { copy in
       let file = copy.appendingPathComponent(FamilyDescription.healingName)
       // Beside a quantised base factors are multiplied in BF16 anyhow.
       try adapter.write(to: file, as: description.quantization == ElementType.f32.rawValue ? .f32 : .bf16)
       try unhealed.healed(by: adapter, sha256: FamilyWriter.hash(file)).copyBase(
         to: copy, stops: description.stops, isHealed: true)
+      if let rehearsal, !rehearsal.isEmpty {
+        try AtomicFile.write(rehearsal, to: copy.appendingPathComponent(FamilyDescription.rehearsalName))
+      }
     }
   }
 
