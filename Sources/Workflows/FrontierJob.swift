@@ -142,7 +142,9 @@ public struct FrontierJob {
     let whole = try family.template.encodeForTraining(
       (question.messages + [ChatMessage(role: .assistant, content: question.answer)]).map(\.templated),
       tokenizer: family.tokenizer)
-    guard let first = whole.lossMask.lastIndex(of: false) else { return whole.tokens }
-    return Array(whole.tokens[(first + 1)...])
+    // A template may put something between what ends a reply and the next turn.
+    guard let last = whole.lossMask.lastIndex(of: true) else { return [] }
+    let before = whole.lossMask[..<last].lastIndex(of: false) ?? -1
+    return Array(whole.tokens[(before + 1)...last])
   }
 }

@@ -113,6 +113,25 @@ import Workflows
     #expect(try quality(1) == quality(3))
   }
 
+  /// ChatML has a line feed after what ends a reply.
+  @Test func whatFollowsAReplyIsNoPartOfTheAnswer() throws {
+    let fixture = try EngineFixture()
+    let questions = try questions(fixture)
+    let file = fixture.family.appendingPathComponent("family.json")
+    let plain = try job(fixture, questions).run(progress: { _ in })
+    let json = try String(contentsOf: file, encoding: .utf8)
+    try Data(
+      json.replacingOccurrences(of: "\"tiny\"", with: "{\"jinja\":\"\(Self.lines)\",\"eos_token\":\"</s>\"}").utf8
+    ).write(to: file)
+    let ending = try job(fixture, questions).run(progress: { _ in })
+    for (one, other) in zip(plain.stitches, ending.stitches) {
+      #expect(other.loss > 0.5 * one.loss, "\(one.id): \(one.loss), \(other.loss)")
+    }
+  }
+
+  private static let lines =
+    "{% for m in messages %}{{ m.role + ': ' + m.content }}{% if m.role == 'assistant' %}{{ '</s>' + '\\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+
   @Test func withoutCheckableAnswersThereIsOnlyLoss() throws {
     let fixture = try EngineFixture()
     let alpaca = try QuestionFile(
