@@ -24,9 +24,9 @@ public struct ReplayJob {
   public var instructionSet = ""
   public var version = ""
   /// The engine for a family, with the adapter that the script names, if it does.
-  private let engine: (URL, AdapterChoice?) -> FamilyBackend.Options
+  private let engine: (URL, AdapterChoice?) throws -> FamilyBackend.Options
 
-  public init(scripts: [String], engine: @escaping (URL, AdapterChoice?) -> FamilyBackend.Options) {
+  public init(scripts: [String], engine: @escaping (URL, AdapterChoice?) throws -> FamilyBackend.Options) {
     self.scripts = scripts
     self.engine = engine
   }
@@ -102,11 +102,11 @@ public struct ReplayJob {
   }
 
   private func run(_ script: Script) throws -> ReplayResult {
-    let directory: URL
-    do { directory = try FamilyLocator().locate(script.family ?? family) } catch {
-      return ReplayResult(script: script.file, error: error)
-    }
-    let options = engine(directory, try script.adapter.map { try AdapterChoice($0) })
+    let options: FamilyBackend.Options
+    do {
+      let directory = try FamilyLocator().locate(script.family ?? family)
+      options = try engine(directory, script.adapter.map { try AdapterChoice($0) })
+    } catch { return ReplayResult(script: script.file, error: error) }
     let backend = FamilyBackend(options)
     var replayer = Replayer(script, backend: backend, options: chat)
     return replayer.run { summary in

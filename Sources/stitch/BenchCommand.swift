@@ -223,7 +223,7 @@ extension BenchCommand {
 // MARK: - Families
 
 extension BenchCommand {
-  private func directory() throws -> URL { try single.directory() ?? FamilyLocator().locate(family) }
+  private func directory() throws -> URL { try single.directory() ?? FamilyOptions.directory(of: family) }
 
   private func familySuites() throws -> FamilySuites {
     let subject: FamilySuites.Subject =

@@ -110,7 +110,7 @@ struct ChatCommand: ParsableCommand {
       return try Console.write(text: settings.yaml)
     }
     let growing = try growth(of: directory)
-    directory = try growing?.place ?? FamilyOptions.completed(directory)
+    directory = try growing?.place ?? FamilyOptions.ready(directory)
     // A script says itself how it is played.
     if script == nil, let defaults = try GenerationDefaults.read(in: directory) {
       settings = try self.settings(nil, sampling: ReplyOptions(defaults.sampling))

@@ -53,7 +53,7 @@ struct Replay: ParsableCommand {
     let cacheType = cache.cache ?? .f32
     let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     var job = ReplayJob(scripts: scripts) { directory, choice in
-      var options = FamilyBackend.Options(family: directory)
+      var options = FamilyBackend.Options(family: try FamilyOptions.ready(directory))
       options.adapter = choice ?? adapter
       options.threads = threads
       options.reusesCache = !noCache
@@ -106,7 +106,7 @@ struct DataCommand: ParsableCommand {
 
     func run() throws {
       let report = try DataCheckJob(
-        file: URL(fileURLWithPath: file), family: try FamilyLocator().locate(family)
+        file: URL(fileURLWithPath: file), family: try FamilyOptions.directory(of: family)
       ).run()
       if json { try Console.write(json: report) } else { try Console.write(text: text(report)) }
       if !report.isClean { throw ExitCode(1) }

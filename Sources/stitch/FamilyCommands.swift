@@ -106,7 +106,7 @@ struct FamilyCommand: ParsableCommand {
     /// A directory or a file, or the file or directory of a model known by name.
     private func anchorPlace(_ anchor: String) throws -> URL {
       let url = URL(fileURLWithPath: anchor)
-      return FileManager.default.fileExists(atPath: url.path) || !ModelStore.known.contains { $0.name == anchor }
+      return FileManager.default.fileExists(atPath: url.path) || !KnownModel.all.contains { $0.name == anchor }
         ? url : try ModelStore().directory(of: anchor)
     }
 
@@ -180,7 +180,7 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "The family directory to write; it must not exist.") var output: String
 
     func run() throws {
-      let family = try Family(URL(fileURLWithPath: family))
+      let family = try Family(FamilyOptions.directory(of: family))
       try family.writeWithoutWeights(to: URL(fileURLWithPath: output))
       let models = family.description.anchors.compactMap(\.model?.name).joined(separator: ", ")
       ProgressMeter().note("wrote \(output); it opens where \(models) is at hand")
@@ -207,7 +207,7 @@ struct FamilyCommand: ParsableCommand {
     }
 
     func run() throws {
-      let family = try Family(URL(fileURLWithPath: family))
+      let family = try Family(FamilyOptions.directory(of: family))
       let adapter = try family.ownAdapter()
       let frontier = try Frontier.read(of: family)
       let stops = Set(family.stops.map(\.id))

@@ -73,7 +73,7 @@ struct FrontierCommand: ParsableCommand {
 
   func run() throws {
     let meter = ProgressMeter()
-    let family = URL(fileURLWithPath: family)
+    let family = try FamilyOptions.directory(of: family)
     guard let data else {
       return try report(
         FrontierReportJob.refreshSpeeds(of: family, threads: threads, writes: write) {

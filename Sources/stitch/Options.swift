@@ -28,14 +28,18 @@ struct FamilyOptions: ParsableArguments {
       valueName: "adapter"))
   var adapter: String?
 
-  /// The family's directory.
-  func directory() throws -> URL { try Self.completed(FamilyLocator().locate(family)) }
+  /// The family's directory, ready to be opened.
+  func directory() throws -> URL { try Self.directory(of: family) }
 
-  /// A family that can be opened: one that is kept without weights is put together with its model.
-  static func completed(_ directory: URL) throws -> URL {
+  /// The directory of a family, or without a name of the default one, ready to be opened.
+  static func directory(of family: String?) throws -> URL { try ready(FamilyLocator().locate(family)) }
+
+  /// A family that can be opened: the models of one that is kept without weights are packed if need be.
+  static func ready(_ directory: URL) throws -> URL {
     let meter = ProgressMeter()
     defer { meter.end() }
-    return try FamilyCache().completed(directory) { meter.show($0) }
+    try ModelStore().makeReady(directory) { meter.show($0) }
+    return directory
   }
 
   func adapterChoice() throws -> AdapterChoice { try adapter.map { try AdapterChoice($0) } ?? .own }

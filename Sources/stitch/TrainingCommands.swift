@@ -177,13 +177,13 @@ struct Adapt: ParsableCommand {
   private var isLesson: Bool { continues && !heal }
   private static let usualSteps = 1000
 
-  private func lessonSteps() throws -> Int {
-    let dearest = try Family(URL(fileURLWithPath: family)).stitches.map(\.flopsPerToken).max() ?? 0
+  private func lessonSteps(of family: URL) throws -> Int {
+    let dearest = try Family(family).stitches.map(\.flopsPerToken).max() ?? 0
     return LessonSettings.steps(flopsPerToken: Double(dearest))
   }
 
-  private func settings() throws -> AdaptationSettings {
-    let steps = try steps ?? (isLesson ? lessonSteps() : Self.usualSteps)
+  private func settings(_ family: URL) throws -> AdaptationSettings {
+    let steps = try steps ?? (isLesson ? lessonSteps(of: family) : Self.usualSteps)
     var settings = isLesson ? LessonSettings.adaptation(steps: steps) : AdaptationSettings(steps: steps)
     switch method {
     case .esta: settings.method = .esta
@@ -218,8 +218,10 @@ struct Adapt: ParsableCommand {
   }
 
   func run() throws {
+    let family = try FamilyOptions.directory(of: family)
     var job = AdaptationJob(
-      family: URL(fileURLWithPath: family), dataFiles: data.map { URL(fileURLWithPath: $0) }, settings: try settings(),
+      family: family, dataFiles: data.map { URL(fileURLWithPath: $0) },
+      settings: try settings(family),
       output: output.map { URL(fileURLWithPath: $0) }, continues: continues,
       checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, restarts: restart, threads: threads)
     job.heals = heal

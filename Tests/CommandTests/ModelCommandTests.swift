@@ -200,9 +200,9 @@ import Testing
       try workspace.expectRefusal(
         ["ask", "x", "--model", "smollm2-135n"], ["smollm2-135n", "did you mean smollm2-135m"])
       try workspace.expectRefusal(
-        ["ask", "x", "--model", "smollm2-135m"], ["stitch models pull smollm2-135m", "92 MB"])
+        ["ask", "x", "--model", "smollm2-135m"], ["stitch models pull smollm2-135m", "93 MB"])
       try workspace.expectRefusal(
-        ["tokenize", "x", "--model", "smollm2-135m"], ["stitch models pull smollm2-135m", "92 MB"])
+        ["tokenize", "x", "--model", "smollm2-135m"], ["stitch models pull smollm2-135m", "93 MB"])
       try workspace.expectRefusal(
         ["tokenize", "x", "--model", "smollm2-135n"], ["smollm2-135n", "did you mean smollm2-135m"])
       try workspace.expectRefusal(["ask", "x", "--model", workspace.text.path], [workspace.text.path, "GGUF"])

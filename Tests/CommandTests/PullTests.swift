@@ -161,7 +161,7 @@ import Testing
       let last = outcome.complaint.split(separator: "\n").last ?? ""
       #expect(outcome.status == 2 && outcome.output.isEmpty, "\(outcome.complaint)")
       #expect(last.hasPrefix("stitch: ") && last.contains(part), "\(outcome.complaint)")
-      #expect(outcome.complaint.contains("92 MB") && outcome.complaint.contains("Apache-2.0"))
+      #expect(outcome.complaint.contains("93 MB") && outcome.complaint.contains("Apache-2.0"))
       #expect(try Self.files(workspace).isEmpty)
     }
   }

@@ -31,7 +31,9 @@ import Testing
     try Workspace.with { workspace in
       let pack = try pack(workspace)
       let family = workspace.directory.appending(path: "sliding")
-      let built = try workspace.run(["family", "build", "--anchor", pack.path, "--output", family.path])
+      let built = try workspace.run([
+        "family", "build", "--anchor", pack.path, "--template", "tiny", "--output", family.path,
+      ])
       #expect(built.status == 0, "\(built.complaint)")
       let stitches = try Family(family).stitches
       let agreement = try #require(try Family(family).description.agreement)
@@ -49,22 +51,61 @@ import Testing
         let arguments = ["--stitch", stitch, "--family"]
         #expect(try score(workspace, arguments + [kit.path]) == score(workspace, arguments + [family.path]))
       }
+      try whatIsMadeOfItIsFound(workspace, kit: kit, family: family)
 
       // Without the model, and with another one in its place.
       let origin = pack.appending(path: "origin.json")
       try workspace.restoring(origin) {
-        try FileManager.default.removeItem(at: workspace.home.appending(path: "stitch/families"))
         let digest = try #require(try Family(family).description.anchors[0].model?.sha256)
         try workspace.replace(digest, by: String(repeating: "0", count: 64), in: origin)
         try workspace.expectRefusal(
-          ["ask", "x", "--family", kit.path], ["large-model", "stitch models list"])
+          ["ask", "x", "--family", kit.path], [pack.path, "is not the model that", kit.path, "stitch ask --model"])
       }
       try FileManager.default.removeItem(at: pack)
-      try workspace.expectRefusal(["ask", "x", "--family", kit.path], ["large-model", "stitch models list"])
+      for command in [
+        ["ask", "x", "--family", kit.path], ["ask", "x", "--model", kit.path], ["family", "show", kit.path],
+        ["chat", "--plain", "--family", kit.path], ["score", workspace.text.path, "--family", kit.path],
+        ["frontier", "--family", kit.path, "--data", workspace.lesson.path],
+        ["adapt", "--family", kit.path, "--data", workspace.lesson.path, "--steps", "1"],
+        ["export", "--family", kit.path, "--output", workspace.output.path],
+        ["generate", "--family", kit.path, "--output", workspace.output.path],
+        ["bench", "--suite", "memory", "--family", kit.path],
+        ["data", "check", workspace.lesson.path, "--family", kit.path],
+      ] {
+        try workspace.expectRefusal(command, [kit.path, "large-model", "not here", "stitch ask --model"])
+      }
       // Of weights whose file nobody knows there is nothing to leave out.
       try workspace.expectRefusal(
         ["family", "strip", workspace.family.path, "--output", workspace.output.path], [workspace.family.path])
     }
+  }
+
+  /// What is measured is written where the family is; what is trained and said belongs to it, weights beside it or not.
+  private func whatIsMadeOfItIsFound(_ workspace: Workspace, kit: URL, family: URL) throws {
+    func succeed(_ arguments: [String], input: String = "") throws -> StitchProcess.Outcome {
+      let outcome = try workspace.run(arguments, input: Data(input.utf8))
+      #expect(outcome.status == 0, "\(arguments.joined(separator: " "))\n\(outcome.complaint)")
+      return outcome
+    }
+    _ = try succeed([
+      "frontier", "--family", kit.path, "--data", workspace.lesson.path, "--questions", "2", "--only-stops", "--write",
+    ])
+    #expect(FileManager.default.fileExists(atPath: kit.appending(path: "frontier.json").path))
+    _ = try succeed([
+      "adapt", "--family", kit.path, "--data", workspace.lesson.path, "--steps", "1", "--tokens-per-step", "64",
+    ])
+    _ = try succeed(["chat", "--plain", "--max-tokens", "2", "--family", kit.path], input: "hello there\n")
+    for place in [kit, family] {
+      _ = try succeed(["ask", "x", "--max-tokens", "1", "--adapter", "latest", "--family", place.path])
+      let resumed = try succeed(["chat", "--plain", "--resume", "--family", place.path], input: "/copy\n")
+      #expect(!resumed.complaint.contains("no conversation"), "\(resumed.complaint)")
+    }
+    let script = workspace.directory.appending(path: "kit.yaml")
+    try Data("family: kit\nsteps:\n  - user: hello\n    expect: {max_tokens: 128}\n".utf8).write(to: script)
+    _ = try succeed(["replay", script.path])
+    // Weights are used where they are.
+    #expect(!FileManager.default.fileExists(atPath: workspace.home.appending(path: "stitch/families").path))
+    #expect(!FileManager.default.fileExists(atPath: kit.appending(path: "anchors").path))
   }
 
   @Test func whatHasNoSlider() throws {

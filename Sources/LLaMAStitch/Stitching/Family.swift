@@ -23,6 +23,8 @@ public struct Family: Sendable {
   public let assembler: Assembler
   /// Every stitch, cheapest first.
   public let stitches: [Stitch]
+  /// Where the anchors are whose weights the directory does not hold.
+  let shelf: ModelShelf
 
   /// Cheapest first.
   public var anchors: [LlamaModel] { assembler.anchors }
@@ -34,26 +36,33 @@ public struct Family: Sendable {
   public var contextLength: Int { anchors.map(\.configuration.contextLength).min()! }
 
   /// Opens a family directory, or a model directory as a family of one.
+  /// - Parameter shelf: where the models are found of a family that is kept without weights.
   /// - Throws: `FamilyError`, `CheckpointError`, `FileError`, `SafetensorsError`.
-  public init(_ directory: URL) throws {
+  public init(_ directory: URL, shelf: ModelShelf = ModelShelf()) throws {
     var description = try FamilyDescription.read(in: directory)
     if description.isModel {
       let files = try ModelDirectory(directory)
       description.quantization = files.elementType?.rawValue.lowercased() ?? "mixed"
       // There are no stitching layers, whose tensors anybody could ask for.
-      try self.init(directory: directory, description: description, anchors: [try LlamaModel(files)]) { name, _ in
+      try self.init(
+        directory: directory, description: description, anchors: [try LlamaModel(files)], shelf: shelf
+      ) { name, _ in
         throw FamilyError.damaged(file: directory.path, cause: "it has no “\(name)”")
       }
       return
     }
     func part(_ name: String) throws -> URL { try FamilyDescription.part(name, of: directory) }
     let anchors = try description.anchors.map { anchor in
-      let place = try part(anchor.directory)
-      for name in try FamilyDescription.names(in: place) { _ = try part("\(anchor.directory)/\(name)") }
+      let place = try description.place(of: anchor, in: directory, shelf: shelf)
+      if FileManager.default.fileExists(atPath: directory.appendingPathComponent(anchor.directory).path) {
+        for name in try FamilyDescription.names(in: place) { _ = try part("\(anchor.directory)/\(name)") }
+      }
       return try LlamaModel.load(directory: place)
     }
     let tensors = try SafetensorsFile(part(FamilyDescription.stitchesName))
-    let plain = try Family(directory: directory, description: description, anchors: anchors) { name, shape in
+    let plain = try Family(
+      directory: directory, description: description, anchors: anchors, shelf: shelf
+    ) { name, shape in
       let tensor = try tensors.tensor(name)
       try tensor.check(shape: shape, file: tensors.url, mayBeQuantized: true)
       return tensor
@@ -71,7 +80,7 @@ public struct Family: Sendable {
   }
 
   init(
-    directory: URL, description: FamilyDescription, anchors: [LlamaModel],
+    directory: URL, description: FamilyDescription, anchors: [LlamaModel], shelf: ModelShelf,
     tensor: (String, [Int]) throws -> SafetensorsFile.Tensor
   ) throws {
     let file = directory.appendingPathComponent(FamilyDescription.fileName).path
@@ -106,11 +115,13 @@ public struct Family: Sendable {
     }
     if description.stops?.isEmpty == true { throw damaged("it has no stops") }
     self.init(
-      directory: directory, description: description, assembler: Assembler(anchors: anchors, layers: layers))
+      directory: directory, description: description, assembler: Assembler(anchors: anchors, layers: layers),
+      shelf: shelf)
   }
 
   /// - Parameter description: checked already.
-  init(directory: URL, description: FamilyDescription, assembler: Assembler) {
+  init(directory: URL, description: FamilyDescription, assembler: Assembler, shelf: ModelShelf) {
+    self.shelf = shelf
     self.directory = directory
     self.description = description
     self.assembler = assembler
@@ -162,9 +173,15 @@ public struct Family: Sendable {
 
   /// The model directory of an anchor, by index.
   /// - Throws: `FamilyError`.
-  func place(ofAnchor index: Int) throws -> URL {
+  package func place(ofAnchor index: Int) throws -> URL {
     if description.isModel { return directory }
-    return try FamilyDescription.part(description.anchors[index].directory, of: directory)
+    return try description.place(of: description.anchors[index], in: directory, shelf: shelf)
+  }
+
+  /// Whether its directory holds the weights of an anchor, by index.
+  func holdsWeights(ofAnchor index: Int) -> Bool {
+    let name = description.anchors[index].name
+    return !description.missing(in: directory).contains { $0.anchor.name == name }
   }
 
   /// The tokenizer's files, content by name.

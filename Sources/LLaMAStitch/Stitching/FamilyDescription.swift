@@ -184,9 +184,10 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     guard !path.isEmpty, !path.hasPrefix("/"), !parts.contains(".."), !path.contains("\0") else {
       throw FamilyError.outside(path: path, family: directory.path)
     }
-    let root = directory.resolvingSymlinksInPath().standardizedFileURL.path
-    let target = directory.appendingPathComponent(path).resolvingSymlinksInPath().standardizedFileURL.path
-    guard target.hasPrefix(root + "/") else {
+    // Links above what is not there are not resolved: the directory's own are, first.
+    let root = directory.resolvingSymlinksInPath().standardizedFileURL
+    let target = root.appendingPathComponent(path).resolvingSymlinksInPath().standardizedFileURL.path
+    guard target.hasPrefix(root.path + "/") else {
       throw FamilyError.outside(path: path, family: directory.path)
     }
   }

@@ -11,7 +11,9 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A path in `family.json` leads out of the directory.
   case outside(path: String, family: String)
   /// A model that is not the one a family without weights was made of.
-  case otherModel(model: String, family: String, wanted: String)
+  case otherModel(model: String, family: String, wanted: FamilyDescription.Model, known: KnownModel?)
+  /// The model that a family without weights was made of is not on this machine. `known` is how one gets it.
+  case modelNotHere(FamilyDescription.Model, family: String, known: KnownModel?)
   /// An adapter that was trained on another family.
   case foreignAdapter(file: String, family: String)
   /// No stitch has this id.
@@ -32,8 +34,10 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) is missing, which \(family)/family.json names; copy the family again, whole"
     case .outside(let path, let family):
       "“\(path)” in \(family)/family.json leads outside the family; use a family from a source you trust"
-    case .otherModel(let model, let family, let wanted):
-      "\(model) is not the model that \(family) was made of; it needs \(wanted), the very same file"
+    case .otherModel(let model, let family, let wanted, let known):
+      "\(model) is not the model that \(family) was made of, which is \(wanted.name) with SHA-256 \(wanted.sha256.prefix(12))…; \(Self.remedy(known))"
+    case .modelNotHere(let model, let family, let known):
+      "\(family) is kept without the weights of \(model.name), which are not here (a file with SHA-256 \(model.sha256.prefix(12))…); \(Self.remedy(known))"
     case .foreignAdapter(let file, let family):
       "\(file) was trained on another family than \(family); choose the adapter or the family that fits"
     case .unknownStitch(let id, let family, let nearest):
@@ -42,5 +46,11 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
       "“\(id)” is made of two models, which no other program runs; export an anchor: \(anchors.joined(separator: ", "))"
     case .unstitchable(let cause): "these anchors cannot be stitched: \(cause)"
     }
+  }
+
+  /// How one comes to the model of a family without weights.
+  private static func remedy(_ known: KnownModel?) -> String {
+    known.map { "get it (\($0.sizeText)) with '\($0.command)'" }
+      ?? "open that very file once, as with 'stitch ask --model FILE.gguf', and it is found"
   }
 }

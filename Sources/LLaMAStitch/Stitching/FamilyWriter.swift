@@ -130,7 +130,7 @@ extension Family {
   }
 
   /// Writes a copy of the family without the anchors' weights; the directory must not exist. It is for where the models
-  /// are at hand: `FamilyDescription.completed` puts the two together.
+  /// are at hand: see `ModelShelf`.
   /// - Throws: `FamilyError.unstitchable` where a model has no name that it could be found by.
   public func writeWithoutWeights(to output: URL) throws {
     guard description.anchors.allSatisfy({ $0.model != nil }) else {
@@ -144,10 +144,10 @@ extension Family {
     }
   }
 
-  /// Copies what is an anchor's own: of a family of one, whose directory holds more, configuration and weights.
+  /// Copies what is an anchor's own: of a model's directory, which holds more, configuration and weights.
   private func copyModel(anchor index: Int, to copy: URL) throws {
     let place = try place(ofAnchor: index)
-    guard description.isModel else { return try NewDirectory.copy(place, to: copy) }
+    guard description.isModel || !holdsWeights(ofAnchor: index) else { return try NewDirectory.copy(place, to: copy) }
     for file in [place.appendingPathComponent(ModelDirectory.configurationName)] + (try ModelDirectory.files(in: place))
     {
       try NewDirectory.copy(file, to: copy.appendingPathComponent(file.lastPathComponent))

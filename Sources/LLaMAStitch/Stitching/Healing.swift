@@ -29,7 +29,8 @@ extension Family {
     return Family(
       directory: directory, description: description,
       assembler: Assembler(
-        anchors: anchors, layers: assembler.layers, healing: Healing(adapter, layout: layout(adapter.options))))
+        anchors: anchors, layers: assembler.layers, healing: Healing(adapter, layout: layout(adapter.options))),
+      shelf: shelf)
   }
 
   /// What was healed.
@@ -41,6 +42,7 @@ extension Family {
     var description = description
     description.healingSHA256 = nil
     return Family(
-      directory: directory, description: description, assembler: Assembler(anchors: anchors, layers: assembler.layers))
+      directory: directory, description: description, assembler: Assembler(anchors: anchors, layers: assembler.layers),
+      shelf: shelf)
   }
 }
