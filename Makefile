@@ -16,8 +16,9 @@ setup: ## install the libraries that are missing (Debian, Ubuntu)
 build: setup ## build everything, optimised
 	$(BUILD)
 
-chat: setup ## build and chat with the default family
+chat: setup ## build, download the default family's model (93 MB, once; not without a network), and chat
 	$(BUILD) --product stitch
+	@./scripts/pull-model.sh .build/release/stitch
 	@.build/release/stitch chat
 
 lint: ## check formatting and the rules of CONTRIBUTING.md
@@ -67,11 +68,13 @@ pictures: setup ## play examples/*.yaml in tmux and draw docs/*.svg from what th
 	$(BUILD) --product stitch
 	./scripts/pictures.sh
 
-install: setup ## install stitch, the default family, man pages and completions below PREFIX (~/.local)
+install: setup ## install stitch, the default families, man pages and completions below PREFIX (~/.local)
 	$(BUILD) --product stitch
 	install -d "$(PREFIX)/bin" "$(PREFIX)/lib/stitch/weights"
 	install .build/release/stitch "$(PREFIX)/lib/stitch/stitch"
-	if [ -d weights/tiny ]; then cp -R weights/tiny weights/lessons "$(PREFIX)/lib/stitch/weights/"; fi
+	for part in smollm2 tiny lessons; do \
+	  if [ -d "weights/$$part" ]; then cp -R "weights/$$part" "$(PREFIX)/lib/stitch/weights/"; fi; \
+	done
 	ln -sf ../lib/stitch/stitch "$(PREFIX)/bin/stitch"
 	python3 scripts/manual.py .build/release/stitch "$(PREFIX)/share/man/man1"
 	install -d "$(PREFIX)/share/bash-completion/completions" "$(PREFIX)/share/zsh/site-functions" \

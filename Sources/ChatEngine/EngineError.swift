@@ -1,7 +1,7 @@
 /// What can go wrong between a family's directory and a reply. The description is one line: cause, file, remedy.
 public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// No family was named, and none was found.
-  case noFamily(lookedIn: [String])
+  /// No family was named, and none was found; `missing` is the command that brings the model which one would need.
+  case noFamily(lookedIn: [String], missing: String?)
   /// What was named is not there, or holds no `family.json`.
   case notAFamily(path: String, cause: String)
   /// `family.json` asks for a chat template that this program does not know.
@@ -42,8 +42,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .noFamily(let places):
-      "no model family found (looked at \(places.joined(separator: ", "))); give one with --family DIRECTORY or STITCH_FAMILY, or make one with `stitch family build`"
+    case .noFamily(let places, let missing):
+      "no model family found (looked at \(places.joined(separator: ", "))); \(missing.map { "get the model of the default one with '\($0)', " } ?? "")give one with --family DIRECTORY or STITCH_FAMILY, or make one with `stitch family build`"
     case .notAFamily(let path, let cause):
       "\(path) is not a family: \(cause); name a family's directory, or make one with `stitch family build`"
     case .unknownTemplate(let name, let family, let known):

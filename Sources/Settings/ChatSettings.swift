@@ -123,7 +123,8 @@ public struct ChatSettings: Equatable, Sendable {
     var lines = [
       "# Settings of `stitch chat`; this is \(Self.configurationFile.path.doubleQuoted). The command line overrules them.\n",
       line(
-        "family", text(family), "A family or a model; without it $STITCH_FAMILY, weights/tiny, or the one installed.",
+        "family", text(family),
+        "A family or a model; without it $STITCH_FAMILY, weights/smollm2, weights/tiny, or those installed.",
         example: "~/families/mine"),
       line("adapter", text(adapter), "own, latest, none, or the beginning of a snapshot's hash.", example: "own"),
       line(
@@ -160,15 +161,15 @@ public struct ChatSettings: Equatable, Sendable {
 extension ChatSettings {
   /// The family to use: without a name, that of the resumed conversation if it is still where it was.
   /// - Parameter named: on the command line.
-  public func familyDirectory(named: String?, resumed: SavedConversation?) throws -> URL {
+  public func family(named: String?, resumed: SavedConversation?) throws -> FamilyLocator.Found {
     if let theirs = resumed?.family, named == nil, !FamilyLocator.isNamedInEnvironment,
       // Where theirs is gone, the default one is looked for below.
       let directory = try? FamilyLocator().locate(theirs.directory),
       FamilyReference(directory)?.identity == theirs.identity
     {
-      return directory
+      return .init(directory)
     }
-    return try FamilyLocator().locate(family)
+    return try FamilyLocator().find(family)
   }
 
   /// The engine behind a chat.

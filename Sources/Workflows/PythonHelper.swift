@@ -99,10 +99,14 @@ enum PythonHelper {
   /// that is removed.
   private static let tether = "import ctypes, signal; ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
 
-  /// - Parameter temporary: where it puts what it needs meanwhile.
+  /// - Parameters:
+  ///   - temporary: where it puts what it needs meanwhile.
+  ///   - isQuiet: whether nobody hears its complaints.
   /// - Throws: `ModelStoreError.helperFailed`.
-  static func run(_ program: String, _ arguments: [String], temporary: URL, failing message: String) throws {
-    guard try status(of: program, arguments, temporary: temporary) == 0 else {
+  static func run(
+    _ program: String, _ arguments: [String], temporary: URL, isQuiet: Bool = false, failing message: String
+  ) throws {
+    guard try status(of: program, arguments, temporary: temporary, isQuiet: isQuiet) == 0 else {
       throw ModelStoreError.helperFailed(message: message)
     }
   }

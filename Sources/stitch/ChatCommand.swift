@@ -100,17 +100,17 @@ struct ChatCommand: ParsableCommand {
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
     let store = ConversationStore()
     let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
-    var directory: URL
+    let found: FamilyLocator.Found
     do {
-      directory =
-        try single.directory(asFamily: !printConfig)
-        ?? settings.familyDirectory(named: family.family, resumed: resumed)
+      found =
+        try single.directory(asFamily: !printConfig).map { .init($0) }
+        ?? settings.family(named: family.family, resumed: resumed)
     } catch EngineError.noFamily where printConfig {
       // A file can be made before there is a model.
       return try Console.write(text: settings.yaml)
     }
-    let growing = try growth(of: directory)
-    directory = try growing?.place ?? FamilyOptions.ready(directory)
+    let growing = try growth(of: found.directory)
+    let directory = try growing?.place ?? FamilyOptions.ready(found.directory)
     // A script says itself how it is played.
     if script == nil, let defaults = try GenerationDefaults.read(in: directory) {
       settings = try self.settings(nil, sampling: ReplyOptions(defaults.sampling))
@@ -135,10 +135,12 @@ struct ChatCommand: ParsableCommand {
     if let editor = settings.editor { setenv("VISUAL", editor, 1) }
     let status: Int32
     if isPlain {
+      if let hint = found.hint { Console.log("\(hint)\n") }
       status = try runPlainChat(
         backend: backend, options: options, output: Console.writeOrEnd, isInteractive: Terminal.inputIsTerminal)
     } else {
       options.logFile = Self.logFile()
+      options.notice = found.hint
       if !noHistory { options.historyFile = UserDirectories.state.appendingPathComponent("history.jsonl") }
       status = try runChatUI(backend: backend, options: options)
     }

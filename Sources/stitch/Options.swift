@@ -12,7 +12,7 @@ import Workflows
 struct FamilyOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The family (default: $STITCH_FAMILY, then weights/tiny, then the one installed with the program).",
+      "The family (default: $STITCH_FAMILY, then weights/smollm2 if its model was pulled, then weights/tiny, then those installed with the program).",
       valueName: "directory"))
   var family: String?
 

@@ -17,7 +17,7 @@ import Testing
     func locator(_ environment: [String: String] = [:], executable: String) -> FamilyLocator {
       FamilyLocator(
         environment: environment, currentDirectory: root.appendingPathComponent("here"),
-        executable: root.appendingPathComponent(executable))
+        executable: root.appendingPathComponent(executable), shelf: ModelShelf(cache: root, data: root))
     }
     let installed = "app/bin/stitch"
     do {
@@ -26,7 +26,9 @@ import Testing
     } catch {
       let message = "\(error)"
       for part in [
-        "$STITCH_FAMILY", "here/weights/tiny", "app/bin/weights/tiny", "app/share/stitch/weights/tiny", "--family",
+        "$STITCH_FAMILY", "here/weights/smollm2", "here/weights/tiny", "app/bin/weights/smollm2",
+        "app/bin/weights/tiny",
+        "app/share/stitch/weights/tiny", "--family",
       ] {
         #expect(message.contains(part))
       }

@@ -78,7 +78,7 @@ import Testing
       let process = Process()
       process.executableURL = StitchProcess.executable
       process.arguments = command + ["--family", family.path] + Self.sampling
-      process.environment = ProcessInfo.processInfo.environment.merging([
+      process.environment = StitchProcess.environment.merging([
         "XDG_DATA_HOME": directory.path, "XDG_CONFIG_HOME": directory.path,
       ]) { $1 }
       let input = Pipe()

@@ -166,6 +166,21 @@ import Testing
     }
   }
 
+  /// As `make chat` pulls: it goes on without.
+  @Test(arguments: ["breaks", "nothing", "fills"]) func optional(_ kind: String) throws {
+    try Self.with { workspace, environment, _ in
+      let outcome = try StitchProcess.run(
+        shell: "ulimit -f 64; exec \"$0\" \"$@\"", ["models", "pull", "smollm2-135m", "--optional"],
+        environment: environment(kind))
+      let lines = outcome.complaint.split(separator: "\n")
+      #expect(outcome.status == 0 && outcome.output.isEmpty, "\(outcome.complaint)")
+      #expect(
+        lines.count == 2 && lines[0].contains("93 MB") && lines[1].contains("could not be downloaded"),
+        "\(outcome.complaint)")
+      #expect(try Self.files(workspace).isEmpty)
+    }
+  }
+
   @Test(arguments: [SIGINT, SIGTERM, SIGKILL]) func interruptions(_ number: Int32) throws {
     if number != SIGKILL { signal(number, SIG_DFL) }
     var signals = sigset_t()
@@ -174,7 +189,7 @@ import Testing
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     try Self.with { workspace, environment, note in
       let process = workspace.process(["models", "pull", "smollm2-135m"])
-      process.environment = ProcessInfo.processInfo.environment.merging(environment("waits")) { $1 }
+      process.environment = StitchProcess.environment.merging(environment("waits")) { $1 }
       try process.run()
       var helper: pid_t?
       while process.isRunning, helper == nil {

@@ -18,10 +18,19 @@ enum StitchProcess {
     return bundle.deletingLastPathComponent().appending(path: "stitch")
   }()
 
+  /// What every process of a test begins with: no model is at hand, whatever the user has pulled, so that the default family is
+  /// `weights/tiny`.
+  static let environment: [String: String] = {
+    let home = FileManager.default.temporaryDirectory.appending(path: "stitch-tests-home").path
+    return ProcessInfo.processInfo.environment.merging(
+      Dictionary(uniqueKeysWithValues: ["CACHE", "DATA", "STATE"].map { ("XDG_\($0)_HOME", "\(home)/\($0)") })
+    ) { $1 }
+  }()
+
   /// Streams are files, so that nothing waits for anything.
   /// - Parameters:
   ///   - shell: a script for bash that runs `$0` with `$@`.
-  ///   - environment: added to the test's.
+  ///   - environment: added to what every process begins with.
   ///   - output: where standard output goes instead of into the outcome.
   static func run(
     shell: String? = nil, _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
@@ -34,7 +43,7 @@ enum StitchProcess {
       let process = Process()
       process.executableURL = shell == nil ? executable : URL(filePath: "/bin/bash")
       process.arguments = (shell.map { ["-c", $0, executable.path] } ?? []) + arguments
-      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+      process.environment = Self.environment.merging(environment) { $1 }
       process.standardInput = try FileHandle(forReadingFrom: files[0])
       process.standardOutput = try output ?? FileHandle(forWritingTo: files[1])
       process.standardError = try FileHandle(forWritingTo: files[2])

@@ -3,26 +3,31 @@ import LLaMAStitch
 
 /// Finds the family to use where none is named.
 ///
-/// The order: the one that was named; `$STITCH_FAMILY`; `weights/tiny` below the current directory; what was installed
-/// beside the program.
+/// The order: the one that was named; `$STITCH_FAMILY`; below the current directory `weights/smollm2`, then `weights/tiny`;
+/// then the same of what was installed beside the program. A family that is kept without weights is passed over where its
+/// models are not at hand.
 public struct FamilyLocator: Sendable {
   /// Of the variable that names a family.
   public static let variable = "STITCH_FAMILY"
-  private static let defaultPath = "weights/tiny"
+  private static let defaultPaths = ["weights/smollm2", "weights/tiny"]
 
   private let environment: [String: String]
   private let currentDirectory: URL
   private let executable: URL?
+  private let shelf: ModelShelf
 
-  /// - Parameter executable: the program's file, links resolved; by default this process's.
+  /// - Parameters:
+  ///   - executable: the program's file, links resolved; by default this process's.
+  ///   - shelf: the models at hand.
   public init(
     environment: [String: String] = ProcessInfo.processInfo.environment,
     currentDirectory: URL = URL(fileURLWithPath: FileManager.default.currentDirectoryPath),
-    executable: URL? = Self.thisExecutable
+    executable: URL? = Self.thisExecutable, shelf: ModelShelf = ModelShelf()
   ) {
     self.environment = environment
     self.currentDirectory = currentDirectory
     self.executable = executable
+    self.shelf = shelf
   }
 
   /// Whether the environment names one.
@@ -36,44 +41,75 @@ public struct FamilyLocator: Sendable {
     return path.map { URL(fileURLWithPath: $0) } ?? Bundle.main.executableURL?.resolvingSymlinksInPath()
   }
 
+  // MARK: Looking
+
+  /// A family, and what would be better.
+  public struct Found: Sendable, Equatable {
+    public var directory: URL
+    /// The model that a family was passed over for, and that can be pulled.
+    public var missing: KnownModel?
+
+    public init(_ directory: URL, missing: KnownModel? = nil) {
+      self.directory = directory
+      self.missing = missing
+    }
+
+    /// For people: how to come to the family that was passed over.
+    public var hint: String? {
+      missing.map { "This is the small family. A real chat model is one command away: \($0.command) (\($0.sizeText))." }
+    }
+  }
+
   /// - Parameter explicit: what the user named; no other place is looked at then.
   /// - Throws: `EngineError.noFamily`, `EngineError.notAFamily`.
-  public func locate(_ explicit: String? = nil) throws(EngineError) -> URL {
+  public func locate(_ explicit: String? = nil) throws(EngineError) -> URL { try find(explicit).directory }
+
+  /// The same, with what was passed over.
+  /// - Throws: `EngineError.noFamily`, `EngineError.notAFamily`.
+  public func find(_ explicit: String? = nil) throws(EngineError) -> Found {
     let named = explicit ?? environment[Self.variable].flatMap { $0.isEmpty ? nil : $0 }
     if let named {
       let directory = URL(fileURLWithPath: named, relativeTo: currentDirectory).absoluteURL
-      guard Self.holdsFamily(directory) else {
+      guard FamilyDescription.isFamily(directory) else {
         let exists = FileManager.default.fileExists(atPath: directory.path)
         throw .notAFamily(
           path: named, cause: exists ? "it has no readable family.json" : "there is no such directory")
       }
-      return directory
+      return Found(directory)
     }
+    var missing: KnownModel?
     let places = self.places
-    if let found = places.first(where: Self.holdsFamily) { return found }
-    throw .noFamily(lookedIn: ["$\(Self.variable)"] + places.map(\.path))
+    for place in places where FamilyDescription.isFamily(place) {
+      let absent = absentModels(of: place)
+      if absent.isEmpty { return Found(place, missing: missing) }
+      missing = missing ?? absent.lazy.compactMap { KnownModel.ofFile(sha256: $0.sha256) }.first
+    }
+    throw .noFamily(lookedIn: ["$\(Self.variable)"] + places.map(\.path), missing: missing?.command)
+  }
+
+  /// The models of a family kept without weights that are not at hand.
+  private func absentModels(of directory: URL) -> [FamilyDescription.Model] {
+    // What is wrong with a family, its opening says.
+    do {
+      return try FamilyDescription.read(in: directory).missing(in: directory).map(\.model).filter { !shelf.has($0) }
+    } catch {
+      return []
+    }
   }
 
   /// Where the default family may be, in the order of looking.
-  var places: [URL] {
-    var places = [currentDirectory.appendingPathComponent(Self.defaultPath)]
+  private var places: [URL] {
+    var bases = [currentDirectory]
     if let directory = executable?.deletingLastPathComponent() {
-      places.append(directory.appendingPathComponent(Self.defaultPath))
-      places.append(
-        directory.deletingLastPathComponent().appendingPathComponent("share/stitch").appendingPathComponent(
-          Self.defaultPath))
+      bases += [directory, directory.deletingLastPathComponent().appendingPathComponent("share/stitch")]
       // A program that runs from its build folder belongs to the checkout around it.
       let parts = directory.pathComponents
       if let build = parts.firstIndex(of: ".build") {
-        let checkout = parts[1..<build].reduce(URL(fileURLWithPath: "/")) { $0.appendingPathComponent($1) }
-        places.append(checkout.appendingPathComponent(Self.defaultPath))
+        bases.append(parts[1..<build].reduce(URL(fileURLWithPath: "/")) { $0.appendingPathComponent($1) })
       }
     }
     var seen: Set<String> = []
-    return places.map(\.standardizedFileURL).filter { seen.insert($0.path).inserted }
-  }
-
-  private static func holdsFamily(_ directory: URL) -> Bool {
-    FamilyDescription.isFamily(directory)
+    return bases.flatMap { base in Self.defaultPaths.map { base.appendingPathComponent($0).standardizedFileURL } }
+      .filter { seen.insert($0.path).inserted }
   }
 }

@@ -41,6 +41,8 @@ public struct ChatUIOptions: Sendable {
   public var family: FamilyReference?
   /// The id of a conversation to go on with.
   public var resume: String?
+  /// A line to say before anything is asked.
+  public var notice: String?
   /// With `resume`: the adapter was chosen on the command line. (A stitch, a system prompt and sampling other than the
   /// usual one count as chosen there.)
   public var keepsAdapter = false
@@ -62,6 +64,7 @@ extension AppState {
     defaultTrainingSteps = options.trainingSteps
     conversation.system = options.system
     familyReference = options.family
+    openingNotice = options.notice
     if options.recordedScript != nil { recording.begin(adapterName: options.recordedAdapter) }
     journal.isOn = options.saving?.isRecording ?? false
     if options.resume != nil {

@@ -13,6 +13,8 @@ package struct AppState: Sendable, Equatable {
   package var family: Family = .loading
   /// The family, known before it is loaded.
   package var familyReference: FamilyReference?
+  /// A line to say before anything is asked.
+  var openingNotice: String?
   package var slider = Slider()
   /// What is done to give the model more sizes, while it is.
   package var growth: String?

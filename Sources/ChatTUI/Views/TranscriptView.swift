@@ -46,6 +46,9 @@ enum TranscriptView {
         ("/train FILE teaches all sizes at once. \(key(.help)) shows everything else.", .dim),
       ]
     }
+    if let notice = state.openingNotice, case .ready = state.family {
+      lines += [("", .text), (sanitiseLine(notice), .text)]
+    }
     let text = rect.inset(left: 2, top: 1, right: 2)
     var y = text.y
     for (line, style) in lines {
