@@ -66,16 +66,20 @@ public struct ConversationStore: Sendable, Equatable {
     return first
   }
 
-  /// The conversation with a family that was written to last.
+  /// The conversation with one of these families that was written to last.
+  /// - Parameter families: at least one; the first is the one to name.
   /// - Throws: `ConversationError.noneOfFamily`, `.unreadable`.
-  public func latest(of family: FamilyReference) throws(ConversationError) -> String {
+  public func latest(of families: [FamilyReference]) throws(ConversationError) -> String {
+    let identities = Set(families.map(\.identity))
     for id in try ids() {
       // A file that cannot be read is not the one that is looked for.
       do throws(ConversationError) {
-        if try ConversationReader.header(of: file(id)).family?.identity == family.identity { return id }
+        if let family = try ConversationReader.header(of: file(id)).family, identities.contains(family.identity) {
+          return id
+        }
       } catch { continue }
     }
-    throw .noneOfFamily(name: family.name, directory: directory.path)
+    throw .noneOfFamily(name: families[0].name, directory: directory.path)
   }
 
   /// Reads a conversation, whoever has it open.

@@ -125,7 +125,9 @@ struct ChatCommand: ParsableCommand {
     var options = settings.chatOptions(family: directory)
     options.saving = ConversationSaving(store: store, program: "stitch \(Stitch.configuration.version)")
     options.saving?.isRecording = settings.save && !noSave
-    options.resume = try resumed?.id ?? (resume == nil ? nil : latest(in: store, of: directory))
+    // What was said while a model had no slider yet belongs to the model alone.
+    let families = slider ? [directory, found.directory] : [directory]
+    options.resume = try resumed?.id ?? (resume == nil ? nil : latest(in: store, of: families))
     options.keepsAdapter = family.adapter != nil
     options.recordedScript = try recordScript.map { path throws(RecordedScriptFile.Failure) in
       try RecordedScriptFile(path)
@@ -181,8 +183,8 @@ struct ChatCommand: ParsableCommand {
     return settings
   }
 
-  private func latest(in store: ConversationStore, of directory: URL) throws -> String {
-    try store.latest(of: FamilyReference(reading: directory))
+  private func latest(in store: ConversationStore, of directories: [URL]) throws -> String {
+    try store.latest(of: directories.map { try FamilyReference(reading: $0) })
   }
 
   /// Where what libraries print goes while the screen is ours; nowhere if the directory cannot be made.

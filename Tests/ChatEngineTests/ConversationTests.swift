@@ -289,7 +289,7 @@ final class ConversationFixture: Sendable {
   @Test func theLatestOfAFamilyIsTheOneWrittenToLast() throws {
     let other = FamilyReference(name: "other", identity: "def", directory: "/o")
     #expect(throws: ConversationError.noneOfFamily(name: "other", directory: fixture.store.directory.path)) {
-      try fixture.store.latest(of: other)
+      try fixture.store.latest(of: [other])
     }
     let ids = try [
       fixture.save([.user("a")]), fixture.save([.user("b")]), fixture.save([.user("c")], family: other),
@@ -298,8 +298,8 @@ final class ConversationFixture: Sendable {
       try FileManager.default.setAttributes(
         [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: fixture.store.file(id).path)
     }
-    #expect(try fixture.store.latest(of: ConversationFixture.family) == ids[0])
-    #expect(try fixture.store.latest(of: other) == ids[2])
+    #expect(try fixture.store.latest(of: [ConversationFixture.family]) == ids[0])
+    #expect(try fixture.store.latest(of: [other]) == ids[2])
     #expect(try fixture.store.ids() == [ids[2], ids[0], ids[1]])
   }
 

@@ -144,5 +144,10 @@ struct SliderEndToEndTests {
     try stage.tmux.wait("the slider") { $0.contains("model · ") && $0.contains(" sizes") && !$0.contains("sizes now") }
     try stage.tmux.press("C-d")
     try stage.tmux.wait("the end") { $0.contains("status=0") }
+    // What was said when there was no slider yet is the latest conversation all the same.
+    try stage.tmux.enter("clear; " + command.replacing("--slider", with: "--slider --resume"))
+    try stage.tmux.wait("the conversation") { $0.contains("› Hello") && $0.contains("› Again") }
+    try stage.tmux.press("C-d")
+    try stage.tmux.wait("the end") { $0.contains("status=0") }
   }
 }
