@@ -250,6 +250,13 @@ CK_CLONES double ck_sum_of_squares(const float *x, size_t count) {
   return sum;
 }
 
+CK_CLONES double ck_dot(const float *x, const float *y, size_t count) {
+#pragma clang fp reassociate(on) contract(fast)
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += (double)x[i] * (double)y[i];
+  return sum;
+}
+
 CK_CLONES double ck_sum_of_absolute_products(const float *x, const float *y, size_t count) {
 #pragma clang fp reassociate(on) contract(fast)
   double sum = 0;

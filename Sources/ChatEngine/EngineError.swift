@@ -28,8 +28,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case damagedFrontier(file: String)
   /// Nothing was measured of a family yet.
   case noFrontier(family: String)
-  /// Stops were to be chosen by answers that cannot be right or wrong.
-  case noCheckableAnswers(file: String)
+  /// Stops were to be chosen by fewer texts than can tell a difference from chance, and no answers can be checked.
+  case tooFewTexts(file: String, texts: Int, needed: Int)
   /// An adapter was to be exported where there is none.
   case nothingToExport(family: String)
   case trainingIsRunning
@@ -72,8 +72,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) is not a list of measured stitches; delete it or write it anew with `stitch frontier --write`"
     case .noFrontier(let family):
       "\(family) has no measurements to refresh; make them with `stitch frontier --data FILE --write`"
-    case .noCheckableAnswers(let file):
-      "\(file) has no answers that can be checked, by which stops could be chosen; use questions with an “answer”"
+    case .tooFewTexts(let file, let texts, let needed):
+      "\(file) has \(texts == 1 ? "one text" : "\(texts) texts"), too few to tell stops from one another; give \(needed) texts or replies at least, or questions with an “answer”"
     case .nothingToExport(let family):
       "\(family) has no adapter; adapt it first with `stitch adapt`, or export its weights with --format hf"
     case .familyGrows: "the slider is being made; teach when it is there"

@@ -1,10 +1,9 @@
 import ChatEngine
 import Foundation
 import LLaMAStitch
-import Support
 import Tokenizer
 
-/// `stitch frontier`: cost and quality of every stitch on questions with known answers.
+/// `stitch frontier`: cost and quality of every stitch on questions with known answers, and on texts.
 public struct FrontierJob {
   public var family: TextFamily
   public var questions: [QuestionFile.Question]
@@ -13,18 +12,18 @@ public struct FrontierJob {
   public var threads: Int
   /// Only the slider's stops.
   public var stopsOnly: Bool
-  /// Seconds to measure the speed of each stitch.
-  public var speedSeconds = 0.2
+  /// Seconds to measure the speed of each stitch; `nil`: speeds are not measured.
+  public var speedSeconds: Double? = 0.2
   /// Tokens of a reply, at most; by default twice the longest answer and a few more.
   public var longestReply: Int?
 
-  /// What one stitch did with one question.
+  /// What one stitch did with one question or text.
   public struct Answer: Sendable, Encodable {
     public var stitch: String
     /// Place among the questions, from 0.
     public var question: Int
     public var kind: String
-    /// The user's last turn.
+    /// The user's last turn; empty where it is a text by itself.
     public var prompt: String
     public var answer: String
     /// `nil` where the answer cannot be checked: no reply was made.
@@ -32,6 +31,11 @@ public struct FrontierJob {
     public var right: Bool?
     /// Of the answer, nats per token.
     public var loss: Double
+    /// Tokens of the answer, and at how many of them the dearest anchor finds the same token most likely.
+    public var tokens: Int
+    public var agreeing: Int
+    /// KL(dearest anchor ‖ stitch), the mean over the answer's tokens.
+    public var divergence: Double
   }
 
   public init(
@@ -45,46 +49,44 @@ public struct FrontierJob {
   }
 
   /// - Parameters:
+  ///   - compared: told how many of the texts all stitches have read.
   ///   - progress: told of each stitch when it is measured.
   ///   - answered: told of every answer.
   /// - Throws: `DataError.allTooLong`, and what reading the family throws.
   public func run(
-    progress: (Frontier.Measurement) -> Void, answered: (Answer) throws -> Void = { _ in }
+    compared: (_ done: Int, _ all: Int) -> Void = { _, _ in }, progress: (Frontier.Measurement) -> Void,
+    answered: (Answer) throws -> Void = { _ in }
   ) throws -> Frontier {
     let adapter = try family.family.ownAdapter()
     let stops = Set(family.family.stops.map(\.id))
-    let prepared = try questions.map { question in
-      Question(
-        prompt: try family.template.encode(question.messages.map(\.templated), tokenizer: family.tokenizer),
-        answer: try answerTokens(question))
-    }
     let context = family.contextLength
-    let fitting = prepared.indices.filter {
-      prepared[$0].prompt.count + prepared[$0].answer.count <= context
-    }
-    guard !fitting.isEmpty else { throw DataError.allTooLong(file: data, contextLength: context) }
-    let checked = fitting.filter { questions[$0].isCheckable }
-    let maxTokens = min(context - 1, longestReply ?? 8 + 2 * (checked.map { prepared[$0].answer.count }.max() ?? 0))
+    let texts = try FrontierTexts(questions, of: family)
+    guard !texts.fitting.isEmpty else { throw DataError.allTooLong(file: data, contextLength: context) }
+    let checked = texts.fitting.filter { questions[$0].isCheckable }
+    let longestAnswer = checked.map { texts.tokens(of: $0) }.max() ?? 0
+    let maxTokens = min(context - 1, longestReply ?? 8 + 2 * longestAnswer)
+    let prompts = try checked.map { try texts.prompt(of: questions[$0]) }
     let pool = ComputePool(threads: threads)
+    let stitches = family.family.stitches.filter { !stopsOnly || stops.contains($0.id) }
+    let scores = try texts.scores(of: stitches, adapter: adapter, pool: pool, progress: compared)
     let speed = ReplySpeed(family, adapter: adapter, threads: threads)
     var measured: [Frontier.Measurement] = []
-    for stitch in family.family.stitches where !stopsOnly || stops.contains(stitch.id) {
+    for (stitch, scores) in zip(stitches, scores) {
       let network = family.family.network(stitch.route, adapter: adapter)
-      let result = try QuestionBenchmark.run(
-        network, fitting.map { prepared[$0] }, stopTokens: family.stopTokens,
-        maxTokens: checked.isEmpty ? 0 : maxTokens,
-        pool: pool)
+      let replies = try GreedyReplies.of(
+        network, to: prompts, stopTokens: family.stopTokens, maxTokens: maxTokens, pool: pool
+      ).map { try family.tokenizer.decode($0).trimmingCharacters(in: .whitespacesAndNewlines) }
+      let said = Dictionary(uniqueKeysWithValues: zip(checked, replies))
       var byKind: [String: (right: Int, all: Int)] = [:]
       var right = ""
-      var loss = 0.0
-      for (place, index) in fitting.enumerated() {
+      for (index, score) in zip(texts.fitting, scores) {
         let question = questions[index]
-        loss += result.losses[place] * Double(prepared[index].answer.count)
+        let count = Double(score.positions)
         var answer = Answer(
           stitch: stitch.id, question: index, kind: question.kind, prompt: question.messages.last?.content ?? "",
-          answer: question.answer, loss: result.losses[place])
-        if question.isCheckable {
-          let reply = try family.tokenizer.decode(result.replies[place]).trimmingCharacters(in: .whitespacesAndNewlines)
+          answer: question.answer, loss: score.loss / count, tokens: score.positions, agreeing: score.agreeing,
+          divergence: score.divergence / count)
+        if let reply = said[index] {
           let isRight = reply == question.answer.trimmingCharacters(in: .whitespacesAndNewlines)
           (answer.reply, answer.right) = (reply, isRight)
           right += isRight ? "1" : "0"
@@ -93,8 +95,8 @@ public struct FrontierJob {
         }
         try answered(answer)
       }
-      loss /= Double(max(1, fitting.reduce(0) { $0 + prepared[$1].answer.count }))
-      guard loss.isFinite else { throw InferenceError.notANumber }
+      guard let all = Frontier.TextMeasure(scores.reduce(TextScore(), +)), all.loss.isFinite, all.divergence.isFinite
+      else { throw InferenceError.notANumber }
       let cache = network.cacheBytes(positions: context)
       measured.append(
         Frontier.Measurement(
@@ -102,18 +104,20 @@ public struct FrontierJob {
           flopsPerToken: stitch.flopsPerToken, adaptedFlopsPerToken: network.flopsPerToken,
           weightBytes: network.byteCount, weightBytesPerToken: network.weightBytesPerToken, cacheBytesPerToken: cache,
           memoryBytes: network.byteCount + cache,
-          tokensPerSecond: try speed.tokensPerSecond(of: stitch, seconds: speedSeconds),
-          loss: loss, perplexity: exp(loss).isFinite ? exp(loss) : nil,
+          tokensPerSecond: try speedSeconds.map { try speed.tokensPerSecond(of: stitch, seconds: $0) } ?? 0,
+          loss: all.loss, perplexity: exp(all.loss).isFinite ? exp(all.loss) : nil,
           exactMatch: checked.isEmpty ? nil : Double(byKind.values.reduce(0) { $0 + $1.right }) / Double(checked.count),
           byKind: byKind.mapValues { Double($0.right) / Double($0.all) }, isStop: false,
-          right: checked.isEmpty ? nil : right))
+          agreement: all.agreement, divergence: all.divergence, textsByKind: texts.byKind(scores),
+          right: checked.isEmpty ? nil : right, agreeing: scores.map(\.agreeing)))
       progress(measured.last!)
     }
     let anchors = family.family.stitches.filter { $0.route.isAnchor }.map { Double($0.flopsPerToken) }
     let frontier = Frontier(
-      format: Frontier.currentFormat, data: data, questions: fitting.count,
-      kinds: Dictionary(fitting.map { (questions[$0].kind, 1) }, uniquingKeysWith: +), adapterStep: adapter?.step,
-      contextLength: context, threads: threads,
+      format: Frontier.currentFormat, data: data, questions: texts.fitting.count,
+      kinds: Dictionary(texts.fitting.map { (questions[$0].kind, 1) }, uniquingKeysWith: +),
+      tokens: texts.tokenCount, adapterStep: adapter?.step, contextLength: context, threads: threads,
+      reference: texts.reference.id,
       hypervolumeScale: Hypervolume(cheapest: anchors.min()!, mostExpensive: anchors.max()!), stitches: measured)
     return frontier.marked(stops: stops)
   }
@@ -135,16 +139,5 @@ public struct FrontierJob {
     }
     frontier.threads = threads
     return frontier
-  }
-
-  /// The tokens of the answer as the template would have them, with what ends a reply.
-  private func answerTokens(_ question: QuestionFile.Question) throws -> [Int] {
-    let whole = try family.template.encodeForTraining(
-      (question.messages + [ChatMessage(role: .assistant, content: question.answer)]).map(\.templated),
-      tokenizer: family.tokenizer)
-    // A template may put something between what ends a reply and the next turn.
-    guard let last = whole.lossMask.lastIndex(of: true) else { return [] }
-    let before = whole.lossMask[..<last].lastIndex(of: false) ?? -1
-    return Array(whole.tokens[(before + 1)...last])
   }
 }

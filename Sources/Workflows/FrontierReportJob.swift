@@ -4,7 +4,7 @@ import Foundation
 import LLaMAStitch
 import Support
 
-/// `stitch frontier`: measures a family on a file of questions, chooses the slider's stops if asked to, and keeps what came of
+/// `stitch frontier`: measures a family on a file of questions and texts, chooses the slider's stops if asked to, and keeps what came of
 /// it.
 public struct FrontierReportJob {
   /// How stops are chosen: those that a cheaper one does not dominate by more than noise.
@@ -24,14 +24,16 @@ public struct FrontierReportJob {
   }
 
   public var family: URL
-  /// Questions with known answers.
+  /// Questions with known answers, conversations, texts.
   public var data: URL
   public var threads: Int
   /// At most so many questions, a sample that is always the same.
   public var questions: Int?
   public var stopsOnly = false
-  /// Whether only the loss counts, and no reply is made.
+  /// Whether no reply is made, and only what the answers' tokens are predicted by counts.
   public var lossOnly = false
+  /// Whether speeds are measured.
+  public var measuresSpeed = true
   public var choice: Choice?
   /// Whether `frontier.json` is written into the family.
   public var writes = false
@@ -48,9 +50,13 @@ public struct FrontierReportJob {
 
   /// - Parameters:
   ///   - note: told what of the data was skipped.
+  ///   - compared: told how many of how many texts all stitches have read.
   ///   - progress: told of each stitch when it is measured.
-  /// - Throws: `EngineError.noCheckableAnswers`, `FileError`, what `FrontierJob` throws.
-  public func run(note: (String) -> Void, progress: (Frontier.Measurement) -> Void) throws -> Frontier {
+  /// - Throws: `EngineError.tooFewTexts`, `FileError`, what `FrontierJob` throws.
+  public func run(
+    note: (String) -> Void, compared: (_ done: Int, _ all: Int) -> Void,
+    progress: (Frontier.Measurement) -> Void
+  ) throws -> Frontier {
     let text = try TextFamily(family)
     let file = try QuestionFile(data)
     // Before the work, not after it.
@@ -58,16 +64,18 @@ public struct FrontierReportJob {
     for record in file.skipped.prefix(5) { note("\(data.relativePath), \(record) (skipped)") }
     if !file.skipped.isEmpty { note("\(data.relativePath): \(file.skipped.count) lines skipped") }
     let questions = sample(of: file.questions)
-    if choice != nil, !questions.contains(where: \.isCheckable) {
-      throw EngineError.noCheckableAnswers(file: file.url.path)
+    let fewest = StopChoice.fewestTexts
+    if choice != nil, !questions.contains(where: \.isCheckable), questions.count < fewest {
+      throw EngineError.tooFewTexts(file: file.url.path, texts: questions.count, needed: fewest)
     }
-    let job = FrontierJob(
+    var job = FrontierJob(
       family: text, questions: questions, data: data.lastPathComponent, threads: threads, stopsOnly: stopsOnly)
+    if !measuresSpeed { job.speedSeconds = nil }
     var answerLines = Data()
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var frontier = try job.run(
-      progress: progress,
+      compared: compared, progress: progress,
       answered: { answer in if answers != nil { answerLines += try encoder.encode(answer) + Data("\n".utf8) } })
     if let choice,
       let stops = frontier.worthwhileStops(amongAll: choice.amongAll, minimum: choice.minimum, level: choice.level)
@@ -118,30 +126,55 @@ public struct FrontierReportJob {
 }
 
 extension Frontier {
-  /// Quality against cost: every stitch, the stops by name, and the line of what is not dominated. Where no answer can
-  /// be checked, the loss takes the place of exact match.
+  /// What is drawn of each stitch, up and along.
+  private enum Quality {
+    case exactMatch, agreement, loss
+  }
+
+  /// Quality against cost: every stitch, the stops by name, and the line of what is not dominated. Quality is exact match,
+  /// where no answer can be checked agreement with the dearest anchor, else the loss; cost is the measured time of a token
+  /// for agreement, where it was measured, else FLOPs.
   func chart(title: String) -> Chart {
-    let hasExactMatch = stitches.contains { $0.exactMatch != nil }
-    func quality(_ row: Measurement) -> Double { hasExactMatch ? 100 * (row.exactMatch ?? 0) : row.loss }
+    let quality: Quality =
+      stitches.contains { $0.exactMatch != nil }
+      ? .exactMatch : stitches.allSatisfy { $0.agreement != nil } ? .agreement : .loss
+    let showsTime = quality == .agreement && stitches.allSatisfy { $0.millisecondsPerToken != nil }
+    func cost(_ row: Measurement) -> Double {
+      showsTime ? row.millisecondsPerToken ?? 0 : Double(row.flopsPerToken)
+    }
+    func value(_ row: Measurement) -> Double {
+      switch quality {
+      case .exactMatch: 100 * (row.exactMatch ?? 0)
+      case .agreement: 100 * (row.agreement ?? 0)
+      case .loss: row.loss
+      }
+    }
     func point(_ row: Measurement, label: String? = nil, interval: ClosedRange<Double>? = nil) -> Series.Point {
-      Series.Point(Double(row.flopsPerToken), quality(row), interval: interval, label: label)
+      Series.Point(cost(row), value(row), interval: interval, label: label)
     }
     func interval(_ row: Measurement) -> ClosedRange<Double>? {
       guard let right = row.isRight else { return nil }
       let share = BinomialInterval.wilson(right: right.count { $0 }, all: right.count)
       return 100 * share.lowerBound...100 * share.upperBound
     }
+    // A route within one anchor has a name that is too long to stand beside a point.
+    let names = Set(stitches.map { $0.id.prefix { $0 != "@" } })
+    func label(_ row: Measurement) -> String? { names.count > 1 ? row.id : nil }
     let best = Hypervolume.frontier(
-      stitches.map { .init(cost: Double($0.flopsPerToken), quality: hasExactMatch ? quality($0) : -$0.loss) })
+      stitches.map { .init(cost: cost($0), quality: quality == .loss ? -$0.loss : value($0)) })
+    let what =
+      switch quality {
+      case .exactMatch: "exact match, % of \(questions) questions in \(data)"
+      case .agreement: "same token most likely as the largest, % of \(data)"
+      case .loss: "loss, nats per token of \(data)"
+      }
     return Chart(
-      title: title, x: Axis("FLOPs per token", scale: .log10),
-      y: Axis(
-        hasExactMatch ? "exact match, % of \(questions) questions in \(data)" : "loss, nats per token of \(data)"),
+      title: title, x: showsTime ? Axis("ms per token") : Axis("FLOPs per token", scale: .log10), y: Axis(what),
       series: [
         Series("not dominated", best.map { point(stitches[$0]) }, marker: .none, line: .staircase, colour: 2),
         Series(
-          hasExactMatch ? "stops, with 95 % intervals" : "stops",
-          stitches.filter(\.isStop).map { point($0, label: $0.id, interval: interval($0)) }, colour: 0),
+          quality == .exactMatch ? "stops, with 95 % intervals" : "stops",
+          stitches.filter(\.isStop).map { point($0, label: label($0), interval: interval($0)) }, colour: 0),
         Series("other stitches", stitches.filter { !$0.isStop }.map { point($0) }, marker: .ring, colour: 1),
       ])
   }

@@ -203,6 +203,9 @@ struct FamilyCommand: ParsableCommand {
       var importance: Double?
       var exact_match: Double?
       var loss: Double?
+      var agreement: Double?
+      var divergence: Double?
+      var ms_per_token: Double?
       var stop: Bool
     }
 
@@ -217,7 +220,8 @@ struct FamilyCommand: ParsableCommand {
           id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
           flops_per_token: stitch.flopsPerToken, weight_bytes: stitch.weightBytes,
           importance: adapter?.importance[stitch.id], exact_match: measured?.exactMatch, loss: measured?.loss,
-          stop: stops.contains(stitch.id))
+          agreement: family.agreement(of: stitch, frontier), divergence: measured?.divergence,
+          ms_per_token: measured?.millisecondsPerToken, stop: stops.contains(stitch.id))
       }
       if json {
         struct Document: Encodable {
@@ -233,12 +237,15 @@ struct FamilyCommand: ParsableCommand {
             adapter_step: adapter?.step, stitches: rows))
       }
       var table = TextTable([
-        "stitch", "route", "parameters", "FLOPs/token", "bytes", "importance", "exact match", "stop",
+        "stitch", "route", "parameters", "FLOPs/token", "bytes", "ms/token", "importance", "agreement", "exact match",
+        "stop",
       ])
       for row in rows {
         table.add([
           row.id, row.route, Quantity.short(row.parameters), Quantity.short(row.flops_per_token),
-          Quantity.short(row.weight_bytes), row.importance.map { String(format: "%.2e", $0) } ?? "",
+          Quantity.short(row.weight_bytes), row.ms_per_token.map { String(format: "%.2f", $0) } ?? "",
+          row.importance.map { String(format: "%.2e", $0) } ?? "",
+          row.agreement.map { String(format: "%.1f %%", 100 * $0) } ?? "",
           row.exact_match.map { String(format: "%.1f %%", 100 * $0) } ?? "", row.stop ? "●" : "",
         ])
       }

@@ -8,12 +8,16 @@ struct FrontierCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "frontier", abstract: "Measure cost and quality of every stitch of a family.",
     discussion: """
-      Data: JSON Lines with `messages` and `answer`, and `kind` if wanted; of `messages` without `answer` the last \
-      reply is the answer. A reply counts as right if its text equals the answer. Of other instruction data, and with \
-      --loss-only, only the loss is measured.
+      Data: JSON Lines, each with a `kind` if wanted. `messages` with an `answer` are a question; a reply counts as \
+      right if its text equals the answer. `messages` that end in a reply, other instruction data and `text` are in \
+      free words. Of the tokens of every answer, last reply and text (all but the first) the loss is measured, and how \
+      far a stitch is from the dearest anchor: agreement, the share where it finds the same token most likely, and KL \
+      divergence.
 
-      --choose-stops leaves out stops that a cheaper one dominates by more than noise (exact McNemar test on the same \
-      questions, one-sided, 5 %). Choose on other questions than you report on.
+      --choose-stops leaves out stops that a cheaper one dominates: by right answers, those that are worse by more than \
+      noise (exact McNemar test on the same questions, one-sided, 5 %); where no answer can be checked, those that \
+      agree no more often with the dearest anchor, or by no more than noise (sign-flip test on the texts and replies). \
+      Choose on other data than you report on.
 
       --speeds measures again only how fast replies are written, on another machine for example; quality stays as it was \
       measured. Let nothing else run meanwhile.
@@ -22,10 +26,11 @@ struct FrontierCommand: ParsableCommand {
   enum Candidates: String, CaseIterable, ExpressibleByArgument { case picked, all }
 
   @Option(help: "The family directory.") var family: String
-  @Option(help: "Questions with known answers.") var data: String?
-  @Option(help: "At most so many questions, a sample that is always the same.") var questions: Int?
+  @Option(help: "Questions with known answers, conversations or texts.") var data: String?
+  @Option(help: "At most so many questions and texts, a sample that is always the same.") var questions: Int?
   @Flag(help: "Measure only the slider's stops.") var onlyStops = false
-  @Flag(help: "Count no right answers, only the loss: for replies in free words.") var lossOnly = false
+  @Flag(help: "Count no right answers: for answers in free words.") var lossOnly = false
+  @Flag(help: "Do not measure how fast replies are written.") var noSpeeds = false
   @Flag(help: "Measure again only the speeds in the family's frontier.json; takes no --data.") var speeds = false
   @Flag(help: "Write frontier.json into the family.") var write = false
   @Flag(help: "Choose the slider's stops by what was measured; implies --write.") var chooseStops = false
@@ -38,24 +43,31 @@ struct FrontierCommand: ParsableCommand {
   )
   var minimumStops: Int?
   @Option(help: "The p value below which a stop is worse than a cheaper one (default: 0.05).") var level: Double?
-  @Flag(help: "One JSON document on standard output; `right` has a 1 for each question that was right.") var json =
-    false
-  @Flag(help: "Print exact match by kind of question too.") var byKind = false
+  @Flag(
+    help:
+      "One JSON document on standard output; `right` has a 1 for each question that was right, `agreeing` for each text at how many tokens the stitch agrees."
+  ) var json = false
+  @Flag(help: "Print exact match, agreement and loss by kind too.") var byKind = false
   @Option(help: "Draw quality against cost into this file.") var svg: String?
-  @Option(help: "Write every answer to this file (JSON Lines): question, kind, stitch, reply, right, loss.")
+  @Option(
+    help:
+      "Write every answer to this file (JSON Lines): question, kind, stitch, reply, right, loss, agreeing, divergence."
+  )
   var answers: String?
   @Option(help: "Threads.") var threads = 2
 
   func validate() throws {
     try Check.threads(threads)
     if speeds {
-      if data != nil || onlyStops || lossOnly || chooseStops || svg != nil || answers != nil || questions != nil {
+      if data != nil || onlyStops || lossOnly || noSpeeds || chooseStops || svg != nil || answers != nil
+        || questions != nil
+      {
         throw ValidationError(
           "--speeds measures nothing else; give it only --family, --write, --threads, --json and --by-kind")
       }
     } else if data == nil {
       throw ValidationError(
-        "--data is missing: questions with known answers (or --speeds, to measure only speeds again)")
+        "--data is missing: questions or texts (or --speeds, to measure only speeds again)")
     }
     if let questions { try Check.range("--questions", questions, 1...Int.max) }
     if let minimumStops { try Check.range("--minimum-stops", minimumStops, 1...Int.max) }
@@ -66,9 +78,6 @@ struct FrontierCommand: ParsableCommand {
     if onlyStops && stops == .all {
       throw ValidationError("--stops all needs all stitches measured; leave out --only-stops")
     }
-    if lossOnly && chooseStops {
-      throw ValidationError("--choose-stops needs right and wrong answers; leave out --loss-only")
-    }
   }
 
   func run() throws {
@@ -77,13 +86,14 @@ struct FrontierCommand: ParsableCommand {
     guard let data else {
       return try report(
         FrontierReportJob.refreshSpeeds(of: family, threads: threads, writes: write) {
-          meter.note("\($0.id): \(Int($0.tokensPerSecond)) tok/s")
+          meter.note("\($0.id): \(Self.milliseconds($0)) ms per token")
         })
     }
     var job = FrontierReportJob(family: family, data: URL(fileURLWithPath: data), threads: threads)
     job.questions = questions
     job.stopsOnly = onlyStops
     job.lossOnly = lossOnly
+    job.measuresSpeed = !noSpeeds
     if chooseStops {
       job.choice = .init(
         amongAll: stops == .all, minimum: minimumStops ?? (stops == .all ? 12 : 1), level: level ?? 0.05)
@@ -93,7 +103,7 @@ struct FrontierCommand: ParsableCommand {
     job.chart = svg.map { URL(fileURLWithPath: $0) }
     try report(
       job.run(
-        note: { meter.note($0) },
+        note: { meter.note($0) }, compared: { meter.share("reading the texts", $0, of: $1) },
         progress: { meter.note("\($0.id): \(Self.quality($0))loss \(ProgressMeter.fixed($0.loss, 4))") }))
   }
 
@@ -103,24 +113,35 @@ struct FrontierCommand: ParsableCommand {
   }
 
   private static func quality(_ row: Frontier.Measurement) -> String {
-    row.exactMatch.map { "exact match \(ProgressMeter.fixed(100 * $0, 1)) %, " } ?? ""
+    let exactMatch = row.exactMatch.map { "exact match \(percent($0)), " } ?? ""
+    return exactMatch + (row.agreement.map { "agreement \(percent($0)), " } ?? "")
+  }
+
+  private static func percent(_ share: Double) -> String { ProgressMeter.fixed(100 * share, 1) + " %" }
+
+  static func milliseconds(_ row: Frontier.Measurement) -> String {
+    row.millisecondsPerToken.map { ProgressMeter.fixed($0, $0 < 1 ? 3 : $0 < 10 ? 2 : 1) } ?? ""
   }
 
   private static func table(_ frontier: Frontier) -> String {
-    var table = TextTable([
-      "stitch", "route", "parameters", "FLOPs/token", "bytes/token", "memory", "tok/s", "loss", "perplexity",
-      "exact match",
-      "stop", "against the cheaper stop",
-    ])
+    let hasAnswers = frontier.stitches.contains { $0.exactMatch != nil }
+    // Where there is one anchor, names say the routes.
+    let showsRoutes = Set(frontier.stitches.map { $0.id.prefix { $0 != "@" } }).count > 1
+    var table = TextTable(
+      ["stitch"] + (showsRoutes ? ["route"] : []) + [
+        "parameters", "FLOPs/token", "bytes/token", "memory", "ms/token", "tok/s", "agreement", "KL",
+        "loss", "perplexity",
+      ] + (hasAnswers ? ["exact match"] : []) + ["stop", "against the cheaper stop"])
     for row in frontier.stitches {
-      table.add([
-        row.id, row.route, Quantity.short(row.parameters), Quantity.short(row.flopsPerToken),
-        Quantity.short(row.weightBytesPerToken ?? 0), Quantity.short(row.memoryBytes ?? 0),
-        String(Int(row.tokensPerSecond)), ProgressMeter.fixed(row.loss, 4),
-        row.perplexity.map { ProgressMeter.fixed($0, 3) } ?? "",
-        row.exactMatch.map { ProgressMeter.fixed(100 * $0, 1) + " %" } ?? "", row.isStop ? "●" : "",
-        row.againstCheaperStop.map(comparison) ?? "",
-      ])
+      var cells = [row.id] + (showsRoutes ? [row.route] : [])
+      cells += [Quantity.short(row.parameters), Quantity.short(row.flopsPerToken)]
+      cells += [Quantity.short(row.weightBytesPerToken ?? 0), Quantity.short(row.memoryBytes ?? 0)]
+      cells += [milliseconds(row), row.tokensPerSecond > 0 ? String(Int(row.tokensPerSecond)) : ""]
+      cells += [row.agreement.map(percent) ?? "", row.divergence.map { ProgressMeter.fixed($0, 4) } ?? ""]
+      cells += [ProgressMeter.fixed(row.loss, 4), row.perplexity.map { ProgressMeter.fixed($0, 3) } ?? ""]
+      if hasAnswers { cells.append(row.exactMatch.map(percent) ?? "") }
+      cells += [row.isStop ? "●" : "", row.againstCheaperStop.map(comparison) ?? ""]
+      table.add(cells)
     }
     guard let all = frontier.hypervolume, let stops = frontier.stopsHypervolume else { return table.text }
     return table.text
@@ -132,13 +153,24 @@ struct FrontierCommand: ParsableCommand {
     return "+\(comparison.gained) −\(comparison.lost), \(p)"
   }
 
+  /// Each measure of every stitch by kind, as far as there is one.
   private static func kindTable(_ frontier: Frontier) -> String {
-    var table = TextTable(["kind", "questions"] + frontier.stitches.map(\.id))
-    for (kind, count) in (frontier.kinds ?? [:]).sorted(by: { $0.key < $1.key }) {
-      table.add(
-        [kind, String(count)]
-          + frontier.stitches.map { $0.byKind[kind].map { ProgressMeter.fixed(100 * $0, 0) + " %" } ?? "" })
+    let kinds = (frontier.kinds ?? [:]).sorted { $0.key < $1.key }
+    func table(_ title: String, _ value: (Frontier.Measurement, String) -> String?) -> String? {
+      var table = TextTable([title, "questions"] + frontier.stitches.map(\.id))
+      var isEmpty = true
+      for (kind, count) in kinds {
+        let values = frontier.stitches.map { value($0, kind) }
+        if values.allSatisfy({ $0 == nil }) { continue }
+        isEmpty = false
+        table.add([kind, String(count)] + values.map { $0 ?? "" })
+      }
+      return isEmpty ? nil : table.text
     }
-    return table.text
+    return [
+      table("exact match") { row, kind in row.byKind[kind].map { ProgressMeter.fixed(100 * $0, 0) + " %" } },
+      table("agreement") { row, kind in row.textsByKind?[kind].map { percent($0.agreement) } },
+      table("loss") { row, kind in row.textsByKind?[kind].map { ProgressMeter.fixed($0.loss, 3) } },
+    ].compactMap { $0 }.joined(separator: "\n")
   }
 }

@@ -115,14 +115,16 @@ import Testing
           frontier + [option, workspace.directory.path], [workspace.directory.path, "is a directory"])
       }
       try workspace.expectRefusal(frontier + ["--stops", "all"], ["--choose-stops"])
-      try workspace.expectRefusal(frontier + ["--choose-stops", "--loss-only"], ["--loss-only"])
       try workspace.expectRefusal(frontier + ["--choose-stops", "--stops", "all", "--only-stops"], ["--only-stops"])
       try Data(#"[{"instruction":"Say hello","output":"hello"}]"#.utf8).write(to: data)
       let speeds = ["frontier", "--family", workspace.family.path, "--speeds"]
       try workspace.expectRefusal(speeds + ["--write"], [workspace.family.path, "no measurements", "; "])
       try workspace.expectRefusal(speeds + ["--data", data.path], ["--speeds measures nothing else"])
       try workspace.expectRefusal(Array(speeds.dropLast()), ["--data is missing"])
-      try workspace.expectRefusal(frontier + ["--choose-stops"], [data.path, "no answers that can be checked", "; "])
+      try workspace.expectRefusal(speeds + ["--no-speeds"], ["--speeds measures nothing else"])
+      try workspace.expectRefusal(frontier + ["--choose-stops"], [data.path, "one text", "6 texts", "; "])
+      try Data("{\"text\":\"\"}\n{\"kind\":\"prose\"}\n".utf8).write(to: data)
+      try workspace.expectRefusal(frontier, [data.path, "line 1", "“text” is empty", "; "])
     }
   }
 
@@ -158,6 +160,29 @@ import Testing
       #expect(table.contains("against the cheaper stop") && table.contains("\nk1    3 "))
       let plain = try workspace.run(frontier + ["--loss-only", "--json"])
       #expect(plain.status == 0 && !plain.text.contains("exactMatch"))
+    }
+  }
+
+  @Test func agreement() throws {
+    try Workspace.with { workspace in
+      let data = workspace.directory.appending(path: "texts.jsonl")
+      let lines = (0..<6).map { #"{"text":"the cat sat on the mat \#($0) times","kind":"k\#($0 % 2)"}"# }
+      try Data(lines.joined(separator: "\n").utf8).write(to: data)
+      let svg = workspace.directory.appending(path: "f.svg")
+      let frontier = ["frontier", "--family", workspace.family.path, "--data", data.path]
+      let outcome = try workspace.run(frontier + ["--choose-stops", "--stops", "all", "--svg", svg.path, "--json"])
+      #expect(outcome.status == 0, "\(outcome.complaint)")
+      let document = try #require(JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+      let rows = try #require(document["stitches"] as? [[String: Any]])
+      #expect(rows.allSatisfy { ($0["agreeing"] as? [Int])?.count == 6 && $0["right"] == nil })
+      #expect(rows.last?["agreement"] as? Double == 1 && rows.last?["divergence"] as? Double == 0)
+      #expect(rows.last?["isStop"] as? Bool == true && document["reference"] as? String == "large")
+      #expect(try String(contentsOf: svg, encoding: .utf8).contains(">ms per token</text>"))
+
+      let table = try workspace.run(frontier + ["--by-kind", "--no-speeds"]).text
+      #expect(table.contains("agreement") && table.contains("100.0 %") && !table.contains("exact match"))
+      let shown = try workspace.run(["family", "show", workspace.family.path]).text
+      #expect(shown.contains("ms/token") && shown.contains("100.0 %"))
     }
   }
 

@@ -78,6 +78,33 @@ import Testing
     #expect(StopChoice.stops([]) == [])
   }
 
+  @Test func signFlipsAreCounted() {
+    // Differences 3, 1, −1 and one of 0: of 8 flips 5, 3 (twice) reach 3.
+    let test = SignFlipTest([1, 1, 2, 7], [4, 2, 1, 7])
+    #expect(test.gained == 2 && test.lost == 1 && isClose(test.pValueOfBetter, 3.0 / 8))
+    #expect(isClose(test.pValueOfWorse, 7.0 / 8) && isClose(test.pValue, 6.0 / 8))
+    #expect(SignFlipTest([5, 6], [5, 6]).pValue == 1 && SignFlipTest([], []).pValue == 1)
+    #expect(isClose(SignFlipTest([0, 0, 0, 0, 0, 0], [1, 2, 3, 1, 2, 3]).pValueOfBetter, 1.0 / 64))
+    // Many: 60 of 100 differences of 1 are up; P(X ≥ 60) of Binomial(100, ½) is 0.0284.
+    let many = SignFlipTest(Array(repeating: 1, count: 100), (0..<100).map { $0 < 60 ? 2 : 0 })
+    #expect(abs(many.pValueOfBetter - 0.0284) < 0.01 && many.pValueOfWorse > 0.95)
+  }
+
+  @Test func stopsThatAgreeNoMoreAreLeftOut() {
+    func candidate(_ id: String, _ agreeing: Int..., isReference: Bool = false) -> StopChoice.AgreeingCandidate {
+      .init(id: id, agreeing: agreeing, isReference: isReference)
+    }
+    let candidates = [
+      candidate("a", 5, 5, 5, 5, 5, 5), candidate("b", 5, 6, 4, 5, 6, 4), candidate("c", 6, 7, 6, 7, 6, 7),
+      candidate("d", 9, 9, 9, 9, 9, 1), candidate("e", 9, 9, 9, 9, 9, 9, isReference: true),
+    ]
+    // d is better than c on five texts and far worse on one; e stays whatever it is.
+    #expect(StopChoice.stops(byAgreement: candidates) == ["a", "c", "e"])
+    #expect(StopChoice.stops(byAgreement: candidates, minimum: 4) == ["a", "c", "d", "e"])
+    #expect(StopChoice.stops(byAgreement: candidates, minimum: 5) == ["a", "b", "c", "d", "e"])
+    #expect(StopChoice.stops(byAgreement: candidates, level: 0.4).contains("d"))
+  }
+
   @Test func stopsComeBackWhereFewAreLeftAndTheirNeighboursAreNoBetter() {
     // c is worse than a but not than b, which is not clearly worse than a.
     let candidates = [candidate("a", 50), candidate("b", 46), candidate("c", 42), candidate("d", 30)]

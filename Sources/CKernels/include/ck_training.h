@@ -65,6 +65,8 @@ void ck_scatter_add_rows(float *_Nonnull table, const int32_t *_Nonnull indices,
 
 /* Σ x² in double precision. */
 double ck_sum_of_squares(const float *_Nonnull x, size_t count);
+/* Σ x·y in double precision. */
+double ck_dot(const float *_Nonnull x, const float *_Nonnull y, size_t count);
 /* Σ |x·y| in double precision. */
 double ck_sum_of_absolute_products(const float *_Nonnull x, const float *_Nonnull y, size_t count);
 

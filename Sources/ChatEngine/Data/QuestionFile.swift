@@ -1,16 +1,21 @@
 import Foundation
 
-/// Questions whose right reply is known: JSON Lines with `messages`, `answer` and, if wanted, `kind`; of a
-/// conversation without `answer` the last reply is the answer. Other instruction data (`DataFile`) has replies too, but
-/// in free words: their loss can be measured, and they cannot be right or wrong.
+/// What a family is measured on: JSON Lines, each with a `kind` if wanted.
+///
+/// `messages` with an `answer` are a question whose right reply is known. Conversations whose last turn is a reply, other
+/// instruction data (`DataFile`) and plain texts (`text`) are in free words: how well they are predicted can be measured,
+/// and they cannot be right or wrong.
 public struct QuestionFile: Sendable {
   public struct Question: Sendable, Equatable {
-    /// Ends in a user's turn.
+    /// Ends in a user's turn; empty where the answer is a text by itself.
     public var messages: [ChatMessage]
     public var answer: String
     public var kind: String
     /// Whether a reply is right only if it is the answer.
     public var isCheckable = true
+
+    /// Whether nobody asked for it.
+    public var isText: Bool { messages.isEmpty }
   }
 
   public let url: URL
@@ -29,26 +34,39 @@ public struct QuestionFile: Sendable {
       throw .unreadable(file: url.path, cause: "it is not UTF-8 text")
     }
     struct Line: Decodable {
-      var messages: [ChatMessage]
+      var messages: [ChatMessage]?
       var answer: String?
+      var text: String?
       var kind: String?
     }
     var questions: [Question] = []
     var skipped: [DataFile.Skipped] = []
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       if line.allSatisfy(\.isWhitespace) { continue }
-      guard var decoded = try? JSONDecoder().decode(Line.self, from: Data(line.utf8)) else {
-        skipped.append(.init(line: index + 1, reason: "not a JSON object with “messages”"))
+      guard let decoded = try? JSONDecoder().decode(Line.self, from: Data(line.utf8)),
+        decoded.messages != nil || decoded.text != nil
+      else {
+        skipped.append(.init(line: index + 1, reason: "not a JSON object with “messages” or “text”"))
         continue
       }
-      if decoded.answer == nil, decoded.messages.last?.role == .assistant {
-        decoded.answer = decoded.messages.removeLast().content
+      let kind = decoded.kind ?? "all"
+      guard var messages = decoded.messages else {
+        let text = decoded.text ?? ""
+        if text.isEmpty {
+          skipped.append(.init(line: index + 1, reason: "“text” is empty"))
+        } else {
+          questions.append(Question(messages: [], answer: text, kind: kind, isCheckable: false))
+        }
+        continue
       }
-      guard let answer = decoded.answer, decoded.messages.last?.role == .user else {
+      var answer = decoded.answer
+      if answer == nil, messages.last?.role == .assistant { answer = messages.removeLast().content }
+      guard let answer, messages.last?.role == .user else {
         skipped.append(.init(line: index + 1, reason: "no question with an “answer”"))
         continue
       }
-      questions.append(Question(messages: decoded.messages, answer: answer, kind: decoded.kind ?? "all"))
+      questions.append(
+        Question(messages: messages, answer: answer, kind: kind, isCheckable: decoded.answer != nil))
     }
     if questions.isEmpty, let file = try? DataFile(url) {
       questions = file.conversations.compactMap { messages in

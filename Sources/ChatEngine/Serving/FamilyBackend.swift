@@ -150,9 +150,9 @@ public final class FamilyBackend: ChatBackend {
         id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
         flopsPerToken: Double(stitch.flopsPerToken), weightBytes: stitch.weightBytes,
         importance: adapter?.importance[stitch.id], quality: measured?.exactMatch,
-        agreement: text.family.description.agreement?[stitch.id].flatMap { (0...1).contains($0) ? $0 : nil },
+        agreement: text.family.agreement(of: stitch, frontier),
         loss: measured?.loss,
-        tokensPerSecond: measured?.tokensPerSecond)
+        tokensPerSecond: measured.flatMap { $0.tokensPerSecond > 0 ? $0.tokensPerSecond : nil })
     }
     var summary = FamilySummary(
       name: text.family.description.name, stops: stops, contextLength: text.contextLength,

@@ -28,9 +28,12 @@ package final class SessionCache {
   /// What all caches together may take if they are filled: memory is taken as they are.
   private static let mostBytes = Int(ProcessInfo.processInfo.physicalMemory / 4)
 
-  package init(_ text: TextFamily, adapter: Adapter?, backend: ProcessorBackend) {
+  /// - Parameter contextLength: positions that the sessions have room for; by default the family's context.
+  package init(
+    _ text: TextFamily, adapter: Adapter?, backend: ProcessorBackend, contextLength: Int? = nil
+  ) {
     family = text.family
-    contextLength = text.contextLength
+    self.contextLength = contextLength ?? text.contextLength
     self.adapter = adapter
     self.backend = backend
   }

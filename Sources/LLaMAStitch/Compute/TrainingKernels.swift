@@ -33,6 +33,11 @@ package enum TrainingKernels {
     ck_causal_softmax_forward(scores.base, scores.rows, scores.columns, first, logSums.base, stride)
   }
 
+  /// A row becomes probabilities in place; `logSum` is log Σ exp of it.
+  package static func softmax(_ row: VectorView, logSum: inout Float) {
+    ck_causal_softmax_forward(row.base, 1, row.count, row.count - 1, &logSum, 1)
+  }
+
   package static func causalSoftmaxAgain(
     _ scores: MatrixView, first: Int, logSums: VectorView, stride: Int
   ) {
@@ -83,6 +88,7 @@ package enum TrainingKernels {
     ck_scatter_add_rows(table.base, indices.base, x.base, x.rows, x.columns)
   }
   package static func sumOfSquares(_ x: VectorView) -> Double { ck_sum_of_squares(x.base, x.count) }
+  package static func dot(_ x: VectorView, _ y: VectorView) -> Double { ck_dot(x.base, y.base, x.count) }
   package static func sumOfAbsoluteProducts(_ x: VectorView, _ y: VectorView) -> Double {
     ck_sum_of_absolute_products(x.base, y.base, x.count)
   }

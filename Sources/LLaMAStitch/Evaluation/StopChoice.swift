@@ -1,6 +1,6 @@
 import Foundation
 
-/// Which stitches deserve to be stops of the slider, by what they answered right.
+/// Which stitches deserve to be stops of the slider, by what was measured of them.
 public enum StopChoice {
   public struct Candidate: Sendable, Equatable {
     public var id: String
@@ -12,6 +12,24 @@ public enum StopChoice {
       self.isRight = isRight
     }
   }
+
+  /// A candidate of which is known how often it says what the whole model does.
+  public struct AgreeingCandidate: Sendable, Equatable {
+    public var id: String
+    /// At how many positions of each text; the same texts in the same order for all.
+    public var agreeing: [Int]
+    /// Whether it is the model that the others are measured by: it stays.
+    public var isReference: Bool
+
+    public init(id: String, agreeing: [Int], isReference: Bool = false) {
+      self.id = id
+      self.agreeing = agreeing
+      self.isReference = isReference
+    }
+  }
+
+  /// Texts by which stops can be chosen, at least: of fewer, no difference is more than chance at 5 %.
+  public static let fewestTexts = 6
 
   /// Leaves out what a cheaper stop dominates by more than noise.
   ///
@@ -28,23 +46,51 @@ public enum StopChoice {
     func pOfWorse(_ place: Int, than cheaper: Int) -> Double {
       McNemarTest(candidates[cheaper].isRight, candidates[place].isRight).pValueOfWorse
     }
-    var kept: [Int] = []
-    for place in candidates.indices where !kept.contains(where: { pOfWorse(place, than: $0) < level }) {
-      kept.append(place)
+    return places(
+      candidates.count, minimum: minimum, level: level, pOfWorse: pOfWorse,
+      deserves: { place, kept in kept.allSatisfy { pOfWorse(place, than: $0) >= level } }
+    ).map { candidates[$0].id }
+  }
+
+  /// Leaves out what agrees no more than a cheaper stop, or more by no more than noise.
+  ///
+  /// From the cheapest on, a candidate is kept if it agrees with the whole model significantly more than every cheaper one
+  /// that was kept (`SignFlipTest` on texts, one-sided). Where that keeps fewer than `minimum`, those left out come back
+  /// as they do where answers are right or wrong.
+  public static func stops(
+    byAgreement candidates: [AgreeingCandidate], minimum: Int = 1, level: Double = 0.05
+  ) -> [String] {
+    func test(_ place: Int, _ cheaper: Int) -> SignFlipTest {
+      SignFlipTest(candidates[cheaper].agreeing, candidates[place].agreeing)
     }
+    return places(
+      candidates.count, minimum: minimum, level: level, pOfWorse: { test($0, $1).pValueOfWorse },
+      deserves: { place, kept in
+        candidates[place].isReference || kept.allSatisfy { test(place, $0).pValueOfBetter < level }
+      }
+    ).map { candidates[$0].id }
+  }
+
+  /// - Parameter deserves: whether a candidate is to be kept after those cheaper ones.
+  private static func places(
+    _ count: Int, minimum: Int, level: Double, pOfWorse: (_ place: Int, _ cheaper: Int) -> Double,
+    deserves: (_ place: Int, _ kept: [Int]) -> Bool
+  ) -> [Int] {
+    var kept: [Int] = []
+    for place in 0..<count where deserves(place, kept) { kept.append(place) }
     while kept.count < minimum {
       var best: (place: Int, p: Double)?
-      for place in candidates.indices where !kept.contains(place) {
+      for place in 0..<count where !kept.contains(place) {
         // The first candidate is always kept.
-        let p = pOfWorse(place, than: kept.last { $0 < place }!)
+        let p = pOfWorse(place, kept.last { $0 < place }!)
         let next = kept.first { $0 > place }
-        guard p >= level, next.map({ pOfWorse($0, than: place) >= level }) ?? true else { continue }
+        guard p >= level, next.map({ pOfWorse($0, place) >= level }) ?? true else { continue }
         if p > best?.p ?? 0 { best = (place, p) }
       }
       guard let best else { break }
       kept = (kept + [best.place]).sorted()
     }
-    return kept.map { candidates[$0].id }
+    return kept
   }
 }
 

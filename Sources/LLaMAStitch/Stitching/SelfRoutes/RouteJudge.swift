@@ -32,12 +32,8 @@ package final class RouteJudge: @unchecked Sendable {
     var states: [MatrixView] = []
     /// Rows that count: all but the first of each sequence.
     let counted: [Int]
-    /// Of the anchor, `[counted × vocabulary]`
-    var probabilities: MatrixView
-    /// Σ p log p of each counted row.
-    var negativeEntropies: [Double]
-    /// The most likely token of each.
-    var tops: [Int]
+    /// Of the anchor, of each counted row.
+    let distributions: KeptDistributions
   }
 
   package let anchor: LlamaModel
@@ -62,9 +58,7 @@ package final class RouteJudge: @unchecked Sendable {
       let counted = (0..<batch.rows).filter { !starts.contains($0) }
       return Part(
         batch: batch, counted: counted,
-        probabilities: FloatBuffer(count: counted.count * vocabulary).matrix(
-          rows: counted.count, columns: vocabulary),
-        negativeEntropies: [], tops: [])
+        distributions: KeptDistributions(rows: counted.count, vocabulary: vocabulary))
     }
     let filled = Results<Part>(count: parts.count)
     pool.run(parts: parts.count) { [self] index in
@@ -118,14 +112,7 @@ package final class RouteJudge: @unchecked Sendable {
       copy.dense.copy(from: state.dense)
       part.states.append(copy)
     }
-    let sums = worker.scratch.vector(1)
-    forEachLogits(of: part.states[anchor.blocks.count], part.counted, worker) { place, logits in
-      let row = part.probabilities.row(place)
-      row.copy(from: logits.dense)
-      softmax(row, logSum: sums)
-      part.negativeEntropies.append(dot(row, logits, worker) - Double(sums[0]))
-      part.tops.append(largest(logits.dense))
-    }
+    forEachLogits(of: part.states[anchor.blocks.count], part.counted, worker) { part.distributions.keep($1, at: $0) }
     return part
   }
 
@@ -148,21 +135,19 @@ package final class RouteJudge: @unchecked Sendable {
         if depth == next { state.dense.copy(from: visited.dense) }
       }
     }
-    let sums = worker.scratch.vector(1)
     var (divergence, agreeing) = (0.0, 0)
     forEachLogits(of: state, part.counted, worker) { place, logits in
-      let cross = dot(part.probabilities.row(place), logits, worker)
-      if isLargest(part.tops[place], of: logits.dense) { agreeing += 1 }
-      softmax(logits.dense, logSum: sums)
-      divergence += part.negativeEntropies[place] - cross + Double(sums[0])
+      let difference = part.distributions.compare(logits, at: place)
+      divergence += difference.divergence
+      if difference.agrees { agreeing += 1 }
     }
     return (divergence, agreeing)
   }
 
-  /// Visits the logits `[1 × vocabulary]` of some rows of the last block's state, some rows at a time.
+  /// Visits the logits `[vocabulary]` of some rows of the last block's state, some rows at a time.
   private func forEachLogits(
     of state: MatrixView, _ rows: [Int], _ worker: PassPool.Worker,
-    _ visit: (Int, MatrixView) -> Void
+    _ visit: (Int, VectorView) -> Void
   ) {
     let vocabulary = anchor.head.outputSize
     let atOnce = max(1, min(rows.count, Self.logitsLength / max(1, vocabulary)))
@@ -183,34 +168,8 @@ package final class RouteJudge: @unchecked Sendable {
       let found = logits.rows(0..<chunk.count)
       anchor.head.weight.multiply(some.rows(0..<chunk.count), into: found, scratch: worker.scratch)
       if let bias = anchor.head.bias { TrainingKernels.addBias(bias.values, to: found) }
-      for place in chunk { visit(place, found.rows(place - start..<place - start + 1)) }
+      for place in chunk { visit(place, found.row(place - start)) }
     }
     worker.scratch.release(to: mark)
-  }
-
-  private func softmax(_ row: VectorView, logSum: VectorView) {
-    TrainingKernels.causalSoftmax(
-      row.matrix(rows: 1, columns: row.count), first: row.count - 1, logSums: logSum, stride: 1)
-  }
-
-  private func dot(_ a: VectorView, _ b: MatrixView, _ worker: PassPool.Worker) -> Double {
-    let mark = worker.scratch.mark
-    defer { worker.scratch.release(to: mark) }
-    let product = worker.scratch.matrix(1, 1)
-    LinearAlgebra.multiply(a.matrix(rows: 1, columns: a.count), b.transposed, into: product)
-    return Double(product[0, 0])
-  }
-
-  private func largest(_ values: VectorView) -> Int {
-    let base = values.base
-    var best = 0
-    for index in 0..<values.count where base[index] > base[best] { best = index }
-    return best
-  }
-
-  private func isLargest(_ place: Int, of values: VectorView) -> Bool {
-    let (base, value) = (values.base, values[place])
-    for index in 0..<values.count where base[index] > value { return false }
-    return true
   }
 }
