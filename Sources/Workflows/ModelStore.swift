@@ -49,10 +49,7 @@ public struct ModelStore: Sendable {
   /// Nothing is done to any other; what it lacks, its opening says.
   /// - Throws: `FamilyError.otherModel` where a file is not what its name says, and what packing throws.
   public func makeReady(_ family: URL, progress: (Progress) -> Void = { _ in }) throws {
-    let description: FamilyDescription
-    // What is wrong with it, its opening says.
-    do { description = try FamilyDescription.read(in: family) } catch { return }
-    for (_, model) in description.missing(in: family) where shelf.pack(of: model) == nil {
+    for model in FamilyDescription.missingModels(in: family) where shelf.pack(of: model) == nil {
       guard let known = KnownModel.ofFile(sha256: model.sha256) else { continue }
       let file = shelf.file(of: known)
       guard FileManager.default.fileExists(atPath: file.path) else { continue }

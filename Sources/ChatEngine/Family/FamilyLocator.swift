@@ -80,21 +80,11 @@ public struct FamilyLocator: Sendable {
     var missing: KnownModel?
     let places = self.places
     for place in places where FamilyDescription.isFamily(place) {
-      let absent = absentModels(of: place)
+      let absent = FamilyDescription.missingModels(in: place).filter { !shelf.has($0) }
       if absent.isEmpty { return Found(place, missing: missing) }
       missing = missing ?? absent.lazy.compactMap { KnownModel.ofFile(sha256: $0.sha256) }.first
     }
     throw .noFamily(lookedIn: ["$\(Self.variable)"] + places.map(\.path), missing: missing?.command)
-  }
-
-  /// The models of a family kept without weights that are not at hand.
-  private func absentModels(of directory: URL) -> [FamilyDescription.Model] {
-    // What is wrong with a family, its opening says.
-    do {
-      return try FamilyDescription.read(in: directory).missing(in: directory).map(\.model).filter { !shelf.has($0) }
-    } catch {
-      return []
-    }
   }
 
   /// Where the default family may be, in the order of looking.

@@ -22,6 +22,13 @@ extension FamilyDescription {
     }
   }
 
+  /// The model files that have what a family's directory does not hold. None of a model directory, nor of a family that cannot
+  /// be read: what is wrong with it, its opening says.
+  public static func missingModels(in directory: URL) -> [Model] {
+    guard FileManager.default.fileExists(atPath: directory.appendingPathComponent(fileName).path) else { return [] }
+    do { return try read(in: directory).missing(in: directory).map(\.model) } catch { return [] }
+  }
+
   /// The model directory of an anchor: in the family's directory, or where the family is kept without weights, that of the
   /// model on the shelf which its weights came from.
   /// - Throws: `FamilyError`.
