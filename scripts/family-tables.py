@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/default-family.md from weights/tiny/frontier.json."""
+"""Writes the tables of docs/default-family.md and docs/smollm2-family.md from what was measured: frontier.json of both
+families, and of SmolLM2's the files docs/measurements/smollm2-fitted.json and smollm2-healing.jsonl."""
 import json
 import pathlib
 import sys
@@ -9,11 +10,12 @@ sys.path.append(str(root / "Benchmarks"))
 import documents
 from measure import CannotRun
 
-frontier = json.loads((root / "weights/tiny/frontier.json").read_text())
-document = root / "docs/default-family.md"
+
+def read(path):
+    return json.loads((root / path).read_text())
 
 
-def stitches():
+def stitches(frontier):
     yield "| stitch | route | parameters | FLOPs/token | exact match | perplexity | against the cheaper stop |"
     yield "|---|---|---|---|---|---|---|"
     for row in frontier["stitches"]:
@@ -26,7 +28,7 @@ def stitches():
         )
 
 
-def kinds():
+def kinds(frontier):
     anchors = [row for row in frontier["stitches"] if "@" not in row["id"]]
     yield "| kind | " + " | ".join(row["id"] for row in anchors) + " |"
     yield "|---|" + "---|" * len(anchors)
@@ -34,8 +36,56 @@ def kinds():
         yield f"| {kind} | " + " | ".join(f"{100 * row['byKind'][kind]:.0f} %" for row in anchors) + " |"
 
 
+def left_out(route):
+    """How many blocks a route leaves out, from its text: `NAME[0..<3] → NAME[10..<30]`."""
+    bounds = [part.split("[")[1].rstrip("]").split("..<") for part in route.split(" → ")]
+    return sum(int(after[0]) - int(before[1]) for before, after in zip(bounds, bounds[1:]))
+
+
+def smollm2_stops(frontier, fitted):
+    before = {row["id"]: row for row in fitted["stitches"]}
+    whole = frontier["stitches"][-1]
+    yield "| stop | blocks left out | time per token | agreement | before | KL | before | loss |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for number, row in enumerate(frontier["stitches"], 1):
+        earlier = before[row["id"]]
+        yield (
+            f"| {number} | {left_out(row['route'])} "
+            f"| {1000 / row['tokensPerSecond']:.2f} ms, {whole['tokensPerSecond'] / row['tokensPerSecond']:.0%} "
+            f"| {100 * row['agreement']:.1f} % | {100 * earlier['agreement']:.1f} % "
+            f"| {row['divergence']:.3f} | {earlier['divergence']:.3f} | {row['loss']:.3f} |"
+        )
+
+
+def smollm2_kinds(frontier):
+    kinds = sorted(frontier["stitches"][0]["textsByKind"])
+    yield "| agreement on | tokens | " + " | ".join(str(n) for n in range(1, len(frontier["stitches"]))) + " |"
+    yield "|---|---|" + "---|" * (len(frontier["stitches"]) - 1)
+    for kind in kinds:
+        rows = [row["textsByKind"][kind] for row in frontier["stitches"]]
+        yield f"| {kind} | {rows[0]['tokens']:,} | " + " | ".join(f"{100 * row['agreement']:.0f} %" for row in rows[:-1]) + " |"
+
+
+def smollm2_healing(frontier):
+    ids = [row["id"] for row in frontier["stitches"][:-1]]
+    log = [json.loads(line) for line in (root / "docs/measurements/smollm2-healing.jsonl").read_text().splitlines()]
+    yield "| tokens | " + " | ".join(str(n) for n in range(1, len(ids) + 1)) + " |"
+    yield "|---|" + "---|" * len(ids)
+    for line in log:
+        if line.get("stitches"):
+            yield f"| {line['tokens']:,} | " + " | ".join(f"{line['stitches'][id]:.3f}" for id in ids) + " |"
+
+
 try:
-    documents.fill(document, {"stitches": "\n".join(stitches()), "kinds": "\n".join(kinds())})
+    tiny = read("weights/tiny/frontier.json")
+    documents.fill(root / "docs/default-family.md", {"stitches": "\n".join(stitches(tiny)), "kinds": "\n".join(kinds(tiny))})
+    if (root / "weights/smollm2/frontier.json").exists():
+        smollm2 = read("weights/smollm2/frontier.json")
+        fitted = read("docs/measurements/smollm2-fitted.json")
+        documents.fill(root / "docs/smollm2-family.md", {
+            "smollm2 stops": "\n".join(smollm2_stops(smollm2, fitted)), "smollm2 kinds": "\n".join(smollm2_kinds(smollm2)),
+            "smollm2 healing": "\n".join(smollm2_healing(smollm2)),
+        })
 except CannotRun as error:
     raise SystemExit(f"family-tables: {error}")
-print(f"wrote {document.relative_to(root)}")
+print("wrote the tables of docs/default-family.md and docs/smollm2-family.md")

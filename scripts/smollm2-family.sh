@@ -49,7 +49,7 @@ make_data join held-out.jsonl
 if [ ! -e "$work/family" ]; then
   say "family"
   head -n 200 "$data/heal.jsonl" >"$work/calibration.jsonl"
-  $stitch family build --anchor "$model" --calibration "$work/calibration.jsonl" --judged-tokens 2560 --name smollm2 \
+  $stitch family build --anchor "smollm2=$model" --calibration "$work/calibration.jsonl" --judged-tokens 2560 --name smollm2 \
     --output "$work/family"
 fi
 [ "$until" = base ] && exit 0

@@ -8,6 +8,8 @@ import Tokenizer
 public struct FamilyBuildJob {
   /// Model directories or GGUF files, cheapest first; each is named after its last path component.
   public var anchors: [URL]
+  /// What they are to be called, where that is not as their directories or files are.
+  public var givenNames: [Int: String] = [:]
   /// Text to fit the stitching layers on; without one the largest anchor writes it.
   public var calibration: URL?
   public var output: URL
@@ -46,8 +48,10 @@ public struct FamilyBuildJob {
     // GGUF files become model directories first, quantised as the family will be.
     return try NewDirectory.withScratch(beside: output, note: note) { scratch in
       let names = FamilyDescription.anchorNames(
-        from: try anchors.map {
-          ImportJob.isGGUF($0) ? try GGUFParts(of: $0).name : $0.standardizedFileURL.lastPathComponent
+        from: try anchors.enumerated().map { index, anchor in
+          if let name = givenNames[index] { return name }
+          return ImportJob.isGGUF(anchor)
+            ? try GGUFParts(of: anchor).name : anchor.standardizedFileURL.lastPathComponent
         })
       let directories = try zip(anchors, names).map { anchor, name in
         if !ImportJob.isGGUF(anchor) { return anchor }
@@ -133,7 +137,9 @@ public struct FamilyBuildJob {
     var files = tokenizer.files
     files[GenerationDefaults.fileName] = try ownDefaults(anchors)?.json
     let names = FamilyDescription.anchorNames(
-      from: try anchors.map { try ModelOrigin.read(in: $0)?.name ?? $0.standardizedFileURL.lastPathComponent })
+      from: try anchors.enumerated().map { index, anchor in
+        try givenNames[index] ?? ModelOrigin.read(in: anchor)?.name ?? anchor.standardizedFileURL.lastPathComponent
+      })
     let named = zip(names, directories).map { FamilyBuilder.Anchor(name: $0, directory: $1) }
     try add(
       routes ?? RouteKind.usual(anchors: anchors.count), depths: directories.map(\.configuration.blockCount),

@@ -19,7 +19,8 @@ struct FamilyCommand: ParsableCommand {
       abstract: "Make a family from anchors: routes, and stitching layers fitted on calibration text.",
       discussion: """
         Each anchor is a Hugging Face model directory with its tokenizer, a GGUF file, or a name from \
-        stitch models list, cheapest first; it is named after its directory or file. All must share one tokenizer.
+        stitch models list, cheapest first; it is named after its directory or file, or NAME where NAME=ANCHOR is \
+        given. All must share one tokenizer.
         """)
 
     @Option(name: .customLong("anchor"), help: "A model directory or GGUF file; give one, or more, cheapest first.")
@@ -103,6 +104,15 @@ struct FamilyCommand: ParsableCommand {
       }
     }
 
+    /// What an anchor is to be called, where that is given, and where it is.
+    private static func named(_ anchor: String) -> (name: String?, place: String) {
+      let parts = anchor.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2, !FileManager.default.fileExists(atPath: anchor),
+        FamilyDescription.anchorName(from: parts[0]) == parts[0]
+      else { return (nil, anchor) }
+      return (parts[0], parts[1])
+    }
+
     /// A directory or a file, or the file or directory of a model known by name.
     private func anchorPlace(_ anchor: String) throws -> URL {
       let url = URL(fileURLWithPath: anchor)
@@ -131,8 +141,10 @@ struct FamilyCommand: ParsableCommand {
       options.jointLearningRate = jointLearningRate
       options.elementType = try quantize.map { try ElementType(option: $0) }
       var job = FamilyBuildJob(
-        anchors: try anchors.map { try anchorPlace($0) }, calibration: calibration.map { URL(fileURLWithPath: $0) },
+        anchors: try anchors.map { try anchorPlace(Self.named($0).place) },
+        calibration: calibration.map { URL(fileURLWithPath: $0) },
         output: url, template: kind.map { ChatTemplate($0) }, options: options, threads: threads)
+      for (index, anchor) in anchors.enumerated() { job.givenNames[index] = Self.named(anchor).name }
       job.calibrationTokens = calibrationTokens
       job.routes = try routeKinds()
       job.search.stops = stops

@@ -71,9 +71,8 @@ import Testing
     try await backend.startTraining(dataFile: try fixture.file("texts.jsonl", lines).path, steps: 60, distills: true)
     let status = try #require(await backend.status { $0.phase == .finished })
     #expect(status.distills && status.message.contains("step 60 in use") && !status.message.contains("text"))
-    let largest = try #require(status.stitchLosses.min { $0.value < $1.value })
-    #expect(status.stitchLosses.count > 1 && largest.value < 0.2)
-    #expect(try #require(status.heldOutCurve.last).loss < status.heldOutCurve[0].loss + 0.2)
+    // The other anchor comes nearer to it than it was.
+    #expect(try #require(status.heldOutCurve.last).loss < status.heldOutCurve[0].loss, "\(status.heldOutCurve)")
   }
 
   @Test func finishingTakesIntoUse() async throws {

@@ -283,7 +283,7 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
     for file in files {
       let script = try Script(contentsOf: file)
       #expect(!script.steps.isEmpty)
-      for case .train(let data, _) in script.steps.map(\.action) {
+      for case .train(let data, _, _) in script.steps.map(\.action) {
         #expect(FileManager.default.fileExists(atPath: data), "\(data)")
       }
       if let family = script.family { #expect(FileManager.default.fileExists(atPath: family), "\(family)") }

@@ -160,7 +160,7 @@ import Testing
   }
 
   @Test func everyUsageParses() throws {
-    let arguments = ["train": " x", "set": " seed 1", "drop": " 2", "export": " x.md", "keep": " 1"]
+    let arguments = ["train": " x", "distill": " x", "set": " seed 1", "drop": " 2", "export": " x.md", "keep": " 1"]
     for usage in Command.usages { _ = try Command.parse("/\(usage.name)\(arguments[usage.name] ?? "")") }
   }
 

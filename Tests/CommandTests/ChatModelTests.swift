@@ -150,6 +150,13 @@ import Testing
         let asked = try workspace.run(["ask", "What is 2+2?", "--family", family.path, "--stitch", id])
         #expect(asked.text == "2+2 is 4.", "\(asked.text)\(asked.complaint)")
       }
+      let named = workspace.directory.appending(path: "named")
+      let again = try workspace.run([
+        "family", "build", "--anchor", "short=\(first.path)", "--anchor", second.path, "--output", named.path,
+      ])
+      try #require(again.status == 0, "\(again.complaint)")
+      #expect(
+        try workspace.run(["ask", "What is 2+2?", "--family", named.path, "--stitch", "short"]).text == "2+2 is 4.")
       let settings = try workspace.run(["chat", "--family", family.path, "--print-config", "--top-p", "0.5"])
       for line in ["temperature: 0.25\n", "top_k: 1\n", "top_p: 0.5\n"] {
         #expect(settings.text.contains(line), "\(settings.text)\(settings.complaint)")

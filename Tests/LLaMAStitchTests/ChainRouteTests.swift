@@ -40,6 +40,8 @@ import Testing
       Self.chains.map { $0.id(names: names, depths: Self.depths) } == [
         "large@3~2", "small-medium-small@1@2", "small-medium-large@2~1@4", "medium@2~1@3",
       ])
+    #expect(
+      Route(anchor: 0, depth: 6, without: [1..<3, 4..<5]).text(names: names) == "small[0..<1] → [3..<4] → [5..<6]")
     #expect(Self.twoWay.text(names: names) == "small[0..<1] → medium[1..<3] → small[2..<3]")
     let all = Route.all(depths: Self.depths, window: 2) + Self.chains
     #expect(Set(all.map { $0.id(names: names, depths: Self.depths) }).count == all.count)

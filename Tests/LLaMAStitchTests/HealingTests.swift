@@ -192,7 +192,8 @@ import Testing
     }
   }
 
-  /// Beside a quantised base low-rank factors take half the space, and answers are the same: they are multiplied so anyhow.
+  /// Beside a quantised base low-rank factors take half the space, and answers are the same but
+  /// for the rounding of the layers' factors: those of blocks are multiplied so anyhow.
   @Test func besideAQuantisedBaseFactorsAreBF16() throws {
     try withScratchDirectory { folder in
       let family = try Self.family(in: folder, storedAs: .q8_0)
@@ -206,9 +207,10 @@ import Testing
       }
       let tokens = RandomModel.tokens(1, length: 30, seed: 5)[0].map(Int.init)
       let healed = try Family(output)
-      let direct = family.network(Self.chain, adapter: trainer.snapshot())
-      #expect(
-        try Self.logits(healed.network(Self.chain, adapter: nil), tokens) == Self.logits(direct, tokens))
+      let direct = try Self.logits(family.network(Self.chain, adapter: trainer.snapshot()), tokens)
+      for (row, found) in try Self.logits(healed.network(Self.chain, adapter: nil), tokens).enumerated() {
+        #expect(relativeDifference(found, direct[row]) < 1e-2)
+      }
     }
   }
 

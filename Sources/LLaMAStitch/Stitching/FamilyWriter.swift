@@ -96,8 +96,9 @@ extension Family {
   public func writeHealed(to output: URL, by adapter: Adapter, rehearsal: Data? = nil) throws {
     try NewDirectory.write(output) { copy in
       let file = copy.appendingPathComponent(FamilyDescription.healingName)
-      // Beside a quantised base factors are multiplied in BF16 anyhow.
-      try adapter.write(to: file, as: description.quantization == ElementType.f32.rawValue ? .f32 : .bf16)
+      // Beside a quantised base those of blocks are multiplied in BF16 anyhow.
+      let isQuantized = anchors.contains { $0.blocks.contains { $0.mlp.down.weight.elementType.isQuantized } }
+      try adapter.write(to: file, as: isQuantized ? .bf16 : .f32)
       try unhealed.healed(by: adapter, sha256: FamilyWriter.hash(file)).copyBase(
         to: copy, stops: description.stops, isHealed: true)
       if let rehearsal, !rehearsal.isEmpty {

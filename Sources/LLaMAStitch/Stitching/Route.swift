@@ -154,9 +154,12 @@ public struct Route: Hashable, Sendable {
     }
   }
 
-  /// For people: `small[0..<4] → medium[3..<8]`.
+  /// For people: `small[0..<4] → medium[3..<8]`; an anchor that goes on is named once: `small[0..<4] → [6..<8]`.
   public func text(names: [String]) -> String {
-    segments.map { "\(names[$0.anchor])[\($0.blocks.lowerBound)..<\($0.blocks.upperBound)]" }.joined(separator: " → ")
+    segments.enumerated().map { index, segment in
+      let goesOn = index > 0 && segments[index - 1].anchor == segment.anchor
+      return (goesOn ? "" : names[segment.anchor]) + "[\(segment.blocks.lowerBound)..<\(segment.blocks.upperBound)]"
+    }.joined(separator: " → ")
   }
 }
 
