@@ -5,10 +5,10 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat lint format test tiny-family smollm2-family results test-peers bench-ui bench-peers bench-large-family pictures install clean
+.PHONY: help setup build chat lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-peers bench-large-family pictures install clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## install the libraries that are missing (Debian, Ubuntu)
 	@SWIFT="$(SWIFT)" ./scripts/setup.sh
@@ -43,6 +43,11 @@ results: setup ## run the study of docs/protocol.md and write docs/results.md (t
 	$(BUILD) --product stitch
 	$(BUILD) --product esta-study
 	.build/release/esta-study Benchmarks/study.yaml --output docs
+
+results-smollm2: setup ## run the study of docs/protocol-smollm2.md and write docs/results-smollm2.md (an hour; resumable)
+	$(BUILD) --product stitch
+	./scripts/smollm2-family.sh base
+	./scripts/smollm2-results.py
 
 test-peers: setup ## check formats, tokenizers, chat templates and a real model with transformers, PEFT and llama.cpp
 	$(BUILD) --product stitch

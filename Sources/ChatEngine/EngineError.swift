@@ -30,6 +30,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case noFrontier(family: String)
   /// Stops were to be chosen by fewer texts than can tell a difference from chance, and no answers can be checked.
   case tooFewTexts(file: String, texts: Int, needed: Int)
+  /// A family was to be measured by a model whose tokens are others.
+  case otherTokenizer(model: String, family: String)
   /// An adapter was to be exported where there is none.
   case nothingToExport(family: String)
   case trainingIsRunning
@@ -74,6 +76,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(family) has no measurements to refresh; make them with `stitch frontier --data FILE --write`"
     case .tooFewTexts(let file, let texts, let needed):
       "\(file) has \(texts == 1 ? "one text" : "\(texts) texts"), too few to tell stops from one another; give \(needed) texts or replies at least, or questions with an “answer”"
+    case .otherTokenizer(let model, let family):
+      "\(model) and \(family) have different tokenizers, so what they find likely cannot be compared; give the model that the family was made of"
     case .nothingToExport(let family):
       "\(family) has no adapter; adapt it first with `stitch adapt`, or export its weights with --format hf"
     case .familyGrows: "the slider is being made; teach when it is there"

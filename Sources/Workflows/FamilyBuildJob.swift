@@ -23,6 +23,8 @@ public struct FamilyBuildJob {
   public var routes: Set<RouteKind>?
   /// How routes within an anchor are looked for.
   public var search = RouteSearch.Options()
+  /// Numbers of blocks that routes of the kind `dropped` leave out; `nil`: about ten, up to half.
+  public var droppedBlocks: [Int]?
   /// Text of the joint phase; only needed if `options.jointSteps` is not 0.
   public var jointText: [URL] = []
 
@@ -105,7 +107,8 @@ public struct FamilyBuildJob {
 
   /// Whether layers are to be fitted within an anchor.
   private func fitsWithin(_ anchor: ModelDirectory, _ options: FamilyBuilder.Options) -> Bool {
-    options.selfRoutes != nil && RouteSearch.canLeaveOut(depth: anchor.configuration.blockCount)
+    (options.selfRoutes != nil || !options.droppedBlocks.isEmpty)
+      && RouteSearch.canLeaveOut(depth: anchor.configuration.blockCount)
   }
 
   private func build(
@@ -198,6 +201,11 @@ public enum RouteKind: String, Sendable, CaseIterable {
   case within = "self"
   /// Into the next larger anchor and back.
   case twoWay = "two-way"
+  /// Within an anchor, without the blocks that change least, and with nothing in their place: to compare with.
+  case dropped
+
+  /// Whether it needs another anchor.
+  var needsAnother: Bool { self == .across || self == .twoWay }
 
   /// Those that make sense where nobody asks for others.
   static func usual(anchors: Int) -> Set<RouteKind> { anchors == 1 ? [.within] : [.across] }
@@ -206,9 +214,13 @@ public enum RouteKind: String, Sendable, CaseIterable {
 extension FamilyBuildJob {
   /// Asks a builder for routes of some kinds.
   fileprivate func add(_ kinds: Set<RouteKind>, depths: [Int], to options: inout FamilyBuilder.Options) throws {
-    if let kind = kinds.first(where: { $0 != .within }), depths.count == 1 {
+    if let kind = kinds.first(where: \.needsAnother), depths.count == 1 {
       throw FamilyError.unstitchable(
         cause: "routes of the kind “\(kind.rawValue)” need two anchors; give another one, or ask for self")
+    }
+    if kinds.contains(.dropped) {
+      options.droppedBlocks =
+        droppedBlocks ?? Set(depths.flatMap { BlockInfluence.usualCounts(depth: $0) }).sorted()
     }
     options.joinsNeighbours = kinds.contains(.across)
     if kinds.contains(.within) { options.selfRoutes = search }

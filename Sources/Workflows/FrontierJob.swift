@@ -12,6 +12,10 @@ public struct FrontierJob {
   public var threads: Int
   /// Only the slider's stops.
   public var stopsOnly: Bool
+  /// Only these stitches, by id; `nil`: no others are left out.
+  public var only: Set<String>?
+  /// What agreement and divergence are measured by; `nil`: the family's dearest anchor.
+  public var reference: TextFamily?
   /// Seconds to measure the speed of each stitch; `nil`: speeds are not measured.
   public var speedSeconds: Double? = 0.2
   /// Tokens of a reply, at most; by default twice the longest answer and a few more.
@@ -60,14 +64,16 @@ public struct FrontierJob {
     let adapter = try family.family.ownAdapter()
     let stops = Set(family.family.stops.map(\.id))
     let context = family.contextLength
-    let texts = try FrontierTexts(questions, of: family)
+    let texts = try FrontierTexts(questions, of: family, reference: reference)
     guard !texts.fitting.isEmpty else { throw DataError.allTooLong(file: data, contextLength: context) }
     let checked = texts.fitting.filter { questions[$0].isCheckable }
     let longestAnswer = checked.map { texts.tokens(of: $0) }.max() ?? 0
     let maxTokens = min(context - 1, longestReply ?? 8 + 2 * longestAnswer)
     let prompts = try checked.map { try texts.prompt(of: questions[$0]) }
     let pool = ComputePool(threads: threads)
-    let stitches = family.family.stitches.filter { !stopsOnly || stops.contains($0.id) }
+    let stitches = family.family.stitches.filter {
+      (!stopsOnly || stops.contains($0.id)) && only?.contains($0.id) != false
+    }
     let scores = try texts.scores(of: stitches, adapter: adapter, pool: pool, progress: compared)
     let speed = ReplySpeed(family, adapter: adapter, threads: threads)
     var measured: [Frontier.Measurement] = []
@@ -117,7 +123,7 @@ public struct FrontierJob {
       format: Frontier.currentFormat, data: data, questions: texts.fitting.count,
       kinds: Dictionary(texts.fitting.map { (questions[$0].kind, 1) }, uniquingKeysWith: +),
       tokens: texts.tokenCount, adapterStep: adapter?.step, contextLength: context, threads: threads,
-      reference: texts.reference.id,
+      reference: reference == nil ? texts.reference.id : texts.referenceName,
       hypervolumeScale: Hypervolume(cheapest: anchors.min()!, mostExpensive: anchors.max()!), stitches: measured)
     return frontier.marked(stops: stops)
   }

@@ -30,6 +30,10 @@ public struct FrontierReportJob {
   /// At most so many questions, a sample that is always the same.
   public var questions: Int?
   public var stopsOnly = false
+  /// Only these stitches, by id.
+  public var only: [String]?
+  /// The directory of a model or family whose dearest anchor agreement and divergence are measured by; `nil`: the family's.
+  public var reference: URL?
   /// Whether no reply is made, and only what the answers' tokens are predicted by counts.
   public var lossOnly = false
   /// Whether speeds are measured.
@@ -58,6 +62,7 @@ public struct FrontierReportJob {
     progress: (Frontier.Measurement) -> Void
   ) throws -> Frontier {
     let text = try TextFamily(family)
+    let only = try only.map { Set(try $0.map { try text.family.stitch($0).id }) }
     let file = try QuestionFile(data)
     // Before the work, not after it.
     for output in [chart, answers].compactMap({ $0 }) { try checkWritable(output) }
@@ -71,6 +76,8 @@ public struct FrontierReportJob {
     var job = FrontierJob(
       family: text, questions: questions, data: data.lastPathComponent, threads: threads, stopsOnly: stopsOnly)
     if !measuresSpeed { job.speedSeconds = nil }
+    job.only = only
+    job.reference = try reference.map { try TextFamily($0) }
     var answerLines = Data()
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -5,8 +5,10 @@ import Tokenizer
 
 /// The questions and texts that a family is measured on, as tokens, and how well its stitches predict them.
 struct FrontierTexts {
-  /// By what agreement and divergence are measured: the dearest anchor.
+  /// By what agreement and divergence are measured: the dearest anchor, of the family or of another one.
   let reference: Stitch
+  /// The family that it belongs to.
+  private let referenceFamily: TextFamily?
   /// Indices of the questions that fit the context and have a token to predict.
   let fitting: [Int]
   private let family: TextFamily
@@ -14,11 +16,22 @@ struct FrontierTexts {
   /// What counts of each that fits: an answer, or a text in pieces of at most the context.
   private let pieces: [Int: [ScoredText]]
 
-  /// - Throws: `TokenizerError`.
-  init(_ questions: [QuestionFile.Question], of family: TextFamily) throws {
+  /// - Parameter reference: whose dearest anchor the stitches are measured by; `nil`: the family's own.
+  /// - Throws: `TokenizerError`, `EngineError.otherTokenizer`.
+  init(
+    _ questions: [QuestionFile.Question], of family: TextFamily, reference other: TextFamily? = nil
+  ) throws {
+    if let other {
+      let sizes = [other, family].map { $0.family.anchors[0].configuration.vocabularySize }
+      guard sizes[0] == sizes[1], other.tokenizer.isSame(as: family.tokenizer) else {
+        throw EngineError.otherTokenizer(
+          model: other.family.directory.path, family: family.family.directory.path)
+      }
+    }
+    referenceFamily = other
     self.family = family
     self.questions = questions
-    reference = family.family.stitches.last { $0.route.isAnchor }!
+    reference = (other ?? family).family.stitches.last { $0.route.isAnchor }!
     var pieces: [Int: [ScoredText]] = [:]
     for (index, question) in questions.enumerated() {
       let found = try question.isText ? Self.text(question, family) : Self.answer(question, family)
@@ -27,6 +40,9 @@ struct FrontierTexts {
     self.pieces = pieces
     fitting = pieces.keys.sorted()
   }
+
+  /// For reports.
+  var referenceName: String { referenceFamily?.family.description.name ?? reference.id }
 
   var tokenCount: Int { fitting.reduce(0) { $0 + tokens(of: $1) } }
 
@@ -65,13 +81,14 @@ struct FrontierTexts {
     of stitches: [Stitch], adapter: Adapter?, pool: ComputePool, progress: (Int, Int) -> Void
   ) throws -> [[TextScore]] {
     let texts = fitting.flatMap { pieces[$0]! }
-    let cache = SessionCache(
-      family, adapter: adapter, backend: ProcessorBackend(pool: pool),
-      contextLength: texts.map(\.tokens.count).max() ?? 1)
-    let compared = stitches.contains(reference) ? stitches : stitches + [reference]
+    let (backend, longest) = (ProcessorBackend(pool: pool), texts.map(\.tokens.count).max() ?? 1)
+    let cache = SessionCache(family, adapter: adapter, backend: backend, contextLength: longest)
+    let others = try referenceFamily.map {
+      SessionCache($0, adapter: try $0.family.ownAdapter(), backend: backend, contextLength: longest)
+    }
     let scores = try TextComparison.run(
-      texts, reference: compared.firstIndex(of: reference)!, networks: stitches.count,
-      sessions: { cache.session(compared[$0]) }, pool: pool, progress: { progress($0, texts.count) })
+      texts, networks: stitches.count, sessions: { cache.session(stitches[$0]) },
+      reference: { (others ?? cache).session(reference) }, pool: pool, progress: { progress($0, texts.count) })
     return scores.map { scores in
       var rest = scores[...]
       return fitting.map { question in

@@ -37,7 +37,7 @@ struct FamilyCommand: ParsableCommand {
     @Option(help: "Name of the family (default: that of the directory).") var name: String?
     @Option(
       help:
-        "Kinds of routes, with commas: across, from an anchor into the next; self, within an anchor, without some of its blocks; two-way, into the next and back (default: self for one anchor, else across)."
+        "Kinds of routes, with commas: across, from an anchor into the next; self, within an anchor, without some of its blocks; two-way, into the next and back; dropped, within an anchor without the blocks that change least and with nothing in their place, to compare with (default: self for one anchor, else across)."
     )
     var routes: String?
     @Option(
@@ -53,6 +53,8 @@ struct FamilyCommand: ParsableCommand {
           With 0.5 one that shares nothing counts as half as bad again as one that shares all: what is shared is not \
           computed anew when the slider moves.
           """)) var moveWeight = 0.5
+    @Option(help: "Numbers of blocks that dropped routes leave out, with commas (default: about ten, up to half).")
+    var leaveOut: String?
     @Option(help: "Ways into each block of the larger anchor.") var window = 1
     @Option(help: "Ridge of the least squares, as a share of the mean diagonal.") var ridge = 1e-4
     @Option(help: "How the stitching layers begin: least-squares or random.") var initialization = "least-squares"
@@ -72,7 +74,10 @@ struct FamilyCommand: ParsableCommand {
       guard LayerInitialization(rawValue: initialization) != nil else {
         throw ValidationError("--initialization must be least-squares or random, not \(initialization)")
       }
-      _ = try routeKinds()
+      let kinds = try routeKinds()
+      if try leftOut() != nil, kinds?.contains(.dropped) != true {
+        throw ValidationError("--leave-out is for --routes dropped")
+      }
       try Check.range("--window", window, 1...64)
       try Check.range("--stops", stops, 1...100)
       try Check.range("--judged-tokens", judgedTokens, 64...1 << 20)
@@ -113,6 +118,17 @@ struct FamilyCommand: ParsableCommand {
       return (parts[0], parts[1])
     }
 
+    private func leftOut() throws -> [Int]? {
+      try leaveOut.map { numbers in
+        try numbers.split(separator: ",", omittingEmptySubsequences: false).map { number in
+          guard let count = Int(number), count > 0 else {
+            throw ValidationError("--leave-out must be positive numbers with commas between, not \(numbers)")
+          }
+          return count
+        }
+      }
+    }
+
     /// A directory or a file, or the file or directory of a model known by name.
     private func anchorPlace(_ anchor: String) throws -> URL {
       let url = URL(fileURLWithPath: anchor)
@@ -151,6 +167,7 @@ struct FamilyCommand: ParsableCommand {
       job.search.heldOutTokens = judgedTokens
       job.search.spanTokens = judgedTokens / 2
       job.search.recomputing = moveWeight
+      job.droppedBlocks = try leftOut()
       job.jointText = jointData.map { URL(fileURLWithPath: $0) }
       let meter = ProgressMeter()
       let start = Date()

@@ -29,6 +29,10 @@ struct FrontierCommand: ParsableCommand {
   @Option(help: "Questions with known answers, conversations or texts.") var data: String?
   @Option(help: "At most so many questions and texts, a sample that is always the same.") var questions: Int?
   @Flag(help: "Measure only the slider's stops.") var onlyStops = false
+  @Option(help: "Measure only these stitches: ids with commas.") var stitches: String?
+  @Option(
+    help: "A model, by directory, GGUF file or name, to measure agreement by (default: the family's dearest anchor).")
+  var reference: String?
   @Flag(help: "Count no right answers: for answers in free words.") var lossOnly = false
   @Flag(help: "Do not measure how fast replies are written.") var noSpeeds = false
   @Flag(help: "Measure again only the speeds in the family's frontier.json; takes no --data.") var speeds = false
@@ -59,7 +63,8 @@ struct FrontierCommand: ParsableCommand {
   func validate() throws {
     try Check.threads(threads)
     if speeds {
-      if data != nil || onlyStops || lossOnly || noSpeeds || chooseStops || svg != nil || answers != nil
+      if data != nil || onlyStops || stitches != nil || reference != nil || lossOnly || noSpeeds || chooseStops
+        || svg != nil || answers != nil
         || questions != nil
       {
         throw ValidationError(
@@ -74,6 +79,9 @@ struct FrontierCommand: ParsableCommand {
     if let level, !(0...0.5).contains(level) { throw ValidationError("--level must be 0 to 0.5, not \(level)") }
     if !chooseStops && (stops == .all || minimumStops != nil || level != nil) {
       throw ValidationError("--stops, --minimum-stops and --level say how to choose; give --choose-stops too")
+    }
+    if stitches != nil && (chooseStops || write) {
+      throw ValidationError("--stitches measures a part of the family, which --write and --choose-stops do not keep")
     }
     if onlyStops && stops == .all {
       throw ValidationError("--stops all needs all stitches measured; leave out --only-stops")
@@ -92,6 +100,8 @@ struct FrontierCommand: ParsableCommand {
     var job = FrontierReportJob(family: family, data: URL(fileURLWithPath: data), threads: threads)
     job.questions = questions
     job.stopsOnly = onlyStops
+    job.only = stitches.map { $0.split(separator: ",").map(String.init) }
+    job.reference = try ModelOption.directory(of: reference, asFamily: true)
     job.lossOnly = lossOnly
     job.measuresSpeed = !noSpeeds
     if chooseStops {

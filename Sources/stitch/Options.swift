@@ -67,7 +67,9 @@ struct ModelOption: ParsableArguments {
 
   /// The model's directory, packed if need be; `nil` where none is named.
   /// - Parameter asFamily: whether it is opened as a family of one.
-  func directory(asFamily: Bool = false) throws -> URL? {
+  func directory(asFamily: Bool = false) throws -> URL? { try Self.directory(of: model, asFamily: asFamily) }
+
+  static func directory(of model: String?, asFamily: Bool) throws -> URL? {
     guard let model else { return nil }
     let meter = ProgressMeter()
     defer { meter.end() }

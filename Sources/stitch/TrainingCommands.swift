@@ -8,7 +8,16 @@ import Workflows
 
 // MARK: - Adapt
 
-extension TrainedStitches: ExpressibleByArgument {}
+extension TrainedStitches: ExpressibleByArgument {
+  /// `all`, `stops`, or ids with commas between.
+  public init?(argument: String) {
+    switch argument {
+    case "all": self = .all
+    case "stops": self = .stops
+    default: self = .named(argument.split(separator: ",").map(String.init))
+    }
+  }
+}
 
 struct Adapt: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -68,7 +77,9 @@ struct Adapt: ParsableCommand {
   )
   private var targets: Targets?
   @Flag(
-    help: "esta: the dearest anchor, as it is when training begins, teaches the stitches: they learn its distribution.")
+    help:
+      "esta, sn-net: the dearest anchor, as it is when training begins, teaches the stitches: they learn its distribution."
+  )
   var distill = false
   @Option(
     help: "Part of the loss that is the divergence from the teacher; the rest is that of the replies (default: 0.9).")
@@ -79,7 +90,9 @@ struct Adapt: ParsableCommand {
       discussion: "Whole anchors, and the blocks before the first stitching layer, stay as they are."))
   var heal = false
   @Option(
-    help: "esta: which stitches are trained, all or the stops (default: all; with --continue as /train in the chat).")
+    help:
+      "esta: which stitches are trained: all, stops, or ids with commas (default: all; with --continue as /train in the chat)."
+  )
   var stitches: TrainedStitches?
   @Option(help: "esta: how stitches are drawn.") private var sampling = Sampling.importance
   @Option(help: "esta: bins of cost to sample from (default: 8; with --continue as /train in the chat).") var bins: Int?
@@ -105,6 +118,8 @@ struct Adapt: ParsableCommand {
   @Option(help: "Steps between checkpoints.") var checkpointInterval = 100
   @Option(help: "Where to write the held-out loss as it is measured (JSON Lines).") var log: String?
   @Option(help: "Steps between measurements.") var measureInterval = HeldOutMeasuring().interval
+  @Option(help: "Tokens of the data held out to measure, at most; 0 for none (default: enough, 2048 with a teacher).")
+  var heldOutTokens: Int?
   @Flag(help: "Measure the held-out loss of every stitch, not of the anchors alone.") var logStitches = false
   @Flag(help: "One JSON document on standard output: what was trained and what it cost.") var json = false
   @Option(help: "Seed.") var seed: UInt64 = 1
@@ -121,6 +136,7 @@ struct Adapt: ParsableCommand {
     try Check.range("--warmup-draws", warmupDraws ?? 0, 0...1_000_000_000)
     try Check.range("--checkpoint-interval", checkpointInterval, 1...1_000_000)
     try Check.range("--measure-interval", measureInterval, 1...1_000_000)
+    try Check.range("--held-out-tokens", heldOutTokens ?? 0, 0...Int.max)
     try Check.threads(threads)
     try Check.positive("--learning-rate", Double(learningRate ?? 1))
     try Check.positive("--bias-learning-rate-factor", Double(biasLearningRateFactor))
@@ -165,7 +181,7 @@ struct Adapt: ParsableCommand {
     if heal && output == nil { throw ValidationError("--heal makes another family: give --output") }
     if method != .esta {
       try refuse(heal, "--heal", "it trains no stitches by themselves")
-      try refuse(distill, "--distill", "it learns the replies alone")
+      try refuse(distill && method != .snNet, "--distill", "it learns the replies alone")
       try refuse(noStitchBiases, "--no-stitch-biases", "it has none")
       try refuse(noLayerUpdates, "--no-layer-updates", "it has none")
       try refuse(sampling == .uniform, "--sampling", "it does not draw by importance")
@@ -198,6 +214,7 @@ struct Adapt: ParsableCommand {
       targets: targets ?? (heal ? .all : .attention) == .all ? AdapterTarget.allCases : AdapterTarget.attention,
       keepsPrefix: heal)
     settings.distillationShare = distill || heal ? distillShare ?? LessonSettings.distillationShare : nil
+    settings.heldOutTokens = heldOutTokens
     settings.seed = seed
     settings.tokensPerMicroBatch = tokensPerMicroBatch ?? tokensAtOnce ?? 512
     if let stitches { settings.stitches = stitches }

@@ -88,6 +88,34 @@ import Testing
       for wrong in ["", "sideways", "self,", "self,,across"] {
         try workspace.expectRefusal(build([six], wrong), ["--routes", "across, self, two-way"])
       }
+      // Blocks that are simply left out, to compare with.
+      let dropped = try workspace.run(build([six], "dropped") + ["--leave-out", "1,3"])
+      #expect(dropped.status == 0, "\(dropped.complaint)")
+      let family = try Family(workspace.output)
+      #expect(family.stitches.map { $0.route.blocks.count } == [3, 5, 6] && family.stops.count == 3)
+      let data = workspace.directory.appending(path: "texts.jsonl")
+      try Data(#"{"text":"the cat sat on the mat"}"#.utf8).write(to: data)
+      let frontier = ["frontier", "--family", workspace.output.path, "--data", data.path, "--no-speeds"]
+      let (own, other) = (
+        try workspace.run(frontier + ["--json"]), try workspace.run(frontier + ["--json", "--reference", six.path])
+      )
+      #expect(own.status == 0 && other.status == 0, "\(other.complaint)")
+      func agreement(_ output: Data) throws -> [Double] {
+        let document = try #require(JSONSerialization.jsonObject(with: output) as? [String: Any])
+        return try #require(document["stitches"] as? [[String: Any]]).compactMap { $0["agreement"] as? Double }
+      }
+      #expect(try agreement(own.output) == agreement(other.output) && agreement(own.output).last == 1)
+      let one = try workspace.run(frontier + ["--json", "--stitches", family.stitches[0].id])
+      #expect(try agreement(one.output) == Array(agreement(own.output).prefix(1)))
+      try workspace.expectRefusal(frontier + ["--stitches", "nothing"], ["nothing", "; "])
+      try workspace.expectRefusal(frontier + ["--stitches", "a", "--write"], ["--stitches", "--write"])
+      try FileManager.default.removeItem(at: workspace.output)
+      try workspace.expectRefusal(build([six], "self") + ["--leave-out", "1"], ["--leave-out", "dropped"])
+      for wrong in ["0", "one", "1,"] {
+        try workspace.expectRefusal(build([six], "dropped") + ["--leave-out", wrong], ["--leave-out", wrong])
+      }
+      try workspace.expectRefusal(
+        build([six], "dropped") + ["--leave-out", "5"], ["of 6 blocks 5 cannot be left out"])
       // Shorter than what a layer could be fitted on and judged by.
       try Data("hello".utf8).write(to: text)
       try workspace.expectRefusal(build([six], "self"), ["calibration text is too short", "give more text"], lines: 3)

@@ -46,15 +46,15 @@ public enum TextComparison {
   private static let leastTokens = 32
 
   /// - Parameters:
-  ///   - reference: which of the networks the others are measured by.
-  ///   - networks: how many there are.
+  ///   - networks: how many are compared.
   ///   - sessions: that of a network; it may be another one at every call.
+  ///   - reference: the session of the network that they are measured by, which may be one of them.
   ///   - progress: told how many texts are done.
   /// - Returns: for each network the scores of the texts, in order.
   /// - Throws: `InferenceError`.
   public static func run(
-    _ texts: [ScoredText], reference: Int, networks: Int, sessions: (Int) -> InferenceSession, pool: ComputePool,
-    progress: (Int) -> Void = { _ in }
+    _ texts: [ScoredText], networks: Int, sessions: (Int) -> InferenceSession, reference: () -> InferenceSession,
+    pool: ComputePool, progress: (Int) -> Void = { _ in }
   ) throws(InferenceError) -> [[TextScore]] {
     var scores = Array(repeating: Array(repeating: TextScore(), count: texts.count), count: networks)
     var kept: KeptDistributions?
@@ -63,7 +63,7 @@ public enum TextComparison {
       // Token t is predicted by what is read up to token t − 1.
       var start = text.first - 1
       while start < text.tokens.count - 1 {
-        let session = sessions(reference)
+        let session = reference()
         let vocabulary = session.network.vocabularySize
         let length = max(leastTokens, min(session.chunkSize, logitsLength / vocabulary))
         let piece = start..<min(start + length, text.tokens.count - 1)

@@ -32,6 +32,9 @@ public struct FamilyBuilder {
     public var moreRoutes: [Route] = []
     /// How routes within each anchor are looked for; `nil`: not at all.
     public var selfRoutes: RouteSearch.Options?
+    /// Numbers of blocks that further routes within each anchor leave out, the least influential first (`BlockInfluence`),
+    /// with layers in their place that change nothing.
+    public var droppedBlocks: [Int] = []
     /// Share of the mean diagonal added to it.
     public var ridge = 1e-4
     public var initialization = LayerInitialization.leastSquares
@@ -98,6 +101,10 @@ public struct FamilyBuilder {
         cause: "\(anchors[index].name) costs less than \(anchors[index - 1].name) before it; give the cheapest first")
     }
     let depths = anchors.map(\.directory.configuration.blockCount)
+    if let count = options.droppedBlocks.first(where: { $0 < 1 || $0 > depths.max()! - 2 }) {
+      throw FamilyError.unstitchable(
+        cause: "of \(depths.max()!) blocks \(count) cannot be left out; the first and the last stay")
+    }
     for route in options.moreRoutes {
       if let problem = route.problem(depths: depths) { throw FamilyError.unstitchable(cause: problem) }
     }
@@ -180,6 +187,12 @@ public struct FamilyBuilder {
     }
     var routes = routes
     var stops: [Route]?
+    if !options.droppedBlocks.isEmpty {
+      let found = dropBlocks(tensors, calibration).filter { !routes.contains($0.route) }
+      for one in found { layers[one.route] = one.layers }
+      routes += found.map(\.route)
+      _ = listener(.found(anchor: anchors.map(\.name).joined(separator: ", "), routes: found.count))
+    }
     var agreement: [Route: Double]?
     if options.selfRoutes != nil {
       let found = try searchRoutes(tensors, calibration, listener: listener).filter { !routes.contains($0.route) }
@@ -237,7 +250,7 @@ public struct FamilyBuilder {
   /// Whether anything is fitted.
   private var needsText: Bool {
     let depths = anchors.map(\.directory.configuration.blockCount)
-    return routes.count > anchors.count
+    return routes.count > anchors.count || !options.droppedBlocks.isEmpty
       || (options.selfRoutes != nil && depths.contains { RouteSearch.canLeaveOut(depth: $0) })
   }
 
@@ -257,6 +270,29 @@ public struct FamilyBuilder {
       _ = listener(.fitting(layers: $0, of: LeastSquares.layerCount(stitched)))
     }
   }
+
+  /// Routes within each anchor without the blocks that change least, as far as it has so many.
+  private func dropBlocks(
+    _ tensors: [LlamaModel], _ calibration: [[Int32]]
+  ) -> [(route: Route, layers: [Projection])] {
+    var (text, tokens) = ([[Int32]](), 0)
+    for sequence in calibration where tokens < Self.influenceTokens {
+      text.append(sequence)
+      tokens += sequence.count
+    }
+    let batches = LeastSquares.batches(of: text, contextLength: contextLength)
+    return tensors.indices.flatMap { index in
+      let influence = BlockInfluence(tensors[index], batches, pool: pool)
+      let layer = Projection.identity(width: tensors[index].configuration.hiddenSize)
+      return options.droppedBlocks.filter { $0 <= influence.values.count - 2 }.map { count in
+        let route = influence.route(dropping: count, anchor: index)
+        return (route, route.junctions.map { _ in layer })
+      }
+    }
+  }
+
+  /// What the influence of blocks is measured on, about.
+  private static let influenceTokens = 16_384
 
   /// Routes within each anchor, cheapest first.
   private func searchRoutes(

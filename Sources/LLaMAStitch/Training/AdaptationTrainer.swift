@@ -18,12 +18,18 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
   /// Distillation by the dearest anchor, as it is when training begins: the part of the loss that is the divergence from
   /// it. `nil`: none.
   public var distillationShare: Float?
+  /// Tokens that are held out to measure, at most, but for one example; 0: none. `nil`: as many as there are, and few with
+  /// distillation, where every measurement runs the teacher, too.
+  public var heldOutTokens: Int?
 
   private enum CodingKeys: String, CodingKey {
-    case method, stitches, steps, tokensPerStep, optimizer, options, sampler, seed, distillationShare
+    case method, stitches, steps, tokensPerStep, optimizer, options, sampler, seed, distillationShare, heldOutTokens
     // As checkpoints have always called it.
     case tokensPerMicroBatch = "tokensAtOnce"
   }
+
+  /// Tokens held out to measure.
+  var heldOutMost: Int { heldOutTokens ?? (distillationShare == nil ? .max : 2048) }
 
   /// Micro-batches that a step's tokens are cut into.
   var microBatchCount: Int { max(1, (tokensPerStep + tokensPerMicroBatch - 1) / tokensPerMicroBatch) }
@@ -47,10 +53,33 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
 }
 
 /// Which stitches of a family are trained.
-public enum TrainedStitches: String, Sendable, Codable, CaseIterable {
+public enum TrainedStitches: Sendable, Equatable {
   case all
   /// The stops of the slider.
   case stops
+  /// Those of these ids, and no others.
+  case named([String])
+}
+
+/// In checkpoints: a word, or a list of ids.
+extension TrainedStitches: Codable {
+  private enum Word: String, Codable { case all, stops }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    do { self = try container.decode(Word.self) == .all ? .all : .stops } catch {
+      self = .named(try container.decode([String].self))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .all: try container.encode(Word.all)
+    case .stops: try container.encode(Word.stops)
+    case .named(let ids): try container.encode(ids)
+    }
+  }
 }
 
 /// How a family is adapted: the project's own method, and the two it is measured against.

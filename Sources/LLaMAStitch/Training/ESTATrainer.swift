@@ -14,29 +14,30 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
   private let loop: AdaptationLoop
   /// Indices of the stitches that are trained.
   private let trained: [Int]
-  /// Held-out tokens of distillation, where every measurement runs the teacher, too.
-  private static let distilledTokens = 2048
 
   /// - Parameters:
   ///   - adapter: what to start from; its options win over those of `settings`.
   ///   - settings: the method is `esta` or `loraPerAnchor`; the latter has neither biases nor updates of stitching layers.
   ///   - examples: what to learn. A few are held out to measure, if there are enough.
   ///   - rehearsal: what the family knows and is not to forget; mixed in, more towards the end.
-  /// - Throws: `TrainingError.noData`, `ComputeError`.
+  /// - Throws: `TrainingError.noData`, `TrainingError.plan`, `FamilyError.unknownStitch`, `ComputeError`.
   public init(
     family: Family, adapter: Adapter?, settings: AdaptationSettings, examples: [TrainingExample],
     rehearsal: [TrainingExample] = [], pool: ComputePool
   ) throws {
-    let data = try AdaptationData(
-      examples, rehearsal: rehearsal, heldOutTokens: settings.distillationShare == nil ? .max : Self.distilledTokens)
+    let data = try AdaptationData(examples, rehearsal: rehearsal, heldOutTokens: settings.heldOutMost)
     var settings = settings
     if let adapter { settings.options = adapter.options }
-    let stops = Set(family.stops.map(\.id))
+    let wanted =
+      switch settings.stitches {
+      case .all: Set(family.stitches.map(\.id))
+      case .stops: Set(family.stops.map(\.id))
+      case .named(let ids): Set(try ids.map { try family.stitch($0).id })
+      }
     trained = family.stitches.indices.filter { index in
       let stitch = family.stitches[index]
       if settings.options.keepsPrefix && stitch.route.isAnchor { return false }
-      return settings.method == .esta
-        ? settings.stitches == .all || stops.contains(stitch.id) : stitch.route.isAnchor
+      return settings.method == .esta ? wanted.contains(stitch.id) : stitch.route.isAnchor
     }
     guard !trained.isEmpty else {
       throw TrainingError.plan(cause: "\(family.directory.path) has no stitches to train, only whole anchors")

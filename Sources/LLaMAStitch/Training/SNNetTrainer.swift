@@ -4,7 +4,8 @@ import Support
 /// The two training stages of SN-Net (Pan et al. 2023, arXiv 2302.06586), the baseline: first every weight of each anchor
 /// is fine-tuned by itself, then anchors and stitching layers are trained jointly, with routes drawn uniformly.
 ///
-/// Each part has a learning-rate schedule of its own, and the joint stage a fresh optimiser. The third stage, the
+/// With distillation the dearest anchor, as it is when training begins, teaches all of them. Each part has a learning-rate
+/// schedule of its own, and the joint stage a fresh optimiser. The third stage, the
 /// evaluation of every stitch, is not training.
 public final class SNNetTrainer: AdaptationTrainer {
   public let family: Family
@@ -36,7 +37,7 @@ public final class SNNetTrainer: AdaptationTrainer {
       throw TrainingError.plan(
         cause: "\(anchorSteps) of \(settings.steps) steps for the anchors leave none for the joint stage; give fewer")
     }
-    let data = try AdaptationData(examples)
+    let data = try AdaptationData(examples, heldOutTokens: settings.heldOutMost)
     guard family.healing == nil else {
       throw TrainingError.plan(
         cause:
@@ -65,7 +66,7 @@ public final class SNNetTrainer: AdaptationTrainer {
     self.networks = networks
     loop = try AdaptationLoop(
       family: family, settings: settings, data: data, store: networks.store, network: { networks.network($0) },
-      pool: pool)
+      teacher: Self.teacher(family, settings), pool: pool)
     var random = SeededGenerator(seed: settings.seed, stream: 8)
     var calibration: [[Int32]] = []
     var tokens = 0
@@ -74,6 +75,14 @@ public final class SNNetTrainer: AdaptationTrainer {
       tokens += data.training[index].tokens.count
     }
     self.calibration = calibration
+  }
+
+  /// The dearest anchor, of which what is trained is a copy.
+  private static func teacher(_ family: Family, _ settings: AdaptationSettings) -> (Route) -> Teacher? {
+    guard let share = settings.distillationShare else { return { _ in nil } }
+    let anchor = family.assembler.preparedForTraining.assemble(family.route(ofAnchor: family.anchors.count - 1))
+    let teacher = Teacher(anchor, share: share)
+    return { _ in teacher }
   }
 
   public var step: Int { loop.step }
