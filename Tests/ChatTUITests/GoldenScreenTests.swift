@@ -199,7 +199,7 @@ import Testing
        │ Alt-End                            │
        │     largest                        │
       ─│                                    │─
-       └── 1-11 of 191 · PgDn · Esc closes ─┘
+       └── 1-11 of 196 · PgDn · Esc closes ─┘
        Enter sends · F1 help       context 0%
       """)
   }

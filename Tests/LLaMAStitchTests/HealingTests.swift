@@ -209,7 +209,7 @@ import Testing
       let healed = try Family(output)
       let direct = try Self.logits(family.network(Self.chain, adapter: trainer.snapshot()), tokens)
       for (row, found) in try Self.logits(healed.network(Self.chain, adapter: nil), tokens).enumerated() {
-        #expect(relativeDifference(found, direct[row]) < 1e-2)
+        #expect(relativeDifference(found, direct[row]) < 0.1)
       }
     }
   }

@@ -174,12 +174,14 @@ import Testing
           return try Backpropagation(store: trainer.store, pool: ComputePool(threads: 2))
             .gradients(trainer.trainingNetwork(stitch.route), batch)
         }
-        #expect(abs(found[0].loss - found[1].loss) < 1e-5)
+        // Where the processor multiplies BF16, quantised weights become that, and what they meet is rounded.
+        let rounds = InferenceKernels.best.multipliesBackward
+        #expect(abs(found[0].loss - found[1].loss) < (rounds ? 1e-2 : 1e-5))
         #expect(Set(found[0].gradients.keys) == Set(found[1].gradients.keys) && found[0].gradients.count > 8)
         for (name, gradient) in found[0].gradients {
           let expected = try #require(found[1].gradients[name])
           #expect(expected.contains { $0 != 0 }, "\(name) has no gradient to compare")
-          #expect(relativeDifference(gradient, expected) < 1e-4, "\(stitch.id) \(name)")
+          #expect(relativeDifference(gradient, expected) < (rounds ? 5e-2 : 1e-4), "\(stitch.id) \(name)")
         }
       }
     }

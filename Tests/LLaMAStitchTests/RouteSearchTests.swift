@@ -211,6 +211,11 @@ import Testing
       let logits = try InferenceSession(network: family.network(stop.route, adapter: nil)).evaluate([1, 2, 3])
       #expect(!logits.row(0).array.contains { !$0.isFinite })
     }
+    // A layer that several routes have is written once.
+    let layers = try SafetensorsFile(family.directory.appendingPathComponent("stitches.safetensors"))
+    let spans = family.routes.flatMap(\.leftOut)
+    #expect(layers.tensors.keys.count { $0.hasSuffix(".weight") } == Set(spans).count)
+    #expect(layers.metadata.keys.count { $0.hasPrefix("same:") } == spans.count - Set(spans).count)
     // The same again.
     let again = try build(blocks: 6, text, to: "again")
     #expect(again.description.identity == family.description.identity && again.routes == family.routes)

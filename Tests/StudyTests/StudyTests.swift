@@ -162,9 +162,11 @@ import Testing
       try FileManager.default.copyItem(at: family.appending(path: "anchors/small"), to: anchor)
       try FileManager.default.copyItem(
         at: family.appending(path: "tokenizer.model"), to: anchor.appending(path: "tokenizer.model"))
-      for name in ["adapt.jsonl", "questions.jsonl"] {
-        try Data(RandomFamily.lesson(count: 60).utf8).write(to: fake.inputs.appending(path: name))
+      try Data(RandomFamily.lesson(count: 60).utf8).write(to: fake.inputs.appending(path: "adapt.jsonl"))
+      let questions = (0..<60).map { number in
+        #"{"messages":[{"role":"user","content":"say \#(number)"}],"answer":"hello \#(number)"}"#
       }
+      try Data(questions.joined(separator: "\n").utf8).write(to: fake.inputs.appending(path: "questions.jsonl"))
       let outcome = try run(fake, ["--stitch", Self.bundle.appending(path: "stitch").path])
       #expect(outcome.status == 0, "\(outcome.log)")
       #expect(try !text(fake, "out/results.md").contains("not measured"))

@@ -46,7 +46,7 @@ public struct Family: Sendable {
       // There are no stitching layers, whose tensors anybody could ask for.
       try self.init(
         directory: directory, description: description, anchors: [try LlamaModel(files)], shelf: shelf
-      ) { name, _ in
+      ) { name, _, _ in
         throw FamilyError.damaged(file: directory.path, cause: "it has no “\(name)”")
       }
       return
@@ -62,8 +62,9 @@ public struct Family: Sendable {
     let tensors = try SafetensorsFile(part(FamilyDescription.stitchesName))
     let plain = try Family(
       directory: directory, description: description, anchors: anchors, shelf: shelf
-    ) { name, shape in
-      let tensor = try tensors.tensor(name)
+    ) { layer, part, shape in
+      let written = tensors.metadata[FamilyWriter.sameLayerPrefix + layer] ?? layer
+      let tensor = try tensors.tensor("\(written).\(part)")
       try tensor.check(shape: shape, file: tensors.url, mayBeQuantized: true)
       return tensor
     }.unhealed
@@ -81,7 +82,7 @@ public struct Family: Sendable {
 
   init(
     directory: URL, description: FamilyDescription, anchors: [LlamaModel], shelf: ModelShelf,
-    tensor: (String, [Int]) throws -> SafetensorsFile.Tensor
+    tensor: (_ layer: String, _ part: String, _ shape: [Int]) throws -> SafetensorsFile.Tensor
   ) throws {
     let file = directory.appendingPathComponent(FamilyDescription.fileName).path
     let depths = anchors.map(\.configuration.blockCount)
@@ -103,8 +104,8 @@ public struct Family: Sendable {
         let name = AdapterLayout.layerName(id, junction: index, of: route)
         let (from, to) = (anchors[junction.from].configuration, anchors[junction.to].configuration)
         return Projection(
-          weight: WeightMatrix(try tensor("\(name).weight", [to.hiddenSize, from.hiddenSize])),
-          bias: WeightVector(FloatBuffer(try tensor("\(name).bias", [to.hiddenSize]).floats()).vector))
+          weight: WeightMatrix(try tensor(name, "weight", [to.hiddenSize, from.hiddenSize])),
+          bias: WeightVector(FloatBuffer(try tensor(name, "bias", [to.hiddenSize]).floats()).vector))
       }
     }
     for index in anchors.indices where !description.routes.contains(Route(anchor: index, depth: depths[index])) {

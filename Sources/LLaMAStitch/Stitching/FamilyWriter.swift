@@ -22,6 +22,8 @@ struct FamilyWriter {
 
   /// What the file of stitching layers says of itself.
   static let layersMetadata = ["format": "stitch-layers-1"]
+  /// Before a layer's name, how the file's metadata name the one that it is the same as.
+  static let sameLayerPrefix = "same:"
 
   /// Where an anchor lies in a family directory.
   static func place(of name: String) -> String { "anchors/\(name)" }
@@ -46,17 +48,32 @@ struct FamilyWriter {
         sha256: try Self.hash(directory.appendingPathComponent("\(place)/\(ModelDirectory.weightsName)")),
         model: models[name])
     }
-    var writer = SafetensorsWriter(metadata: Self.layersMetadata)
-    for (route, layers) in layers {
-      let id = route.id(names: names, depths: depths)
-      for (junction, layer) in layers.enumerated() {
-        let name = AdapterLayout.layerName(id, junction: junction, of: route)
-        let (rows, columns) = (layer.weight.rows, layer.weight.columns)
-        writer.add(
-          "\(name).weight", shape: [rows, columns],
-          as: Self.layerType(besideQuantized: isQuantized, columns: columns), layer.weight.floats())
-        writer.add("\(name).bias", shape: [rows], layer.bias?.values.array ?? [Float](repeating: 0, count: rows))
+    let named = layers.flatMap { route, layers in
+      layers.enumerated().map { junction, layer in
+        let id = route.id(names: names, depths: depths)
+        return (name: AdapterLayout.layerName(id, junction: junction, of: route), layer: layer)
       }
+    }.sorted { $0.name < $1.name }
+    // Routes that leave out the same blocks may have the same layer there, which is written once.
+    func place(_ layer: Projection) -> [UInt] {
+      [UInt(bitPattern: layer.weight.bytes.base), layer.bias.map { UInt(bitPattern: $0.values.base) } ?? 0]
+    }
+    var first: [[UInt]: String] = [:]
+    var metadata = Self.layersMetadata
+    for (name, layer) in named {
+      if let first = first[place(layer)] {
+        metadata[Self.sameLayerPrefix + name] = first
+      } else {
+        first[place(layer)] = name
+      }
+    }
+    var writer = SafetensorsWriter(metadata: metadata)
+    for (name, layer) in named where metadata[Self.sameLayerPrefix + name] == nil {
+      let (rows, columns) = (layer.weight.rows, layer.weight.columns)
+      writer.add(
+        "\(name).weight", shape: [rows, columns],
+        as: Self.layerType(besideQuantized: isQuantized, columns: columns), layer.weight.floats())
+      writer.add("\(name).bias", shape: [rows], layer.bias?.values.array ?? [Float](repeating: 0, count: rows))
     }
     let stitches = directory.appendingPathComponent(FamilyDescription.stitchesName)
     try writer.write(to: stitches)
@@ -97,7 +114,9 @@ extension Family {
     try NewDirectory.write(output) { copy in
       let file = copy.appendingPathComponent(FamilyDescription.healingName)
       // Beside a quantised base those of blocks are multiplied in BF16 anyhow.
-      let isQuantized = anchors.contains { $0.blocks.contains { $0.mlp.down.weight.elementType.isQuantized } }
+      let isQuantized = anchors.flatMap(\.blocks).contains { block in
+        Block.projectionPaths.contains { block[keyPath: $0].weight.elementType.isQuantized }
+      }
       try adapter.write(to: file, as: isQuantized ? .bf16 : .f32)
       try unhealed.healed(by: adapter, sha256: FamilyWriter.hash(file)).copyBase(
         to: copy, stops: description.stops, isHealed: true)
