@@ -185,19 +185,19 @@ import Testing
 
   // MARK: Kernels
 
-  /// What activations become: blocks of 32, of which the largest magnitude is 127 steps, a step being a half, with VNNI,
-  /// and 32767 with AVX2.
+  /// What activations become: blocks of 32, of which the largest magnitude is 127 · 256 steps with VNNI and 32767 with
+  /// AVX2.
   private func rounded(_ x: [Float], isa: Int32) -> [Double] {
     let most: Float
     switch isa {
     case Int32(CK_ISA_AVX2): most = 32767
-    case Int32(CK_ISA_AVX512_VNNI)...: most = 127
+    case Int32(CK_ISA_AVX512_VNNI)...: most = 127 * 256
     default: return x.map(Double.init)
     }
     return stride(from: 0, to: x.count, by: 32).flatMap { start -> [Double] in
       let block = x[start..<start + 32]
       let largest = block.map(abs).max()!
-      let scale = most == 127 ? float(float16Bits: float16Bits(largest / most)) : largest / most
+      let scale = largest / most
       let inverse = scale > 0 ? most / largest : 0
       return block.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * Double(scale) }
     }

@@ -53,8 +53,8 @@ typedef struct ck_attention {
 typedef struct ck_inference {
   int32_t isa;
 
-  /* Rounds tokens [t0, t1) of x, [tokens × columns], as weights of that type meet them: where they are quantised in blocks,
-     with VNNI to 8 bits, with AVX2 alone to 16; where they are BF16, to BF16 where there are products of that. `rounded`:
+  /* Rounds tokens [t0, t1) of x, [tokens × columns], as weights of that type meet them: where they are quantised, in
+     blocks to 16 bits with AVX2 and with VNNI; where they are BF16, to BF16 where there are products of that. `rounded`:
      rounded_size bytes, 64-byte aligned, 0 where nothing is rounded. Threads may each round some tokens. */
   void (*_Nonnull round)(int32_t type, const float *_Nonnull x, size_t x_stride, size_t columns, size_t tokens, size_t t0,
                          size_t t1, void *_Nonnull rounded);
