@@ -15,11 +15,14 @@ scripts=("$@")
 for script in "${scripts[@]}"; do
   name=$(basename "$script" .yaml)
   echo "pictures: $script" >&2
-  # Nothing of the user's own: no configuration, no adapters, no colours of a light terminal.
+  # Nothing of the user's own but models that were pulled: no configuration, no adapters, no colours of a light terminal.
+  mkdir -p "$home/$name/data/stitch" "$home/$name/cache/stitch"
+  ln -s "${XDG_DATA_HOME:-$HOME/.local/share}/stitch/models" "$home/$name/data/stitch/models"
+  ln -s "${XDG_CACHE_HOME:-$HOME/.cache}/stitch/models" "$home/$name/cache/stitch/models"
   tmux -u -L "$socket" -f /dev/null new-session -d -s "$name" -x 112 -y 32 \
-    -e "XDG_DATA_HOME=$home/$name" -e "XDG_STATE_HOME=$home/$name" -e "XDG_CACHE_HOME=$home/$name" \
+    -e "XDG_DATA_HOME=$home/$name/data" -e "XDG_STATE_HOME=$home/$name" -e "XDG_CACHE_HOME=$home/$name/cache" \
     -e "XDG_CONFIG_HOME=$home/$name" -e LC_ALL=C.UTF-8 \
-    env -u NO_COLOR -u COLORFGBG "$stitch" chat --family weights/tiny --theme dark --script "$script" --speed "$speed"
+    env -u NO_COLOR -u COLORFGBG "$stitch" chat --theme dark --script "$script" --speed "$speed"
   for ((tenth = 0; ; tenth++)); do
     shown=$(tmux -L "$socket" capture-pane -p -t "$name") || { echo "pictures: $script ended early" >&2; exit 1; }
     case "$shown" in *"the script is over"*) break ;; esac
