@@ -18,7 +18,8 @@ SPEED = {
         "beside PyTorch": tables.pytorch, "beside llama.cpp": tables.llama_in_short, "first screen": tables.first_screen,
     },
     "docs/performance.md": {
-        "beside llama.cpp": tables.llama, "a real model": tables.real_model, "roofline": tables.roofline, "adapter": tables.adapter, "slider and memory": tables.families,
+        "beside llama.cpp": tables.llama, "a real model": tables.real_model,
+        "a real model on AVX-512": tables.real_model_on_avx512, "roofline": tables.roofline, "adapter": tables.adapter, "slider and memory": tables.families,
         "speculation": tables.speculation, "start": tables.start, "cache": tables.cache, "auto": tables.auto, "step": tables.step,
     },
 }

@@ -154,8 +154,8 @@ def beside_llama(titles, **options):
     return f"{table(['weights', *titles.values()], rows)}\n\n{told(suite, **options)}"
 
 
-def real_model():
-    suite = Suite("smollm2")
+def real_model(name="smollm2"):
+    suite = Suite(name)
     titles = {DECODE: "decode, ratio", SHARE: "decode, share of the memory's speed"}
     titles |= {f"prefill {prompt}": f"prefill of {prompt}, ratio" for prompt in suites.REAL_PROMPTS}
     rows, started = [], []
@@ -167,6 +167,11 @@ def real_model():
     lines = table(["weights", *titles.values(), "decode", "llama.cpp's"], rows)
     said = f"\n\nOf the file as it is published: {', '.join(started)}." if started else ""
     return f"{lines}{said}\n\n{told(suite, links=True)}"
+
+
+def real_model_on_avx512():
+    """Of another machine: measured with `--output` and kept under this name."""
+    return real_model("real-avx512")
 
 
 def llama_in_short():
