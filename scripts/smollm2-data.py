@@ -124,7 +124,7 @@ SYSTEMS = [
     "You write clear and correct English.", "You are a careful programmer.", "You are a museum guide.",
 ]
 
-# Never among the questions to heal on, in wording or topic.
+# Never among the questions to heal on, though some are on related subjects.
 HELD_OUT = """
 Why is the sky blue?
 What is the capital of France?

@@ -67,4 +67,15 @@ if [ ! -e "$work/healed/frontier.json" ]; then
 fi
 
 $stitch family strip "$work/healed" --output "$output"
+
+# What the documents say of it: before healing, on the way, and after.
+if [ ! -e "$work/fitted/frontier.json" ]; then
+  rm -rf "$work/fitted"
+  cp -R "$work/family" "$work/fitted"
+  $stitch frontier --family "$work/fitted" --data "$data/held-out.jsonl" --no-speeds --write
+fi
+cp "$work/fitted/frontier.json" docs/measurements/smollm2-fitted.json
+cp "$work/heal-log.jsonl" docs/measurements/smollm2-healing.jsonl
+python3 scripts/smollm2-replies.py "$output" "$data/held-out-prompts.jsonl"
+python3 scripts/family-tables.py
 say "wrote $output"

@@ -16,16 +16,12 @@ STITCH = ".build/release/stitch"
 MOST = 200
 
 
-def generated(family, stitch, prompts, folder):
-    output = pathlib.Path(folder) / f"{len(list(pathlib.Path(folder).iterdir()))}.jsonl"
+def generated(family, stitch, prompts, output):
     subprocess.run(
         [STITCH, "generate", "--family", family, "--stitch", stitch, "--prompts", prompts, "--output", str(output),
          "--max-tokens", str(MOST), "--temperature", "0", "--keep-cut"], check=True)
-    replies = {}
-    for line in output.read_text().splitlines():
-        record = json.loads(line)
-        replies[record["generation"]["index"]] = record
-    return replies
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    return {record["generation"]["index"]: record for record in records}
 
 
 def main():
@@ -38,13 +34,14 @@ def main():
     cost = {stitch["id"]: stitch["flops_per_token"] for stitch in shown["stitches"]}
     chosen = [stops[len(stops) // 4], stops[2 * len(stops) // 3], stops[-1]]
     with tempfile.TemporaryDirectory() as folder:
-        replies = [generated(family, stop, prompts, folder) for stop in chosen]
+        replies = [
+            generated(family, stop, prompts, pathlib.Path(folder) / f"{place}.jsonl") for place, stop in enumerate(chosen)]
     questions = [json.loads(line)["messages"][-1]["content"] for line in open(prompts)]
     lines = ["# What three sizes answer", "",
              f"Written by `scripts/smollm2-replies.py`: {len(questions)} questions that nothing was healed on, greedy, "
              f"at most {MOST} tokens.", "",
              "| size | cost of a token | replies that ended by themselves |", "|---|---|---|"]
-    for number, (stop, found) in enumerate(zip(chosen, replies)):
+    for stop, found in zip(chosen, replies):
         ended = sum(record["generation"]["finish"] == "stop" for record in found.values())
         lines.append(
             f"| {stops.index(stop) + 1} of {len(stops)}: `{stop}` | {cost[stop] / cost[stops[-1]]:.0%} of the largest's "
@@ -52,11 +49,11 @@ def main():
     for index, question in enumerate(questions):
         lines += ["", f"## {question}"]
         for stop, found in zip(chosen, replies):
-            text = found[index]["messages"][-1]["content"] if index in found else ""
-            cut = found[index]["generation"]["finish"] != "stop" if index in found else False
-            lines += ["", f"**{stops.index(stop) + 1} of {len(stops)}**", "", "```text", text.replace("```", "'''"),
-                      "```"]
-            if cut:
+            # Empty replies are left out of what was generated.
+            record = found.get(index)
+            text = record["messages"][-1]["content"] if record else ""
+            lines += ["", f"**{stops.index(stop) + 1} of {len(stops)}**", "", "```text", text.replace("```", "'''"), "```"]
+            if record and record["generation"]["finish"] != "stop":
                 lines += ["", f"(cut at {MOST} tokens)"]
     pathlib.Path("docs/smollm2-replies.md").write_text("\n".join(lines) + "\n")
 
