@@ -48,7 +48,7 @@ import Testing
     try expectTheSameBits(try Networks.stitched(), chunks: [1, 3, 16, 33, 90])
   }
 
-  /// Heads of 8 rows: two threads share a panel of sixteen. With low-rank updates in BF16, too.
+  /// Heads of 8 rows: two threads share a panel of sixteen. With low-rank updates, rounded, too.
   @Test(arguments: [ElementType.q8_0, .q4_0, .q4_1]) func quantisedNetworksGiveTheSameBits(type: ElementType) throws {
     try withScratchDirectory { directory in
       let configuration = RandomModel.configuration(

@@ -69,12 +69,12 @@ extension Network {
     let updates = projections.map {
       (a: values(rank, $0.inputSize), b: values($0.outputSize, rank), bias: values(1, $0.outputSize))
     }
-    let isRounded = projections.contains { $0.weight.elementType.isQuantized }
-    let rounded = WeightMatrix.bfloat16(isRounded ? updates.flatMap { [$0.a, $0.b] } : [])
+    let isQuantized = projections.contains { $0.weight.elementType.isQuantized }
+    let read = LowRank.quantized(isQuantized ? updates.map { ($0.a, $0.b, ElementType.q8_0) } : [])
     for (index, update) in updates.enumerated() {
       let lowRank = LowRank(
         a: WeightMatrix(update.a), b: WeightMatrix(update.b), scale: 1,
-        rounded: isRounded ? (rounded[2 * index], rounded[2 * index + 1]) : nil)
+        read: projections[index].weight.elementType.isQuantized ? read[index] : nil)
       projections[index].deltas = [.bias(WeightVector(update.bias.row(0))), .lowRank(lowRank)]
     }
     var adapted = projections.makeIterator()

@@ -231,6 +231,9 @@ package struct UnsafeFloats: BitwiseCopyable {
   @inline(__always) package func copy(_ source: UnsafeFloats, count: Int) {
     base.update(from: source.base, count: count)
   }
+
+  /// Zeros, so many.
+  @inline(__always) package func clear(count: Int) { base.update(repeating: 0, count: count) }
 }
 
 /// Working memory of one thread.

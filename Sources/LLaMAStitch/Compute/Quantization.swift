@@ -67,17 +67,44 @@ extension WeightMatrix {
     }
   }
 
-  /// A copy of a dense matrix whose rows are whole blocks, rounded to a quantised type.
-  /// - Returns: `nil` where values are not finite or too large for a scale.
+  /// A copy of a dense matrix rounded to a quantised type, as `quantized(_:)` makes it.
   package static func quantized(_ matrix: MatrixView, to type: ElementType) -> WeightMatrix? {
-    let (floats, bytes) = (matrix.dense, type.byteCount(matrix.rows * matrix.columns))
-    let (blocks, panels) = (FloatBuffer(count: (bytes + 3) / 4), FloatBuffer(count: (bytes + 3) / 4))
-    guard VectorView.quantize(UnsafeBufferPointer(start: floats.base, count: floats.count), to: type, at: blocks.base)
-    else { return nil }
-    packPanels(blocks.base, count: matrix.rows, columns: matrix.columns, type: type, into: panels.base)
-    return WeightMatrix(
-      rows: matrix.rows, columns: matrix.columns, elementType: type,
-      bytes: ByteView(base: panels.base, count: bytes, owner: panels))
+    quantized([(matrix, type)])[0]
+  }
+
+  /// Copies of dense matrices, each rounded to a quantised type, one after another in one buffer. Rows that end within a
+  /// block are filled up with columns of zeros.
+  /// - Returns: for each, `nil` where values are not finite or too large for a scale.
+  package static func quantized(_ matrices: [(matrix: MatrixView, type: ElementType)]) -> [WeightMatrix?] {
+    func columns(_ matrix: MatrixView, _ type: ElementType) -> Int {
+      (matrix.columns + type.blockLength - 1) / type.blockLength * type.blockLength
+    }
+    func bytes(_ matrix: MatrixView, _ type: ElementType) -> Int {
+      type.byteCount(matrix.rows * columns(matrix, type))
+    }
+    // Each in whole cache lines.
+    func length(_ bytes: Int) -> Int { (bytes + 63) / 64 * 16 }
+    let lengths = matrices.map { length(bytes($0, $1)) }
+    let (blocks, panels) = (FloatBuffer(count: lengths.max() ?? 0), FloatBuffer(count: lengths.reduce(0, +)))
+    panels.preferHugePages()
+    var used = 0
+    return zip(matrices, lengths).map { given, length in
+      defer { used += length }
+      let (matrix, type) = given
+      let (width, bytes) = (columns(matrix, type), bytes(matrix, type))
+      var floats = matrix.dense
+      if width != matrix.columns {
+        let padded = FloatBuffer(count: matrix.rows * width).matrix(rows: matrix.rows, columns: width)
+        for row in 0..<matrix.rows { padded.row(row).slice(0..<matrix.columns).copy(from: matrix.row(row)) }
+        floats = padded.dense
+      }
+      guard VectorView.quantize(UnsafeBufferPointer(start: floats.base, count: floats.count), to: type, at: blocks.base)
+      else { return nil }
+      packPanels(blocks.base, count: matrix.rows, columns: width, type: type, into: panels.base + used)
+      return WeightMatrix(
+        rows: matrix.rows, columns: width, elementType: type,
+        bytes: ByteView(base: panels.base + used, count: bytes, owner: panels))
+    }
   }
 
   /// Rows of a quantised matrix that lie block after block, as GGML has them, laid out in panels.

@@ -217,19 +217,32 @@ struct ForwardPass {
     return Activations(rows: x, rounded: rounded, type: projection.weight.type)
   }
 
-  /// A x of the projections that have a low-rank update, then a barrier if any has.
+  /// A x of the projections that have a low-rank update. Where threads share what comes before products they share this
+  /// too, and meet at a barrier; of few tokens each computes all, which takes less time than meeting.
   private func reduce(_ projections: (LinearPlan, LinearPlan?, LinearPlan?), _ x: Activations) {
-    func slot(_ index: Int, _ a: UnsafeWeights?) -> Bool {
-      guard let a else { return false }
+    func slot(_ index: Int, _ projection: LinearPlan?) -> Bool {
+      guard let projection, let a = projection.a, let b = projection.b else { return false }
+      let y = lowRank(slot: index)
+      // What quantised factors have more columns for.
+      if b.columns > a.rows {
+        for token in isShared ? team.share(of: tokens) : 0..<tokens {
+          y.at(token, a.rows).clear(count: b.columns - a.rows)
+        }
+      }
       kernels.linear(
-        a, x.rows, tokens: tokens, into: workspace.lowRank.columns(from: index * workspace.rank),
-        rows: team.share(of: a.rows, unit: 4), scratch: workspace.products[team.index])
+        a, x.rows, tokens: tokens, into: y, rows: isShared ? team.share(of: a.rows, unit: 4) : 0..<a.rows,
+        rounded: x.type == a.type ? x.rounded : nil, scratch: workspace.products[team.index])
       return true
     }
-    let first = slot(0, projections.0.a)
-    let second = slot(1, projections.1?.a)
-    let third = slot(2, projections.2?.a)
-    if first || second || third { team.barrier() }
+    let first = slot(0, projections.0)
+    let second = slot(1, projections.1)
+    let third = slot(2, projections.2)
+    if isShared, first || second || third { team.barrier() }
+  }
+
+  /// A x of one of up to three projections.
+  private func lowRank(slot: Int) -> UnsafeRows {
+    workspace.lowRank[isShared ? 0 : team.index].columns(from: slot * workspace.rank)
   }
 
   /// y (+)= W x + b + Δb, then y += scale · B (A x), for some rows.
@@ -242,7 +255,7 @@ struct ForwardPass {
       rounded: x.type == projection.weight.type ? x.rounded : nil, scratch: workspace.products[team.index])
     if let b = projection.b {
       kernels.linear(
-        b, workspace.lowRank.columns(from: slot * workspace.rank), tokens: tokens, into: y, rows: rows,
+        b, lowRank(slot: slot), tokens: tokens, into: y, rows: rows,
         scale: projection.scale, adding: true, scratch: workspace.products[team.index])
     }
   }

@@ -189,14 +189,13 @@ extension Widths {
   private mutating func note(_ projection: Projection) {
     note(projection.weight)
     var ranks = 0
-    for case .lowRank(let update) in projection.deltas {
-      ranks += update.rank
-      note(update.read.a)
-      note(update.read.b)
-    }
-    rank = max(rank, ranks)
-    // The factors of several updates are gathered into one.
-    if ranks > 0, projection.deltas.count > 1 { scratchColumns = max(scratchColumns, ranks) }
+    for case .lowRank(let update) in projection.deltas { ranks += update.rank }
+    // The factors of several updates are gathered into one, and filled up to whole blocks where they are quantised.
+    let block = ElementType.q8_0.blockLength
+    let columns = (ranks + block - 1) / block * block
+    rank = max(rank, columns)
+    scratchColumns = max(scratchColumns, columns)
+    if ranks > 0 { scratchColumns = max(scratchColumns, projection.inputSize) }
   }
 
   private mutating func note(_ weights: WeightMatrix) {

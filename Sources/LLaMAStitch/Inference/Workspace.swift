@@ -34,8 +34,9 @@ final class Workspace: @unchecked Sendable {
   /// `[tokens × intermediate]`
   let gate: UnsafeRows
   let up: UnsafeRows
-  /// A x of up to three projections side by side. `[tokens × 3 · rank]`
-  let lowRank: UnsafeRows
+  /// A x of up to three projections side by side, of `rank` columns each. `[tokens × 3 · rank]`; the first is shared as
+  /// `normed` is.
+  let lowRank: UnsafeArray<UnsafeRows>
   let rank: Int
   /// The normed hidden state, `[tokens × hidden]`, and what products read, rounded as weights meet it. The first ones are
   /// shared by the threads; the others' are for fewer than `sharedTokens`.
@@ -69,9 +70,9 @@ final class Workspace: @unchecked Sendable {
     key = up
     value = up.columns(from: keyWidth)
     context = up
-    lowRank = rows(3 * widths.rank)
     rank = widths.rank
     func some(_ thread: Int) -> Int { thread == 0 ? tokens : min(tokens, Self.sharedTokens) }
+    lowRank = UnsafeArray((0..<threads).map { rows(3 * widths.rank, some($0)) })
     normed = UnsafeArray((0..<threads).map { rows(widths.hidden, some($0)) })
     self.rounded = UnsafeArray(
       (0..<threads).map { thread in
@@ -99,6 +100,7 @@ final class Workspace: @unchecked Sendable {
   deinit {
     products.deallocate()
     normed.deallocate()
+    lowRank.deallocate()
     rounded.deallocate()
     scores.deallocate()
   }

@@ -51,24 +51,30 @@ public struct LowRank: Sendable {
   public let b: WeightMatrix
   /// α / rank.
   public let scale: Float
-  /// What inference reads, of A's and B's shapes: themselves, or copies in fewer bytes.
-  let read: (a: WeightMatrix, b: WeightMatrix)
+  /// What inference reads: A and B themselves, or copies in fewer bytes.
+  let read: Factors
 
-  /// - Parameter rounded: A and B in BF16, for inference beside quantised weights, whose error is larger.
-  package init(a: WeightMatrix, b: WeightMatrix, scale: Float, rounded: (a: WeightMatrix, b: WeightMatrix)?) {
+  /// A and B as they are multiplied. B has the rank's columns, and where it is quantised more, of zeros, to whole blocks.
+  package struct Factors: Sendable {
+    let a: WeightMatrix
+    let b: WeightMatrix
+  }
+
+  /// - Parameter read: of the same A and B, where it is not themselves.
+  package init(a: WeightMatrix, b: WeightMatrix, scale: Float, read: Factors?) {
     precondition(a.rows == b.columns, "A and B of different ranks")
     precondition(a.floatsInPlace != nil && b.floatsInPlace != nil, "low-rank factors must be floats")
-    let read = rounded ?? (a, b)
+    let read = read ?? Factors(a: a, b: b)
     precondition(
-      (read.a.rows, read.a.columns, read.b.rows, read.b.columns) == (a.rows, a.columns, b.rows, b.columns),
-      "rounded factors of another shape")
+      (read.a.rows, read.a.columns, read.b.rows) == (a.rows, a.columns, b.rows) && read.b.columns >= b.columns,
+      "factors of another shape")
     self.a = a
     self.b = b
     self.scale = scale
     self.read = read
   }
 
-  public init(a: WeightMatrix, b: WeightMatrix, scale: Float) { self.init(a: a, b: b, scale: scale, rounded: nil) }
+  public init(a: WeightMatrix, b: WeightMatrix, scale: Float) { self.init(a: a, b: b, scale: scale, read: nil) }
 
   public init(a: MatrixView, b: MatrixView, scale: Float) {
     self.init(a: WeightMatrix(a), b: WeightMatrix(b), scale: scale)
@@ -96,9 +102,19 @@ public struct LowRank: Sendable {
       }
       first = ranks.upperBound
     }
-    // In fewer bytes where all are.
-    guard updates.allSatisfy({ $0.read.a.elementType == .bf16 }) else { return LowRank(a: a, b: b, scale: 1) }
-    let rounded = WeightMatrix.bfloat16([a, b])
-    return LowRank(a: WeightMatrix(a), b: WeightMatrix(b), scale: 1, rounded: (rounded[0], rounded[1]))
+    // In fewer bytes where all are: in those of the finest.
+    let types = Set(updates.map(\.read.a.elementType))
+    guard types.allSatisfy(\.isQuantized) else { return LowRank(a: a, b: b, scale: 1) }
+    let type = types.count == 1 ? types.first! : .q8_0
+    return LowRank(a: WeightMatrix(a), b: WeightMatrix(b), scale: 1, read: quantized([(a, b, type)])[0])
+  }
+
+  /// The factors of updates beside quantised weights, whose inputs are whole blocks, rounded, in one buffer.
+  /// - Returns: for each, `nil` where values are not finite or too large for a scale.
+  package static func quantized(_ updates: [(a: MatrixView, b: MatrixView, type: ElementType)]) -> [Factors?] {
+    let factors = WeightMatrix.quantized(updates.flatMap { [($0.a, $0.type), ($0.b, $0.type)] })
+    return updates.indices.map { index in
+      factors[2 * index].flatMap { a in factors[2 * index + 1].map { b in Factors(a: a, b: b) } }
+    }
   }
 }

@@ -12,8 +12,8 @@ public struct Adapter: Sendable {
   /// Importance of each stitch, by id, where it is known.
   public let importance: [String: Double]
   private let tensors: [String: MatrixView]
-  /// The low-rank factors beside quantised weights, in BF16.
-  private let rounded: [String: WeightMatrix]
+  /// What inference reads of the updates of quantised weights.
+  private let read: [String: LowRank.Factors]
 
   /// - Parameter tensors: by the names of `AdapterLayout`; vectors as one row.
   public init(
@@ -24,10 +24,15 @@ public struct Adapter: Sendable {
     self.family = family.identity
     self.importance = importance
     self.tensors = tensors
-    let factors = family.quantizedTargets(options).flatMap { [$0 + ".lora_A", $0 + ".lora_B"] }.filter {
-      tensors[$0] != nil
+    let updates = family.quantizedTargets(options).compactMap { name, type in
+      tensors[name + ".lora_A"].flatMap { a in tensors[name + ".lora_B"].map { b in (name, a, b, type) } }
     }
-    rounded = Dictionary(uniqueKeysWithValues: zip(factors, WeightMatrix.bfloat16(factors.map { tensors[$0]! })))
+    // Healing brings many sizes nearer on the average, and rounded as the weights it loses nothing that can be measured. A
+    // lesson is kept as it was learnt.
+    let factors = LowRank.quantized(
+      updates.map { _, a, b, type in (a, b, options.keepsPrefix ? type : .q8_0) })
+    read = Dictionary(
+      uniqueKeysWithValues: zip(updates, factors).compactMap { update, read in read.map { (update.0, $0) } })
   }
 
   /// A tensor's values by name.
@@ -105,8 +110,7 @@ public struct Adapter: Sendable {
 extension Adapter: DeltaTensors {
   func lowRank(_ name: String, scale: Float) -> LowRank? {
     guard let a = tensors[name + ".lora_A"], let b = tensors[name + ".lora_B"] else { return nil }
-    let rounded = self.rounded[name + ".lora_A"].flatMap { a in self.rounded[name + ".lora_B"].map { (a: a, b: $0) } }
-    return LowRank(a: WeightMatrix(a), b: WeightMatrix(b), scale: scale, rounded: rounded)
+    return LowRank(a: WeightMatrix(a), b: WeightMatrix(b), scale: scale, read: read[name])
   }
 
   func bias(_ name: String) -> WeightVector? { tensors[name].map { WeightVector($0.row(0)) } }

@@ -202,15 +202,26 @@ public struct Family: Sendable {
     return try FamilyDescription.part(FamilyDescription.adapterName, of: directory)
   }
 
-  /// Prefixes of the low-rank updates whose weights are quantised.
-  func quantizedTargets(_ options: AdapterOptions) -> [String] {
+  /// Prefixes of the low-rank updates whose weights are quantised, with the weights' types.
+  func quantizedTargets(_ options: AdapterOptions) -> [String: ElementType] {
     let layout = layout(options)
-    return anchors.enumerated().flatMap { anchor, model in
-      model.blocks.enumerated().flatMap { index, block in
-        options.targets.filter { block[keyPath: $0.path].weight.elementType.isQuantized }
-          .map { layout.lowRankName(anchor: anchor, block: index, $0) }
+    var types: [String: ElementType] = [:]
+    func note(_ name: String, _ weight: WeightMatrix) {
+      if weight.elementType.isQuantized { types[name] = weight.elementType }
+    }
+    for (anchor, model) in anchors.enumerated() {
+      for (index, block) in model.blocks.enumerated() {
+        for target in options.targets {
+          note(layout.lowRankName(anchor: anchor, block: index, target), block[keyPath: target.path].weight)
+        }
       }
     }
+    for stitch in stitches {
+      for (index, layer) in (assembler.layers[stitch.route] ?? []).enumerated() {
+        note(AdapterLayout.layerName(stitch.id, junction: index, of: stitch.route), layer.weight)
+      }
+    }
+    return types
   }
 
   /// A route as a runnable network over the shared weights.
