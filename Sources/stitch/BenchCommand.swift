@@ -21,8 +21,9 @@ struct BenchCommand: ParsableCommand {
       of what its arithmetic units can do.
       slider: the time until the first token after a move of the slider, by the share of the text's computation that the \
       stops do not have in common, and with the text prefetched, in single tokens' time.
-      speculation: how much quicker stitches of a trained family decode when its cheapest anchor drafts for them; with \
-      --shape of random ones, where chance decides whether a draft is accepted.
+      speculation: how much quicker stops of a trained family decode when its cheapest anchor drafts for them, where there \
+      is but one anchor its cheapest stop, or the stop --drafter; with --shape of random ones, where chance decides whether a \
+      draft is accepted.
       memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
       start: from starting this program to the first token of a reply, and opening a family, with the first token of its \
       cheapest and most expensive stops; of a family without a tokenizer, the latter alone.
@@ -62,6 +63,8 @@ struct BenchCommand: ParsableCommand {
       "Of speculation with --shape: the probability that a draft is accepted; several may be given (default: 0.6 to 0.9)."
   )
   var accepted: [Double] = []
+  @Option(help: "Of speculation: the stop that drafts for those that cost at least a quarter more.") var drafter:
+    String?
   @Option(name: .customLong("right"), help: ArgumentHelp("As --accepted.", visibility: .hidden)) var formerAccepted:
     [Double] = []
   @Option(help: "Rank of an adapter, with which infer decodes as well, to compare.") var loraRank: Int?
@@ -96,6 +99,9 @@ struct BenchCommand: ParsableCommand {
     }
     if single.model != nil && ![.infer, .start, .memory, nil].contains(suite) {
       throw ValidationError("--model goes with infer, start and memory")
+    }
+    if drafter != nil && (suite != .speculation || shape != nil) {
+      throw ValidationError("--drafter goes with speculation, of a family")
     }
     if suite == .start && shape != nil {
       throw ValidationError("start takes a family, not a shape; give --family or nothing")
@@ -254,7 +260,9 @@ extension BenchCommand {
   }
 
   private func speculation() throws {
-    if shape == nil { return try show(familySuites().speculation(of: directory())) { self.table($0) } }
+    if shape == nil {
+      return try show(familySuites().speculation(of: directory(), drafter: drafter)) { self.table($0) }
+    }
     let shares = accepted + formerAccepted
     try show(familySuites().assumedSpeculativeDecoding(accepted: shares.isEmpty ? [0.6, 0.7, 0.8, 0.9] : shares)) {
       self.table($0)
@@ -262,11 +270,14 @@ extension BenchCommand {
   }
 
   private func table(_ report: FamilySuites.SpeculationReport<SpeculationBenchmark.Row>) -> String {
-    var table = TextTable(["stitch", "alone, tok/s", "with drafts, tok/s", "ratio", "drafted", "accepted", "same text"])
+    var table = TextTable([
+      "stitch", "drafter", "alone, tok/s", "with drafts, tok/s", "ratio", "drafted", "accepted", "same text",
+    ])
     for row in report.results {
       let speeds = [row.plainSpeed, row.draftingSpeed].map { String(Int($0)) }
       let drafts = [row.drafted, row.accepted].map { String($0) }
-      table.add([row.stitch] + speeds + [String(format: "%.2f", row.ratio)] + drafts + [row.same ? "yes" : "no"])
+      table.add(
+        [row.stitch, row.drafter] + speeds + [String(format: "%.2f", row.ratio)] + drafts + [row.same ? "yes" : "no"])
     }
     return table.text
   }

@@ -45,6 +45,17 @@ import Tokenizer
     }
   }
 
+  /// Marks come in canonical order, those too that compatibility takes out of a character, as the reference has them.
+  @Test func compatibilityMarksAreOrdered() throws {
+    let tokenizer = try Self.tokenizer("spaces")
+    for accented in ["e\u{301}", "\u{E9}"] {
+      let expected = try tokenizer.encode("e\u{309A}\u{301}")
+      #expect(try tokenizer.encode(accented + "\u{FF9F}") == expected)
+      let decoded = try tokenizer.decode(expected).unicodeScalars
+      #expect(decoded.elementsEqual("e\u{309A}\u{301}".unicodeScalars))
+    }
+  }
+
   /// Every character there is has the class that the reference gives it, those newer than the reference included.
   @Test(arguments: TextSplitting.allCases) func sameClasses(_ splitting: TextSplitting) throws {
     let file = Self.folder.appendingPathComponent("\(splitting.rawValue)/classes.txt")

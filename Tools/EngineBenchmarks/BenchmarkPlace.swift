@@ -7,6 +7,8 @@ public enum BenchmarkError: Error, CustomStringConvertible {
   case notATrainingShape(String)
   /// The family has no questions to ask.
   case noRehearsal(family: String)
+  /// A stitch is to draft that the slider does not stop at.
+  case notAStop(String, family: String)
   /// The program could not make a reply.
   case noReply(family: String)
   /// Nothing says where the program lies.
@@ -17,6 +19,8 @@ public enum BenchmarkError: Error, CustomStringConvertible {
     case .notATrainingShape(let shape): "\(shape) is a shape for infer; train large, 8M or 134M"
     case .noRehearsal(let family):
       "\(family) has no \(FamilyDescription.rehearsalName) to ask from; use an adapted family"
+    case .notAStop(let id, let family):
+      "\(id) is not a stop of \(family)'s slider; 'stitch family show' lists them"
     case .noReply(let family): "\(family): 'stitch ask' made no reply; see the line above"
     case .noProgram: "/proc/self/exe does not say which program this is; mount /proc"
     }

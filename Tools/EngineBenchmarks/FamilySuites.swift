@@ -78,9 +78,16 @@ public struct FamilySuites {
   }
 
   /// Drafts are as good as the networks of a trained family: it is said how many are accepted.
-  /// - Throws: `BenchmarkError.noRehearsal`, and what the family throws.
-  public func speculation(of family: URL) throws -> SpeculationReport<SpeculationBenchmark.Row> {
+  /// - Parameter drafter: the stop that drafts; without, the cheapest anchor, and in a family of one anchor the cheapest stop.
+  /// - Throws: `BenchmarkError.noRehearsal`, `BenchmarkError.notAStop`, and what the family throws.
+  public func speculation(
+    of family: URL, drafter: String? = nil
+  ) throws -> SpeculationReport<SpeculationBenchmark.Row> {
     let text = try TextFamily(family)
+    if let drafter, !text.family.stops.contains(where: { $0.id == drafter }) {
+      throw BenchmarkError.notAStop(try text.family.stitch(drafter).id, family: text.family.directory.path)
+    }
+    let drafter = drafter ?? (text.family.anchors.count == 1 ? text.family.stops.first?.id : nil)
     // Beginnings of conversations that the family knows, up to the reply.
     let prompts = try Rehearsal.examples(of: text).prefix(16).compactMap { example in
       example.lossMask.firstIndex(of: true).map { example.tokens[..<$0].map(Int.init) }
@@ -90,8 +97,8 @@ public struct FamilySuites {
     return SpeculationReport(
       family: text.family.description.name, threads: threads,
       results: try SpeculationBenchmark.rows(
-        MeasuredFamily(text.family, allStitches: false), prompts: prompts, reply: reply, stopTokens: text.stopTokens,
-        rounds: rounds, pool: pool, note: note))
+        MeasuredFamily(text.family, allStitches: false), drafter: drafter, prompts: prompts, reply: reply,
+        stopTokens: text.stopTokens, rounds: rounds, pool: pool, note: note))
   }
 
   /// The same of random anchors, where chance accepts drafts.

@@ -2,10 +2,11 @@ import Foundation
 import LLaMAStitch
 import Support
 
-/// Measures how much quicker stitches decode when the cheapest anchor drafts for them.
+/// Measures how much quicker stitches decode when a cheaper one drafts for them.
 public enum SpeculationBenchmark {
   public struct Row: Sendable, Encodable {
     public var stitch: String
+    public var drafter: String
     /// Tokens a second, alone and with drafts, and the ratio within a round: medians over the rounds.
     public var plainSpeed: Double
     public var draftingSpeed: Double
@@ -16,7 +17,7 @@ public enum SpeculationBenchmark {
     public var same: Bool
 
     private enum CodingKeys: String, CodingKey {
-      case stitch, ratio, accepted, same
+      case stitch, drafter, ratio, accepted, same
       case plainSpeed = "plain_tokens_per_second"
       case draftingSpeed = "guessing_tokens_per_second"
       case drafted = "guessed"
@@ -41,23 +42,28 @@ public enum SpeculationBenchmark {
     }
   }
 
-  /// A drafter and those it can draft for: members that cost at least twice as much.
+  /// A drafter and those it can draft for.
   private struct Pairing {
     let family: MeasuredFamily
+    let name: String
     let drafter: InferenceSession
     let members: [MeasuredFamily.Member]
     private let backend: ProcessorBackend
     private let prefixes: [PrefixCache?]
 
-    init?(_ family: MeasuredFamily, pool: ComputePool) {
-      guard let cheapest = family.members.first(where: { $0.isAnchor }) else { return nil }
+    /// - Parameter id: the drafter's, for members that cost at least a quarter more. Without, it is the cheapest anchor,
+    ///   for members that cost at least twice as much.
+    init?(_ family: MeasuredFamily, drafter id: String? = nil, pool: ComputePool) {
+      guard let chosen = family.members.first(where: { id == nil ? $0.isAnchor : $0.id == id }) else { return nil }
       self.family = family
+      name = chosen.id
       backend = ProcessorBackend(chunkSize: 128, pool: pool)
       prefixes = family.anchors.indices.map { family.prefix(of: $0, contextLength: family.contextLength) }
       drafter = InferenceSession(
-        network: cheapest.network, contextLength: family.contextLength, prefix: prefixes[cheapest.route.start],
+        network: chosen.network, contextLength: family.contextLength, prefix: prefixes[chosen.route.start],
         backend: backend)
-      members = family.members.filter { $0.network.flopsPerToken >= 2 * cheapest.network.flopsPerToken }
+      let least = (id == nil ? 2 : 1.25) * Double(chosen.network.flopsPerToken)
+      members = family.members.filter { Double($0.network.flopsPerToken) >= least }
     }
 
     /// - Parameter sharing: whether it finds the blocks computed that it shares with others.
@@ -75,20 +81,22 @@ public enum SpeculationBenchmark {
     }
   }
 
-  /// Every member that costs at least twice as much as the cheapest anchor makes a reply to each prompt, greedily.
-  /// - Parameter stopTokens: end a reply.
+  /// Every member that a drafter can draft for makes a reply to each prompt, greedily.
+  /// - Parameters:
+  ///   - drafter: its id; without, the cheapest anchor.
+  ///   - stopTokens: end a reply.
   public static func rows(
-    _ family: MeasuredFamily, prompts: [[Int]], reply: Int, stopTokens: Set<Int>, rounds: Int, pool: ComputePool,
-    note: (String) -> Void
+    _ family: MeasuredFamily, drafter: String? = nil, prompts: [[Int]], reply: Int, stopTokens: Set<Int>, rounds: Int,
+    pool: ComputePool, note: (String) -> Void
   ) throws -> [Row] {
-    guard let pairing = Pairing(family, pool: pool) else { return [] }
+    guard let pairing = Pairing(family, drafter: drafter, pool: pool) else { return [] }
     let options = GenerationOptions(maxTokens: reply, stopTokens: stopTokens)
     return try pairing.members.map { member in
       note(member.id)
       let alone = pairing.session(member, sharing: false)
       let helped = pairing.session(member, sharing: true)
       var row = Row(
-        stitch: member.id, plainSpeed: 0, draftingSpeed: 0, ratio: 0, drafted: 0, accepted: 0,
+        stitch: member.id, drafter: pairing.name, plainSpeed: 0, draftingSpeed: 0, ratio: 0, drafted: 0, accepted: 0,
         same: true)
       var (plain, drafting, ratios): ([Double], [Double], [Double]) = ([], [], [])
       // The first round finds out whether drafts pay.

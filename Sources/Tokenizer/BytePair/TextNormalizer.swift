@@ -29,8 +29,12 @@ public enum TextNormalizer: Sendable, Equatable {
       return result + scalars[start...]
     case .composed: return mapped(scalars) { $0.precomposedStringWithCanonicalMapping }
     case .decomposed: return mapped(scalars) { $0.decomposedStringWithCanonicalMapping }
-    case .compatibilityComposed: return mapped(scalars) { $0.precomposedStringWithCompatibilityMapping }
-    case .compatibilityDecomposed: return mapped(scalars) { $0.decomposedStringWithCompatibilityMapping }
+    // Foundation leaves marks in the order of what they were taken apart from (a halfwidth sound mark after an accent);
+    // its canonical mapping orders them.
+    case .compatibilityComposed:
+      return mapped(scalars) { $0.decomposedStringWithCompatibilityMapping.precomposedStringWithCanonicalMapping }
+    case .compatibilityDecomposed:
+      return mapped(scalars) { $0.decomposedStringWithCompatibilityMapping.decomposedStringWithCanonicalMapping }
     case .lowercase: return scalars.flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) }
     case .strip(let left, let right):
       var rest = scalars[...]
