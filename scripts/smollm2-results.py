@@ -25,6 +25,8 @@ KINDS = ["all", "chat", "prose", "code"]
 RATES = {"ours": [1e-3, 2e-3, 4e-3], "own": [1e-3, 2e-3, 4e-3], "sn-net": [2.5e-5, 1e-4, 4e-4]}
 # A search sees this part of an arm's tokens.
 SEARCHED = 4
+# Tasks of a kind that sizes are asked, of those that the whole model does right.
+TASKS_OF_A_KIND = 12
 # Tokens a second of training, about, to say how long it will take.
 SPEED = 700
 
@@ -136,20 +138,56 @@ class Study:
     def sample(self):
         return ["--questions", self.options.texts] if self.options.texts else []
 
-    def measured(self, arm, rate, seed, families):
-        """Trains an arm and measures it; the families it wrote are removed then."""
+    def trained(self, arm, rate, seed, families):
+        """An arm's family, trained unless it is there."""
         _, trained_like, base, options = ARMS[arm]
-        family = families[base]
         if trained_like is None:
-            return self.measure(family, self.options.held_out, "--only-stops", "--no-speeds")
+            return families[base]
         output = self.work / f"{arm}-{seed}"
+        self.train(output, families[base], options, rate, self.steps, seed)
+        return output
+
+    def measured(self, arm, rate, seed, families):
+        """Trains an arm and measures it on the held-out data."""
         if arm == "own":
-            return self.own(output, rate, self.steps, seed, families)
-        self.train(output, family, options, rate, self.steps, seed)
+            return self.own(rate, seed, families)
+        output = self.trained(arm, rate, seed, families)
+        if output == families[ARMS[arm][2]]:
+            return self.measure(output, self.options.held_out, "--only-stops", "--no-speeds")
         result = self.measure(output, self.options.held_out, "--only-stops", *self.speeds(arm, seed))
         result["training"] = self.cost(output)
-        self.remove(output)
         return result
+
+    def solved(self, arm, rate, seed, families, tasks):
+        """By stop, the share of the tasks that an arm does right, and whether it does each."""
+        if arm == "own":
+            rows = [row for one, id in self.own_families(rate, seed, families)
+                    for row in self.answered(one, tasks, "--stitches", id)]
+        else:
+            rows = self.answered(self.trained(arm, rate, seed, families), tasks, "--only-stops")
+        return {row["id"]: {name: row[name] for name in ("exactMatch", "byKind", "right")} for row in rows}
+
+    def answered(self, family, tasks, *options):
+        return json.loads(self.stitch("frontier", "--family", family, "--data", tasks, "--no-speeds", "--json",
+                                      "--threads", self.options.threads, *options))["stitches"]
+
+    def tasks(self, families):
+        """Those that the model as it was downloaded does right, the same number of each kind if there are so many."""
+        file = self.work / "tasks.jsonl"
+        if not file.exists():
+            say("tasks that the whole model does right")
+            answers = self.work / "whole-answers.jsonl"
+            self.work.mkdir(parents=True, exist_ok=True)
+            whole = next(row["id"] for row in self.shown(families["family"]) if not left_out(row))
+            self.answered(families["family"], self.options.tasks, "--stitches", whole, "--answers", answers)
+            kept, records = [], self.options.tasks.read_text().splitlines()
+            for line in answers.read_text().splitlines():
+                answer = json.loads(line)
+                kind = [one for one in kept if one["kind"] == answer["kind"]]
+                if answer["right"] and len(kind) < TASKS_OF_A_KIND:
+                    kept.append(json.loads(records[answer["question"]]))
+            save(file, "".join(json.dumps(one) + "\n" for one in kept))
+        return file
 
     def cost(self, output):
         report = load(beside(output, "json"))
@@ -159,21 +197,23 @@ class Study:
         """Routes take the same time whoever trained them: it is measured once."""
         return [] if arm == "ours" and seed == self.options.seeds[0] else ["--no-speeds"]
 
-    def own(self, output, rate, steps, seed, families):
-        """Each size trained by itself with an equal part of the steps."""
+    def own_families(self, rate, seed, families):
+        """Each size trained by itself with an equal part of the steps: its family, and the stitch that was trained."""
         rows = [row for row in self.shown(families["family"]) if left_out(row)]
-        whole = None
         for place, row in enumerate(rows):
-            file = output / f"{place}.json"
+            one = self.work / f"own-{seed}" / str(place)
+            one.parent.mkdir(parents=True, exist_ok=True)
+            self.train(one, families["family"], ["--heal", "--stitches", row["id"]], rate, max(1, self.steps // len(rows)), seed)
+            yield one, row["id"]
+
+    def own(self, rate, seed, families):
+        whole = None
+        for one, id in self.own_families(rate, seed, families):
+            file = beside(one, "measured.json")
             if not file.exists():
-                one = output / str(place)
-                output.mkdir(parents=True, exist_ok=True)
-                self.train(
-                    one, families["family"], ["--heal", "--stitches", row["id"]], rate, max(1, steps // len(rows)), seed)
-                found = self.measure(one, self.options.held_out, "--stitches", row["id"], "--no-speeds")
+                found = self.measure(one, self.options.held_out, "--stitches", id, "--no-speeds")
                 found["training"] = self.cost(one)
                 save(file, json.dumps(found))
-                self.remove(one)
             found = load(file)
             whole = whole or dict(found, stitches=[], training={name: 0 for name in found["training"]})
             whole["stitches"] += found["stitches"]
@@ -183,7 +223,7 @@ class Study:
         return whole
 
     def remove(self, directory):
-        if not self.options.keep:
+        if not self.options.keep and directory.exists():
             shutil.rmtree(directory)
 
     def search(self, way, families):
@@ -212,6 +252,8 @@ class Study:
 
     def tokens_of(self, stage):
         """Tokens that a stage trains on, about."""
+        if stage.endswith(".solved"):
+            return 0
         name = stage.removesuffix(".measured").removeprefix("rate-")
         if stage.startswith("rate-"):
             return len(RATES[name]) * self.options.tokens // (10 if name == "own" else SEARCHED)
@@ -220,7 +262,7 @@ class Study:
     def check_inputs(self):
         """What is kept belongs to the same data."""
         inputs = {name: hashlib.sha256(getattr(self.options, name).read_bytes()).hexdigest()
-                  for name in ("heal", "held_out", "validation", "calibration")}
+                  for name in ("heal", "held_out", "validation", "calibration", "tasks")}
         inputs |= {"model": self.options.model, "family": str(self.options.family), "texts": self.options.texts}
         file = self.work / "inputs.json"
         if not file.exists():
@@ -233,8 +275,9 @@ class Study:
         ways = sorted({ARMS[arm][1] for arm in arms} - {None})
         runs = [(arm, seed) for arm in arms
                 for seed in (self.options.seeds if ARMS[arm][1] else self.options.seeds[:1])]
-        self.all = len(ways) + len(runs)
-        names = [f"rate-{way}" for way in ways] + [f"{arm}-{seed}.measured" for arm, seed in runs]
+        names = [f"rate-{way}" for way in ways]
+        names += [f"{arm}-{seed}.{stage}" for arm, seed in runs for stage in ("measured", "solved")]
+        self.all = len(names)
         left = [name for name in names if not (self.work / f"{name}.json").exists()]
         self.check_inputs()
         say(f"{len(left)} of {self.all} stages are left, below {self.work}: {', '.join(left) or 'none'}")
@@ -243,16 +286,22 @@ class Study:
         families = self.families()
         self.reference = self.options.model
         rates = {way: self.stage(f"rate-{way}", lambda: self.search(way, families)) for way in ways}
+        tasks = self.tasks(families)
         # Seed by seed, so that a study that is stopped has whole columns.
         for arm, seed in sorted(runs, key=lambda run: run[1]):
             rate = rates[ARMS[arm][1]]["rate"] if ARMS[arm][1] else None
             result = self.stage(
                 f"{arm}-{seed}.measured",
                 lambda: json.dumps(self.measured(arm, rate, seed, families), sort_keys=True, indent=1) + "\n")
-            save(self.options.output / f"results/smollm2/{arm}-{seed}.json", json.dumps(slim(result), sort_keys=True) + "\n")
+            solved = self.stage(
+                f"{arm}-{seed}.solved", lambda: json.dumps(self.solved(arm, rate, seed, families, tasks), sort_keys=True) + "\n")
+            self.remove(self.work / f"{arm}-{seed}")
+            save(self.options.output / f"results/smollm2/{arm}-{seed}.json",
+                 json.dumps(slim(result, solved), sort_keys=True) + "\n")
         settings = {
             "model": self.options.model, "tokens": self.options.tokens, "tokensPerStep": self.options.tokens_per_step,
             "steps": self.steps, "rates": rates, "machine": machine(), "threads": self.options.threads,
+            "tasks": len(tasks.read_text().splitlines()),
         }
         save(self.options.output / "results/smollm2/settings.json", json.dumps(settings, sort_keys=True, indent=1) + "\n")
 
@@ -267,11 +316,11 @@ def left_out(row):
     return ranges[-1][1] - sum(end - start for start, end in ranges)
 
 
-def slim(frontier):
+def slim(frontier, solved):
     """What the tables need."""
     kept = ["id", "route", "flopsPerToken", "adaptedFlopsPerToken", "tokensPerSecond", "loss", "agreement", "divergence",
             "textsByKind", "agreeing"]
-    rows = [{name: row[name] for name in kept if name in row} for row in frontier["stitches"]]
+    rows = [{name: row[name] for name in kept if name in row} | solved.get(row["id"], {}) for row in frontier["stitches"]]
     return {"training": frontier.get("training"), "data": frontier["data"], "kinds": frontier["kinds"], "tokens": frontier["tokens"], "stitches": rows}
 
 
@@ -442,6 +491,12 @@ def report(output):
         lines += ["", f"## {title}"]
         for kind in kinds:
             lines += ["", f"### {kind.capitalize()}", "", *table(results, measure, kind, form)]
+    if any("exactMatch" in row for runs in results.arms.values() for rows in runs for row in rows.values()):
+        lines += [
+            "", "## Tasks", "",
+            f"Exact match on {settings['tasks']} questions with one right answer, all of which the whole model answers "
+            "rightly; each comes after three others of its kind with their answers.", "",
+            *table(results, "exactMatch", "all", percent)]
     save(output / "results-smollm2.md", "\n".join(lines) + "\n")
     say(f"wrote {output / 'results-smollm2.md'}")
 
@@ -453,6 +508,7 @@ def main():
     add("--heal", type=pathlib.Path, default=data / "heal.jsonl", help="what is trained on")
     add("--held-out", type=pathlib.Path, default=data / "held-out.jsonl", help="what is reported")
     add("--validation", type=pathlib.Path, default=data / "validation.jsonl", help="what choices are made on")
+    add("--tasks", type=pathlib.Path, default=data / "tasks.jsonl", help="questions with one right answer")
     add("--calibration", type=pathlib.Path,
         help="what blocks are judged on (default: what the default family was fitted on, or as --heal)")
     add("--model", default="smollm2-135m", help="a model's name or directory")
@@ -482,7 +538,7 @@ def main():
         options.family = CACHE / "family"
     try:
         if not options.report_only:
-            for file in (options.heal, options.held_out, options.validation):
+            for file in (options.heal, options.held_out, options.validation, options.tasks):
                 if not file.exists():
                     raise CannotRun(f"{file} is not there; make the data with scripts/smollm2-data.py, or name other files")
             if not options.stitch.exists():
