@@ -8,6 +8,7 @@ let swiftSettings: [SwiftSetting] = [
 ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let csv = Target.Dependency.product(name: "SwiftCSV", package: "SwiftCSV")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -20,6 +21,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
   ],
   targets: [
     // C shims, one reason each.
@@ -45,7 +47,8 @@ let package = Package(
       name: "LLaMAStitch", dependencies: ["CKernels", "CMemory", "COpenBLAS", "Support"], swiftSettings: swiftSettings),
 
     // Chatting with a family, what is kept of it, and work without a chat.
-    .target(name: "ChatEngine", dependencies: ["Tokenizer", "LLaMAStitch", "Support"], swiftSettings: swiftSettings),
+    .target(
+      name: "ChatEngine", dependencies: ["Tokenizer", "LLaMAStitch", "Support", csv], swiftSettings: swiftSettings),
     .target(
       name: "Conversations", dependencies: ["ChatEngine", "LLaMAStitch", "Support"], swiftSettings: swiftSettings),
     .target(

@@ -109,7 +109,7 @@ def check_package(rules: dict[str, set[str]]) -> None:
     """Package.swift and the architecture's page say what import-rules.txt says."""
     package = (ROOT / "Package.swift").read_text()
     package = package.replace("argumentParser,", '"ArgumentParser",').replace("yams]", '"Yams"]').replace("yams,", '"Yams",')
-    package = package.replace("argumentParser]", '"ArgumentParser"]')
+    package = package.replace("argumentParser]", '"ArgumentParser"]').replace("csv]", '"SwiftCSV"]')
     declared = {}
     for match in re.finditer(r"\.(?:executableTarget|target)\(\s*name: \"([\w-]+)\"(?:,\s*dependencies: \[([^]]*)\])?", package):
         declared[match[1]] = set(re.findall(r'"([\w-]+)"', match[2] or ""))

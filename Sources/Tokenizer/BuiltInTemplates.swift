@@ -70,10 +70,11 @@ private struct TinyFormat: ChatFormat {
     var segments = [ChatSegment(.special(.bos))]
     for (index, message) in messages.enumerated() {
       let isReply = message.role == .assistant
+      let isLearned = isReply && message.isLearned
       segments.append(ChatSegment(.special(marker(message.role))))
-      segments.append(ChatSegment(.text(message.content), .start, lossMask: isReply))
+      segments.append(ChatSegment(.text(message.content), .start, lossMask: isLearned))
       let isOpen = ending == .openReply && index == messages.count - 1
-      if isReply, !isOpen { segments.append(ChatSegment(.special(.eos), lossMask: true)) }
+      if isReply, !isOpen { segments.append(ChatSegment(.special(.eos), lossMask: isLearned)) }
     }
     if ending == .generationPrompt { segments.append(ChatSegment(.special(marker(.assistant)))) }
     return segments
@@ -105,10 +106,10 @@ private struct Llama2Format: ChatFormat {
       segments.append(ChatSegment(.marker("[/INST]"), .space))
       guard let reply = exchange.reply else { continue }
       if exchange.isLast, ending == .openReply {
-        segments.append(ChatSegment(.text(reply.trimmedStart()), .space, lossMask: true))
+        segments.append(ChatSegment(.text(reply.trimmedStart()), .space, lossMask: exchange.isLearned))
       } else {
-        segments.append(ChatSegment(.text(reply.trimmed()), .space, lossMask: true))
-        segments.append(ChatSegment(.special(.eos), .space, lossMask: true))
+        segments.append(ChatSegment(.text(reply.trimmed()), .space, lossMask: exchange.isLearned))
+        segments.append(ChatSegment(.special(.eos), .space, lossMask: exchange.isLearned))
       }
     }
     return segments
@@ -140,8 +141,10 @@ private struct AlpacaFormat: ChatFormat {
       guard exchange.reply != nil || exchange.isLast && ending == .generationPrompt else { continue }
       segments.append(ChatSegment(.marker("\n\n\(response)")))
       guard let reply = exchange.reply else { continue }
-      segments.append(ChatSegment(.text(reply), lossMask: true))
-      if !exchange.isLast || ending != .openReply { segments.append(ChatSegment(.special(.eos), lossMask: true)) }
+      segments.append(ChatSegment(.text(reply), lossMask: exchange.isLearned))
+      if !exchange.isLast || ending != .openReply {
+        segments.append(ChatSegment(.special(.eos), lossMask: exchange.isLearned))
+      }
     }
     return segments
   }
@@ -152,6 +155,8 @@ private struct Exchange: Equatable {
   var system: String?
   var user: String?
   var reply: String?
+  /// Whether all replies in it are.
+  var isLearned = true
   var isLast = false
 
   /// Several messages of one role in a row are one, with an empty line between them. A conversation that already ends
@@ -168,7 +173,9 @@ private struct Exchange: Equatable {
       switch message.role {
       case .system: current.system = joined(current.system, message.content)
       case .user: current.user = joined(current.user, message.content)
-      case .assistant: current.reply = joined(current.reply, message.content)
+      case .assistant:
+        current.reply = joined(current.reply, message.content)
+        current.isLearned = current.isLearned && message.isLearned
       }
     }
     if current != Exchange() { exchanges.append(current) }

@@ -8,6 +8,10 @@ public struct ChatTemplate: Sendable, Equatable, Codable {
     public enum Role: String, Sendable, Codable, CaseIterable { case system, user, assistant }
     public var role: Role
     public var content: String
+    /// Whether a reply is learned in training, not only read.
+    var isLearned = true
+
+    private enum CodingKeys: CodingKey { case role, content }
 
     public init(role: Role, content: String) {
       self.role = role
@@ -143,7 +147,7 @@ extension ChatTemplate {
     try encode(messages, tokenizer, ending: .complete)
   }
 
-  /// The tokens of a conversation with tools, tool calls and what else only a model's own template has a place for.
+  /// The tokens of a conversation with tools, tool calls, or replies that are not learned.
   ///
   /// - Throws: `TokenizerError.templateFailed`, `.badRequest`, `.missingMarker`.
   public func encodeForTraining(
@@ -151,6 +155,17 @@ extension ChatTemplate {
   ) throws(TokenizerError) -> MaskedTokens {
     if let template = try jinja(tokenizer) { return try template.encodeForTraining(request, tokenizer: tokenizer) }
     return try encodeForTraining(request.plainMessages(template: name), tokenizer: tokenizer)
+  }
+
+  /// Whether what tools were asked and answered shows in the text: some templates have no place for it.
+  public func shows(toolsOf request: TemplateRequest, tokenizer: any Tokenizer) -> Bool {
+    do {
+      guard let template = try jinja(tokenizer) else { return false }
+      // A name may be said elsewhere, too: with tools it must be there more often.
+      let with = try template.text(of: request.complete())
+      let without = try template.text(of: request.withoutTools().request.complete())
+      return request.toolTexts.allSatisfy { with.ranges(of: $0).count > without.ranges(of: $0).count }
+    } catch { return false }
   }
 
   /// The tokens that end a reply: the end of sequence first.

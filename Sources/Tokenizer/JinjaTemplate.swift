@@ -160,7 +160,8 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
   func encode(
     _ messages: [ChatTemplate.Message], tokenizer: any Tokenizer, ending: ChatTemplate.Ending
   ) throws(TokenizerError) -> MaskedTokens {
-    try encode(runs(of: messages, ending: ending), beginning: nil, tokenizer)
+    let unlearned = messages.indices.filter { !messages[$0].isLearned }
+    return try encode(runs(of: messages, ending: ending), beginning: nil, unlearned: Set(unlearned), tokenizer)
   }
 
   /// The tokens of a whole conversation with tools and tool calls, which are learned with the replies.
@@ -171,21 +172,27 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
     let asked = try runs(of: question, ending: .complete).map(\.text).joined()
     let prompted = try runs(of: question, ending: .generationPrompt).map(\.text).joined()
     let beginning = prompted.hasPrefix(asked) ? String(prompted.dropFirst(asked.count)) : ""
-    return try encode(runs(of: request.complete()), beginning: beginning.isEmpty ? nil : beginning, tokenizer)
+    return try encode(
+      runs(of: request.complete()), beginning: beginning.isEmpty ? nil : beginning, unlearned: request.unlearned,
+      tokenizer)
   }
 
-  /// - Parameter beginning: what begins a reply, where all that follows it counts as one.
+  /// - Parameters:
+  ///   - beginning: what begins a reply, where all that follows it counts as one.
+  ///   - unlearned: numbers of replies that the loss does not count.
   private func encode(
-    _ runs: [TemplateRun], beginning: String?, _ tokenizer: any Tokenizer
+    _ runs: [TemplateRun], beginning: String?, unlearned: Set<Int>, _ tokenizer: any Tokenizer
   ) throws(TokenizerError) -> MaskedTokens {
     var pieces: [(piece: TextPiece, origin: TextOrigin, lossMask: Bool)] = []
-    func add(_ text: Substring, _ origin: TextOrigin, _ lossMask: Bool) {
-      let piece = TextPiece(String(text), recognizesSpecialTokens: origin == .template)
-      if !text.isEmpty { pieces.append((piece, origin, lossMask)) }
-    }
-    let saysWhatCounts = runs.contains(where: \.isGeneration)
+    let unlearned = Set(unlearned.map { TextOrigin.reply(message: $0 % TextOrigin.numberedMessages) })
     /// The reply that a run belongs to or follows.
     var reply: TextOrigin?
+    func add(_ text: Substring, _ origin: TextOrigin, _ lossMask: Bool, of owner: TextOrigin? = nil) {
+      let piece = TextPiece(String(text), recognizesSpecialTokens: origin == .template)
+      let isLearned = (owner ?? reply).map { !unlearned.contains($0) } ?? true
+      if !text.isEmpty { pieces.append((piece, origin, lossMask && isLearned)) }
+    }
+    let saysWhatCounts = runs.contains(where: \.isGeneration)
     for (index, run) in runs.enumerated() {
       let isTemplate = run.origin == .template
       if case .reply = run.origin { reply = run.origin } else if !isTemplate { reply = nil }
@@ -207,7 +214,7 @@ public struct JinjaTemplate: Sendable, Equatable, Codable {
       }
       add(run.text[..<end], .template, true)
       add(run.text[end..<start], .template, false)
-      add(run.text[start...], .template, true)
+      add(run.text[start...], .template, true, of: next)
       reply = nil
     }
     return try encode(pieces, tokenizer)

@@ -6,8 +6,8 @@ import Support
 public struct TemplateRequest: Sendable, Equatable {
   /// By name.
   private(set) var variables: [String: TemplateValue]
-  private let source: [[UInt8]]
-  private let messages: [[(key: String, value: TemplateValue)]]
+  private var source: [[UInt8]]
+  private var messages: [[(key: String, value: TemplateValue)]]
 
   /// Reads a request.
   /// - Parameter tools: a list of tools, for a request that brings none.
@@ -68,6 +68,71 @@ public struct TemplateRequest: Sendable, Equatable {
     }
   }
 
+  /// The replies that are read and not learned, by number: of weight 0, as OpenAI has it.
+  var unlearned: Set<Int> {
+    Set(
+      messages.indices.filter { index in
+        messages[index].contains { key, value in
+          guard key == "weight" else { return false }
+          return switch value {
+          case .integer(let weight): weight == 0
+          case .number(let weight): weight == 0
+          default: false
+          }
+        }
+      })
+  }
+
+  // MARK: Tools
+
+  private static func text(_ name: String, of message: [(key: String, value: TemplateValue)]) -> String? {
+    message.lazy.compactMap { key, value in
+      if key == name, case .string(let text, _) = value { text } else { nil }
+    }.first
+  }
+
+  private static func isToolsAnswer(_ message: [(key: String, value: TemplateValue)]) -> Bool {
+    ["tool", "function", "ipython", "observation", "tool_response"].contains(text("role", of: message) ?? "")
+  }
+
+  private static func calls(_ message: [(key: String, value: TemplateValue)]) -> [TemplateValue] {
+    message.lazy.compactMap { key, value in
+      if key == "tool_calls", case .list(let calls) = value { calls } else { nil }
+    }.first ?? []
+  }
+
+  /// What tools answered, and the names of those that were called.
+  var toolTexts: [String] {
+    messages.flatMap { message -> [String] in
+      if Self.isToolsAnswer(message) { return [Self.text("content", of: message) ?? ""] }
+      return Self.calls(message).compactMap { call in
+        guard case .dict(let members, _) = call else { return nil }
+        for case ("function", .dict(let function, _)) in members { return Self.text("name", of: function) }
+        return Self.text("name", of: members)
+      }
+    }
+  }
+
+  /// Whether tools are called, or answer.
+  public var usesTools: Bool { messages.contains { Self.isToolsAnswer($0) || !Self.calls($0).isEmpty } }
+
+  /// The same without tools, calls of them and their answers, for templates that have no place for them.
+  /// - Returns: the rest, and how many turns were left out.
+  public func withoutTools() -> (request: TemplateRequest, leftOut: Int) {
+    var request = self
+    request.variables["tools"] = TemplateValue.none
+    request.messages = messages.compactMap { message in
+      if Self.isToolsAnswer(message) { return nil }
+      if Self.calls(message).isEmpty { return message }
+      // What else was said beside a call.
+      guard let content = Self.text("content", of: message), !content.isEmpty else { return nil }
+      return message.filter { $0.key != "tool_calls" }
+    }
+    request.variables["messages"] = .list(request.messages.map { .dict($0) })
+    request.source.append(Array("without tools".utf8))
+    return (request, messages.count - request.messages.count)
+  }
+
   private static func document(
     _ bytes: some Collection<UInt8>, _ what: String
   ) throws(TokenizerError) -> TemplateValue {
@@ -117,7 +182,8 @@ public struct TemplateRequest: Sendable, Equatable {
       throw .badRequest(reason: "the built-in template \(template) has no place for tools")
     }
     var plain: [ChatTemplate.Message] = []
-    for message in messages {
+    let unlearned = unlearned
+    for (index, message) in messages.enumerated() {
       var role: ChatTemplate.Message.Role?
       var content: String?
       for case (let key, .string(let text, _)) in message {
@@ -130,6 +196,7 @@ public struct TemplateRequest: Sendable, Equatable {
             "message \(plain.count + 1): the built-in template \(template) takes text of system, user and assistant")
       }
       plain.append(.init(role: role, content: content))
+      plain[plain.count - 1].isLearned = !unlearned.contains(index)
     }
     return plain
   }

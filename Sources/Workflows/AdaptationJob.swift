@@ -79,20 +79,23 @@ public struct AdaptationJob {
     for file in dataFiles {
       let data = try DataFile(file)
       data.report(note)
-      let (found, tooLong) = try TrainingText.examples(
+      let found = try TrainingText.examples(
         data, tokenizer: text.tokenizer, template: text.template,
         contextLength: text.family.contextLength,
         // A teacher has something to say to every token of a text; without one only replies are learned.
         textLength: settings.distillationShare == nil ? nil : settings.tokensPerMicroBatch)
-      if tooLong > 0 {
-        note("\(file.path): \(tooLong) examples longer than \(text.family.contextLength) tokens skipped")
+      if found.toolTurns > 0 {
+        note("\(file.path): \(found.toolTurns) turns of tools left out; the family's template has no place for them")
       }
-      if found.isEmpty {
-        throw tooLong > 0
+      if found.tooLong > 0 {
+        note("\(file.path): \(found.tooLong) examples longer than \(text.family.contextLength) tokens skipped")
+      }
+      if found.examples.isEmpty {
+        throw found.tooLong > 0
           ? DataError.allTooLong(file: file.path, contextLength: text.family.contextLength)
-          : DataError.nothingUsable(file: file.path, first: "no conversations")
+          : DataError.noReplies(file: file.path, isPlain: data.sources.allSatisfy { $0.format == .plainText })
       }
-      examples += found
+      examples += found.examples
       conversations += data.conversations
     }
     let (trainer, save) =

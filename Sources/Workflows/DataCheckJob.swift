@@ -30,6 +30,8 @@ public struct DataCheckJob {
     public var usable = 0
     /// Texts without a reply, which `stitch adapt` leaves out.
     public var texts = 0
+    /// Turns of tools, and calls of them, that the family's template has no place for.
+    public var toolTurns = 0
     public var lengths: Lengths?
     /// Records that cannot be read.
     public var unreadable: [Problem] = []
@@ -65,11 +67,13 @@ public struct DataCheckJob {
     for (record, source) in zip(data.records, data.sources) {
       report.formats[source.format.rawValue, default: 0] += 1
       guard
-        let tokens = try TrainingText.encoded(record, tokenizer: text.tokenizer, template: text.template)?.tokens.count
+        let example = try TrainingText.encoded(record, tokenizer: text.tokenizer, template: text.template)
       else {
         report.texts += 1
         continue
       }
+      let tokens = example.tokens.tokens.count
+      report.toolTurns += example.toolTurns
       if tokens > text.contextLength {
         report.tooLong.append(
           .init(line: source.line, cause: "\(tokens) tokens, the context has \(text.contextLength)"))

@@ -94,7 +94,7 @@ struct DataCommand: ParsableCommand {
         Example: stitch data check lessons.jsonl
         """)
 
-    @Argument(help: "JSON Lines, a JSON array, or plain text.") var file: String
+    @Argument(help: "JSON Lines, a JSON array, CSV, or plain text.") var file: String
     @Option(help: ArgumentHelp("The family that is to learn it (default as for chat).", valueName: "directory"))
     var family: String?
     @Option(help: "How many lines of each kind of finding to name.") var limit = 10
@@ -121,6 +121,10 @@ struct DataCommand: ParsableCommand {
         )
       }
       if report.texts > 0 { lines.append("\(report.texts) without a reply, left out") }
+      if report.toolTurns > 0 {
+        lines.append(
+          "\(report.toolTurns) turns of tools left out: the template of \(report.family) has no place for them")
+      }
       for (title, problems) in [
         ("cannot be read", report.unreadable), ("too long, left out", report.tooLong),
         ("said twice", report.duplicates), ("answered in two ways", report.contradictions),

@@ -8,6 +8,13 @@ enum Console {
     try readAll(STDIN_FILENO, name: "standard input")
   }
 
+  /// Whether standard input is a file or a pipe: nobody's keyboard, and not nothing.
+  static var hasPipedInput: Bool {
+    var status = stat()
+    guard fstat(STDIN_FILENO, &status) == 0 else { return false }
+    return [S_IFIFO, S_IFREG].contains(status.st_mode & S_IFMT)
+  }
+
   /// Writes to standard output as it is. A terminal gets neither control sequences nor an unfinished last line.
   static func write(text: String) throws(CommandError) {
     guard isatty(STDOUT_FILENO) == 1 else { return try write(Array(text.utf8)) }

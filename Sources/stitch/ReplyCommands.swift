@@ -14,10 +14,11 @@ struct Ask: ParsableCommand {
     discussion: """
       The prompt is put into the model's chat template. With --raw it is continued as it is, after the token that \
       begins a text if the model's tokenizer puts one there, and printed together with its continuation. Standard input \
-      is taken byte for byte.
+      is taken byte for byte; a file or what another program writes there comes after a prompt that is given, and an empty \
+      line.
       """)
 
-  @Argument(help: "The prompt; standard input if absent.")
+  @Argument(help: "The prompt, before what standard input holds.")
   var prompt: String?
 
   @OptionGroup var source: ModelArguments
@@ -30,7 +31,7 @@ struct Ask: ParsableCommand {
   var json = false
 
   func run() throws {
-    let bytes = try prompt.map { Array($0.utf8) } ?? Console.readStandardInput()
+    let bytes = try input()
     let model = try source.open()
     var options = ModelSource.ReplyOptions()
     options.isRaw = raw
@@ -42,6 +43,12 @@ struct Ask: ParsableCommand {
     let (text, result) = try model.reply(to: bytes, options: options, pool: source.pool) { try output.write($0) }
     try output.end()
     if json { try Console.write(json: Report(self, model, text: text, result)) }
+  }
+
+  private func input() throws -> [UInt8] {
+    guard let prompt else { return try Console.readStandardInput() }
+    let given = Console.hasPipedInput ? try Console.readStandardInput() : []
+    return Array(prompt.utf8) + (given.isEmpty ? [] : Array("\n\n".utf8) + given)
   }
 
   private struct Report: Encodable {

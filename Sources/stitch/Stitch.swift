@@ -40,7 +40,9 @@ struct Stitch: AsyncParsableCommand {
     // Whoever started us may ignore it; a reader that goes away is to end us, quietly.
     signal(SIGPIPE, SIG_DFL)
     var command: any ParsableCommand
-    do { command = try parseAsRoot() } catch { end(with: error, hint: " (see '\(helpCommand(for: error))')") }
+    do { command = try parseAsRoot(joined(Array(CommandLine.arguments.dropFirst()))) } catch {
+      end(with: error, hint: " (see '\(helpCommand(for: error))')")
+    }
     do {
       try InferenceKernels.check()
       // A chat has its own ways with signals.
@@ -54,6 +56,22 @@ struct Stitch: AsyncParsableCommand {
       end(with: error, hint: "")
     }
     finish()
+  }
+
+  /// A negative number after an option as its value, which the parser would take for an option: so that it is said which
+  /// values there are.
+  private static func joined(_ arguments: [String]) -> [String] {
+    var result: [String] = []
+    for argument in arguments {
+      if let option = result.last, option.hasPrefix("--"), option.count > 2, !option.contains("="),
+        argument.hasPrefix("-"), Double(argument) != nil
+      {
+        result[result.count - 1] = "\(option)=\(argument)"
+      } else {
+        result.append(argument)
+      }
+    }
+    return result
   }
 
   /// Ends with success, unless what is still buffered cannot be written (a full disk).

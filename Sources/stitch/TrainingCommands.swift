@@ -23,8 +23,8 @@ struct Adapt: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "adapt", abstract: "Adapt a whole family to instructions.",
     discussion: """
-      Data: JSON or JSON Lines with `messages`, `conversations` (ShareGPT), `instruction`/`input`/`output` (Alpaca) \
-      or `instruction`/`instances` (self-instruct). Only the replies are learned. With --output a new family is \
+      Data: JSON, JSON Lines or CSV with `messages`, `conversations` (ShareGPT), `prompt`/`completion`, \
+      `instruction`/`input`/`output` (Alpaca) or `instruction`/`instances` (self-instruct). Only the replies are learned. With --output a new family is \
       written; without it the adapter goes into your own store and the family stays as it is. A run that is \
       stopped or killed goes on from its checkpoint when the same command is given again.
 

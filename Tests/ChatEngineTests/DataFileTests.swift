@@ -46,21 +46,102 @@ import Tokenizer
   }
 
   /// What only a model's own template has a place for is kept as it is.
-  @Test func toolsAndParts() throws {
+  @Test func tools() throws {
     let lines = [
       #"{"tools": [{"b": 1, "a": 2}], "messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}"#,
-      #"{"messages": [{"role": "user", "content": [{"type": "text", "text": "u"}]}, {"role": "assistant", "content": "a"}]}"#,
       #"{"messages": [{"role": "assistant", "content": null, "tool_calls": [{"id": "x"}]}, {"role": "tool", "content": "t"}]}"#,
     ]
     let file = try read(
       lines.joined(separator: "\n") + "\n"
         + #"{"messages": [{"role": "user", "content": "u"}, {"role": "tool", "content": "t"}]}"#)
     #expect(file.records == (try lines.map { .request(try TemplateRequest(utf8: Array($0.utf8))) }))
-    #expect(file.conversations.isEmpty && file.sources.map(\.line) == [1, 2, 3])
-    #expect(file.skipped.map(\.description) == ["line 4: no turn of the assistant to learn from"])
+    #expect(file.conversations.isEmpty && file.sources.map(\.line) == [1, 2])
+    #expect(file.skipped.map(\.description) == ["line 3: no turn of the assistant to learn from"])
     // A list is no other file.
     let list = try read("[" + lines.joined(separator: ",") + "]")
-    #expect(list.records.count == 3 && list.skipped.isEmpty)
+    #expect(list.records.count == 2 && list.skipped.isEmpty)
+  }
+
+  /// Text in parts is joined, a developer speaks as the system does, and what is no text is named.
+  @Test func partsAndDevelopers() throws {
+    let file = try read(
+      #"""
+      {"messages": [{"role": "developer", "content": "d"}, {"role": "user", "content": [{"type": "text", "text": "u"}, {"type": "input_text", "text": "v"}]}, {"role": "assistant", "content": ["a"]}]}
+      {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, {"role": "assistant", "content": "a"}]}
+      {"system": "s", "conversations": [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}]}
+      """#)
+    #expect(
+      file.conversations == [
+        [.system("d"), .user("u\nv"), .assistant("a")], [.system("s"), .user("u"), .assistant("a")],
+      ])
+    #expect(
+      file.skipped.map(\.description) == ["line 2: turn 1 has a part of the type “image_url”; only text can be learned"]
+    )
+  }
+
+  /// Prompts and replies under all the names they have, as texts or as turns.
+  @Test func promptsAndCompletions() throws {
+    let file = try read(
+      #"""
+      {"prompt": "u", "completion": "a"}
+      {"prompt": [{"role": "user", "content": "u"}], "completion": [{"role": "assistant", "content": "a"}]}
+      {"question": "u", "answer": "a"}
+      {"system": "s", "prompt": "u", "response": "a"}
+      {"prompt": "u", "chosen": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}], "rejected": "b"}
+      {"input": "u", "output": "a"}
+      {"prompt": "u"}
+      """#)
+    let plain = [ChatMessage.user("u"), .assistant("a")]
+    #expect(file.conversations == [plain, plain, plain, [.system("s")] + plain, plain, plain])
+    #expect(file.skipped.map(\.description) == ["line 7: “prompt” without a reply (“completion”)"])
+  }
+
+  /// The model is not taught to say nothing, however a reply that is empty is spelled.
+  @Test func emptyRepliesAreLeftOut() throws {
+    let file = try read(
+      #"""
+      {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": ""}]}
+      {"conversations": [{"from": "human", "value": "u"}, {"from": "gpt", "value": " \n"}]}
+      {"prompt": "u", "completion": ""}
+      {"instruction": "u", "output": " "}
+      {"instruction": "u", "instances": [{"input": "", "output": ""}]}
+      {"prompt": "u", "completion": "a"}
+      """#)
+    #expect(file.conversations == [[.user("u"), .assistant("a")]])
+    #expect(file.skipped.map(\.line) == [1, 2, 3, 4, 5] && file.skipped[0].reason == "a reply is empty")
+  }
+
+  /// Lines end as they do on any system, a byte order mark is no text, and numbers of lines stay right.
+  @Test(arguments: ["\n", "\r\n", "\r"]) func linesOfEverySystem(end: String) throws {
+    let lines = [
+      "\u{FEFF}" + #"{"prompt": "u", "completion": "a"}"#, "", "{", #"{"prompt": "v", "completion": "b"}"#,
+    ]
+    let file = try read(lines.joined(separator: end))
+    #expect(file.conversations == [[.user("u"), .assistant("a")], [.user("v"), .assistant("b")]])
+    #expect(file.sources.map(\.line) == [1, 4] && file.skipped.map(\.line) == [3])
+    let text = try read(["one", "two", "", "three"].joined(separator: end))
+    #expect(text.records == [.text("one\ntwo"), .text("three")])
+  }
+
+  @Test func tables() throws {
+    let file = try read(
+      Data("prompt,completion\r\n\"Say \"\"hi\"\", please\",hi\r\n\"two\nlines\",b\r\nc,\r\n".utf8))
+    #expect(
+      file.conversations == [[.user("Say \"hi\", please"), .assistant("hi")], [.user("two\nlines"), .assistant("b")]])
+    #expect(file.skipped.map(\.description) == ["row 4: “prompt” without a reply (“completion”)"])
+    #expect(try read("instruction\toutput\nu\ta\n").conversations == [[.user("u"), .assistant("a")]])
+    // Prose is no table.
+    #expect(try read("The prompt, as I said.\nAnd more.").records == [.text("The prompt, as I said.\nAnd more.")])
+  }
+
+  /// Files that are no text in UTF-8 are named as what they are.
+  @Test(arguments: [
+    (Data([0x1F, 0x8B, 8, 0]), "gzip"), (Data("PAR1....".utf8), "Parquet"), (Data([0x50, 0x4B, 3, 4]), "ZIP"),
+    (Data([0xFF, 0xFE, 0x61, 0]), "UTF-16"), (Data([0x61, 0, 0x62, 0, 0x63, 0]), "UTF-16"),
+    (Data([0xFF, 0x61]), "UTF-8"),
+  ]) func othersAreNamed(content: Data, name: String) throws {
+    let error = try #require(throws: DataError.self) { try read(content) }
+    #expect("\(error)".contains(name), "\(error)")
   }
 
   @Test func plainText() throws {
@@ -84,7 +165,7 @@ import Tokenizer
         "line 2: no turn of the assistant to learn from", "line 4: not valid JSON",
         "line 5: “instruction” without “output”",
         "line 6: a turn has the unknown role “robot”",
-        "line 7: none of the fields messages, conversations, instruction or text is there",
+        "line 7: none of the fields messages, conversations, prompt, question, instruction or text is there",
       ])
   }
 

@@ -40,7 +40,7 @@ import Testing
       """
       {"messages":[{"role":"assistant","content":"a"}]}
       {"prompt":""}
-      {"messages":[{"role":"user","content":[{"type":"text","text":"u"}]},{"role":"assistant","content":"a"}]}
+      {"messages":[{"role":"user","content":[{"type":"image_url"}]},{"role":"assistant","content":"a"}]}
       {broken
       {"prompt":"p"}
       """)

@@ -73,6 +73,31 @@ import Testing
     }
   }
 
+  /// What is piped comes after the prompt and an empty line.
+  @Test func pipedTextFollowsThePrompt() throws {
+    try Workspace.with { workspace in
+      func prompt(_ arguments: [String], _ input: String) throws -> Int {
+        let outcome = try workspace.run(
+          ["ask", "--raw", "--max-tokens", "1", "--json", "--model", workspace.model.path] + arguments,
+          input: Data(input.utf8))
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+        let report = try #require(try JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+        return try #require(report["prompt_tokens"] as? Int)
+      }
+      let whole = try prompt([], "ab\n\ncd ef")
+      #expect(try prompt(["ab"], "cd ef") == whole)
+      #expect(try prompt(["ab"], "") < whole)
+    }
+  }
+
+  /// A negative number is a value, of which it is said which there are.
+  @Test func negativeValuesAreValues() throws {
+    for (option, values) in [("--max-tokens", "must be 0 or more"), ("--temperature", "a value 0 or more")] {
+      let outcome = try StitchProcess.run(["ask", option, "-1", "x"])
+      #expect(outcome.status == 2 && outcome.complaint.contains(option) && outcome.complaint.contains(values))
+    }
+  }
+
   @Test func failuresAreOneLineAndExitCode2() throws {
     try StitchProcess.withTemporaryDirectory { directory in
       let empty = directory.appending(path: "empty.txt")

@@ -27,6 +27,19 @@ import Testing
     }
   }
 
+  /// Who pipes lines in learns from the exit code that one of them got no reply.
+  @Test func aFailedReplyIsExitCode1() throws {
+    try StitchProcess.withTemporaryDirectory { directory in
+      let family = directory.appending(path: "family")
+      try RandomFamily.make(at: family)
+      let long = String(repeating: "word ", count: 3000)
+      let outcome = try StitchProcess.run(
+        ["chat", "--plain", "--family", family.path, "--max-tokens", "4"], input: Data("\(long)\nhello\n".utf8),
+        environment: ["XDG_DATA_HOME": directory.path])
+      #expect(outcome.status == 1 && outcome.text.contains("* failed: ") && outcome.text.contains("you> hello\n"))
+    }
+  }
+
   @Test func failuresAreOneLineAndExitCode2() throws {
     try StitchProcess.withTemporaryDirectory { directory in
       let family = directory.appending(path: "family")

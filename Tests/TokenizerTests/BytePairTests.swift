@@ -56,6 +56,23 @@ import Tokenizer
     }
   }
 
+  /// A Hangul syllable is one however it is spelled, as the reference composes it.
+  @Test func syllablesAreComposed() throws {
+    var vocabulary = try Self.tokenizer("qwen2").vocabulary
+    vocabulary.normalizers = [.composed]
+    let tokenizer = try BytePairTokenizer(vocabulary, source: "composed")
+    let expected = try tokenizer.encode("into \u{C5EA}!")
+    for spelling in ["\u{C5D0}\u{11C1}", "\u{110B}\u{1166}\u{11C1}"] {
+      #expect(try tokenizer.encode("into \(spelling)!") == expected)
+    }
+    // The jamo beside final consonants belong to no syllable; marks that come out of one go before those that follow.
+    let ids = try tokenizer.encode("\u{B290}\u{11C3}\u{AC00}\u{11A7}\u{F75}\u{2CF1}x\u{2CF1}\u{F75}")
+    let decoded = try tokenizer.decode(ids).unicodeScalars
+    #expect(
+      decoded.elementsEqual(
+        "\u{B290}\u{11C3}\u{AC00}\u{11A7}\u{F71}\u{F74}\u{2CF1}x\u{F71}\u{F74}\u{2CF1}".unicodeScalars))
+  }
+
   /// Every character there is has the class that the reference gives it, those newer than the reference included.
   @Test(arguments: TextSplitting.allCases) func sameClasses(_ splitting: TextSplitting) throws {
     let file = Self.folder.appendingPathComponent("\(splitting.rawValue)/classes.txt")

@@ -116,6 +116,53 @@ import Tokenizer
     }
   }
 
+  /// A reply of weight 0 is read and not learned, by templates of every form.
+  @Test(arguments: ChatTemplate.Kind.allCases.map { ChatTemplate($0) } + [try JinjaTemplateTests.template()])
+  func weightedReplies(_ template: ChatTemplate) throws {
+    let tokenizer = ByteTokenizer(
+      roles: ["<|im_start|>", "<|im_end|>", "<|system|>", "<|user|>", "<|assistant|>"])
+    func learned(_ weights: (Int, Int)) throws -> (all: [Int], learned: String) {
+      let request = try TemplateRequest(
+        utf8: Array(
+          """
+          {"messages": [{"role": "user", "content": "A fish."}, {"role": "assistant", "content": "Whale", "weight": \(weights.0)},
+          {"role": "user", "content": "A real one."}, {"role": "assistant", "content": "Trout", "weight": \(weights.1)}]}
+          """.utf8))
+      let found = try template.encodeForTraining(request, tokenizer: tokenizer)
+      let replies = zip(found.tokens, found.lossMask).filter(\.1).map(\.0)
+      return (
+        found.tokens,
+        try replies.map { try tokenizer.isControl($0) ? tokenizer.piece($0) : tokenizer.decode([$0]) }.joined()
+      )
+    }
+    let (both, first, last) = (try learned((1, 1)), try learned((1, 0)), try learned((0, 1)))
+    #expect(both.learned.contains("Whale") && both.learned.contains("Trout"))
+    #expect(first.learned + last.learned == both.learned && first.learned.contains("Whale"))
+    #expect(!first.learned.contains("Trout") && !last.learned.contains("Whale"))
+    #expect(both.all == first.all && both.all == last.all)
+  }
+
+  /// Tools are left out where a template has no place for them, though their name be said elsewhere.
+  @Test func toolsWithoutAPlace() throws {
+    let request = try TemplateRequest(
+      utf8: Array(
+        """
+        {"messages": [{"role": "user", "content": "Ask the clock."}, {"role": "assistant", "content": "", "tool_calls":
+        [{"function": {"name": "clock", "arguments": {}}}]}, {"role": "tool", "content": "09:30"}, {"role": "assistant",
+        "content": "Half past nine."}]}
+        """.utf8))
+    let deaf = try Self.template()
+    #expect(request.usesTools && !deaf.shows(toolsOf: request, tokenizer: Self.tokenizer))
+    #expect(!ChatTemplate(.tiny).shows(toolsOf: request, tokenizer: Self.tokenizer))
+    let all =
+      "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}{% endfor %}{% endfor %}"
+    #expect(try Self.template(all).shows(toolsOf: request, tokenizer: Self.tokenizer))
+    let (rest, leftOut) = request.withoutTools()
+    #expect(leftOut == 2 && !rest.usesTools && rest.texts == ["Ask the clock.", "Half past nine."])
+    let whole = try deaf.encodeForTraining(rest, tokenizer: Self.tokenizer)
+    #expect(try Self.spelled(zip(whole.tokens, whole.lossMask).filter(\.1).map(\.0)) == "Half past nine.<|im_end|>")
+  }
+
   @Test func refusals() throws {
     func reason(_ source: String) -> String {
       do { _ = try Self.template(source).encode([Self.question], tokenizer: Self.tokenizer) } catch {

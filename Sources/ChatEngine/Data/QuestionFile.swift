@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// What a family is measured on: JSON Lines, each with a `kind` if wanted.
 ///
@@ -30,9 +31,8 @@ public struct QuestionFile: Sendable {
         file: url.path,
         cause: FileManager.default.fileExists(atPath: url.path) ? "it cannot be read" : "there is no such file")
     }
-    guard let text = String(validating: data, as: UTF8.self) else {
-      throw .unreadable(file: url.path, cause: "it is not UTF-8 text")
-    }
+    let text: String
+    do { text = try TextFile.text(data) } catch { throw .unreadable(file: url.path, cause: error.cause) }
     struct Line: Decodable {
       var messages: [ChatMessage]?
       var answer: String?

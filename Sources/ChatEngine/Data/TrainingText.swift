@@ -17,46 +17,65 @@ public enum TrainingText {
       case .conversation(let messages):
         return TrainingExample(try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer))
       case .request(let request):
-        return TrainingExample(try template.encodeForTraining(request, tokenizer: tokenizer))
+        return TrainingExample(try encoded(request, tokenizer: tokenizer, template: template).tokens)
       }
     }
+  }
+
+  /// A file's conversations as examples, and what was left out of it.
+  public struct Examples: Sendable {
+    public internal(set) var examples: [TrainingExample] = []
+    /// Conversations that do not fit the context.
+    public internal(set) var tooLong = 0
+    /// Turns of tools, and calls of them, that the template has no place for.
+    public internal(set) var toolTurns = 0
   }
 
   /// A file's conversations as examples of which the loss counts the replies alone.
   /// - Parameter textLength: tokens of the pieces that texts are cut into, all of which the loss counts; `nil`: texts are no
   ///   examples.
-  /// - Returns: the examples, and how many were left out because they do not fit `contextLength`.
   public static func examples(
     _ file: DataFile, tokenizer: any Tokenizer, template: ChatTemplate, contextLength: Int, textLength: Int? = nil
-  ) throws -> (examples: [TrainingExample], tooLong: Int) {
-    var examples: [TrainingExample] = []
-    var tooLong = 0
+  ) throws -> Examples {
+    var found = Examples()
     for record in file.records {
       if let textLength, case .text = record {
         let texts = try documents([record], tokenizer: tokenizer, template: template)
-        examples += texts.flatMap { $0.pieces(ofAtMost: max(2, min(textLength, contextLength))) }
+        found.examples += texts.flatMap { $0.pieces(ofAtMost: max(2, min(textLength, contextLength))) }
         continue
       }
       guard let example = try encoded(record, tokenizer: tokenizer, template: template) else { continue }
-      if example.tokens.count > contextLength {
-        tooLong += 1
+      found.toolTurns += example.toolTurns
+      if example.tokens.tokens.count > contextLength {
+        found.tooLong += 1
       } else {
-        examples.append(TrainingExample(example))
+        found.examples.append(TrainingExample(example.tokens))
       }
     }
-    return (examples, tooLong)
+    return found
   }
 
-  /// A conversation's tokens; `nil` for a text.
+  /// A conversation's tokens, and how many turns of tools are not among them; `nil` for a text.
   public static func encoded(
     _ record: DataFile.Record, tokenizer: any Tokenizer, template: ChatTemplate
-  ) throws -> MaskedTokens? {
+  ) throws -> (tokens: MaskedTokens, toolTurns: Int)? {
     switch record {
     case .text: nil
     case .conversation(let messages):
-      try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer)
-    case .request(let request): try template.encodeForTraining(request, tokenizer: tokenizer)
+      (try template.encodeForTraining(messages.map(\.templated), tokenizer: tokenizer), 0)
+    case .request(let request): try encoded(request, tokenizer: tokenizer, template: template)
     }
+  }
+
+  /// With what tools were asked and answered, where the template shows it; else without.
+  private static func encoded(
+    _ request: TemplateRequest, tokenizer: any Tokenizer, template: ChatTemplate
+  ) throws -> (tokens: MaskedTokens, toolTurns: Int) {
+    if !request.usesTools || template.shows(toolsOf: request, tokenizer: tokenizer) {
+      return (try template.encodeForTraining(request, tokenizer: tokenizer), 0)
+    }
+    let (rest, leftOut) = request.withoutTools()
+    return (try template.encodeForTraining(rest, tokenizer: tokenizer), leftOut)
   }
 }
 

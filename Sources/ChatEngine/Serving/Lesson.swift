@@ -49,15 +49,15 @@ struct Lesson {
     let data = try DataFile(file)
     let texts = data.records.count { if case .text = $0 { true } else { false } }
     guard distills || texts < data.records.count else {
-      throw DataError.nothingUsable(file: file.path, first: "it holds text without replies to learn from")
+      throw DataError.noReplies(file: file.path, isPlain: data.sources.allSatisfy { $0.format == .plainText })
     }
-    let (examples, tooLong) = try TrainingText.examples(
+    let found = try TrainingText.examples(
       data, tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength,
       textLength: distills ? Self.microBatch : nil)
-    guard !examples.isEmpty else {
+    guard !found.examples.isEmpty else {
       throw DataError.allTooLong(file: file.path, contextLength: text.contextLength)
     }
-    self.examples = examples
+    examples = found.examples
     // Who learns from the dearest anchor learns what it knows.
     rehearsal = distills ? [] : try Rehearsal.examples(of: text)
     var notes: [String] = []
@@ -65,8 +65,9 @@ struct Lesson {
       notes.append("\(Self.count(data.skipped.count, "record")) skipped, the first at \(first)")
     }
     if texts > 0 && !distills { notes.append("\(Self.count(texts, "text")) without a reply left out") }
-    if tooLong > 0 {
-      notes.append("\(Self.count(tooLong, "example")) longer than \(text.contextLength) tokens left out")
+    if found.toolTurns > 0 { notes.append("\(Self.count(found.toolTurns, "turn")) of tools left out") }
+    if found.tooLong > 0 {
+      notes.append("\(Self.count(found.tooLong, "example")) longer than \(text.contextLength) tokens left out")
     }
     note = notes.joined(separator: "; ")
   }

@@ -16,7 +16,7 @@ public struct PlainChatError: Error, CustomStringConvertible {
 ///   - output: takes text as it comes; nothing in it can act on a terminal.
 ///   - isInteractive: somebody types: ask with a prompt, and say what is going on. Otherwise the lines are repeated in
 ///     the output, so that it reads as a conversation.
-/// - Returns: the exit status, 0 at the end of input.
+/// - Returns: the exit status, 0 at the end of input; 1 where nobody types and a reply has failed.
 /// - Throws: `PlainChatError` if the family could not be loaded.
 public func runPlainChat(
   backend: any ChatBackend, options: ChatUIOptions,
@@ -82,7 +82,8 @@ struct PlainChat {
       }
       enter(line, isInteractive: isInteractive, repeating: !isInteractive)
     }
-    return status ?? 0
+    let status = status ?? 0
+    return status == 0 && !isInteractive && printer.hasFailure ? 1 : status
   }
 
   /// Does what a line says and waits for the reply.

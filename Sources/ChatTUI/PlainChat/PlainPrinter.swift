@@ -29,6 +29,9 @@ struct PlainPrinter {
   private var columnsPrinted = 0
   private var phase = TrainingStatus.Phase.idle
 
+  /// Whether a reply was printed that failed.
+  private(set) var hasFailure = false
+
   init(output: @escaping (String) -> Void) { self.output = output }
 
   /// The program's own words.
@@ -83,7 +86,10 @@ struct PlainPrinter {
     }
     printText(reply)
     if reply.isOpen { return false }
-    if case .failed(let message) = reply.state { output("\n* failed: \(sanitiseLine(message))") }
+    if case .failed(let message) = reply.state {
+      hasFailure = true
+      output("\n* failed: \(sanitiseLine(message))")
+    }
     output("\n[\(TranscriptLines.label(reply, glyphs: glyphs))]\n")
     self.reply!.isOpen = false
     return true

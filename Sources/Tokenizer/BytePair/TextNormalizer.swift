@@ -27,14 +27,14 @@ public enum TextNormalizer: Sendable, Equatable {
         start = match.upperBound
       }
       return result + scalars[start...]
-    case .composed: return mapped(scalars) { $0.precomposedStringWithCanonicalMapping }
-    case .decomposed: return mapped(scalars) { $0.decomposedStringWithCanonicalMapping }
-    // Foundation leaves marks in the order of what they were taken apart from (a halfwidth sound mark after an accent);
-    // its canonical mapping orders them.
+    case .composed: return mapped(scalars) { Self.decomposed($0).precomposedStringWithCanonicalMapping }
+    case .decomposed: return mapped(scalars, Self.decomposed)
     case .compatibilityComposed:
-      return mapped(scalars) { $0.decomposedStringWithCompatibilityMapping.precomposedStringWithCanonicalMapping }
+      return mapped(scalars) {
+        Self.decomposed($0.decomposedStringWithCompatibilityMapping).precomposedStringWithCanonicalMapping
+      }
     case .compatibilityDecomposed:
-      return mapped(scalars) { $0.decomposedStringWithCompatibilityMapping.decomposedStringWithCanonicalMapping }
+      return mapped(scalars) { Self.decomposed($0.decomposedStringWithCompatibilityMapping) }
     case .lowercase: return scalars.flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) }
     case .strip(let left, let right):
       var rest = scalars[...]
@@ -60,10 +60,17 @@ public enum TextNormalizer: Sendable, Equatable {
     return !scalars.contains { $0.value >= first }
   }
 
+  /// Decomposed, its marks in canonical order. Foundation leaves marks where they were that it takes out of a character,
+  /// and where its mappings compose they leave a final consonant beside the Hangul syllable it belongs to; so all begin
+  /// with this, and this with what has been decomposed once.
+  private static func decomposed(_ text: String) -> String {
+    text.decomposedStringWithCanonicalMapping.decomposedStringWithCanonicalMapping
+  }
+
   private func mapped(_ scalars: [Unicode.Scalar], _ map: (String) -> String) -> [Unicode.Scalar] {
     if leavesAlone(scalars) { return scalars }
     var result: [Unicode.Scalar] = []
-    for run in scalars.split(omittingEmptySubsequences: false, whereSeparator: Self.isNewer) {
+    for run in scalars.split(omittingEmptySubsequences: false, whereSeparator: { Self.standsAlone($0) }) {
       if run.startIndex > 0 { result.append(scalars[run.startIndex - 1]) }
       var text = String.UnicodeScalarView()
       text.append(contentsOf: run)
@@ -72,8 +79,10 @@ public enum TextNormalizer: Sendable, Equatable {
     return result
   }
 
-  /// To the reference's tables for this, which are of Unicode 9, it is nothing that could be composed or taken apart.
-  private static func isNewer(_ scalar: Unicode.Scalar) -> Bool {
+  /// What is neither composed nor taken apart: to the reference's tables for this, which are of Unicode 9, what is newer;
+  /// and the jamo beside those that make Hangul syllables, which Foundation takes for such.
+  private static func standsAlone(_ scalar: Unicode.Scalar) -> Bool {
+    if [0x1113, 0x1176, 0x11A7, 0x11C3].contains(scalar.value) { return true }
     guard scalar.value >= 0x300, let age = scalar.properties.age else { return false }
     return age > (9, 0)
   }
