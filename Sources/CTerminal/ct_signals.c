@@ -44,7 +44,8 @@ static void tell(int number) {
   errno = keep;
 }
 
-static void crashed(int number) {
+static void crashed(int number, siginfo_t *info, void *context) {
+  (void)context;
   if (crash.armed) {
     crash.armed = 0;
     ssize_t ignored = write(crash.terminal_fd, crash.reset, crash.reset_count);
@@ -55,8 +56,9 @@ static void crashed(int number) {
   }
   for (int i = 0; i < FATAL; i++)
     if (fatal[i] == number) sigaction(number, &old_fatal[i], NULL);
-  /* Delivered to the old action as soon as this handler returns. */
-  raise(number);
+  /* The old action gets a fault with its address as soon as this handler returns, for it happens again; what somebody
+     sent has to be sent again. */
+  if (info->si_code <= 0) raise(number);
 }
 
 int cti_signals_install(void) {
@@ -80,8 +82,8 @@ int cti_signals_install(void) {
   stack_t stack = {.ss_sp = alternate, .ss_size = alternate ? 1 << 16 : 0};
   stack_t present;
   if (alternate && sigaltstack(NULL, &present) == 0 && (present.ss_flags & SS_DISABLE)) sigaltstack(&stack, NULL);
-  action.sa_flags = SA_ONSTACK;
-  action.sa_handler = crashed;
+  action.sa_flags = SA_ONSTACK | SA_SIGINFO;
+  action.sa_sigaction = crashed;
   for (int i = 0; i < FATAL; i++) sigaction(fatal[i], &action, &old_fatal[i]);
   installed = 1;
   return 0;

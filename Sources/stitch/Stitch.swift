@@ -39,6 +39,7 @@ struct Stitch: AsyncParsableCommand {
   @MainActor static func main() async {
     // Whoever started us may ignore it; a reader that goes away is to end us, quietly.
     signal(SIGPIPE, SIG_DFL)
+    MappedFile.reportLosses()
     var command: any ParsableCommand
     do { command = try parseAsRoot(joined(Array(CommandLine.arguments.dropFirst()))) } catch {
       end(with: error, hint: " (see '\(helpCommand(for: error))')")

@@ -1,5 +1,6 @@
-/* How fast memory can be read: a loop that does nothing else, and the pages it likes best. In C because the compiler
-   must neither leave the reading out nor break the vectors up. */
+/* How fast memory can be read: a loop that does nothing else, and the pages it likes best; and what to say where a mapped
+   file is no longer there. In C because the compiler must neither leave the reading out nor break the vectors up, and
+   because a handler of signals may do next to nothing. */
 #ifndef CM_MEMORY_H
 #define CM_MEMORY_H
 
@@ -14,5 +15,16 @@ void cm_prefer_huge_pages(void *_Nonnull bytes, size_t count);
 
 /* Asks for small ones behind the whole pages of some bytes of such a mapping. */
 void cm_prefer_small_pages(const void *_Nonnull bytes, size_t count);
+
+/* From now on a fault in a mapped file that is watched, which was cut short or whose disk fails, ends the process with
+   exit code 2 and one line on standard error. Whoever owns the terminal installs its handler of SIGBUS later: it comes
+   first, restores the terminal and returns. */
+void cm_watch_mappings(void);
+
+/* Watches these bytes of a mapped file, to name `path`. */
+void cm_watch_mapping(const void *_Nonnull base, size_t count, const char *_Nonnull path);
+
+/* Before the bytes are unmapped. */
+void cm_forget_mapping(const void *_Nonnull base);
 
 #endif

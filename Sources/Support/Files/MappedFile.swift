@@ -4,8 +4,8 @@ import Foundation
 /// A file mapped into memory, read-only. The bytes come from disk when they are first touched.
 ///
 /// The mapping lasts as long as the object; every view made from it keeps it alive. A file that is replaced by
-/// renaming stays as it was; one that is cut short in place while mapped ends the process (SIGBUS), as with any
-/// memory-mapped file.
+/// renaming stays as it was; one that is cut short in place while mapped ends the process, with a line that names it and
+/// exit code 2.
 ///
 /// `@unchecked Sendable`: an address and a length that never change, over memory nobody can write.
 public final class MappedFile: @unchecked Sendable {
@@ -40,9 +40,17 @@ public final class MappedFile: @unchecked Sendable {
     // What is not in memory yet is then read from disk in such pages, too.
     cm_prefer_huge_pages(mapping, count)
     base = UnsafeRawPointer(mapping)
+    if count > 0 { cm_watch_mapping(mapping, count, oneLine(url.path)) }
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(mutating: base), max(1, count)) }
+  deinit {
+    if count > 0 { cm_forget_mapping(base) }
+    munmap(UnsafeMutableRawPointer(mutating: base), max(1, count))
+  }
+
+  /// Has the process end with a line where a mapped file is cut short or cannot be read, instead of by a signal; before
+  /// anybody installs handlers that restore a terminal.
+  package static func reportLosses() { cm_watch_mappings() }
 
   /// All bytes.
   public var bytes: ByteView { ByteView(base: base, count: count, owner: self) }
