@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the tables of docs/default-family.md and docs/smollm2-family.md from what was measured: frontier.json of both
-families, and of SmolLM2's the files docs/measurements/smollm2-fitted.json and smollm2-healing.jsonl."""
+families, and of SmolLM2's the files docs/measurements/smollm2-*."""
 import json
 import pathlib
 import sys
@@ -66,6 +66,22 @@ def smollm2_kinds(frontier):
         yield f"| {kind} | {rows[0]['tokens']:,} | " + " | ".join(f"{100 * row['agreement']:.0f} %" for row in rows[:-1]) + " |"
 
 
+def smollm2_moves():
+    yield "| `--move-weight` | mean KL of the stops | mean agreement | left to compute after a move |"
+    yield "|---|---|---|---|"
+    for row in read("docs/measurements/smollm2-moves.json"):
+        yield f"| {row['weight']:g} | {row['divergence']:.3f} | {100 * row['agreement']:.1f} % | {row['moved']:.0%} |"
+
+
+def smollm2_speculation():
+    yield "| stop | drafter | drafts accepted | speed, by that without drafts |"
+    yield "|---|---|---|---|"
+    for report in read("docs/measurements/smollm2-speculation.json"):
+        for row in report["results"]:
+            accepted = f"{row['accepted']} of {row['guessed']}" if row["guessed"] else "none made"
+            yield f"| `{row['stitch']}` | `{row['drafter']}` | {accepted} | {row['ratio']:.2f} |"
+
+
 def smollm2_healing(frontier):
     ids = [row["id"] for row in frontier["stitches"][:-1]]
     log = [json.loads(line) for line in (root / "docs/measurements/smollm2-healing.jsonl").read_text().splitlines()]
@@ -84,7 +100,8 @@ try:
         fitted = read("docs/measurements/smollm2-fitted.json")
         documents.fill(root / "docs/smollm2-family.md", {
             "smollm2 stops": "\n".join(smollm2_stops(smollm2, fitted)), "smollm2 kinds": "\n".join(smollm2_kinds(smollm2)),
-            "smollm2 healing": "\n".join(smollm2_healing(smollm2)),
+            "smollm2 healing": "\n".join(smollm2_healing(smollm2)), "smollm2 moves": "\n".join(smollm2_moves()),
+            "smollm2 speculation": "\n".join(smollm2_speculation()),
         })
 except CannotRun as error:
     raise SystemExit(f"family-tables: {error}")

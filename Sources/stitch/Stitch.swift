@@ -22,6 +22,7 @@ struct Stitch: AsyncParsableCommand {
       FamilyCommand.self,
       Generate.self,
       Adapt.self,
+      AdapterCommand.self,
       DataCommand.self,
       FrontierCommand.self,
       ModelsCommand.self,

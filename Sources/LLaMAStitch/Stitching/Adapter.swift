@@ -11,7 +11,7 @@ public struct Adapter: Sendable {
   public let family: String
   /// Importance of each stitch, by id, where it is known.
   public let importance: [String: Double]
-  private let tensors: [String: MatrixView]
+  let tensors: [String: MatrixView]
   /// What inference reads of the updates of quantised weights.
   private let read: [String: LowRank.Factors]
 

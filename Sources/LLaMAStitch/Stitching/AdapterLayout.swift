@@ -126,11 +126,23 @@ public struct AdapterLayout: Sendable {
   }
 
   /// Every tensor, LoRA first, in a stable order.
-  public var declarations: [ParameterStore.Declaration] {
-    var all: [ParameterStore.Declaration] = []
-    func add(lowRank name: String, outputs: Int, inputs: Int) {
-      all.append(.init(name + ".lora_A", shape: [options.rank, inputs], decays: true))
-      all.append(.init(name + ".lora_B", shape: [outputs, options.rank], decays: true))
+  public var declarations: [ParameterStore.Declaration] { placed.map(\.declaration) }
+
+  /// Where each tensor acts, by name: from 0 in an anchor's first block to 1 in its last one. A stitching layer acts where
+  /// its route leaves an anchor.
+  var depths: [String: Double] { Dictionary(uniqueKeysWithValues: placed.map { ($0.declaration.name, $0.depth) }) }
+
+  private var placed: [(declaration: ParameterStore.Declaration, depth: Double)] {
+    var all: [(declaration: ParameterStore.Declaration, depth: Double)] = []
+    func add(_ name: String, shape: [Int], decays: Bool, at depth: Double) {
+      all.append((.init(name, shape: shape, decays: decays), depth))
+    }
+    func add(lowRank name: String, outputs: Int, inputs: Int, at depth: Double) {
+      add(name + ".lora_A", shape: [options.rank, inputs], decays: true, at: depth)
+      add(name + ".lora_B", shape: [outputs, options.rank], decays: true, at: depth)
+    }
+    func depth(_ block: Int, of anchor: Int) -> Double {
+      Double(block) / Double(max(1, configurations[anchor].blockCount - 1))
     }
     let reached = reachedBlocks
     for (anchor, configuration) in configurations.enumerated() {
@@ -138,7 +150,7 @@ public struct AdapterLayout: Sendable {
         for target in options.targets {
           add(
             lowRank: lowRankName(anchor: anchor, block: block, target), outputs: target.outputs(configuration),
-            inputs: target.inputs(configuration))
+            inputs: target.inputs(configuration), at: depth(block, of: anchor))
         }
       }
     }
@@ -148,15 +160,17 @@ public struct AdapterLayout: Sendable {
         for target in options.targets {
           for case .bias(let name) in slots(route, .block(segment: segment, anchor: anchor, block: block, target))
           where seen.insert(name).inserted {
-            all.append(.init(name, shape: [target.outputs(configurations[anchor])], decays: false))
+            add(
+              name, shape: [target.outputs(configurations[anchor])], decays: false, at: depth(block, of: anchor))
           }
         }
       }
       for (index, junction) in route.junctions.enumerated() where options.updatesLayers {
         let place = Self.layerName(id(route), junction: index, of: route)
         let outputs = configurations[junction.to].hiddenSize
-        add(lowRank: place, outputs: outputs, inputs: configurations[junction.from].hiddenSize)
-        all.append(.init(place + ".delta_bias", shape: [outputs], decays: false))
+        let depth = depth(junction.exit - 1, of: junction.from)
+        add(lowRank: place, outputs: outputs, inputs: configurations[junction.from].hiddenSize, at: depth)
+        add(place + ".delta_bias", shape: [outputs], decays: false, at: depth)
       }
     }
     return all

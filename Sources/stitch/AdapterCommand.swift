@@ -1,0 +1,211 @@
+import ArgumentParser
+import ChatEngine
+import Foundation
+import LLaMAStitch
+
+/// `stitch adapter`: what was taught to a family, after it was trained.
+struct AdapterCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "adapter", abstract: "List, show, weaken or merge what a family was taught.",
+    discussion: """
+      An adapter is named as for chat: own (the family's), latest (the snapshot that training made last), or the beginning \
+      of a snapshot's hash. What is made of adapters is a new snapshot; those it is made of stay as they are.
+      """,
+    subcommands: [List.self, Show.self, Scale.self, Merge.self], defaultSubcommand: List.self)
+
+  /// A family whose adapters are kept.
+  struct Place: ParsableArguments {
+    @Option(help: ArgumentHelp("The family (default as for chat).", valueName: "directory")) var family: String?
+
+    func open() throws -> (text: TextFamily, store: AdapterStore) {
+      let text = try TextFamily(FamilyOptions.directory(of: family))
+      return (text, text.adapterStore())
+    }
+  }
+
+  /// How much is kept, by depth.
+  struct Depths: ParsableArguments {
+    @Option(help: "What is kept of the updates of an anchor's first block (LiNeS; default: as much as of the last).")
+    var first: Float?
+    @Option(help: "What is kept of the updates of its last block, and linearly more or less between them.")
+    var last: Float?
+
+    func validate() throws {
+      for (option, value) in [("--first", first), ("--last", last)] {
+        if let value, !(-10...10).contains(value) {
+          throw ValidationError("\(option) must be between -10 and 10, not \(value)")
+        }
+      }
+    }
+
+    var scale: AdapterScale? {
+      if first == nil && last == nil { return nil }
+      return AdapterScale(first: first ?? last ?? 1, last: last ?? 1)
+    }
+  }
+
+  private static func adapter(_ name: String, _ text: TextFamily, _ store: AdapterStore) throws -> Adapter {
+    let choice = try AdapterChoice(name)
+    guard choice != .none, let adapter = try text.adapter(choice, store: store) else {
+      throw EngineError.notAnAdapter(name: name)
+    }
+    return adapter
+  }
+
+  private static func save(_ adapter: Adapter, in store: AdapterStore, json: Bool) throws {
+    let snapshot = try store.save(adapter)
+    if json { return try Console.write(json: ["adapter": snapshot.hash, "file": snapshot.file.path]) }
+    try Console.write(text: "saved as \(snapshot.shortHash); chat with it by --adapter \(snapshot.shortHash)\n")
+  }
+
+  // MARK: What there is
+
+  /// An adapter as it is listed.
+  private struct Row: Encodable {
+    var adapter: String
+    var saved: Date?
+    var step: Int
+    var rank: Int
+    var alpha: Float
+    var scope: String
+    var targets: [String]
+    var parameters: Int
+    var isHealing: Bool
+
+    init(_ name: String, _ adapter: Adapter, saved: Date? = nil) {
+      let options = adapter.options
+      self.adapter = name
+      self.saved = saved
+      step = adapter.step
+      rank = options.rank
+      alpha = options.alpha
+      scope = options.scope.rawValue
+      targets = options.targets.map(\.rawValue)
+      parameters = adapter.parameterCount
+      isHealing = options.keepsPrefix
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "The family's own adapter and its snapshots, the latest first.")
+    @OptionGroup var place: Place
+    @Flag(help: "One JSON document on standard output.") var json = false
+
+    func run() throws {
+      let (text, store) = try place.open()
+      var rows = try text.adapter(.own, store: store).map { [Row("own", $0)] } ?? []
+      for snapshot in try store.list() {
+        do { rows.append(Row(snapshot.hash, try store.open(snapshot, for: text.family), saved: snapshot.date)) } catch {
+          Console.complain("\(error)")
+        }
+      }
+      if json { return try Console.write(json: ["adapters": rows]) }
+      if rows.isEmpty { return Console.log("no adapters; teach the family with /train or `stitch adapt`\n") }
+      var table = TextTable(["adapter", "saved", "steps", "rank", "on", "parameters"])
+      for row in rows {
+        let date = row.saved?.formatted(.iso8601.year().month().day().dateSeparator(.dash)) ?? ""
+        table.add([
+          String(row.adapter.prefix(8)), date, String(row.step), String(row.rank), row.targets.joined(separator: ","),
+          Quantity.short(row.parameters),
+        ])
+      }
+      try Console.write(text: table.text)
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "What an adapter changes, and how much in each block.")
+    @Argument(help: "The adapter.") var adapter: String
+    @OptionGroup var place: Place
+    @Flag(help: "One JSON document on standard output.") var json = false
+
+    private struct Report: Encodable {
+      var adapter: Row
+      /// By anchor: of each block the Frobenius norm of what is added to its weights.
+      var updateNorms: [String: [Double]]
+    }
+
+    func run() throws {
+      let (text, store) = try place.open()
+      let found = try AdapterCommand.adapter(adapter, text, store)
+      let names = text.family.description.anchors.map(\.name)
+      let norms = found.updateNorms(in: text.family)
+      let row = Row(adapter, found)
+      if json {
+        return try Console.write(
+          json: Report(adapter: row, updateNorms: Dictionary(uniqueKeysWithValues: zip(names, norms))))
+      }
+      var lines = [
+        "\(row.step) steps, rank \(row.rank), α \(row.alpha), on \(row.targets.joined(separator: ", ")); "
+          + "\(Quantity.short(row.parameters)) parameters, biases of the \(row.scope == "tail" ? "tail" : "whole route")"
+      ]
+      for (name, blocks) in zip(names, norms) {
+        lines.append(
+          "\(name), norm of the update by block: " + blocks.map { String(format: "%.2f", $0) }.joined(separator: " "))
+      }
+      try Console.write(text: lines.joined(separator: "\n") + "\n")
+    }
+  }
+
+  // MARK: What is made of them
+
+  struct Scale: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "scale", abstract: "Keep a part of what was taught, less of it in early blocks if wanted (LiNeS).")
+    @Argument(help: "The adapter.") var adapter: String
+    @OptionGroup var depths: Depths
+    @OptionGroup var place: Place
+    @Flag(help: "One JSON document on standard output.") var json = false
+
+    func validate() throws {
+      if depths.scale == nil { throw ValidationError("say what is kept: --first 0.2 --last 1, or --last 0.5 of all") }
+    }
+
+    func run() throws {
+      let (text, store) = try place.open()
+      let found = try AdapterCommand.adapter(adapter, text, store)
+      try AdapterCommand.save(found.scaled(by: depths.scale!, in: text.family), in: store, json: json)
+    }
+  }
+
+  struct Merge: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "merge", abstract: "Add up what several adapters were taught (task arithmetic).",
+      discussion: """
+        Without --weight each counts as an equal part of 1: their average. With --first and --last less of the early blocks \
+        is kept of each before. Ranks add up, and so does the time that a reply takes for them.
+        """)
+    @Argument(help: "Two adapters or more.") var adapters: [String]
+    @Option(help: "The weight of an adapter, in their order; as many as there are.") var weight: [Float] = []
+    @OptionGroup var depths: Depths
+    @OptionGroup var place: Place
+    @Flag(help: "One JSON document on standard output.") var json = false
+
+    func validate() throws {
+      if adapters.count < 2 { throw ValidationError("name two adapters or more") }
+      if !weight.isEmpty && weight.count != adapters.count {
+        throw ValidationError(
+          "--weight is given \(weight.count) times for \(adapters.count) adapters; give one for each")
+      }
+      for weight in weight where !(-10...10).contains(weight) {
+        throw ValidationError("--weight must be between -10 and 10, not \(weight)")
+      }
+    }
+
+    func run() throws {
+      let (text, store) = try place.open()
+      let parts = try adapters.enumerated().map { index, name in
+        let found = try AdapterCommand.adapter(name, text, store)
+        let kept = depths.scale.map { found.scaled(by: $0, in: text.family) } ?? found
+        return (adapter: kept, weight: weight.isEmpty ? 1 / Float(adapters.count) : weight[index])
+      }
+      do {
+        try AdapterCommand.save(Adapter.merged(parts, in: text.family), in: store, json: json)
+      } catch let error as AdapterMergeError {
+        throw CommandError.malformed(adapters[error.index], expected: "\(error)")
+      }
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import LLaMAStitch
+import Testing
+
+/// `stitch adapter`.
+@Suite struct AdapterCommandTests {
+  private static func json(_ outcome: StitchProcess.Outcome) throws -> [String: Any] {
+    #expect(outcome.status == 0, "\(outcome.complaint)")
+    return try #require(try JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+  }
+
+  /// What two lessons taught is listed, weakened and added up; what comes out can be used, and nothing else changes.
+  @Test func lessonsBecomeOne() throws {
+    try Workspace.with { workspace in
+      let family = ["--family", workspace.family.path]
+      func run(_ arguments: [String]) throws -> StitchProcess.Outcome { try workspace.run(arguments + family) }
+      #expect(try run(["adapter", "list"]).complaint.contains("no adapters"))
+      for seed in ["1", "2"] {
+        let adapt = ["adapt", "--data", workspace.lesson.path, "--steps", "3", "--rank", "4", "--seed", seed]
+        #expect(try run(adapt).status == 0)
+      }
+      func listed() throws -> [[String: Any]] {
+        try #require(try Self.json(run(["adapter", "list", "--json"]))["adapters"] as? [[String: Any]])
+      }
+      let lessons = try listed().compactMap { $0["adapter"] as? String }
+      try #require(lessons.count == 2)
+      let shown = try Self.json(run(["adapter", "show", lessons[0], "--json"]))
+      let norms = try #require(shown["update_norms"] as? [String: [Double]])
+      #expect(norms.values.allSatisfy { $0.contains { $0 > 0 } })
+      let merged = try Self.json(run(["adapter", "merge", lessons[0], lessons[1], "--json"]))
+      let scaled = try Self.json(run(["adapter", "scale", lessons[0], "--first", "0.2", "--last", "1", "--json"]))
+      let all = try listed()
+      #expect(all.count == 4 && all.contains { $0["rank"] as? Int == 8 })
+      for made in [merged, scaled] {
+        let hash = try #require(made["adapter"] as? String)
+        #expect(try run(["ask", "say 1", "--max-tokens", "3", "--adapter", hash]).status == 0)
+      }
+      // Once more is the same file.
+      _ = try run(["adapter", "merge", lessons[0], lessons[1]])
+      #expect(try listed().count == 4)
+    }
+  }
+
+  @Test func refusals() throws {
+    try Workspace.with { workspace in
+      let family = ["--family", workspace.family.path]
+      for (arguments, part) in [
+        (["scale", "abcd1234"], "--first"), (["scale", "abcd1234", "--last", "1"], "abcd1234"),
+        (["merge", "own"], "two adapters"), (["merge", "own", "own", "--weight", "1"], "--weight"),
+        (["merge", "own", "own", "--weight", "nan", "--weight", "1"], "--weight"), (["show", "none"], "none"),
+        (["show", "newest"], "newest"),
+      ] {
+        try workspace.expectRefusal(["adapter"] + arguments + family, [part])
+      }
+    }
+  }
+}
