@@ -64,8 +64,9 @@ fi
 
 if [ ! -e "$work/healed/frontier.json" ]; then
   say "measurement"
-  $stitch frontier --family "$work/healed" --data "$data/held-out.jsonl" --write
+  $stitch frontier --family "$work/healed" --data "$data/held-out.jsonl" --no-speeds --write
 fi
+$stitch frontier --family "$work/healed" --speeds --write
 
 $stitch family strip "$work/healed" --output "$output"
 

@@ -1,6 +1,7 @@
 import ChatEngine
 import Foundation
 import LLaMAStitch
+import Support
 import Tokenizer
 
 /// `stitch frontier`: cost and quality of every stitch on questions with known answers, and on texts.
@@ -16,6 +17,8 @@ public struct FrontierJob {
   public var only: Set<String>?
   /// What agreement and divergence are measured by; `nil`: the family's dearest anchor.
   public var reference: TextFamily?
+  private static let speedTurns = 7
+
   /// Seconds to measure the speed of each stitch; `nil`: speeds are not measured.
   public var speedSeconds: Double? = 0.2
   /// Tokens of a reply, at most; by default twice the longest answer and a few more.
@@ -128,7 +131,9 @@ public struct FrontierJob {
     return frontier.marked(stops: stops)
   }
 
-  /// What was measured before, with speeds measured anew: all else stays as it is.
+  /// What was measured before, with speeds measured anew: all else stays as it is. Stitches take turns, several times, and
+  /// the median counts, so that what slows the machine for a while slows all of them.
+  /// - Parameter seconds: to spend on a stitch in each turn, at least.
   /// - Throws: `EngineError.noFrontier`, `.damagedFrontier`, and what reading the family and replying throw.
   public static func refreshingSpeeds(
     of text: TextFamily, threads: Int, seconds: Double = 0.2, progress: (Frontier.Measurement) -> Void
@@ -138,10 +143,15 @@ public struct FrontierJob {
     }
     let adapter = try text.family.ownAdapter()
     let speed = ReplySpeed(text, adapter: adapter, threads: threads)
-    for index in frontier.stitches.indices {
-      let stitch = try text.family.stitch(frontier.stitches[index].id)
-      frontier.stitches[index].tokensPerSecond = try speed.tokensPerSecond(of: stitch, seconds: seconds)
-      progress(frontier.stitches[index])
+    let stitches = try frontier.stitches.map { try text.family.stitch($0.id) }
+    var speeds = [[Double]](repeating: [], count: stitches.count)
+    for turn in 1...Self.speedTurns {
+      for (index, stitch) in stitches.enumerated() {
+        speeds[index].append(try speed.tokensPerSecond(of: stitch, seconds: seconds))
+        if turn < Self.speedTurns { continue }
+        frontier.stitches[index].tokensPerSecond = median(speeds[index])
+        progress(frontier.stitches[index])
+      }
     }
     frontier.threads = threads
     return frontier

@@ -98,4 +98,20 @@ import Tokenizer
     let letter = try #require(tokenizer.token(forPiece: "a"))
     #expect(try Array(tokenizer.decode([letter, token]).unicodeScalars) == ["a", " ", "\u{301}"])
   }
+
+  /// Letters newer than the library are in no list of letters that a pattern has, and are letters all the same.
+  @Test func newLettersAreInNoList() throws {
+    func removes(_ pattern: String, _ text: String) throws -> Bool {
+      var vocabulary = try BytePairTests.tokenizer("qwen2").vocabulary
+      vocabulary.preTokenizers.insert(
+        .split(.pattern(try TextPattern(pattern, file: "sample")), .removed, isInverted: false), at: 0)
+      return try BytePairTokenizer(vocabulary, source: "sample").encode(text).isEmpty
+    }
+    let listed = "[A-Za-zµÀ-ÖØ-öø-ƺΣ-ϵᴀ-ᴫᵹ-ᶚℂⅎꜢ-ꝯꝱ-ꞇꞋ-ꞎ]"
+    #expect(try removes(listed, "Aƛϒꞎ"))
+    for (letter, isBefore) in [("\u{A7DC}", false), ("\u{A7DB}", false), ("\u{A7F2}", false), ("\u{2C2F}", true)] {
+      #expect(try !removes(listed, letter) && removes("\\p{L}", letter), "\(letter.debugDescription)")
+      #expect(try removes("[ࠀ-一]", letter) == isBefore, "\(letter.debugDescription)")
+    }
+  }
 }

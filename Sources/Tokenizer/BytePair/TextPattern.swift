@@ -99,21 +99,27 @@ struct PatternText {
   private static func guise(of scalar: Unicode.Scalar) -> UInt32 {
     let properties = scalar.properties
     guard let age = properties.age, age > libraryVersion else { return scalar.value }
-    let guises = scalar.value < 0x10000 ? guise : guiseBeyond
+    let guises = scalar.value < 0x4E00 ? guise : scalar.value < 0x10000 ? guiseBehindIdeographs : guiseBeyond
     let kind = age <= CharacterClasses.patternVersion ? properties.generalCategory : .unassigned
     if kind == .otherLetter, properties.isIdeographic { return scalar.value < 0x10000 ? 0x9FA6 : 0x20000 }
     return guises[kind] ?? guise[kind] ?? scalar.value
   }
 
-  /// One old character of every kind, without another case: of those after U+0800, where the new ones are, too, as far as
-  /// there are such. Patterns name ranges as well as kinds.
+  /// One old character of every kind: of those after U+0800, where the new ones are, too, as far as there are such, and of
+  /// those that patterns do not name. Some name ranges as well as kinds, and lists of all letters that have cases.
   private static let guise: [Unicode.GeneralCategory: UInt32] = [
-    .uppercaseLetter: 0x3D2, .lowercaseLetter: 0x138, .titlecaseLetter: 0x1F88, .modifierLetter: 0x1D2C,
+    .uppercaseLetter: 0x2132, .lowercaseLetter: 0x1C80, .titlecaseLetter: 0x1F88, .modifierLetter: 0x1D2C,
     .otherLetter: 0x905, .nonspacingMark: 0x901, .spacingMark: 0x903, .enclosingMark: 0x20DD, .decimalNumber: 0x966,
     .letterNumber: 0x3007, .otherNumber: 0x9F4, .connectorPunctuation: 0x203F, .dashPunctuation: 0x2E17,
     .openPunctuation: 0x2045, .closePunctuation: 0x2046, .initialPunctuation: 0x2E02, .finalPunctuation: 0x2E03,
     .otherPunctuation: 0x2E00, .mathSymbol: 0x2044, .currencySymbol: 0x20A0, .modifierSymbol: 0x1FBD,
     .otherSymbol: 0x2600, .format: 0x200B, .unassigned: 0x2FE0,
+  ]
+
+  /// The same behind U+4E00.
+  private static let guiseBehindIdeographs: [Unicode.GeneralCategory: UInt32] = [
+    .uppercaseLetter: 0xA790, .lowercaseLetter: 0xA791, .modifierLetter: 0xA770, .otherLetter: 0xA80A,
+    .nonspacingMark: 0xA802, .modifierSymbol: 0xA700, .currencySymbol: 0xA838, .unassigned: 0xABFF,
   ]
 
   /// The same beyond U+FFFF.
