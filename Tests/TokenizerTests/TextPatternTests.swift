@@ -109,7 +109,9 @@ import Tokenizer
     }
     let listed = "[A-Za-zµÀ-ÖØ-öø-ƺΣ-ϵᴀ-ᴫᵹ-ᶚℂⅎꜢ-ꝯꝱ-ꞇꞋ-ꞎ]"
     #expect(try removes(listed, "Aƛϒꞎ"))
-    for (letter, isBefore) in [("\u{A7DC}", false), ("\u{A7DB}", false), ("\u{A7F2}", false), ("\u{2C2F}", true)] {
+    // But for those that complete a script.
+    #expect(try removes("[Ⰰ-ⱻ]", "\u{2C2F}\u{2C5F}") && removes("\\p{Lu}\\p{Ll}", "\u{2C2F}\u{2C5F}"))
+    for (letter, isBefore) in [("\u{A7DC}", false), ("\u{A7DB}", false), ("\u{A7F2}", false), ("\u{1C89}", true)] {
       #expect(try !removes(listed, letter) && removes("\\p{L}", letter), "\(letter.debugDescription)")
       #expect(try removes("[ࠀ-一]", letter) == isBefore, "\(letter.debugDescription)")
     }

@@ -102,6 +102,8 @@ struct PatternText {
     let guises = scalar.value < 0x4E00 ? guise : scalar.value < 0x10000 ? guiseBehindIdeographs : guiseBeyond
     let kind = age <= CharacterClasses.patternVersion ? properties.generalCategory : .unassigned
     if kind == .otherLetter, properties.isIdeographic { return scalar.value < 0x10000 ? 0x9FA6 : 0x20000 }
+    // The last letters of a script that ranges have whole.
+    if (0x2C00..<0x2C60).contains(scalar.value) { return kind == .uppercaseLetter ? 0x2C2E : 0x2C5E }
     return guises[kind] ?? guise[kind] ?? scalar.value
   }
 
