@@ -15,7 +15,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORK = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "stitch/smollm2"
 STITCH = ROOT / ".build/release/stitch"
-WEIGHTS = [0, 0.5, 1, 2, 4]
+WEIGHTS = [0, 0.5, 2]
 
 
 def stitch(*arguments):
