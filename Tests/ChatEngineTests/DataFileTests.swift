@@ -62,6 +62,24 @@ import Tokenizer
     #expect(list.records.count == 2 && list.skipped.isEmpty)
   }
 
+  /// A system prompt beside the turns, one that says otherwise that it is not learned, and the older way to call.
+  @Test func toolsSpelledOtherwise() throws {
+    let file = try read(
+      #"""
+      {"system": "s", "tools": [{"name": "f"}], "messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}
+      {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "x", "train": false}, {"role": "user", "content": "v"}, {"role": "assistant", "content": "a"}]}
+      {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{}"}}, {"role": "function", "name": "f", "content": "1"}, {"role": "assistant", "content": "a"}]}
+      """#)
+    let requests = file.records.compactMap { if case .request(let request) = $0 { request } else { nil } }
+    try #require(requests.count == 3)
+    #expect(requests[0].texts == ["s", "u", "a"] && !requests[0].usesTools)
+    #expect(requests[2].usesTools && requests[2].withoutTools().leftOut == 2)
+    let learned = try ChatTemplate(.chatml).encodeForTraining(
+      requests[1], tokenizer: ByteTokenizer(roles: ["<|im_end|>"]))
+    let text = zip(learned.tokens, learned.lossMask).filter(\.1).map(\.0)
+    #expect(text.contains(Int(UInt8(ascii: "a"))) && !text.contains(Int(UInt8(ascii: "x"))))
+  }
+
   /// Text in parts is joined, a developer speaks as the system does, and what is no text is named.
   @Test func partsAndDevelopers() throws {
     let file = try read(

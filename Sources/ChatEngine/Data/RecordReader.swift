@@ -109,10 +109,13 @@ struct RecordReader {
     _ value: Any, of object: [String: Any], source: Data?
   ) throws(Reason) -> DataFile.Record {
     guard var given = value as? [[String: Any]] else { throw Reason(text: "the turns are not a list of objects") }
+    // Where nothing is spelled otherwise, templates get what is written.
+    var isAsGiven = object["messages"] != nil
     if let system = (object["system"] ?? object["system_prompt"]) as? String, !system.isEmpty,
       given.first.map({ ($0["role"] ?? $0["from"]) as? String != "system" }) ?? true
     {
       given.insert(["role": "system", "content": system], at: 0)
+      isAsGiven = false
     }
     var turns: [[String: Any]] = []
     for (index, turn) in given.enumerated() { turns.append(try Self.turn(turn, number: index + 1)) }
@@ -136,11 +139,12 @@ struct RecordReader {
       }
       return .conversation(messages)
     }
-    // Where nothing was spelled otherwise, as it is written.
-    let isAsGiven =
-      object["messages"] != nil && given.count == turns.count
-      && zip(given, turns).allSatisfy {
-        $0["role"] as? String == $1["role"] as? String && ($0["content"] is String || $0["content"] is NSNull)
+    isAsGiven =
+      isAsGiven
+      && zip(given, turns).allSatisfy { given, turn in
+        given["role"] as? String == turn["role"] as? String
+          && (given["content"] is String || given["content"] is NSNull)
+          && (given["weight"] == nil) == (turn["weight"] == nil) && given["function_call"] == nil
       }
     var request: [String: Any] = ["messages": turns]
     if let tools { request["tools"] = tools }
