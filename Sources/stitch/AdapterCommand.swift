@@ -63,7 +63,8 @@ struct AdapterCommand: ParsableCommand {
   /// An adapter as it is listed.
   private struct Row: Encodable {
     var adapter: String
-    var saved: Date?
+    /// ISO 8601.
+    var saved: String?
     var step: Int
     var rank: Int
     var alpha: Float
@@ -75,7 +76,7 @@ struct AdapterCommand: ParsableCommand {
     init(_ name: String, _ adapter: Adapter, saved: Date? = nil) {
       let options = adapter.options
       self.adapter = name
-      self.saved = saved
+      self.saved = saved?.formatted(.iso8601)
       step = adapter.step
       rank = options.rank
       alpha = options.alpha
@@ -104,9 +105,9 @@ struct AdapterCommand: ParsableCommand {
       if rows.isEmpty { return Console.log("no adapters; teach the family with /train or `stitch adapt`\n") }
       var table = TextTable(["adapter", "saved", "steps", "rank", "on", "parameters"])
       for row in rows {
-        let date = row.saved?.formatted(.iso8601.year().month().day().dateSeparator(.dash)) ?? ""
         table.add([
-          String(row.adapter.prefix(8)), date, String(row.step), String(row.rank), row.targets.joined(separator: ","),
+          String(row.adapter.prefix(8)), String(row.saved?.prefix(10) ?? ""), String(row.step), String(row.rank),
+          row.targets.joined(separator: ","),
           Quantity.short(row.parameters),
         ])
       }

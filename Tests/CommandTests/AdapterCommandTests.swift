@@ -31,6 +31,7 @@ import Testing
       let scaled = try Self.json(run(["adapter", "scale", lessons[0], "--first", "0.2", "--last", "1", "--json"]))
       let all = try listed()
       #expect(all.count == 4 && all.contains { $0["rank"] as? Int == 8 })
+      #expect(all.allSatisfy { ($0["saved"] as? String)?.hasSuffix("Z") == true })
       for made in [merged, scaled] {
         let hash = try #require(made["adapter"] as? String)
         #expect(try run(["ask", "say 1", "--max-tokens", "3", "--adapter", hash]).status == 0)
