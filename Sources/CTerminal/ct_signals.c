@@ -56,9 +56,9 @@ static void crashed(int number, siginfo_t *info, void *context) {
   }
   for (int i = 0; i < FATAL; i++)
     if (fatal[i] == number) sigaction(number, &old_fatal[i], NULL);
-  /* The old action gets a fault with its address as soon as this handler returns, for it happens again; what somebody
-     sent has to be sent again. */
-  if (info->si_code <= 0) raise(number);
+  /* The old action gets a fault with its address as soon as this handler returns, for it happens again. What somebody sent
+     has to be sent again, and a trap, after which a program may go on. */
+  if (info->si_code <= 0 || number == SIGTRAP) raise(number);
 }
 
 int cti_signals_install(void) {
