@@ -22,7 +22,7 @@ import Testing
         (Data("[{\"a\": 1}]".utf8), ["no usable example", "element 1"]), (Data("[]".utf8), ["no usable example"]),
         (Data("[1, 2".utf8), ["begins like a JSON array and is not one"]),
         (Data("{\"messages\": [".utf8), ["line 1: not valid JSON"]),
-        (Data("just some text\n".utf8), ["no usable example"]),
+        (Data("just some text\n".utf8), ["text without replies", "was read as plain text", "\"role\": \"user\""]),
         (Data([0x7B, 0xFF, 0xFE]), ["not UTF-8", "in UTF-8"]),
         (Data((long + "\n" + long).utf8), ["context of 128 tokens", "shorten"]),
         (Data(String(repeating: "[", count: 200_000).utf8), ["begins like a JSON array"]),
