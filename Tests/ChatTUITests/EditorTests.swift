@@ -33,6 +33,16 @@ import Testing
     }
   }
 
+  /// What made a word move may stand two lines on.
+  @Test func aWideCharacterThatGoesLetsAWordGoBack() {
+    var editor = Editor()
+    editor.setWidth(5)
+    editor.insert(" abcd漢")
+    #expect(editor.lines == [0..<1, 1..<5, 5..<6])
+    editor.deleteBackward()
+    #expect(editor.lines == [0..<5])
+  }
+
   @Test func killsInARowComeBackTogether() {
     var state = readyState()
     state.type("one two/three four")

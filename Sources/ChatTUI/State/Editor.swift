@@ -27,8 +27,9 @@ package struct Editor: Sendable, Equatable {
     characters.replaceSubrange(range, with: new)
     let shift = new.count - range.count
     let changedEnd = range.lowerBound + new.count
-    // A word at the start of a line may fit the line before it now.
-    let first = max(0, row(of: range.lowerBound) - 1)
+    // A word at the start of a line may fit the line before it now. Where it was the wide character behind it that did
+    // not fit, and that one did not fit the word's own line either, the change is two lines on.
+    let first = max(0, row(of: range.lowerBound) - 2)
     var old = first
     var fresh: [Range<Int>] = []
     var start: Int? = lines[first].lowerBound
