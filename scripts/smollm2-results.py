@@ -430,7 +430,8 @@ def training(results):
         if not runs:
             continue
         mean = {key: sum(run[key] for run in runs) / len(runs) for key in runs[0]}
-        yield (f"| {ARMS[name][0]} | {mean['tokens']:,.0f} | {mean['cpu_seconds']:,.0f} "
+        seconds = f"{mean['cpu_seconds']:,.0f}" if "cpu_seconds" in mean else "not kept"
+        yield (f"| {ARMS[name][0]} | {mean['tokens']:,.0f} | {seconds} "
                f"| {mean['peak_memory_bytes'] / 1e9:.1f} GB |")
 
 

@@ -61,13 +61,6 @@ public struct TemplateRequest: Sendable, Equatable {
     }
   }
 
-  /// Whether there is a reply to learn from.
-  public var hasReply: Bool {
-    messages.contains { message in
-      message.contains { if $0.key == "role", case .string("assistant", _) = $0.value { true } else { false } }
-    }
-  }
-
   /// The replies that are read and not learned, by number: of weight 0, as OpenAI has it.
   var unlearned: Set<Int> {
     Set(
@@ -92,7 +85,7 @@ public struct TemplateRequest: Sendable, Equatable {
   }
 
   private static func isToolsAnswer(_ message: [(key: String, value: TemplateValue)]) -> Bool {
-    ["tool", "function", "ipython", "observation", "tool_response"].contains(text("role", of: message) ?? "")
+    toolRoles.contains(text("role", of: message) ?? "")
   }
 
   private static func calls(_ message: [(key: String, value: TemplateValue)]) -> [TemplateValue] {
@@ -158,9 +151,10 @@ public struct TemplateRequest: Sendable, Equatable {
   }
 
   /// Roles that are known, which templates make markers of. Any other counts as typed.
-  private static let roles: Set<String> = [
-    "system", "developer", "user", "assistant", "tool", "function", "ipython", "observation", "tool_response",
-  ]
+  private static let roles: Set<String> = toolRoles.union(["system", "developer", "user", "assistant"])
+
+  /// Those of what tools answer.
+  private static let toolRoles: Set<String> = ["tool", "function", "ipython", "observation", "tool_response"]
 
   /// A message with the origin of its texts: what an assistant says is a reply.
   private static func marked(
