@@ -49,6 +49,15 @@ INLINE void NAME(foresee)(const char *w, const int R, const int T, size_t row_by
   for (size_t line = 0; line < R * bytes; line += 64) __builtin_prefetch(w + next + R * place + line, 0, 3);
 }
 
+/* Writes the products of four rows from r with token t, from their sums. */
+INLINE void NAME(finish)(const NAME(product) *p, size_t r, size_t t, v4 value) {
+  float *y = p->y + t * p->y_stride + r;
+  value *= p->scale;
+  if (p->bias) value += *(const v4u *)(p->bias + r);
+  if (p->accumulate) value += *(const v4u *)y;
+  *(v4u *)y = value;
+}
+
 /* Columns [from, to) of R rows from r and T tokens from t, added to the sums in `kept` unless `from` is 0. The last
    columns complete the products; sums of others are kept for the next. R, T and type are constants where this is
    inlined. */
@@ -113,15 +122,29 @@ INLINE void NAME(tile)(const NAME(product) *p, const int32_t type, const int R, 
     return;
   }
   const float scale = p->scale;
-  UNROLL for (int j = 0; j < T; j++) {
+  /* Sums of four rows: of four tokens together, then of two, then of each. */
+  const int fours = R == 4 ? T / 4 * 4 : 0, twos = R == 4 ? T / 2 * 2 : 0;
+  UNROLL for (int j = 0; j < fours; j += 4) {
+    v16 four[16];
+    UNROLL for (int i = 0; i < 16; i++) four[i] = sums[i % 4][j + i / 4];
+    const v16 all = NAME(sum16)(four);
+    NAME(finish)(p, r, t + j, __builtin_shufflevector(all, all, 0, 1, 2, 3));
+    NAME(finish)(p, r, t + j + 1, __builtin_shufflevector(all, all, 4, 5, 6, 7));
+    NAME(finish)(p, r, t + j + 2, __builtin_shufflevector(all, all, 8, 9, 10, 11));
+    NAME(finish)(p, r, t + j + 3, __builtin_shufflevector(all, all, 12, 13, 14, 15));
+  }
+  UNROLL for (int j = fours; j < twos; j += 2) {
+    v16 two[8];
+    UNROLL for (int i = 0; i < 8; i++) two[i] = sums[i % 4][j + i / 4];
+    const v8 all = NAME(sum8)(two);
+    NAME(finish)(p, r, t + j, __builtin_shufflevector(all, all, 0, 1, 2, 3));
+    NAME(finish)(p, r, t + j + 1, __builtin_shufflevector(all, all, 4, 5, 6, 7));
+  }
+  UNROLL for (int j = twos; j < T; j++) {
     float *y = p->y + (t + j) * p->y_stride + r;
     if (R % 4 == 0) {
-      UNROLL for (int i = 0; i + 3 < R; i += 4) {
-        v4 value = NAME(sum4)(sums[i][j], sums[i + 1][j], sums[i + 2][j], sums[i + 3][j]) * scale;
-        if (p->bias) value += *(const v4u *)(p->bias + r + i);
-        if (p->accumulate) value += *(const v4u *)(y + i);
-        *(v4u *)(y + i) = value;
-      }
+      UNROLL for (int i = 0; i + 3 < R; i += 4)
+        NAME(finish)(p, r + i, t + j, NAME(sum4)(sums[i][j], sums[i + 1][j], sums[i + 2][j], sums[i + 3][j]));
     } else if (R == 2) {
       v2 value = NAME(sum2)(sums[0][j], sums[1][j]) * scale;
       if (p->bias) value += *(const v2u *)(p->bias + r);
@@ -158,15 +181,21 @@ INLINE void NAME(linear_of)(const NAME(product) *p, const int32_t type, size_t t
     return;
   }
   /* As many rows as fit half of a small second-level cache: they meet every token before the next ones come. */
-  size_t row_bytes = NAME(bytes_of)(type, p->columns) + 1;
-  size_t block = (128 * 1024 / row_bytes + 8) / 8 * 8;
+  const size_t row_bytes = NAME(bytes_of)(type, p->columns);
+  size_t block = (128 * 1024 / (row_bytes + 1) + 8) / 8 * 8;
   if (block > BLOCK_ROWS) block = BLOCK_ROWS;
   v16 kept[BLOCK_ROWS * LINEAR_TOKENS];
   for (size_t start = r0; start < r1; start += block) {
     size_t end = start + block < r1 ? start + block : r1;
+    /* The rows after them are asked for meanwhile, some with each strip. */
+    const char *next = p->weights + end * row_bytes, *last = p->weights + (end + block < r1 ? end + block : r1) * row_bytes;
+    const size_t some = (size_t)(last - next) / (tokens / LINEAR_TOKENS + 1) + 64;
     size_t t = 0;
-    for (; t + LINEAR_TOKENS <= tokens; t += LINEAR_TOKENS)
+    for (; t + LINEAR_TOKENS <= tokens; t += LINEAR_TOKENS) {
+      for (const char *until = (size_t)(last - next) < some ? last : next + some; next < until; next += 64)
+        __builtin_prefetch(next, 0, 2);
       NAME(strip)(p, type, LINEAR_ROWS, LINEAR_TOKENS, start, end, t, kept);
+    }
     switch (tokens - t) {
 #if LINEAR_TOKENS > 5
       case 5: NAME(strip)(p, type, LINEAR_ROWS, 5, start, end, t, kept); break;

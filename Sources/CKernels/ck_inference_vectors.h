@@ -109,6 +109,44 @@ INLINE v4 NAME(sum4)(v16 a, v16 b, v16 c, v16 d) {
   return __builtin_shufflevector(pairs, pairs, 0, 2, 4, 6) + __builtin_shufflevector(pairs, pairs, 1, 3, 5, 7);
 }
 
+/* Lanes i and i + 8 of a and of b, added; then of both halves lanes i and i + 4; then of quarters i and i + 2; then
+   neighbours. What stays where it is is taken by a blend, which costs less than a shuffle. */
+INLINE v16 NAME(fold8)(v16 a, v16 b) {
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31) +
+         __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23);
+}
+
+INLINE v16 NAME(fold4)(v16 a, v16 b) {
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 20, 21, 22, 23, 8, 9, 10, 11, 28, 29, 30, 31) +
+         __builtin_shufflevector(a, b, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+}
+
+INLINE v16 NAME(fold2)(v16 a, v16 b) {
+  return __builtin_shufflevector(a, b, 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31) +
+         __builtin_shufflevector(a, b, 2, 3, 16, 17, 6, 7, 20, 21, 10, 11, 24, 25, 14, 15, 28, 29);
+}
+
+INLINE v16 NAME(fold1)(v16 a, v16 b) {
+  return __builtin_shufflevector(a, b, 0, 17, 2, 19, 4, 21, 6, 23, 8, 25, 10, 27, 12, 29, 14, 31) +
+         __builtin_shufflevector(a, b, 1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30);
+}
+
+/* Lane i is the sum of a[i]; a is not kept. */
+INLINE v16 NAME(sum16)(v16 a[16]) {
+  UNROLL for (int i = 0; i < 8; i++) a[i] = NAME(fold8)(a[i], a[i + 8]);
+  UNROLL for (int i = 0; i < 4; i++) a[i] = NAME(fold4)(a[i], a[i + 4]);
+  UNROLL for (int i = 0; i < 2; i++) a[i] = NAME(fold2)(a[i], a[i + 2]);
+  return NAME(fold1)(a[0], a[1]);
+}
+
+INLINE v8 NAME(sum8)(v16 a[8]) {
+  UNROLL for (int i = 0; i < 4; i++) a[i] = NAME(fold8)(a[i], a[i + 4]);
+  UNROLL for (int i = 0; i < 2; i++) a[i] = NAME(fold4)(a[i], a[i + 2]);
+  const v16 pairs = NAME(fold2)(a[0], a[1]);
+  return __builtin_shufflevector(pairs, pairs, 0, 2, 4, 6, 8, 10, 12, 14) +
+         __builtin_shufflevector(pairs, pairs, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
 INLINE v2 NAME(sum2)(v16 a, v16 b) {
   v8 quarters = NAME(halve2)(NAME(join)(a, b));
   v4 pairs = __builtin_shufflevector(quarters, quarters, 0, 1, 4, 5) +
