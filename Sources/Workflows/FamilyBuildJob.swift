@@ -15,6 +15,8 @@ public struct FamilyBuildJob {
   public var output: URL
   /// `nil`: the one that the anchors bring, of the last that brings one, or Alpaca's.
   public var template: ChatTemplate?
+  /// A `generation_config.json` for the family; `nil`: that of the last anchor that brings one.
+  public var generationDefaults: URL?
   public var options: FamilyBuilder.Options
   public var threads: Int
   /// At most so many tokens of calibration.
@@ -75,9 +77,10 @@ public struct FamilyBuildJob {
   }
 
   /// How the anchors' makers would have them write: as the last says that says anything.
-  private func ownDefaults(_ anchors: [URL]) throws -> GenerationDefaults? {
+  private func defaults(_ anchors: [URL]) throws -> GenerationDefaults? {
+    if let generationDefaults { return try GenerationDefaults.read(generationDefaults) }
     for anchor in anchors.reversed() {
-      if let defaults = try GenerationDefaults.read(in: anchor) { return defaults }
+      if let own = try GenerationDefaults.read(in: anchor) { return own }
     }
     return nil
   }
@@ -138,7 +141,7 @@ public struct FamilyBuildJob {
       options.checkpoint = UserDirectories.cache.appendingPathComponent("joint/\(name).safetensors")
     }
     var files = tokenizer.files
-    files[GenerationDefaults.fileName] = try ownDefaults(anchors)?.json
+    files[GenerationDefaults.fileName] = try defaults(anchors)?.json
     let names = FamilyDescription.anchorNames(
       from: try anchors.enumerated().map { index, anchor in
         try givenNames[index] ?? ModelOrigin.read(in: anchor)?.name ?? anchor.standardizedFileURL.lastPathComponent

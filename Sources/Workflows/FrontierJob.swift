@@ -15,6 +15,7 @@ public struct FrontierJob {
   public var stopsOnly: Bool
   /// Only these stitches, by id; `nil`: no others are left out.
   public var only: Set<String>?
+  public var adapter = AdapterChoice.own
   /// What agreement and divergence are measured by; `nil`: the family's dearest anchor.
   public var reference: TextFamily?
   private static let speedTurns = 7
@@ -64,7 +65,7 @@ public struct FrontierJob {
     compared: (_ done: Int, _ all: Int) -> Void = { _, _ in }, progress: (Frontier.Measurement) -> Void,
     answered: (Answer) throws -> Void = { _ in }
   ) throws -> Frontier {
-    let adapter = try family.family.ownAdapter()
+    let adapter = try family.adapter(adapter, store: family.adapterStore())
     let stops = Set(family.family.stops.map(\.id))
     let context = family.contextLength
     let texts = try FrontierTexts(questions, of: family, reference: reference)

@@ -32,6 +32,8 @@ public struct FrontierReportJob {
   public var stopsOnly = false
   /// Only these stitches, by id.
   public var only: [String]?
+  /// What was taught.
+  public var adapter = AdapterChoice.own
   /// The directory of a model or family whose dearest anchor agreement and divergence are measured by; `nil`: the family's.
   public var reference: URL?
   /// Whether no reply is made, and only what the answers' tokens are predicted by counts.
@@ -77,6 +79,7 @@ public struct FrontierReportJob {
       family: text, questions: questions, data: data.lastPathComponent, threads: threads, stopsOnly: stopsOnly)
     if !measuresSpeed { job.speedSeconds = nil }
     job.only = only
+    job.adapter = adapter
     job.reference = try reference.map { try TextFamily($0) }
     var answerLines = Data()
     let encoder = JSONEncoder()

@@ -34,6 +34,11 @@ struct FamilyCommand: ParsableCommand {
         "Chat template: alpaca, chatml, llama2, tiny, vicuna or zephyr (default: the anchors' own, or alpaca where they have none)."
     )
     var template: String?
+    @Option(
+      help:
+        "A generation_config.json: how tokens are drawn where nobody says otherwise (default: that of the last anchor that has one)."
+    )
+    var generationConfig: String?
     @Option(help: "Name of the family (default: that of the directory).") var name: String?
     @Option(
       help:
@@ -161,6 +166,7 @@ struct FamilyCommand: ParsableCommand {
         calibration: calibration.map { URL(fileURLWithPath: $0) },
         output: url, template: kind.map { ChatTemplate($0) }, options: options, threads: threads)
       for (index, anchor) in anchors.enumerated() { job.givenNames[index] = Self.named(anchor).name }
+      job.generationDefaults = generationConfig.map { URL(fileURLWithPath: $0) }
       job.calibrationTokens = calibrationTokens
       job.routes = try routeKinds()
       job.search.stops = stops

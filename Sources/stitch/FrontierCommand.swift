@@ -33,6 +33,11 @@ struct FrontierCommand: ParsableCommand {
   @Option(
     help: "A model, by directory, GGUF file or name, to measure agreement by (default: the family's dearest anchor).")
   var reference: String?
+  @Option(
+    help:
+      "Which adapter: own (the family's, the default), latest (of the snapshots that training made), none, or the beginning of a snapshot's hash."
+  )
+  var adapter: String?
   @Flag(help: "Count no right answers: for answers in free words.") var lossOnly = false
   @Flag(help: "Do not measure how fast replies are written.") var noSpeeds = false
   @Flag(help: "Measure again only the speeds in the family's frontier.json; takes no --data.") var speeds = false
@@ -65,7 +70,7 @@ struct FrontierCommand: ParsableCommand {
     if speeds {
       if data != nil || onlyStops || stitches != nil || reference != nil || lossOnly || noSpeeds || chooseStops
         || svg != nil || answers != nil
-        || questions != nil
+        || questions != nil || adapter != nil
       {
         throw ValidationError(
           "--speeds measures nothing else; give it only --family, --write, --threads, --json and --by-kind")
@@ -82,6 +87,9 @@ struct FrontierCommand: ParsableCommand {
     }
     if stitches != nil && (chooseStops || write) {
       throw ValidationError("--stitches measures a part of the family, which --write and --choose-stops do not keep")
+    }
+    if adapter != nil && (chooseStops || write) {
+      throw ValidationError("what --adapter measures is not kept in the family; leave out --write and --choose-stops")
     }
     if onlyStops && stops == .all {
       throw ValidationError("--stops all needs all stitches measured; leave out --only-stops")
@@ -102,6 +110,7 @@ struct FrontierCommand: ParsableCommand {
     job.stopsOnly = onlyStops
     job.only = stitches.map { $0.split(separator: ",").map(String.init) }
     job.reference = try ModelOption.directory(of: reference, asFamily: true)
+    if let adapter { job.adapter = try AdapterChoice(adapter) }
     job.lossOnly = lossOnly
     job.measuresSpeed = !noSpeeds
     if chooseStops {

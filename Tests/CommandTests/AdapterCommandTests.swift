@@ -36,6 +36,17 @@ import Testing
         let hash = try #require(made["adapter"] as? String)
         #expect(try run(["ask", "say 1", "--max-tokens", "3", "--adapter", hash]).status == 0)
       }
+      func loss(_ adapter: String) throws -> Double {
+        let frontier = try Self.json(
+          run([
+            "frontier", "--data", workspace.lesson.path, "--adapter", adapter, "--loss-only", "--no-speeds", "--json",
+          ]))
+        let rows = try #require(frontier["stitches"] as? [[String: Any]])
+        return try #require(rows.last?["loss"] as? Double)
+      }
+      #expect(try Set(["none", "own", lessons[0]].map(loss)).count == 2)
+      let written = try run(["frontier", "--data", workspace.lesson.path, "--adapter", lessons[0], "--write"])
+      #expect(written.status == 2 && written.complaint.contains("--adapter"), "\(written.complaint)")
       // Once more is the same file.
       _ = try run(["adapter", "merge", lessons[0], lessons[1]])
       #expect(try listed().count == 4)

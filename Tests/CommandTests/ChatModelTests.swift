@@ -151,10 +151,21 @@ import Testing
         #expect(asked.text == "2+2 is 4.", "\(asked.text)\(asked.complaint)")
       }
       let named = workspace.directory.appending(path: "named")
-      let again = try workspace.run([
+      let own = workspace.directory.appending(path: "own.json")
+      let arguments = [
         "family", "build", "--anchor", "short=\(first.path)", "--anchor", second.path, "--output", named.path,
-      ])
+        "--generation-config", own.path,
+      ]
+      let refused = try workspace.run(arguments)
+      #expect(refused.status == 2 && refused.complaint.contains(own.path), "\(refused.complaint)")
+      #expect(!FileManager.default.fileExists(atPath: named.path))
+      try Data("{\"repetition_penalty\": 1.1}".utf8).write(to: own)
+      let again = try workspace.run(arguments)
       try #require(again.status == 0, "\(again.complaint)")
+      let ownSettings = try workspace.run(["chat", "--family", named.path, "--print-config"])
+      for line in ["temperature: 0\n", "repeat: 1.1\n"] {
+        #expect(ownSettings.text.contains(line), "\(ownSettings.text)\(ownSettings.complaint)")
+      }
       #expect(
         try workspace.run(["ask", "What is 2+2?", "--family", named.path, "--stitch", "short"]).text == "2+2 is 4.")
       let settings = try workspace.run(["chat", "--family", family.path, "--print-config", "--top-p", "0.5"])

@@ -14,16 +14,21 @@ public struct GenerationDefaults: Sendable, Equatable {
     self.endTokens = endTokens
   }
 
-  /// What a model's directory says.
+  /// What a model's directory says; `nil` where it has no such file.
+  /// - Parameter vocabularySize: end tokens from it on are impossible.
+  /// - Throws: `FileError`, `CheckpointError.configuration`.
+  public static func read(in directory: URL, vocabularySize: Int = .max) throws -> GenerationDefaults? {
+    let file = directory.appendingPathComponent(fileName)
+    return FileManager.default.fileExists(atPath: file.path) ? try read(file, vocabularySize: vocabularySize) : nil
+  }
+
+  /// What such a file says.
   ///
   /// As transformers has it, temperature and limits hold only with `do_sample`, and then 50 is the limit `top_k` where
   /// there is none; otherwise the most likely token is taken.
   /// - Parameter vocabularySize: end tokens from it on are impossible.
-  /// - Returns: `nil` where there is no such file.
   /// - Throws: `FileError`, `CheckpointError.configuration`.
-  public static func read(in directory: URL, vocabularySize: Int = .max) throws -> GenerationDefaults? {
-    let url = directory.appendingPathComponent(fileName)
-    guard FileManager.default.fileExists(atPath: url.path) else { return nil }
+  public static func read(_ url: URL, vocabularySize: Int = .max) throws -> GenerationDefaults {
     let remedy = "correct it, or delete it to do without its defaults"
     func wrong(_ cause: String) -> CheckpointError { .configuration(file: url.path, cause: cause, remedy: remedy) }
     let document: JSONValue
