@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-peers bench-large-family pictures install clean
+.PHONY: help setup build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-peers bench-large-family pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,6 +20,12 @@ chat: setup ## build, download the default family's model (93 MB, once; not with
 	$(BUILD) --product stitch
 	@./scripts/pull-model.sh .build/release/stitch
 	@.build/release/stitch chat
+
+serve: setup ## build the server, download the default family's model (93 MB, once), and serve OpenAI's API
+	$(BUILD) --product stitch
+	$(BUILD) --product stitch-serve
+	@./scripts/pull-model.sh .build/release/stitch
+	@.build/release/stitch serve
 
 lint: ## check formatting and the rules of CONTRIBUTING.md
 	@SWIFT="$(SWIFT)" ./scripts/lint.sh
@@ -49,9 +55,11 @@ results-smollm2: setup ## run the study of docs/protocol-smollm2.md and write do
 	./scripts/smollm2-family.sh base
 	./scripts/smollm2-results.py
 
-test-peers: setup ## check formats, tokenizers, chat templates and a real model with transformers, PEFT and llama.cpp
+test-peers: setup ## check the server with OpenAI's client; formats, tokenizers, chat templates and a real model with transformers, PEFT and llama.cpp
 	$(BUILD) --product stitch
 	$(BUILD) --product tiny-corpus
+	$(BUILD) --product stitch-serve
+	python3 Benchmarks/openai_peer.py
 	python3 Benchmarks/interop.py
 	python3 Benchmarks/real_model.py
 	python3 Benchmarks/templates_peer.py
@@ -77,6 +85,7 @@ install: setup ## install stitch, the default families, man pages and completion
 	$(BUILD) --product stitch
 	install -d "$(PREFIX)/bin" "$(PREFIX)/lib/stitch/weights"
 	install .build/release/stitch "$(PREFIX)/lib/stitch/stitch"
+	if [ -x .build/release/stitch-serve ]; then install .build/release/stitch-serve "$(PREFIX)/lib/stitch/stitch-serve"; fi
 	for part in smollm2 tiny lessons; do \
 	  if [ -d "weights/$$part" ]; then cp -R "weights/$$part" "$(PREFIX)/lib/stitch/weights/"; fi; \
 	done

@@ -8,6 +8,7 @@ let swiftSettings: [SwiftSetting] = [
 ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let flyingSocks = Target.Dependency.product(name: "FlyingSocks", package: "FlyingFox")
 let csv = Target.Dependency.product(name: "SwiftCSV", package: "SwiftCSV")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -15,12 +16,14 @@ let package = Package(
   name: "stitch",
   products: [
     .executable(name: "stitch", targets: ["stitch"]),
+    .executable(name: "stitch-serve", targets: ["stitch-serve"]),
     .executable(name: "tiny-corpus", targets: ["tiny-corpus"]),
     .executable(name: "esta-study", targets: ["esta-study"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
   ],
   targets: [
@@ -74,11 +77,24 @@ let package = Package(
       swiftSettings: swiftSettings),
 
     // The command line.
+    .target(name: "ServeOptions", dependencies: [argumentParser], swiftSettings: swiftSettings),
     .executableTarget(
       name: "stitch",
       dependencies: [
         "Support", "Tokenizer", "LLaMAStitch", "ChatEngine", "Conversations", "Workflows", "ChatScript", "ChatTUI",
-        "Settings", "ChatReplay", "ChatTerminal", "EngineBenchmarks", argumentParser,
+        "Settings", "ChatReplay", "ChatTerminal", "EngineBenchmarks", "ServeOptions", argumentParser,
+      ],
+      swiftSettings: swiftSettings),
+
+    // The server, a product of its own: HTTP, OpenAI's API over the engine, a program.
+    .target(name: "WebServer", dependencies: [flyingSocks], swiftSettings: swiftSettings),
+    .target(
+      name: "Serving", dependencies: ["WebServer", "ChatEngine", "Tokenizer", "LLaMAStitch", "Support"],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "stitch-serve",
+      dependencies: [
+        "Serving", "WebServer", "ServeOptions", "Workflows", "ChatEngine", "LLaMAStitch", "Support", argumentParser,
       ],
       swiftSettings: swiftSettings),
 
@@ -129,6 +145,10 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["ChatTUI", "LLaMAStitch", "Tokenizer", "FamilyFixture", "Support"],
       exclude: ["Fixtures"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "ServingTests",
+      dependencies: ["Serving", "WebServer", "ChatEngine", "LLaMAStitch", "Tokenizer", "FamilyFixture", "Support"],
       swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(

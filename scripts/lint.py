@@ -51,7 +51,7 @@ def code_of(line: str) -> str:
 
 
 def check_words(file: str, lines: list[str], allowances: Allowances) -> None:
-    is_library = not file.startswith(("Sources/stitch/", "Tools/esta-study/", "Tools/tiny-corpus/"))
+    is_library = not file.startswith(("Sources/stitch/", "Sources/stitch-serve/", "Tools/esta-study/", "Tools/tiny-corpus/"))
     words = {
         "Unsafe": r"Unsafe",
         "try!": r"\btry!",
@@ -110,6 +110,7 @@ def check_package(rules: dict[str, set[str]]) -> None:
     package = (ROOT / "Package.swift").read_text()
     package = package.replace("argumentParser,", '"ArgumentParser",').replace("yams]", '"Yams"]').replace("yams,", '"Yams",')
     package = package.replace("argumentParser]", '"ArgumentParser"]').replace("csv]", '"SwiftCSV"]')
+    package = package.replace("flyingSocks]", '"FlyingSocks"]')
     declared = {}
     for match in re.finditer(r"\.(?:executableTarget|target)\(\s*name: \"([\w-]+)\"(?:,\s*dependencies: \[([^]]*)\])?", package):
         declared[match[1]] = set(re.findall(r'"([\w-]+)"', match[2] or ""))

@@ -13,6 +13,7 @@ struct Stitch: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       ChatCommand.self,
+      ServeCommand.self,
       Ask.self,
       Score.self,
       Tokenize.self,

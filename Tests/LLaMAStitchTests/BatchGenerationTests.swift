@@ -149,7 +149,7 @@ import Testing
     while generator.count > 0 {
       for event in try generator.step() {
         switch event {
-        case .token(let token, let text): told[text, default: []].append(token)
+        case .token(let token, let text, _): told[text, default: []].append(token)
         case .finished(let result, let text): found[text] = result.tokens
         }
       }

@@ -66,7 +66,7 @@ public enum InferenceBenchmark {
     }
     var begun: Set<Int> = []
     while begun.count < texts {
-      for case .token(_, let text) in try generator.step() { begun.insert(text) }
+      for case .token(_, let text, _) in try generator.step() { begun.insert(text) }
     }
     var times: [Double] = []
     while times.count < reply && generator.count == texts {

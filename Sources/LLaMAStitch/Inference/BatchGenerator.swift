@@ -3,23 +3,28 @@ import Synchronization
 /// Generates several texts at once, each with its own prompt, options, sampler and end; new ones take the places of those
 /// that have ended. A text is the same, token for token, as `InferenceSession.generate` makes it alone.
 ///
-/// Prompts are computed beside the texts under way, as many tokens of them as a step has room for.
+/// Prompts are computed beside the texts under way, as many tokens of them as a step has room for: of each half of what
+/// those before it leave, so that a short one does not wait for a long one. What the session has cached of a prompt's
+/// beginning, of a text that has ended or one under way, is used again.
 public struct BatchGenerator {
   /// A text that is wanted.
   public struct Request: Sendable {
     public var prompt: [Int]
     public var options: GenerationOptions
+    /// How many of the likeliest tokens to tell of at each place; `nil`: none, and not how likely the chosen one was.
+    public var alternatives: Int?
 
-    public init(prompt: [Int], options: GenerationOptions) {
+    public init(prompt: [Int], options: GenerationOptions, alternatives: Int? = nil) {
       self.prompt = prompt
       self.options = options
+      self.alternatives = alternatives
     }
   }
 
   /// What a step came to.
   public enum Event: Sendable {
-    /// A text's next token.
-    case token(Int, text: Int)
+    /// A text's next token, and how likely it was where the request asks for that.
+    case token(Int, text: Int, TokenLikelihoods?)
     /// A text has ended, and its place is free.
     case finished(GenerationResult, text: Int)
   }
@@ -27,12 +32,15 @@ public struct BatchGenerator {
   private let session: BatchSession
   /// By place in the session; the numbers of texts are apart from places.
   private var running: [RunningText?]
+  /// The place whose text ended longest ago is first.
+  private var order: [Int]
   private var added = 0
 
   /// - Parameter session: all its texts are this generator's.
   public init(_ session: BatchSession) {
     self.session = session
     running = Array(repeating: nil, count: session.capacity)
+    order = Array(0..<session.capacity)
   }
 
   /// Texts under way.
@@ -54,14 +62,26 @@ public struct BatchGenerator {
       throw InferenceError.tokenOutOfRange(token: token, vocabularySize: size)
     }
     let sampler = try Sampler(request.options, network: session.network, prompt: request.prompt)
-    guard let place = running.firstIndex(where: { $0 == nil }) else {
-      preconditionFailure("there is no room for another text")
-    }
-    session.clear(place)
-    running[place] = RunningText(number: added, request, sampler)
+    let place = place(for: request.prompt)
+    running[place] = RunningText(number: added, request, sampler, kept: session.begin(place, with: request.prompt))
     added += 1
     return added - 1
   }
+
+  /// A free place: the one whose text begins most like the prompt, or else the one whose text ended longest ago.
+  private func place(for prompt: [Int]) -> Int {
+    var best: (place: Int, common: Int)?
+    for place in order where running[place] == nil {
+      let common = session.commonPrefix(of: place, with: prompt)
+      // What is shared by chance is not worth more than an older place.
+      if best == nil || common > best!.common + Self.littleShared { best = (place, common) }
+    }
+    guard let best else { preconditionFailure("there is no room for another text") }
+    return best.place
+  }
+
+  /// Tokens that texts begin alike with though they have nothing to do with each other: a template's.
+  private static let littleShared = 16
 
   /// Ends a text, if it is under way, as if its listener had cancelled it.
   public mutating func cancel(_ text: Int) -> GenerationResult? {
@@ -81,12 +101,9 @@ public struct BatchGenerator {
     for (place, text) in running.enumerated() {
       if let text, text.missing.isEmpty, let last = text.result.tokens.last { add(place, [last], wantsLogits: true) }
     }
-    var room = session.chunkSize - places.count
-    let newcomers = running.indices.filter { running[$0]?.missing.isEmpty == false }
-    for place in newcomers.sorted(by: { running[$0]!.number < running[$1]!.number }) where room > 0 {
-      let piece = running[place]!.missing.prefix(room)
+    for (place, count) in shares(of: session.chunkSize - places.count) {
+      let piece = running[place]!.missing.prefix(count)
       running[place]!.missing.removeFirst(piece.count)
-      room -= piece.count
       add(place, piece, wantsLogits: running[place]!.missing.isEmpty)
     }
     if places.isEmpty { return [] }
@@ -99,6 +116,28 @@ public struct BatchGenerator {
     for place in ready { events += try advance(place) }
     return events
   }
+
+  /// How many tokens of which prompts a step computes, of `room` in all: those that came first get most.
+  private func shares(of room: Int) -> [(place: Int, count: Int)] {
+    let newcomers = running.indices.filter { running[$0]?.missing.isEmpty == false }
+      .sorted { running[$0]!.number < running[$1]!.number }
+    var room = room
+    var shares: [(place: Int, count: Int)] = []
+    for place in newcomers where room > 0 {
+      let count = min(running[place]!.missing.count, max(Self.smallestShare, (room + 1) / 2), room)
+      shares.append((place, count))
+      room -= count
+    }
+    for index in shares.indices where room > 0 {
+      let more = min(running[shares[index].place]!.missing.count - shares[index].count, room)
+      shares[index].count += more
+      room -= more
+    }
+    return shares
+  }
+
+  /// Fewer tokens of a prompt are not worth a step's while.
+  private static let smallestShare = 16
 
   /// Continues all prompts, as many at a time as the session has places.
   /// - Returns: what came of them, in the same order.
@@ -126,7 +165,7 @@ public struct BatchGenerator {
     guard let token = running[place]!.sampler.chosen else { throw InferenceError.notANumber }
     if options.stopTokens.contains(token) { return [finished(.stopToken, &self)] }
     running[place]!.result.tokens.append(token)
-    let event = Event.token(token, text: number)
+    let event = Event.token(token, text: number, running[place]!.sampler.likelihoods)
     if running[place]!.result.tokens.count >= options.maxTokens { return [event, finished(.length, &self)] }
     if session.position(of: place) == session.contextLength { return [event, finished(.context, &self)] }
     return [event]
@@ -135,7 +174,8 @@ public struct BatchGenerator {
   private mutating func finish(_ place: Int, _ reason: FinishReason) -> GenerationResult {
     let text = running[place]!
     running[place] = nil
-    session.clear(place)
+    order.removeAll { $0 == place }
+    order.append(place)
     var result = text.result
     let now = ContinuousClock.now
     result.finishReason = reason
@@ -156,23 +196,44 @@ private struct RunningText {
   let start = ContinuousClock.now
   var decodeStart: ContinuousClock.Instant?
 
-  init(number: Int, _ request: BatchGenerator.Request, _ sampler: Sampler) {
+  /// - Parameter kept: tokens of the prompt that are computed already.
+  init(number: Int, _ request: BatchGenerator.Request, _ sampler: Sampler, kept: Int) {
     self.number = number
     options = request.options
-    self.sampler = TextSampler(sampler)
-    missing = request.prompt[...]
+    self.sampler = TextSampler(sampler, alternatives: request.alternatives)
+    missing = request.prompt[kept...]
     result.promptTokens = request.prompt.count
+    result.reusedTokens = kept
   }
 }
 
 /// A text's sampler, for a thread of the pool at a time.
 private final class TextSampler: Sendable {
-  private let state: Mutex<(sampler: Sampler, chosen: Int?)>
+  private struct State {
+    var sampler: Sampler
+    var chosen: Int?
+    var likelihoods: TokenLikelihoods?
+  }
 
-  init(_ sampler: Sampler) { state = Mutex((sampler, nil)) }
+  private let state: Mutex<State>
+  private let alternatives: Int?
+
+  init(_ sampler: Sampler, alternatives: Int?) {
+    state = Mutex(State(sampler: sampler))
+    self.alternatives = alternatives
+  }
 
   /// The token that was chosen last; `nil` where no logit was a number.
   var chosen: Int? { state.withLock(\.chosen) }
+  /// How likely it was, where that is asked for.
+  var likelihoods: TokenLikelihoods? { state.withLock(\.likelihoods) }
 
-  func choose(from logits: VectorView) { state.withLock { $0.chosen = $0.sampler.sample(logits) } }
+  func choose(from logits: VectorView) {
+    state.withLock { state in
+      state.chosen = state.sampler.sample(logits)
+      guard let alternatives, let chosen = state.chosen else { return }
+      state.likelihoods = TokenLikelihoods(
+        of: chosen, alternatives: alternatives, logits: logits, count: state.sampler.vocabularySize)
+    }
+  }
 }

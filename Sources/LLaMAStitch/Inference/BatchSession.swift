@@ -2,7 +2,8 @@
 /// all of them.
 ///
 /// A token's logits are the same bits as if its text were alone (see `InferenceSession`), whatever is computed beside it.
-/// Memory is reserved for all positions of all texts, and taken as they fill.
+/// Memory is reserved for all positions of all texts, and taken as they fill. What is computed of a text stays until another
+/// takes its place, which goes on from where both begin alike.
 ///
 /// Not for several threads at a time.
 public final class BatchSession {
@@ -15,8 +16,8 @@ public final class BatchSession {
   public let chunkSize: Int
   let pool: ComputePool
   private let compiled: any CompiledNetwork
-  /// How many positions of each text are cached.
-  private var positions: [Int]
+  /// The tokens of each text whose keys and values are cached.
+  private var texts: [[Int]]
 
   /// What a text goes on with.
   public struct Continuation: Sendable {
@@ -58,7 +59,7 @@ public final class BatchSession {
     self.pool = pool
     chunkSize = backend.chunkSize
     compiled = backend.compile(network, texts: capacity, contextLength: contextLength, prefix: nil)
-    positions = [Int](repeating: 0, count: capacity)
+    texts = [[Int]](repeating: [], count: capacity)
   }
 
   /// How many texts of so many positions fit `bytes` of memory, at least one.
@@ -69,10 +70,31 @@ public final class BatchSession {
   }
 
   /// How many positions of a text are cached.
-  public func position(of text: Int) -> Int { positions[text] }
+  public func position(of text: Int) -> Int { texts[text].count }
 
-  /// Forgets a text: another one can take its place.
-  public func clear(_ text: Int) { positions[text] = 0 }
+  /// How many tokens at the beginning of `tokens` a text has cached.
+  public func commonPrefix(of text: Int, with tokens: [Int]) -> Int {
+    var common = 0
+    let limit = min(texts[text].count, tokens.count)
+    while common < limit && texts[text][common] == tokens[common] { common += 1 }
+    return common
+  }
+
+  /// Makes a text a new one that begins like `prompt`, as far as this text, or any other, has computed that; the last
+  /// token is left to compute, for its logits.
+  /// - Returns: how many tokens are kept.
+  @discardableResult
+  public func begin(_ text: Int, with prompt: [Int]) -> Int {
+    let limit = max(0, prompt.count - 1)
+    var kept = min(limit, commonPrefix(of: text, with: prompt))
+    let others = texts.indices.filter { $0 != text }.map { (min(limit, commonPrefix(of: $0, with: prompt)), $0) }
+    if let (common, other) = others.max(by: { $0.0 < $1.0 }), common > kept {
+      compiled.copy(positions: common, from: other, to: text)
+      kept = common
+    }
+    texts[text] = Array(prompt[..<kept])
+    return kept
+  }
 
   /// Appends tokens to texts, at most `chunkSize` in all, each text being named once.
   /// - Returns: the logits that are wanted, in the same order, `[wanted × vocabulary]`, good until the next call.
@@ -82,7 +104,7 @@ public final class BatchSession {
     var tokens: [Int] = []
     for more in continuations {
       if more.tokens.isEmpty { throw .noTokens }
-      let start = positions[more.text]
+      let start = texts[more.text].count
       let end = start + more.tokens.count
       guard end <= contextLength else { throw .contextOverflow(needed: end, contextLength: contextLength) }
       for token in more.tokens where token < 0 || token >= network.embedding.rows {
@@ -94,7 +116,7 @@ public final class BatchSession {
     precondition(Set(continuations.map(\.text)).count == parts.count, "a text is continued twice at once")
     if parts.isEmpty { throw .noTokens }
     compiled.forward(parts, stages: 0..<compiled.stageCount, logitsRow: 0, tokens: tokens[...])
-    for part in parts { positions[part.text] = part.positions.upperBound }
+    for more in continuations { texts[more.text] += more.tokens }
     return compiled.logits.matrix(rows: parts.count { $0.logits > 0 }, columns: network.vocabularySize)
   }
 }

@@ -31,6 +31,8 @@ public protocol CompiledNetwork: AnyObject, Sendable {
   ///   - logitsRow: where in `logits` those that the parts want go, one part after another.
   ///   - tokens: one for each position of the parts.
   func forward(_ parts: [TextPart], stages: Range<Int>, logitsRow: Int, tokens: ArraySlice<Int>)
+  /// Gives a text the keys and values of the first positions of another.
+  func copy(positions: Int, from source: Int, to target: Int)
 }
 
 /// Some tokens of one text that follow one another.

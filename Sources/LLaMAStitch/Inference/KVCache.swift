@@ -43,6 +43,23 @@ public final class KVCache: Sendable {
     values = buffer(texts * valueTextStride)
   }
 
+  /// Copies the first positions of one text to another.
+  func copy(positions: Int, from source: Int, to target: Int) {
+    precondition(positions <= capacity)
+    let wholeGroups = Self.rounded(positions)
+    copy(keys, textStride: keyTextStride, headStride: keyHeadStride, count: wholeGroups * (keyHeadStride / capacity))
+    copy(values, textStride: valueTextStride, headStride: valueHeadStride, count: positions * valueStride)
+
+    /// The beginning of each head's numbers.
+    func copy(_ buffer: FloatBuffer, textStride: Int, headStride: Int, count: Int) {
+      func floats(_ numbers: Int) -> Int { numbers * type.size / MemoryLayout<Float>.size }
+      for head in stride(from: 0, to: textStride, by: headStride) {
+        buffer.vector(offset: floats(target * textStride + head), count: floats(count)).copy(
+          from: buffer.vector(offset: floats(source * textStride + head), count: floats(count)))
+      }
+    }
+  }
+
   /// Bytes of a cache for a block of this configuration; `capacity` is rounded up to whole groups of positions.
   static func byteCount(configuration: LlamaConfiguration, capacity: Int, type: CacheType = .f32) -> Int {
     type.size * configuration.keyValueHeadCount * rounded(capacity)

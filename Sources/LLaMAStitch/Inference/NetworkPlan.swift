@@ -21,6 +21,9 @@ final class NetworkPlan: @unchecked Sendable {
   private let network: Network
   private let owned: Owned
 
+  /// Of the blocks, in their order.
+  var caches: [KVCache] { owned.caches }
+
   /// - Parameters:
   ///   - texts: how many to have caches for.
   ///   - contextLength: positions to have angles and cache for.

@@ -134,6 +134,10 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     threadChoices[kind].record((ContinuousClock.now - before) / .seconds(1) / whole)
   }
 
+  func copy(positions: Int, from source: Int, to target: Int) {
+    for cache in plan.caches { cache.copy(positions: positions, from: source, to: target) }
+  }
+
   private static let manyTokens = 64
 
   private func run(_ team: Team) {

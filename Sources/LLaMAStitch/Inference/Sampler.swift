@@ -74,6 +74,9 @@ public struct Sampler: Sendable {
     heap = [Int32](repeating: 0, count: vocabularySize)
   }
 
+  /// Tokens to choose among.
+  var vocabularySize: Int { weights.count }
+
   /// Notes that `token` is part of the text, for the repetition penalty.
   public mutating func observe(_ token: Int) {
     if isSeen.indices.contains(token) { isSeen[token] = true }

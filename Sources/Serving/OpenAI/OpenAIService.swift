@@ -1,0 +1,171 @@
+import ChatEngine
+import Foundation
+import LLaMAStitch
+import Support
+import Tokenizer
+import WebServer
+
+/// OpenAI's API over a family.
+package final class OpenAIService: Sendable {
+  let family: ServedFamily
+  let scheduler: Scheduler
+  let metrics: Metrics
+  private let access: AccessRules
+  private let contextLength: Int
+  /// Prompts are read on a thread of their own.
+  private let reading = WorkerThread(name: "stitch-prompts")
+  /// How many clients are connected, for those who watch the server.
+  private let connections: @Sendable () -> Int
+
+  package init(
+    _ family: ServedFamily, scheduler: Scheduler, contextLength: Int, access: AccessRules,
+    connections: @escaping @Sendable () -> Int = { 0 }
+  ) {
+    self.family = family
+    self.scheduler = scheduler
+    self.contextLength = contextLength
+    self.access = access
+    self.connections = connections
+    metrics = scheduler.metrics
+  }
+
+  // MARK: Routes
+
+  package func answer(_ request: HTTPRequest) async -> HTTPResponse {
+    var response: HTTPResponse
+    let route = Self.route(of: request.path)
+    do {
+      if request.method == "OPTIONS" {
+        response = access.preflight(request)
+      } else {
+        // Whether it is up is no secret.
+        if route != "/health" { try access.check(request) }
+        response = try await answer(request, route: route)
+      }
+    } catch let error as APIError { response = error.response } catch {
+      response = APIError.internalError("\(error)").response
+    }
+    response.fields += access.fields(for: request)
+    metrics.requestAnswered(route, status: response.status)
+    return response
+  }
+
+  private static let modelsPath = "/v1/models/"
+
+  /// The route of a path, of which there are few: paths themselves are the clients'.
+  private static func route(of path: String) -> String {
+    if path.hasPrefix(modelsPath) { return "/v1/models/{model}" }
+    let known = ["/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions"]
+    return known.contains(path) ? path : "other"
+  }
+
+  private func answer(_ request: HTTPRequest, route: String) async throws -> HTTPResponse {
+    switch (route, request.method) {
+    case ("/health", "GET"), ("/health", "HEAD"):
+      return HTTPResponse(
+        json: .object([
+          "status": "ok", "running": .integer(metrics.running), "waiting": .integer(metrics.waiting),
+        ]))
+    case ("/metrics", "GET"):
+      return HTTPResponse(
+        text: metrics.text(connections: connections()), type: "text/plain; version=0.0.4; charset=utf-8")
+    case ("/v1/models", "GET"):
+      return HTTPResponse(json: .object(["object": "list", "data": .array(family.models.map(document))]))
+    case ("/v1/models/{model}", "GET"):
+      let name = String(request.path.dropFirst(Self.modelsPath.count))
+      let stitch = try family.stitch(named: name)
+      return HTTPResponse(json: document(.init(name: name, stitch: stitch, isAlias: false)))
+    case ("/v1/chat/completions", "POST"): return try await generate(request, .chat)
+    case ("/v1/completions", "POST"): return try await generate(request, .completion)
+    case ("other", _):
+      throw APIError(
+        status: 404,
+        message:
+          "there is nothing at \(oneLine(request.path, limit: 100)); try /v1/models, /v1/chat/completions, /v1/completions, /health or /metrics",
+        code: "not_found")
+    default:
+      throw APIError(
+        status: 405, message: "\(oneLine(request.method, limit: 20)) is not what \(route) answers",
+        code: "method_not_allowed")
+    }
+  }
+
+  private func document(_ model: ServedFamily.Listed) -> JSONValue {
+    let stitch = model.stitch
+    return .object([
+      "id": .string(model.name), "object": "model", "created": .integer(family.created), "owned_by": "stitch",
+      "context_length": .integer(contextLength),
+      "stitch": .object([
+        "id": .string(stitch.id), "route": .string(stitch.routeText), "parameters": .integer(stitch.parameters),
+        "flops_per_token": .integer(stitch.flopsPerToken), "weight_bytes": .integer(stitch.weightBytes),
+      ]),
+    ])
+  }
+
+  // MARK: Text
+
+  /// What was asked, ready to be computed.
+  private struct Prepared: Sendable {
+    var call: GenerationCall
+    var texts: [TextRequest]
+    var choices: [ChoiceText]
+    /// Of all prompts, each counted once.
+    var promptTokens: Int
+    var client: String
+  }
+
+  private func generate(_ request: HTTPRequest, _ kind: GenerationCall.Kind) async throws -> HTTPResponse {
+    let start = ContinuousClock.now
+    let prepared = try await reading.run { [self] in try prepare(request, kind) }
+    let order: TextOrder
+    do { order = try scheduler.order(prepared.texts, client: prepared.client) } catch {
+      throw APIError.overloaded(error)
+    }
+    let prefix = kind == .chat ? "chatcmpl-" : "cmpl-"
+    let reply = Reply(
+      order: order, scheduler: scheduler, start: start, promptTokens: prepared.promptTokens,
+      documents: ReplyDocuments(
+        call: prepared.call, id: prefix + UUID().uuidString.replacing("-", with: "").lowercased(),
+        created: Int(Date().timeIntervalSince1970), fingerprint: family.fingerprint, tokenizer: family.text.tokenizer),
+      choices: prepared.choices)
+    guard prepared.call.isStreamed else { return HTTPResponse(json: try await reply.whole()) }
+    return HTTPResponse(
+      status: 200,
+      fields: [
+        ("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"),
+        // Proxies are to pass each piece on.
+        ("X-Accel-Buffering", "no"),
+      ],
+      body: .streamed { try await reply.stream(to: $0) })
+  }
+
+  /// On the thread for prompts.
+  private func prepare(_ request: HTTPRequest, _ kind: GenerationCall.Kind) throws(APIError) -> Prepared {
+    let fields = try RequestFields(request.body)
+    let call = try GenerationCall(
+      fields, kind: kind, defaults: family.defaults, seed: UInt64.random(in: 0...UInt64.max))
+    let stitch = try family.stitch(named: call.model)
+    let reader = PromptReader(text: family.text, contextLength: contextLength)
+    let prompts = kind == .chat ? [try reader.chat(fields)] : try reader.completion(fields)
+    do { try call.sampling.validate() } catch { throw .invalid(nil, "\(error)") }
+    var prepared = Prepared(
+      call: call, texts: [], choices: [], promptTokens: prompts.reduce(0) { $0 + $1.tokens.count },
+      client: try fields.string("user") ?? request.client)
+    for prompt in prompts {
+      for choice in 0..<call.choices {
+        prepared.texts.append(
+          TextRequest(
+            stitch: stitch, prompt: prompt.tokens,
+            options: GenerationOptions(
+              maxTokens: call.maxTokens ?? contextLength, stopTokens: family.text.stopTokens,
+              sampling: call.sampling(ofChoice: choice), vocabularySize: family.text.tokenizer.vocabularySize),
+            alternatives: call.alternatives))
+        do {
+          prepared.choices.append(
+            try ChoiceText(prompt, tokenizer: family.text.tokenizer, stops: call.stops))
+        } catch { throw .invalid("prompt", "\(error)") }
+      }
+    }
+    return prepared
+  }
+}

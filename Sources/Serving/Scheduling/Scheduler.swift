@@ -1,0 +1,117 @@
+import ChatEngine
+import LLaMAStitch
+import Support
+import Synchronization
+
+/// Continues many texts at once on a thread of its own.
+///
+/// Texts of one stop are computed together, a token of each in a step, and join and leave between steps; stops take turns
+/// step by step. A text is the same, bit for bit, as if it were alone: see `BatchGenerator`.
+package final class Scheduler: Sendable {
+  package struct Options: Sendable {
+    /// Texts of one stop at once.
+    package var parallel = 16
+    /// Texts that may wait for a place.
+    package var queue = 256
+    /// Positions that a text may have.
+    package var contextLength: Int
+    /// Bytes that the KV caches of all stops may take.
+    package var cacheBytes: Int
+    package var cacheType = CacheType.f32
+    package var threads: Int
+
+    package init(contextLength: Int, cacheBytes: Int, threads: Int) {
+      self.contextLength = contextLength
+      self.cacheBytes = cacheBytes
+      self.threads = threads
+    }
+  }
+
+  enum Command {
+    case order(Order)
+    /// A text of an order, or all that are left of it.
+    case cancel(order: Int, text: Int?)
+  }
+
+  /// Texts with where their events go.
+  struct Order: Sendable {
+    let number: Int
+    let client: String
+    let texts: [TextRequest]
+    let continuation: AsyncStream<TextEvent>.Continuation
+  }
+
+  private struct Inbox {
+    var commands: [Command] = []
+    /// Whether the thread is at work and will look in here again.
+    var isWorking = false
+    var waiting = 0
+    var orders = 0
+  }
+
+  private let options: Options
+  private let inbox = Mutex(Inbox())
+  private let worker = WorkerThread(name: "stitch-serve")
+  private let floor: SchedulerFloor
+  package let metrics: Metrics
+
+  /// - Parameter network: that of a stitch.
+  package init(_ options: Options, metrics: Metrics, network: @escaping @Sendable (Stitch) -> Network) {
+    self.options = options
+    self.metrics = metrics
+    floor = SchedulerFloor(options, metrics: metrics, network: network)
+  }
+
+  /// Has texts continued.
+  /// - Parameter client: whose they are: clients take turns.
+  /// - Throws: `Overloaded`.
+  package func order(_ texts: [TextRequest], client: String) throws(Overloaded) -> TextOrder {
+    let (events, continuation) = AsyncStream<TextEvent>.makeStream()
+    let number: Int? = inbox.withLock { inbox in
+      guard inbox.waiting + texts.count <= options.queue + options.parallel else { return nil }
+      inbox.waiting += texts.count
+      inbox.orders += 1
+      return inbox.orders
+    }
+    guard let number else {
+      let waiting = inbox.withLock(\.waiting)
+      throw Overloaded(waiting: waiting, retryAfter: metrics.expectedWait(texts: waiting, atOnce: options.parallel))
+    }
+    continuation.onTermination = { [weak self] end in
+      if case .cancelled = end { self?.send(.cancel(order: number, text: nil)) }
+    }
+    send(.order(Order(number: number, client: client, texts: texts, continuation: continuation)))
+    return TextOrder(number: number, events: events)
+  }
+
+  /// Ends a text of an order, or all that are left; they finish as cancelled.
+  package func cancel(_ order: TextOrder, text: Int? = nil) { send(.cancel(order: order.number, text: text)) }
+
+  private func send(_ command: Command) {
+    let wakes = inbox.withLock { inbox in
+      inbox.commands.append(command)
+      defer { inbox.isWorking = true }
+      return !inbox.isWorking
+    }
+    if wakes { worker.perform { [self] in work() } }
+  }
+
+  /// On the thread: steps until there is nothing left to do.
+  private func work() {
+    while true {
+      let isBusy = floor.isBusy
+      let commands: [Command]? = inbox.withLock { inbox in
+        if inbox.commands.isEmpty && !isBusy {
+          inbox.isWorking = false
+          return nil
+        }
+        defer { inbox.commands.removeAll(keepingCapacity: true) }
+        return inbox.commands
+      }
+      guard let commands else { return }
+      for command in commands { floor.take(command) }
+      let left = floor.step()
+      if left > 0 { inbox.withLock { $0.waiting -= left } }
+    }
+  }
+}
