@@ -148,7 +148,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "ServingTests",
-      dependencies: ["Serving", "WebServer", "ChatEngine", "LLaMAStitch", "Tokenizer", "FamilyFixture", "Support"],
+      dependencies: ["ChatEngine", "Tokenizer", "FamilyFixture", "Support"],
       swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(

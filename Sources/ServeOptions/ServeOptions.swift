@@ -67,6 +67,20 @@ public struct ServeOptions: ParsableArguments {
       valueName: "type"))
   public var cache: String?
 
+  @Option(help: ArgumentHelp("Clients at once; more are sent away.", valueName: "n"))
+  public var connections = 2048
+
+  @Option(
+    help: ArgumentHelp(
+      "Seconds that the head of a request may take to come; thrice that its body, and a client that takes nothing of its reply; six times that one that asks nothing.",
+      valueName: "seconds"))
+  public var timeout = 10.0
+
+  @Option(
+    help: ArgumentHelp(
+      "Tokens a second that each reply of the model NAME/auto is to have: the busier, the smaller.", valueName: "n"))
+  public var speed = 20.0
+
   @Option(help: ArgumentHelp("Threads to compute with; replies do not depend on it.", valueName: "n"))
   public var threads: Int?
 
@@ -81,9 +95,14 @@ public struct ServeOptions: ParsableArguments {
     }
     try check("--parallel", parallel, 1...256)
     try check("--queue", queue, 0...100_000)
+    try check("--connections", connections, 1...1_000_000)
     try check("--context", context, 16...(1 << 22))
     try check("--cache-memory", cacheMemory, 1...(1 << 30))
     try check("--threads", threads, 1...1024)
+    if !(timeout >= 0.1 && timeout <= 3600) {
+      throw ValidationError("--timeout must be 0.1 … 3600 seconds, not \(timeout)")
+    }
+    if !(speed > 0 && speed.isFinite) { throw ValidationError("--speed must be a positive number, not \(speed)") }
     if let cache, !["f32", "f16"].contains(cache) { throw ValidationError("--cache must be f32 or f16, not \(cache)") }
     if !isLocal && keyFile == nil {
       throw ValidationError(

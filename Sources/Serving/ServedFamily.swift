@@ -33,23 +33,24 @@ package struct ServedFamily: Sendable {
 
   // MARK: Names
 
+  /// The model whose size goes by the load.
+  package var automatic: String { "\(name)/auto" }
+
   /// A name that a model is listed under.
   package struct Listed: Sendable {
     package var name: String
     package var stitch: Stitch
-    /// Another name has the stop already.
-    package var isAlias: Bool
   }
 
   /// `tiny/small` … `tiny/large` for the stops, cheapest first; then `tiny`, the dearest one.
   package var models: [Listed] {
     let stops = text.family.stops
-    var listed = stops.map { Listed(name: "\(name)/\($0.id)", stitch: $0, isAlias: false) }
+    var listed = stops.map { Listed(name: "\(name)/\($0.id)", stitch: $0) }
     let ends = [("small", stops.first), ("large", stops.last)]
     for case (let end, let stop?) in ends where !stops.contains(where: { $0.id == end }) {
-      listed.append(Listed(name: "\(name)/\(end)", stitch: stop, isAlias: true))
+      listed.append(Listed(name: "\(name)/\(end)", stitch: stop))
     }
-    if let largest = stops.last { listed.append(Listed(name: name, stitch: largest, isAlias: true)) }
+    if let largest = stops.last { listed.append(Listed(name: name, stitch: largest)) }
     return listed
   }
 
@@ -69,6 +70,6 @@ package struct ServedFamily: Sendable {
       let most = Double(dearest.flopsPerToken) * percent / 100
       return stops.last { Double($0.flopsPerToken) <= most } ?? cheapest
     }
-    throw .unknownModel(model, known: models.map(\.name) + ["\(name)@PERCENT"])
+    throw .unknownModel(model, known: models.map(\.name) + [automatic, "\(name)@PERCENT"])
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// Writes an answer to a client.
 struct ResponseWriter: Sendable {
@@ -10,6 +11,7 @@ struct ResponseWriter: Sendable {
 
   func write(_ response: HTTPResponse, method: String) async throws {
     var head = "HTTP/1.1 \(response.status) \(HTTPStatus.phrase(response.status))\r\n"
+    head += "Date: \(Self.date)\r\nX-Content-Type-Options: nosniff\r\n"
     for (name, value) in response.fields { head += "\(name): \(Self.harmless(value))\r\n" }
     let isChunked: Bool
     switch response.body {
@@ -45,6 +47,18 @@ struct ResponseWriter: Sendable {
   private func isWhole(_ response: HTTPResponse) -> Bool { if case .whole = response.body { true } else { false } }
 
   private func send(_ bytes: [UInt8]) async throws { try await client.write(bytes, stallTime: stallTime) }
+
+  /// Now, as HTTP writes it.
+  private static var date: String {
+    var now = time(nil)
+    var parts = tm()
+    gmtime_r(&now, &parts)
+    let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    return
+      "\(days[Int(parts.tm_wday)]), \(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) \(parts.tm_year + 1900) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
+  }
 
   /// A value cannot end its line.
   private static func harmless(_ value: String) -> String {

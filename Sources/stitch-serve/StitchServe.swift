@@ -57,9 +57,10 @@ struct StitchServe: AsyncParsableCommand {
     let service = OpenAIService(
       family, scheduler: scheduler, contextLength: contextLength,
       access: AccessRules(keys: keys, origins: options.allowOrigin, isLocal: options.isLocal),
+      speed: options.speed,
       connections: { connections.now })
     let server = try HTTPServer(
-      host: options.address, port: options.port, complain: { APIError($0).response },
+      host: options.address, port: options.port, limits: limits, complain: { APIError($0).response },
       answer: { await service.answer($0) })
     connections.count = { [unowned server] in server.connectionCount }
     let host = options.address.contains(":") ? "[\(options.address)]" : options.address
@@ -67,6 +68,15 @@ struct StitchServe: AsyncParsableCommand {
       "\(family.name) at http://\(host):\(server.port)/v1, models \(family.models.map(\.name).joined(separator: ", ")); Ctrl-C ends it"
     )
     try await server.run()
+  }
+
+  private var limits: HTTPLimits {
+    var limits = HTTPLimits()
+    limits.connections = options.connections
+    let seconds = Duration.seconds(options.timeout)
+    limits.headTime = seconds
+    (limits.bodyTime, limits.stallTime, limits.idleTime) = (seconds * 3, seconds * 3, seconds * 6)
+    return limits
   }
 
   /// What is served, ready to be opened.

@@ -1,13 +1,14 @@
+import ChatEngine
 import FamilyFixture
 import Foundation
-import Serving
 import Support
 import Testing
+import Tokenizer
 
 /// OpenAI's API as clients use it, over a socket.
 @Suite struct ChatAPITests {
   @Test func aReplyIsWholeOrStreamedAndTheSame() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     let asked = #""model": "random/large", "max_tokens": 24, "temperature": 0.9, "seed": 7"#
     let whole = try await fixture.chat(asked)
     #expect(whole.status == 200 && whole.fields["content-type"] == "application/json")
@@ -38,10 +39,10 @@ import Testing
   }
 
   @Test func everyStopIsAModel() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     let list = try await fixture.get("/v1/models").json
     let names = try #require(list["data"].array).compactMap { $0["id"].string }
-    #expect(names == RandomFamily.stitchIDs.map { "random/\($0)" } + ["random"])
+    #expect(names == RandomFamily.stitchIDs.map { "random/\($0)" } + ["random", "random/auto"])
     for name in ["random/small", "small", "random", "random%2Fsmall-large@2", "small-large@2", "random@60", "random@1"]
     {
       #expect(try await fixture.get("/v1/models/\(name)").status == 200, "\(name)")
@@ -62,8 +63,18 @@ import Testing
     #expect(Set(replies).count == 2)
   }
 
+  @Test func theSizeGoesByTheLoad() async throws {
+    // No stop is that fast, and every one is that slow.
+    for (speed, size) in [("1e12", "random/small"), ("1e-6", "random/large")] {
+      let fixture = try await ServerFixture("--speed", speed)
+      _ = try await fixture.chat(#""model": "large", "max_tokens": 5"#)
+      let reply = try await fixture.chat(#""model": "random/auto", "max_tokens": 5"#).json
+      #expect(reply["model"].string == size)
+    }
+  }
+
   @Test func textEndsAtAStopString() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     let asked = #""model": "large", "max_tokens": 40, "temperature": 1, "seed": 3"#
     let content = try #require(
       try await fixture.chat(asked).json["choices"][0]["message"]["content"].string)
@@ -87,8 +98,8 @@ import Testing
   }
 
   @Test func severalChoicesHaveSeedsOfTheirOwn() async throws {
-    let fixture = try ServerFixture()
-    let asked = #""model": "large", "max_tokens": 12, "temperature": 1.2, "seed": 11"#
+    let fixture = try await ServerFixture.shared.value
+    let asked = #""model": "large", "max_tokens": 40, "temperature": 2, "seed": 11"#
     let one = try await fixture.chat(asked).json["choices"].array ?? []
     let three = try await fixture.chat(asked + #", "n": 3"#).json["choices"].array ?? []
     #expect(three.count == 3 && three.map { $0["index"].integer } == [0, 1, 2])
@@ -103,7 +114,7 @@ import Testing
   }
 
   @Test func tokensTellHowLikelyTheyWere() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     let answer = try await fixture.chat(
       #""model": "large", "max_tokens": 8, "logprobs": true, "top_logprobs": 4"#)
     let content = try #require(answer.json["choices"][0]["logprobs"]["content"].array)
@@ -124,14 +135,14 @@ import Testing
   }
 
   @Test func completionsTakeTextTokensAndListsOfThem() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     func texts(_ prompt: String) async throws -> [String?] {
       let answer = try await fixture.post(
         "/v1/completions", #"{"model": "large", "prompt": \#(prompt), "max_tokens": 9}"#)
-      #expect(answer.status == 200 && (try answer.json["object"].string) == "text_completion")
+      #expect(try answer.status == 200 && answer.json["object"].string == "text_completion")
       return try answer.json["choices"].array?.map { $0["text"].string } ?? []
     }
-    let tokenizer = fixture.family.text.tokenizer
+    let tokenizer = try TextFamily(ServerFixture.family).tokenizer
     let ids = try tokenizer.textStart + tokenizer.encode(bytes: Array("the cat".utf8))
     let text = try await texts("\"the cat\"")
     #expect(text.count == 1 && text[0]?.isEmpty == false)
@@ -144,7 +155,7 @@ import Testing
   }
 
   @Test func theBeginningOfAConversationIsNotComputedTwice() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture()
     func ask(_ fixture: ServerFixture, _ messages: String) async throws -> JSONValue {
       try await fixture.post(
         "/v1/chat/completions", #"{"model": "large", "max_tokens": 10, "messages": [\#(messages)]}"#
@@ -160,13 +171,13 @@ import Testing
     let cached = further["usage"]["prompt_tokens_details"]["cached_tokens"].integer ?? 0
     #expect(cached >= (reply["usage"]["prompt_tokens"].integer ?? .max) - 1)
     // What is cached makes no difference.
-    let anew = try await ask(try ServerFixture(), second)
+    let anew = try await ask(try await ServerFixture(), second)
     #expect(anew["usage"]["prompt_tokens_details"]["cached_tokens"].integer == 0)
     #expect(anew["choices"] == further["choices"])
   }
 
   @Test func healthAndMetricsTellHowItGoes() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture()
     #expect(try await fixture.get("/health").json["status"].string == "ok")
     _ = try await fixture.chat(#""model": "small", "max_tokens": 5"#)
     let answer = try await fixture.get("/metrics")

@@ -1,74 +1,43 @@
 import Foundation
+import Support
 import Testing
-import WebServer
 
 /// What comes over a socket before anybody reads it as JSON, good and bad.
 @Suite struct HTTPTests {
-  private static func server(_ limits: HTTPLimits = HTTPLimits()) throws -> Served { try Served(limits) }
-
-  /// Answers with what it was asked.
-  private final class Served: Sendable {
-    let server: HTTPServer
-    private let task: Task<Void, Never>
-
-    init(_ limits: HTTPLimits) throws {
-      let server = try HTTPServer(
-        host: "127.0.0.1", port: 0, limits: limits,
-        complain: { .init(status: $0.status, body: .whole(Array($0.reason.utf8))) },
-        answer: { request in
-          .init(status: 200, body: .whole(Array("\(request.method) \(request.path) ".utf8) + request.body))
-        })
-      self.server = server
-      task = Task { do { try await server.run() } catch {} }
-    }
-
-    deinit { task.cancel() }
-
-    /// - Parameter pieces: sent one after another, with a moment in between.
-    func send(_ pieces: String...) async throws -> [UInt8] {
-      let port = server.port
-      return try await blocking {
-        let client = try RawClient(port: port)
-        for (index, piece) in pieces.enumerated() {
-          if index > 0 { Thread.sleep(forTimeInterval: 0.02) }
-          // A server that has had enough may have closed.
-          do { try client.send(Array(piece.utf8)) } catch {}
-        }
-        return client.readToEnd()
-      }
-    }
-  }
+  private static let asked = #"{"model": "large", "prompt": "the cat", "max_tokens": 5}"#
 
   @Test func requestsAreReadHoweverTheyAreCut() async throws {
-    let served = try Self.server()
-    let whole = Answer(
-      try await served.send("POST /a%20b?c=d HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody")
-    )
-    #expect(whole.status == 200 && whole.text == "POST /a b body")
-    let cut = Answer(
-      try await served.send(
-        "\r\nPOST /p HT", "TP/1.1\r\nHo", "st: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r", "\n3\r\nab",
-        "c\r\n2;x=y\r\nde\r\n0\r\nT: t\r\n", "\r\n"))
-    #expect(cut.status == 200 && cut.text == "POST /p abcde")
-    let old = try await served.send("GET / HTTP/1.0\n\n")
-    #expect(Answer(old).status == 200 && Answer(old).fields["connection"] == "close")
-    let head = try await served.send("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    #expect(Answer(head).status == 200 && Answer(head).body.isEmpty && Answer(head).fields["content-length"] == "7")
+    let fixture = try await ServerFixture.shared.value
+    let whole = try await fixture.post("/v1/completions?a=b", Self.asked)
+    let text = try #require(try whole.json["choices"][0]["text"].string)
+    let (first, second) = (Self.asked.prefix(20), Self.asked.dropFirst(20))
+    let cut = try await fixture.exchange(
+      "\r\nPOST /v1/com", "pletions HTTP/1.1\r\nHo",
+      "st: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r",
+      "\n14\r\n\(first.prefix(3))",
+      "\(first.dropFirst(3))\r\n\(String(second.utf8.count, radix: 16));x=y\r\n\(second)\r\n0\r\nT: t\r\n", "\r\n")
+    #expect(try cut.status == 200 && cut.json["choices"][0]["text"].string == text)
+    let old = try await fixture.exchange("GET /health HTTP/1.0\n\n")
+    #expect(old.status == 200 && old.fields["connection"] == "close" && old.fields["date"]?.hasSuffix(" GMT") == true)
+    let head = try await fixture.exchange("HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    #expect(head.status == 200 && head.body.isEmpty && head.fields["content-length"] != "0")
     let waits = String(
-      decoding: try await served.send(
-        "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n", "ok"),
-      as: UTF8.self)
-    #expect(waits.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n") && waits.hasSuffix("POST / ok"))
+      decoding: try await fixture.bytes(of: [
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: \(Self.asked.utf8.count)\r\nConnection: close\r\n\r\n",
+        Self.asked,
+      ]), as: UTF8.self)
+    #expect(waits.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"))
   }
 
   @Test func requestsFollowOneAnotherOnAConnection() async throws {
-    let served = try Self.server()
+    let fixture = try await ServerFixture.shared.value
     let text = String(
-      decoding: try await served.send(
-        "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HT",
-        "TP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), as: UTF8.self)
-    #expect(text.ranges(of: "HTTP/1.1 200 OK").count == 3)
-    #expect(text.contains("GET /1 ") && text.contains("GET /2 ") && text.hasSuffix("GET /3 "))
+      decoding: try await fixture.bytes(of: [
+        "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /no",
+        "ne HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+      ]), as: UTF8.self)
+    let statuses = text.matches(of: /HTTP\/1.1 ([0-9]+)/).map { String($0.output.1) }
+    #expect(statuses == ["200", "200", "404"])
   }
 
   @Test(arguments: [
@@ -90,38 +59,38 @@ import WebServer
     ("GET / HTTP/1.1\r\nHost: x\r\nA: " + String(repeating: "a", count: 1 << 17), 431),
   ])
   func whatIsNoRequestIsRefused(_ text: String, _ status: Int) async throws {
-    let served = try Self.server()
-    #expect(Answer(try await served.send(text)).status == status)
+    let fixture = try await ServerFixture.shared.value
+    #expect(try await fixture.exchange(text).status == status)
     // Others are served.
-    #expect(Answer(try await served.send("GET / HTTP/1.0\r\n\r\n")).status == 200)
+    #expect(try await fixture.get("/health").status == 200)
   }
 
   @Test func whoIsTooSlowIsSentAway() async throws {
-    var limits = HTTPLimits()
-    (limits.headTime, limits.bodyTime, limits.idleTime) = (.milliseconds(80), .milliseconds(80), .milliseconds(80))
-    let served = try Self.server(limits)
-    #expect(Answer(try await served.send("GET / HT")).status == 408)
-    #expect(Answer(try await served.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab")).status == 408)
-    #expect(try await served.send("").isEmpty)
+    let fixture = try await ServerFixture("--timeout", "0.2")
+    #expect(try await fixture.exchange("GET / HT").status == 408)
+    #expect(try await fixture.exchange("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab").status == 408)
+    #expect(try await fixture.bytes(of: [""]).isEmpty)
   }
 
   @Test func thereAreOnlySoManyConnections() async throws {
-    var limits = HTTPLimits()
-    limits.connections = 2
-    let served = try Self.server(limits)
-    let port = served.server.port
-    let first = try await blocking { try [RawClient(port: port), RawClient(port: port)].map { UnsafeHolder($0) } }
-    while served.server.connectionCount < 2 { try await Task.sleep(for: .milliseconds(5)) }
-    #expect(Answer(try await served.send("GET / HTTP/1.0\r\n\r\n")).status == 503)
-    for client in first { client.client.hangUp() }
-    while served.server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
-    #expect(Answer(try await served.send("GET / HTTP/1.0\r\n\r\n")).status == 200)
+    let fixture = try await ServerFixture("--connections", "2")
+    let port = fixture.port
+    let statuses = try await blocking {
+      func status() throws -> Int {
+        let client = try RawClient(port: port)
+        try client.send(Array("GET /health HTTP/1.0\r\n\r\n".utf8))
+        return Answer(client.readToEnd()).status
+      }
+      /// The server takes note of who comes and goes a moment later.
+      func wait(for wanted: Int) throws -> Int {
+        for _ in 0..<2000 where try status() != wanted { Thread.sleep(forTimeInterval: 0.005) }
+        return try status()
+      }
+      let others = [try RawClient(port: port), try RawClient(port: port)]
+      let refused = try wait(for: 503)
+      for other in others { other.hangUp() }
+      return [refused, try wait(for: 200)]
+    }
+    #expect(statuses == [503, 200])
   }
-}
-
-/// Hands a client from one thread to another, which alone uses it then.
-struct UnsafeHolder: @unchecked Sendable {
-  let client: RawClient
-
-  init(_ client: RawClient) { self.client = client }
 }

@@ -1,6 +1,5 @@
 import FamilyFixture
 import Foundation
-import Serving
 import Support
 import Testing
 
@@ -25,7 +24,7 @@ import Testing
 
   @Test func aReplyIsTheSameAloneAndAmongMany() async throws {
     let count = 48
-    let alone = try ServerFixture(parallel: 1)
+    let alone = try await ServerFixture("--parallel", "1")
     var expected: [String?] = []
     for index in 0..<count {
       let (members, content) = Self.asked(index)
@@ -33,8 +32,8 @@ import Testing
     }
     #expect(Set(expected).count > count / 2 && !expected.contains(nil))
     // Memory for a few texts of two of the three sizes: lanes come and go.
-    for cacheBytes in [1 << 28, 12 << 17] {
-      let fixture = try ServerFixture(parallel: 6, cacheBytes: cacheBytes)
+    for memory in ["256", "1"] {
+      let fixture = try await ServerFixture("--parallel", "6", "--cache-memory", memory)
       let found = try await withThrowingTaskGroup(of: (Int, String?).self) { group in
         for index in 0..<count {
           group.addTask {
@@ -49,8 +48,8 @@ import Testing
   }
 
   @Test func whoGoesIsNoLongerComputedFor() async throws {
-    let fixture = try ServerFixture(parallel: 2)
-    let port = fixture.server.port
+    let fixture = try await ServerFixture("--parallel", "2")
+    let port = fixture.port
     let (members, _) = (#""model": "large", "max_tokens": 200, "temperature": 1, "seed": 5"#, "")
     let expected = try Self.content(try await fixture.chat(members))
     for isStreamed in [true, false] {
@@ -69,13 +68,16 @@ import Testing
       // Whoever stays is undisturbed, and has the places of those that went.
       #expect(try Self.content(try await fixture.chat(members)) == expected)
     }
-    while fixture.server.connectionCount > 0 || fixture.metrics.running > 0 || fixture.metrics.waiting > 0 {
-      try await Task.sleep(for: .milliseconds(5))
+    while case let health = try await fixture.get("/health").json,
+      health["running"].integer != 0 || health["waiting"].integer != 0
+    {
+      try await Task.sleep(for: .milliseconds(20))
     }
+    #expect(try await fixture.get("/metrics").text.contains("stitch_connections 1\n"))
   }
 
   @Test func moreThanMayWaitAreToldToComeAgain() async throws {
-    let fixture = try ServerFixture(parallel: 1, queue: 1)
+    let fixture = try await ServerFixture("--parallel", "1", "--queue", "1")
     let answers = try await withThrowingTaskGroup(of: Answer.self) { group in
       for index in 0..<12 {
         group.addTask {

@@ -1,5 +1,4 @@
 import Foundation
-import Serving
 import Support
 import Testing
 
@@ -18,7 +17,7 @@ import Testing
     (#"{"model": "large", "messages": [{"role": "user", "content": [{"type": "image_url"}]}]}"#, "not text"),
   ])
   func bodiesThatSayNothing(_ body: String, _ cause: String) async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     let answer = try await fixture.post("/v1/chat/completions", body)
     let error = try answer.json["error"]
     #expect(answer.status == 400 && error["type"].string == "invalid_request_error")
@@ -30,17 +29,17 @@ import Testing
     ("max_tokens", "-1"), ("max_tokens", "1.5"), ("stop", "7"), ("stop", "[1]"), ("seed", "\"x\""), ("logprobs", "3"),
     ("top_logprobs", "21"), ("top_logprobs", "3"), ("stream", "\"yes\""), ("tools", "[{}]"),
     ("response_format", #"{"type": "json_object"}"#), ("logit_bias", #"{"1": 2}"#), ("presence_penalty", "1"),
-    ("stream_options", #"{"include_usage": true}"#), ("user", "7"),
+    ("stream_options", #"{"include_usage": true}"#), ("user", "7"), ("echo", "true"),
   ])
   func membersThatCannotBe(_ name: String, _ value: String) async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     let answer = try await fixture.chat(#""model": "large", "max_completion_tokens": 1, "\#(name)": \#(value)"#)
     let error = try answer.json["error"]
     #expect(answer.status == 400 && error["param"].string == name, "\(error)")
   }
 
   @Test func whatClientsSendOutOfHabitIsTaken() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     let answer = try await fixture.chat(
       #""model": "large", "max_tokens": 2, "tools": [], "presence_penalty": 0, "frequency_penalty": 0.0, "logit_bias": null, "response_format": {"type": "text"}, "user": "me", "store": false, "metadata": {}, "stop": null, "top_p": 1, "n": 1, "min_p": 0, "top_k": -1, "seed": -5"#
     )
@@ -48,8 +47,8 @@ import Testing
   }
 
   @Test func halfACharacterIsNoText() async throws {
-    let fixture = try ServerFixture()
-    let port = fixture.server.port
+    let fixture = try await ServerFixture.shared.value
+    let port = fixture.port
     let answer = try await blocking {
       let client = try RawClient(port: port)
       let body =
@@ -65,7 +64,7 @@ import Testing
   }
 
   @Test func aPromptBeyondTheContextHasOpenAIsCode() async throws {
-    let fixture = try ServerFixture()
+    let fixture = try await ServerFixture.shared.value
     let long = Array(repeating: "hello there", count: 300).joined(separator: " ")
     for answer in [
       try await fixture.chat(#""model": "large""#, long),
@@ -81,23 +80,29 @@ import Testing
   }
 
   @Test func pathsAndMethodsThatAreNone() async throws {
-    let fixture = try ServerFixture()
-    for path in ["/", "/v1", "/v1/chat", "/../../etc/passwd", "/v1/models/../../x", "/%2e%2e/%2e%2e/etc/passwd"] {
+    let fixture = try await ServerFixture.shared.value
+    for path in ["/v1", "/page", "/v1/chat", "/../../etc/passwd", "/v1/models/../../x", "/%2e%2e/%2e%2e/etc/passwd"] {
       let answer = try await fixture.get(path)
-      #expect(answer.status == 404 && (try answer.json["error"]["type"].string) == "invalid_request_error", "\(path)")
+      #expect(try answer.status == 404 && answer.json["error"]["type"].string == "invalid_request_error", "\(path)")
     }
+    let page = try await fixture.get("/")
+    #expect(page.status == 200 && page.text.contains("<script src=\"/page.js\">") && !page.text.contains("http"))
+    #expect(page.fields["content-security-policy"]?.hasPrefix("default-src 'self'") == true)
+    #expect(try await fixture.get("/page.js").status == 200)
     #expect(try await fixture.get("/v1/chat/completions").status == 405)
     #expect(try await fixture.post("/v1/models", "{}").status == 405)
   }
 
   @Test func onlyWhoHasAKeyIsServed() async throws {
-    let fixture = try ServerFixture(keys: ["first-key-1", "second-key"], isLocal: false)
+    let keys = ServerFixture.family.deletingLastPathComponent().appending(path: "keys.txt")
+    try Data("# for tests\nfirst-key-1\n\n  second-key\n".utf8).write(to: keys)
+    let fixture = try await ServerFixture("--key-file", keys.path)
     #expect(try await fixture.get("/health").status == 200)
     for given in [
       [], ["Authorization: Bearer wrong"], ["Authorization: Basic first-key-1"], ["Authorization: Bearer first-key-"],
     ] {
       let answer = try await fixture.get("/v1/models", given)
-      #expect(answer.status == 401 && (try answer.json["error"]["code"].string) == "invalid_api_key")
+      #expect(try answer.status == 401 && answer.json["error"]["code"].string == "invalid_api_key")
       #expect(try await fixture.get("/metrics", given).status == 401)
     }
     for key in ["first-key-1", "second-key"] {
@@ -106,13 +111,13 @@ import Testing
   }
 
   @Test func pagesOfOthersMayNotAsk() async throws {
-    let closed = try ServerFixture()
+    let closed = try await ServerFixture.shared.value
     #expect(try await closed.get("/v1/models", ["Origin: http://evil.example"]).status == 403)
     #expect(try await closed.get("/v1/models", ["Origin: http://localhost"]).status == 200)
     let rebound = try await closed.exchange(
       "GET /v1/models HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
     #expect(rebound.status == 403)
-    let open = try ServerFixture(origins: ["http://page.example"])
+    let open = try await ServerFixture("--allow-origin", "http://page.example")
     let answer = try await open.get("/v1/models", ["Origin: http://page.example"])
     #expect(answer.status == 200 && answer.fields["access-control-allow-origin"] == "http://page.example")
     let preflight = try await open.exchange(

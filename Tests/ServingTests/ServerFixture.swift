@@ -1,12 +1,10 @@
-import ChatEngine
 import FamilyFixture
 import Foundation
-import LLaMAStitch
-import Serving
 import Support
-import WebServer
+import Synchronization
 
-/// A server on a port of its own over a random family, which is made once.
+/// `stitch-serve` over a random family, which is made once. The server is a process of its own, as it is for users: what
+/// other tests do on this one's threads does not hold it up.
 final class ServerFixture: Sendable {
   static let family: URL = {
     let root = FileManager.default.temporaryDirectory.appending(path: "stitch-serving-\(UUID().uuidString)")
@@ -18,32 +16,39 @@ final class ServerFixture: Sendable {
     return family
   }()
 
-  let family: ServedFamily
-  let server: HTTPServer
-  let metrics = Metrics()
-  private let task: Task<Void, Never>
+  /// One with all defaults, for tests that leave no trace in it.
+  static let shared = Task { try await ServerFixture() }
 
-  init(
-    parallel: Int = 8, queue: Int = 256, keys: [String] = [], origins: [String] = [], isLocal: Bool = true,
-    cacheBytes: Int = 1 << 28, limits: HTTPLimits = HTTPLimits()
-  ) throws {
-    family = try ServedFamily(Self.family, adapter: .own)
-    var options = Scheduler.Options(
-      contextLength: family.text.contextLength, cacheBytes: cacheBytes, threads: 2)
-    options.parallel = parallel
-    options.queue = queue
-    let scheduler = Scheduler(options, metrics: metrics) { [family] in family.network(of: $0) }
-    let service = OpenAIService(
-      family, scheduler: scheduler, contextLength: family.text.contextLength,
-      access: AccessRules(keys: keys, origins: origins, isLocal: isLocal))
-    let server = try HTTPServer(
-      host: "127.0.0.1", port: 0, limits: limits, complain: { APIError($0).response },
-      answer: { await service.answer($0) })
-    self.server = server
-    task = Task { do { try await server.run() } catch {} }
+  let port: UInt16
+  private let identifier: Int32
+
+  init(_ options: String...) async throws {
+    let started = try await blocking { try Self.start(options) }
+    (identifier, port) = started
   }
 
-  deinit { task.cancel() }
+  deinit { kill(identifier, SIGTERM) }
+
+  struct NotStarted: Error { var complaint: String }
+
+  private static func start(_ options: [String]) throws -> (Int32, UInt16) {
+    let bundle = Bundle.main.executableURL ?? URL(filePath: CommandLine.arguments[0])
+    let process = Process()
+    process.executableURL = bundle.deletingLastPathComponent().appending(path: "stitch-serve")
+    process.arguments = ["--family", family.path, "--port", "0", "--threads", "2"] + options
+    let pipe = Pipe()
+    process.standardError = pipe
+    try process.run()
+    Servers.note(process.processIdentifier)
+    var text = ""
+    while !text.contains("\n"), case let data = pipe.fileHandleForReading.availableData, !data.isEmpty {
+      text += String(decoding: data, as: UTF8.self)
+    }
+    guard let match = text.firstMatch(of: /:([0-9]+)\/v1/), let port = UInt16(match.output.1) else {
+      throw NotStarted(complaint: text)
+    }
+    return (process.processIdentifier, port)
+  }
 
   func get(_ path: String, _ fields: [String] = []) async throws -> Answer {
     try await exchange("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(lines(fields))Connection: close\r\n\r\n")
@@ -60,17 +65,38 @@ final class ServerFixture: Sendable {
       "/v1/chat/completions", #"{"messages": [{"role": "user", "content": "\#(content)"}], \#(members)}"#)
   }
 
-  /// Sends text and reads all that comes until the server closes the connection.
-  func exchange(_ text: String) async throws -> Answer {
-    let port = server.port
+  /// Sends pieces of text, with a moment in between, and reads all that comes until the server closes the connection.
+  func exchange(_ pieces: String...) async throws -> Answer { Answer(try await bytes(of: pieces)) }
+
+  func bytes(of pieces: [String]) async throws -> [UInt8] {
+    let port = port
     return try await blocking {
       let client = try RawClient(port: port)
-      try client.send(Array(text.utf8))
-      return Answer(client.readToEnd())
+      for (index, piece) in pieces.enumerated() {
+        if index > 0 { Thread.sleep(forTimeInterval: 0.02) }
+        // A server that has had enough may have closed.
+        do { try client.send(Array(piece.utf8)) } catch {}
+      }
+      return client.readToEnd()
     }
   }
 
   private func lines(_ fields: [String]) -> String { fields.map { $0 + "\r\n" }.joined() }
+}
+
+/// Servers that are to end with the tests.
+private enum Servers {
+  private static let identifiers = Mutex<[Int32]>([])
+
+  static func note(_ identifier: Int32) {
+    let isFirst = identifiers.withLock { identifiers in
+      identifiers.append(identifier)
+      return identifiers.count == 1
+    }
+    if isFirst { atexit { Servers.end() } }
+  }
+
+  private static func end() { for identifier in identifiers.withLock({ $0 }) { kill(identifier, SIGTERM) } }
 }
 
 /// Runs what blocks beside the tasks' own threads, which the server needs.
@@ -88,7 +114,7 @@ final class RawClient {
 
   init(port: UInt16) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var timeout = timeval(tv_sec: 60, tv_usec: 0)
+    var timeout = timeval(tv_sec: 600, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -115,7 +141,7 @@ final class RawClient {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = Array(rest).withUnsafeBytes {
-        Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+        Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
       if count <= 0 { throw Failure() }
       rest = rest.dropFirst(count)

@@ -18,7 +18,7 @@ package struct AccessRules: Sendable {
   }
 
   /// - Throws: `APIError`.
-  func check(_ request: HTTPRequest) throws(APIError) {
+  func check(_ request: HTTPRequest, needsKey: Bool) throws(APIError) {
     if let origin = request.fields["origin"], allowedOrigin(origin) == nil, !isOwn(origin, request) {
       throw APIError(
         status: 403, message: "pages of \(oneLine(origin, limit: 100)) may not ask; open it with --allow-origin",
@@ -32,6 +32,7 @@ package struct AccessRules: Sendable {
       }
       return
     }
+    if !needsKey { return }
     let given = Array(SHA256.hexadecimal(of: Array(Self.key(of: request).utf8)).utf8)
     // All keys and all of their bytes are looked at, whatever was given, so that time tells nothing.
     var isKnown = false

@@ -75,6 +75,7 @@ struct GenerationCall: Sendable {
     for name in ["presence_penalty", "frequency_penalty"] {
       try fields.refuse(name, unless: isZero, "use repetition_penalty")
     }
+    try fields.refuse("echo", unless: { $0 == .bool(false) }, "put the prompt before the reply yourself")
     try fields.refuse("best_of", unless: { $0.integer == 1 }, "use n")
     try fields.refuse(
       "response_format", unless: { $0.object?["type"]?.string == "text" }, "replies are text: leave it out")

@@ -12,18 +12,21 @@ package final class OpenAIService: Sendable {
   let metrics: Metrics
   private let access: AccessRules
   private let contextLength: Int
+  /// Tokens a second that the model holds whose size goes by the load.
+  private let speed: Double
   /// Prompts are read on a thread of their own.
   private let reading = WorkerThread(name: "stitch-prompts")
   /// How many clients are connected, for those who watch the server.
   private let connections: @Sendable () -> Int
 
   package init(
-    _ family: ServedFamily, scheduler: Scheduler, contextLength: Int, access: AccessRules,
+    _ family: ServedFamily, scheduler: Scheduler, contextLength: Int, access: AccessRules, speed: Double = 20,
     connections: @escaping @Sendable () -> Int = { 0 }
   ) {
     self.family = family
     self.scheduler = scheduler
     self.contextLength = contextLength
+    self.speed = speed
     self.access = access
     self.connections = connections
     metrics = scheduler.metrics
@@ -38,11 +41,13 @@ package final class OpenAIService: Sendable {
       if request.method == "OPTIONS" {
         response = access.preflight(request)
       } else {
-        // Whether it is up is no secret.
-        if route != "/health" { try access.check(request) }
+        try access.check(request, needsKey: !Self.openRoutes.contains(route))
         response = try await answer(request, route: route)
       }
-    } catch let error as APIError { response = error.response } catch {
+    } catch let error as APIError { response = error.response } catch is CancellationError {
+      // Nobody reads it: the client has gone.
+      response = HTTPResponse(status: 499)
+    } catch {
       response = APIError.internalError("\(error)").response
     }
     response.fields += access.fields(for: request)
@@ -51,16 +56,19 @@ package final class OpenAIService: Sendable {
   }
 
   private static let modelsPath = "/v1/models/"
+  /// Whether it is up is no secret, and the page tells nothing.
+  private static let openRoutes = ["/health", "/", "/page.js"]
 
   /// The route of a path, of which there are few: paths themselves are the clients'.
   private static func route(of path: String) -> String {
     if path.hasPrefix(modelsPath) { return "/v1/models/{model}" }
-    let known = ["/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions"]
+    let known = ["/", "/page.js", "/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions"]
     return known.contains(path) ? path : "other"
   }
 
   private func answer(_ request: HTTPRequest, route: String) async throws -> HTTPResponse {
     switch (route, request.method) {
+    case ("/", "GET"), ("/page.js", "GET"): return Page.response(route)
     case ("/health", "GET"), ("/health", "HEAD"):
       return HTTPResponse(
         json: .object([
@@ -70,11 +78,12 @@ package final class OpenAIService: Sendable {
       return HTTPResponse(
         text: metrics.text(connections: connections()), type: "text/plain; version=0.0.4; charset=utf-8")
     case ("/v1/models", "GET"):
-      return HTTPResponse(json: .object(["object": "list", "data": .array(family.models.map(document))]))
+      return HTTPResponse(
+        json: .object(["object": "list", "data": .array((family.models + [automatic]).map(document))]))
     case ("/v1/models/{model}", "GET"):
       let name = String(request.path.dropFirst(Self.modelsPath.count))
-      let stitch = try family.stitch(named: name)
-      return HTTPResponse(json: document(.init(name: name, stitch: stitch, isAlias: false)))
+      if name == family.automatic { return HTTPResponse(json: document(automatic)) }
+      return HTTPResponse(json: document(.init(name: name, stitch: try family.stitch(named: name))))
     case ("/v1/chat/completions", "POST"): return try await generate(request, .chat)
     case ("/v1/completions", "POST"): return try await generate(request, .completion)
     case ("other", _):
@@ -88,6 +97,11 @@ package final class OpenAIService: Sendable {
         status: 405, message: "\(oneLine(request.method, limit: 20)) is not what \(route) answers",
         code: "method_not_allowed")
     }
+  }
+
+  /// The stop that would be taken now.
+  private var automatic: ServedFamily.Listed {
+    .init(name: family.automatic, stitch: scheduler.load.stop(of: family.text.family.stops, tokensPerSecond: speed))
   }
 
   private func document(_ model: ServedFamily.Listed) -> JSONValue {
@@ -142,9 +156,16 @@ package final class OpenAIService: Sendable {
   /// On the thread for prompts.
   private func prepare(_ request: HTTPRequest, _ kind: GenerationCall.Kind) throws(APIError) -> Prepared {
     let fields = try RequestFields(request.body)
-    let call = try GenerationCall(
+    var call = try GenerationCall(
       fields, kind: kind, defaults: family.defaults, seed: UInt64.random(in: 0...UInt64.max))
-    let stitch = try family.stitch(named: call.model)
+    let stitch: Stitch
+    if call.model == family.automatic {
+      stitch = automatic.stitch
+      // The reply says what made it.
+      call.model = "\(family.name)/\(stitch.id)"
+    } else {
+      stitch = try family.stitch(named: call.model)
+    }
     let reader = PromptReader(text: family.text, contextLength: contextLength)
     let prompts = kind == .chat ? [try reader.chat(fields)] : try reader.completion(fields)
     do { try call.sampling.validate() } catch { throw .invalid(nil, "\(error)") }

@@ -43,6 +43,7 @@ struct FairQueue<Element> {
     return removed
   }
 
-  /// The element that would come next.
-  var first: Element? { lines.first?.elements.first }
+  func contains(where predicate: (Element) -> Bool) -> Bool {
+    lines.contains { $0.elements.contains(where: predicate) }
+  }
 }

@@ -11,8 +11,7 @@ final class Lane {
     case finished(GenerationResult, Place)
   }
 
-  /// The stop's id.
-  let stitch: String
+  let stitch: Stitch
   /// Of its KV caches, if they are filled.
   let bytes: Int
   /// Takes no more texts, so that another stop gets its memory.
@@ -21,7 +20,7 @@ final class Lane {
   /// By the generator's number.
   private var running: [Int: Place] = [:]
 
-  init(stitch: String, session: BatchSession, bytes: Int) {
+  init(stitch: Stitch, session: BatchSession, bytes: Int) {
     self.stitch = stitch
     self.bytes = bytes
     generator = BatchGenerator(session)

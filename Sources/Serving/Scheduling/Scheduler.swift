@@ -54,12 +54,13 @@ package final class Scheduler: Sendable {
   private let worker = WorkerThread(name: "stitch-serve")
   private let floor: SchedulerFloor
   package let metrics: Metrics
+  package let load = LoadEstimate()
 
   /// - Parameter network: that of a stitch.
   package init(_ options: Options, metrics: Metrics, network: @escaping @Sendable (Stitch) -> Network) {
     self.options = options
     self.metrics = metrics
-    floor = SchedulerFloor(options, metrics: metrics, network: network)
+    floor = SchedulerFloor(options, metrics: metrics, load: load, network: network)
   }
 
   /// Has texts continued.

@@ -14,6 +14,7 @@ final class SchedulerFloor: @unchecked Sendable {
 
   private let options: Scheduler.Options
   private let metrics: Metrics
+  private let load: LoadEstimate
   private let network: (Stitch) -> Network
   private let backend: ProcessorBackend
   private let pool: ComputePool
@@ -35,9 +36,12 @@ final class SchedulerFloor: @unchecked Sendable {
   /// Places at once that a stop is worth giving another one's up for.
   private static let fewPlaces = 4
 
-  init(_ options: Scheduler.Options, metrics: Metrics, network: @escaping (Stitch) -> Network) {
+  init(
+    _ options: Scheduler.Options, metrics: Metrics, load: LoadEstimate, network: @escaping (Stitch) -> Network
+  ) {
     self.options = options
     self.metrics = metrics
+    self.load = load
     self.network = network
     pool = ComputePool(threads: options.threads, name: "stitch-serve")
     backend = ProcessorBackend(
@@ -70,6 +74,8 @@ final class SchedulerFloor: @unchecked Sendable {
   /// - Returns: how many texts wait no longer.
   func step() -> Int {
     admit()
+    let flops = lanes.reduce(0) { $0 + Double($1.count * $1.stitch.flopsPerToken) }
+    let roundStart = ContinuousClock.now
     for lane in lanes where lane.count > 0 {
       let start = ContinuousClock.now
       let count = lane.count
@@ -89,6 +95,7 @@ final class SchedulerFloor: @unchecked Sendable {
       }
       metrics.stepMade(texts: count, duration: .now - start)
     }
+    if isBusy { load.roundMade(flops: flops, duration: .now - roundStart) } else { load.becameIdle() }
     metrics.setLoad(
       running: lanes.reduce(0) { $0 + $1.count }, waiting: queue.count, cacheBytes: lanes.reduce(0) { $0 + $1.bytes })
     defer { left = 0 }
@@ -99,21 +106,24 @@ final class SchedulerFloor: @unchecked Sendable {
 
   /// Gives places to those whose turn it is.
   private func admit() {
+    // Nobody needs to make room any more.
+    if !queue.contains(where: { !hasLane($0.request.stitch) }) { for lane in lanes { lane.isClosing = false } }
     while let next = queue.takeFirst(where: { hasPlace(for: $0.request.stitch) }) {
       left += 1
       // It was closed by an error of another of its texts.
       guard orders[next.order] != nil else { continue }
-      guard let lane = lanes.first(where: { $0.stitch == next.request.stitch.id }) else {
+      guard let lane = lanes.first(where: { $0.stitch.id == next.request.stitch.id }) else {
         preconditionFailure("a place was found for a stop without a lane")
       }
       do { try lane.add(next.request, as: (next.order, next.text)) } catch { fail(next.order, "\(error)") }
     }
-    if queue.count == 0 { for lane in lanes { lane.isClosing = false } }
   }
+
+  private func hasLane(_ stitch: Stitch) -> Bool { lanes.contains { $0.stitch.id == stitch.id } }
 
   /// Whether a text of this stop can begin. A stop that has no lane yet gets one, if there is memory.
   private func hasPlace(for stitch: Stitch) -> Bool {
-    if let lane = lanes.first(where: { $0.stitch == stitch.id }) { return lane.hasRoom && !lane.isClosing }
+    if let lane = lanes.first(where: { $0.stitch.id == stitch.id }) { return lane.hasRoom && !lane.isClosing }
     let network = network(stitch)
     let bytes = network.cacheBytes(positions: options.contextLength, type: options.cacheType)
     func fitting() -> Int {
@@ -131,7 +141,7 @@ final class SchedulerFloor: @unchecked Sendable {
     }
     let session = BatchSession(
       network: network, capacity: places, contextLength: options.contextLength, backend: backend, pool: pool)
-    lanes.append(Lane(stitch: stitch.id, session: session, bytes: places * bytes))
+    lanes.append(Lane(stitch: stitch, session: session, bytes: places * bytes))
     for lane in lanes { lane.isClosing = false }
     return true
   }
