@@ -148,7 +148,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "ServingTests",
-      dependencies: ["ChatEngine", "Tokenizer", "FamilyFixture", "Support"],
+      dependencies: ["Serving", "ChatEngine", "Tokenizer", "FamilyFixture", "Support"],
       swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(

@@ -53,7 +53,9 @@ package struct AccessRules: Sendable {
 
   private static func isThisMachine(_ host: String) -> Bool {
     let name = host.hasPrefix("[") ? String(host.prefix { $0 != "]" }) + "]" : String(host.prefix { $0 != ":" })
-    return ["localhost", "[::1]"].contains(name.lowercased()) || name.hasPrefix("127.")
+    // A name that begins like an address is a name.
+    let isAddress = name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
+    return ["localhost", "[::1]"].contains(name.lowercased()) || isAddress && name.hasPrefix("127.")
   }
 
   /// A page of this very server.

@@ -1,5 +1,5 @@
 /// What waits, by client: each client's turn comes as often as any other's, whoever asked for more.
-struct FairQueue<Element> {
+package struct FairQueue<Element> {
   private struct Line {
     let client: String
     var elements: [Element]
@@ -7,9 +7,11 @@ struct FairQueue<Element> {
 
   /// Whose turn comes next is first.
   private var lines: [Line] = []
-  private(set) var count = 0
+  package private(set) var count = 0
 
-  mutating func append(_ element: Element, of client: String) {
+  package init() {}
+
+  package mutating func append(_ element: Element, of client: String) {
     count += 1
     if let index = lines.firstIndex(where: { $0.client == client }) {
       lines[index].elements.append(element)
@@ -19,7 +21,7 @@ struct FairQueue<Element> {
   }
 
   /// Takes the first element of the next client that has one for which there is room.
-  mutating func takeFirst(where hasRoom: (Element) -> Bool) -> Element? {
+  package mutating func takeFirst(where hasRoom: (Element) -> Bool) -> Element? {
     for place in lines.indices {
       guard let index = lines[place].elements.firstIndex(where: hasRoom) else { continue }
       var line = lines.remove(at: place)
@@ -32,7 +34,7 @@ struct FairQueue<Element> {
   }
 
   /// Takes out what nobody waits for any more.
-  mutating func removeAll(where isGone: (Element) -> Bool) -> [Element] {
+  package mutating func removeAll(where isGone: (Element) -> Bool) -> [Element] {
     var removed: [Element] = []
     for place in lines.indices {
       removed += lines[place].elements.filter(isGone)
@@ -43,7 +45,7 @@ struct FairQueue<Element> {
     return removed
   }
 
-  func contains(where predicate: (Element) -> Bool) -> Bool {
+  package func contains(where predicate: (Element) -> Bool) -> Bool {
     lines.contains { $0.elements.contains(where: predicate) }
   }
 }
