@@ -5,7 +5,7 @@ import Glibc
 /// The other end of a connection, with deadlines for what is awaited of it.
 struct ClientSocket: Sendable {
   let socket: Socket
-  let pool: any AsyncSocketPool
+  let pool: SocketPool<ePoll>
 
   /// Bytes at once from the system.
   private static let pieceSize = 16 << 10
@@ -68,8 +68,10 @@ struct ClientSocket: Sendable {
         // It has had its time.
       }
     }
-    // Nobody could do anything about a descriptor that does not close.
-    do { try socket.close() } catch {}
+    // The pool wakes who waits for a descriptor before it forgets the descriptor. If that were closed in between, it would
+    // take the next client with the same number for this one, and never wake it: so it closes it itself. Nobody could do
+    // anything about one that does not close.
+    do { try await pool.close(socket) } catch {}
   }
 
   /// The client's address, for people and for counting.
@@ -81,4 +83,9 @@ struct ClientSocket: Sendable {
       }
     } catch { return "unknown" }
   }
+}
+
+extension SocketPool {
+  /// Closes a socket for which nobody waits, after what the pool is doing.
+  fileprivate func close(_ socket: Socket) throws { try socket.close() }
 }

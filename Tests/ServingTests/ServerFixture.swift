@@ -96,7 +96,10 @@ private enum Servers {
     if isFirst { atexit { Servers.end() } }
   }
 
-  private static func end() { for identifier in identifiers.withLock({ $0 }) { kill(identifier, SIGTERM) } }
+  private static func end() {
+    for identifier in identifiers.withLock({ $0 }) { kill(identifier, SIGTERM) }
+    try? FileManager.default.removeItem(at: ServerFixture.family.deletingLastPathComponent())
+  }
 }
 
 /// Runs what blocks beside the tasks' own threads, which the server needs.
