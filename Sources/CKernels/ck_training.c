@@ -3,6 +3,12 @@
 #include "ck_training.h"
 
 #include <float.h>
+#if defined(__linux__)
+#include <features.h>
+#endif
+#if defined(__GLIBC__)
+#include <gnu/libc-version.h>
+#endif
 #include <math.h>
 #include <string.h>
 
@@ -11,6 +17,23 @@
 #else
 #define CK_CLONES
 #endif
+
+const char *ck_training_instructions(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("x86-64-v4") ? "x86-64-v4" : __builtin_cpu_supports("x86-64-v3") ? "x86-64-v3" : "x86-64";
+#else
+  return "portable";
+#endif
+}
+
+const char *ck_library_version(void) {
+#if defined(__GLIBC__)
+  return gnu_get_libc_version();
+#else
+  return "";
+#endif
+}
 
 /* e^x without branches, so that loops over it vectorise; relative error below 3e-7 on [-87, 88].
    x = n·ln 2 + r, |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 7. */

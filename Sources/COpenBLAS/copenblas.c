@@ -21,6 +21,7 @@ static dgemm_fn dgemm;
 static dsyrk_fn dsyrk;
 static dposv_fn dposv;
 static char *(*corename)(void);
+static char *(*config)(void);
 static char error_text[512];
 static int status = -1;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -48,6 +49,7 @@ static void load(void) {
   dsyrk = (dsyrk_fn)dlsym(library, "cblas_dsyrk");
   dposv = (dposv_fn)dlsym(library, "dposv_");
   corename = (char *(*)(void))dlsym(library, "openblas_get_corename");
+  config = (char *(*)(void))dlsym(library, "openblas_get_config");
   if (!sgemm || !dgemm || !dsyrk || !dposv) {
     snprintf(error_text, sizeof error_text, "libopenblas lacks cblas_sgemm, cblas_dgemm, cblas_dsyrk or dposv_");
     return;
@@ -63,6 +65,8 @@ int cob_load(void) {
 const char *cob_error(void) { return error_text; }
 
 const char *cob_core_name(void) { return corename ? corename() : ""; }
+
+const char *cob_configuration(void) { return config ? config() : ""; }
 
 void cob_sgemm(int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
                float beta, float *c, int ldc) {

@@ -1,10 +1,9 @@
 import Foundation
 import LLaMAStitch
 import Support
-import Synchronization
 import Testing
 
-/// What adapters add to projections, and how steps are taken by several processes.
+/// What adapters add to projections.
 @Suite struct DeltaTests {
   /// Several low-rank updates and biases of one projection add up, in inference and in training.
   @Test func severalDeltasAddUp() throws {
@@ -91,86 +90,5 @@ import Testing
         #expect(relativeDifference(try logits(updated: false, rounded: false), exact) > 2 * tolerance)
       }
     }
-  }
-
-  /// Two processes with a micro-batch each end where one with both does.
-  @Test func processesAddTheirGradientsUp() throws {
-    let configuration = RandomModel.configuration()
-    @Sendable func store() -> ParameterStore {
-      let store = ParameterStore(configuration.declarations())
-      let weights = RandomModel.weights(configuration, seed: 2)
-      for tensor in configuration.tensors {
-        store.value(store.index(of: tensor.huggingFaceName)!).copy(from: weights(tensor))
-      }
-      return store
-    }
-    let batches = [3, 4].map { seed in
-      var batch = PackedBatch()
-      for tokens in RandomModel.tokens(2, length: 12, seed: UInt64(seed)) { batch.append(tokens) }
-      return batch
-    }
-    let settings = OptimizerSettings(learningRate: 1e-2)
-    @Sendable func step(_ store: ParameterStore, _ communicator: any Communicator) throws -> StepResult {
-      let network = LlamaModel(configuration: configuration, store: store).network()
-      return try Backpropagation(store: store, pool: ComputePool(threads: 1), communicator: communicator)
-        .step(network, batches, optimizer: settings, learningRate: 1e-2)
-    }
-    let alone = store()
-    let expected = try step(alone, SingleProcess())
-    let meeting = Meeting()
-    let results = Mutex<[Int: (StepResult, [Float])]>([:])
-    let threads = (0..<2).map { rank in
-      Thread {
-        let own = store()
-        do {
-          let result = try step(own, Meeting.Process(rank: rank, meeting: meeting))
-          results.withLock { $0[rank] = (result, own.values.vector.array) }
-        } catch { Issue.record(error) }
-      }
-    }
-    threads.forEach { $0.start() }
-    while results.withLock({ $0.count }) < 2 { Thread.sleep(forTimeInterval: 0.01) }
-    let (first, second) = results.withLock { ($0[0]!, $0[1]!) }
-    #expect(first.0 == second.0 && first.1 == second.1)
-    #expect(abs(first.0.loss - expected.loss) < 1e-6 && first.0.targets == expected.targets)
-    #expect(relativeDifference(first.1, alone.values.vector.array) < 1e-4)
-  }
-}
-
-/// Where two threads meet that stand for two processes.
-private final class Meeting: Sendable {
-  private struct State {
-    var sums: [Double] = []
-    var arrived = 0
-    var left = 0
-  }
-  private let state = Mutex(State())
-
-  /// The sums over both, in order of rank.
-  func sum(_ values: [Double], rank: Int) -> [Double] {
-    // The first rank is added first, and nobody begins anew before both have left.
-    while !state.withLock({ $0.left == 0 && $0.arrived == rank }) { Thread.sleep(forTimeInterval: 1e-4) }
-    state.withLock { state in
-      state.sums = rank == 0 ? values : zip(state.sums, values).map { $0 + $1 }
-      state.arrived += 1
-    }
-    while !state.withLock({ $0.arrived == 2 }) { Thread.sleep(forTimeInterval: 1e-4) }
-    return state.withLock { state in
-      let sums = state.sums
-      state.left += 1
-      if state.left == 2 { (state.arrived, state.left) = (0, 0) }
-      return sums
-    }
-  }
-
-  struct Process: Communicator {
-    let rank: Int
-    let meeting: Meeting
-    var count: Int { 2 }
-
-    func sum(_ values: VectorView) {
-      values.copy(from: meeting.sum(values.array.map(Double.init), rank: rank).map(Float.init))
-    }
-    func sum(_ value: Double) -> Double { meeting.sum([value], rank: rank)[0] }
   }
 }

@@ -38,6 +38,11 @@ void ck_silu_multiply_forward(const float *_Nonnull gate, const float *_Nonnull 
 /* The gradients of gate and up take their places. */
 void ck_silu_multiply_backward(float *_Nonnull gate, float *_Nonnull up, const float *_Nonnull dout, size_t count);
 
+/* For which instructions the loops run here were compiled. Static memory. */
+const char *_Nonnull ck_training_instructions(void);
+/* The version of the C library, whose exponential function and logarithm are used. Static memory. */
+const char *_Nonnull ck_library_version(void);
+
 /* Softmax cross-entropy of each row of logits against its target: the sum of the losses is returned; logits are
    replaced by ∂(scale · loss)/∂logits. losses[row] is written unless NULL. */
 double ck_cross_entropy(float *_Nonnull logits, const int32_t *_Nonnull targets, size_t rows, size_t columns,

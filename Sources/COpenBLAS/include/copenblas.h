@@ -19,6 +19,8 @@ int cob_load(void);
 const char *_Nonnull cob_error(void);
 /* Name of the kernels in use ("SkylakeX", …), or "" before cob_load. Static memory, never NULL. */
 const char *_Nonnull cob_core_name(void);
+/* The library's own words for its version and how it was built, or "" before cob_load. Static memory, never NULL. */
+const char *_Nonnull cob_configuration(void);
 
 /* C[m×n] = alpha · op(A)[m×k] · op(B)[k×n] + beta · C. lda, ldb, ldc are row strides of the matrices as stored.
    Single-threaded: callers divide the work themselves. */

@@ -22,6 +22,9 @@ public struct VectorView: @unchecked Sendable {
   /// The values, copied.
   public var array: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
 
+  /// The bytes of the values, where they lie.
+  package var bytes: ByteView { ByteView(base: base, count: count * MemoryLayout<Float>.stride, owner: owner) }
+
   /// The part `range` of this view.
   public func slice(_ range: Range<Int>) -> VectorView {
     precondition(range.lowerBound >= 0 && range.upperBound <= count)

@@ -32,6 +32,8 @@ final class AdaptationLoop {
   private let network: (Route) -> Network
   private let teacher: (Route) -> Teacher?
   private let rule: any StepRule
+  private let communicator: any Communicator
+  private let data: AdaptationData
   private let stream: ExampleStream
   private let heldOut: PackedBatch
   /// Indices of the stitches that are drawn.
@@ -49,16 +51,21 @@ final class AdaptationLoop {
   ///   - stitches: those to draw from, by index; all if absent.
   ///   - network: a route over the tensors in `store`.
   ///   - teacher: who teaches a route.
+  ///   - communicator: the processes that run this together.
   init(
     family: Family, settings: AdaptationSettings, data: AdaptationData, stitches: [Int]? = nil, store: ParameterStore,
-    network: @escaping (Route) -> Network, teacher: @escaping (Route) -> Teacher? = { _ in nil }, pool: ComputePool
+    network: @escaping (Route) -> Network, teacher: @escaping (Route) -> Teacher? = { _ in nil }, pool: ComputePool,
+    communicator: any Communicator
   ) throws {
     self.family = family
     self.settings = settings
     self.store = store
     self.network = network
     self.teacher = teacher
-    rule = try Backpropagation(store: store, pool: pool, holdsStart: settings.optimizer.startDecay > 0)
+    self.communicator = communicator
+    self.data = data
+    rule = try Backpropagation(
+      store: store, pool: pool, communicator: communicator, holdsStart: settings.optimizer.startDecay > 0)
     stream = data.stream(settings)
     heldOut = data.heldOut
     let trained = stitches ?? Array(family.stitches.indices)
@@ -121,7 +128,8 @@ final class AdaptationLoop {
     _ plan: Plan, checkpoint: URL?, interval: Int, measuring: HeldOutMeasuring, gate: () -> Void,
     listener: (AdaptationProgress) throws -> AdaptationControl
   ) throws -> Bool {
-    if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) { try restore(checkpoint) }
+    if communicator.count > 1 { try compareProcesses() }
+    if let checkpoint { try restore(checkpoint) }
     let count = settings.microBatchCount
     while step < settings.steps {
       let start = ContinuousClock.now
@@ -158,17 +166,36 @@ final class AdaptationLoop {
       state: State(
         settings: settings, family: family.identity, examples: stream.count, step: step, sampler: sampler,
         random: random, cost: cost),
-      to: checkpoint)
+      to: checkpoint, communicator)
   }
 
   private func restore(_ checkpoint: URL) throws {
-    let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
+    let state = try TrainingCheckpoint.resume(store, state: State.self, from: checkpoint, communicator) { state in
       func other(_ what: String) -> TrainingError { .otherRun(file: checkpoint.path, what: what) }
       guard state.settings == settings else { throw other("setting") }
       guard state.family == family.identity else { throw other("family") }
       guard state.examples == stream.count else { throw other("data") }
     }
+    guard let state else { return }
     (step, sampler, random, counted) = (state.step, state.sampler, state.random, state.cost)
+  }
+
+  /// Makes sure that all processes run the same: what they would add up would mean nothing otherwise.
+  private func compareProcesses() throws {
+    let digests = try communicator.together {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .sortedKeys
+      return [
+        (
+          "set of options", SHA256.hexadecimal(of: Array(try encoder.encode(settings))),
+          "give every process the same command"
+        ),
+        ("family", try family.contentDigest(), "give every machine the same \(family.directory.path)"),
+        ("set of examples", data.digest, "give every machine the same data files"),
+        ("start of training", store.digest, "give every machine the same adapter"),
+      ]
+    }
+    try communicator.compare(digests)
   }
 }
 
@@ -192,6 +219,17 @@ struct AdaptationData {
     }
     training = Array(usable.dropLast(heldOutCount))
     self.rehearsal = rehearsal
+  }
+
+  /// Names the content.
+  var digest: String {
+    var hash = SHA256()
+    for examples in [training, rehearsal] {
+      hash.update(Array("\(examples.count) examples\n".utf8))
+      for example in examples { hash.update(example.tokens, example.lossMask) }
+    }
+    hash.update(heldOut.tokens, heldOut.targets.map { $0 != PackedBatch.ignored })
+    return hash.finish()
   }
 
   /// Both, mixed. With a rehearsal, three times as many tokens are of the training data at first as at the end, so that

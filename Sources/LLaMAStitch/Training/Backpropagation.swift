@@ -1,16 +1,16 @@
 import Support
 
-/// Takes steps by backpropagation: divides a batch between workers, adds their gradients up in a fixed order, clips, and
-/// updates by AdamW.
+/// Takes steps by backpropagation: cuts a batch into parts, divides them between processes and threads, adds their
+/// gradients up in a fixed order, clips, and updates by AdamW.
 ///
-/// The division depends on the number of workers and not on how many threads happen to run, so at a fixed number of
-/// workers the same batches give the same bytes.
+/// The parts depend on the batches alone, and the order in which their gradients are added on the number of parts
+/// (`SumTree`): the same batches give the same bytes, however many threads and processes there are.
 public final class Backpropagation: StepRule {
   public let store: ParameterStore
   private let pool: ComputePool
   private let communicator: any Communicator
   private let passes: [TrainingPass]
-  private let gradients: [GradientBuffer]
+  private let sum: GradientSum
   private let optimizer: AdamW
 
   /// - Parameter holdsStart: keep a copy of the values as they are now, for the start decay of the optimiser.
@@ -23,7 +23,7 @@ public final class Backpropagation: StepRule {
     self.communicator = communicator
     let tables = RotaryTables()
     passes = (0..<pool.threads).map { _ in TrainingPass(tables: tables) }
-    gradients = (0..<pool.threads).map { _ in GradientBuffer(of: store) }
+    sum = GradientSum(of: store, pool: pool, communicator: communicator)
     optimizer = AdamW(store, holdsStart: holdsStart)
   }
 
@@ -34,12 +34,13 @@ public final class Backpropagation: StepRule {
     let active = network.parameters
     let slices = store.slices(of: active)
     let (loss, targets) = accumulate(network, microBatches, teacher, slices: slices, gate: gate)
-    let (squares, products) = reduce(slices)
+    let gradient = sum.finish(slices)
+    let (squares, products) = measure(gradient, slices)
     let norm = squares.squareRoot()
     let scale = settings.clip > 0 && norm > Double(settings.clip) ? Float(Double(settings.clip) / norm) : 1
     if norm.isFinite {
       optimizer.update(
-        active, slices, gradient: gradients[0], settings: settings, learningRate: learningRate, gradientScale: scale,
+        active, slices, gradient: gradient, settings: settings, learningRate: learningRate, gradientScale: scale,
         pool: pool)
     }
     return StepResult(
@@ -55,83 +56,69 @@ public final class Backpropagation: StepRule {
     let active = network.parameters
     let slices = store.slices(of: active)
     let (loss, targets) = accumulate(network, [batch], teacher, slices: slices, gate: {})
-    _ = reduce(slices)
+    let gradient = sum.finish(slices)
     var named: [String: [Float]] = [:]
-    for index in active { named[store.parameters[index].name] = gradients[0].vector(index).array }
+    for index in active { named[store.parameters[index].name] = gradient.vector(index).array }
     return (loss / Double(max(1, targets)), named)
   }
 
   public func loss(_ network: Network, _ batch: PackedBatch, teacher: Teacher?) -> Double {
-    let parts = batch.divided(into: passes.count)
-    let sums = Slots(count: parts.count)
-    run(parts: parts.count) { part, pass in
-      sums[part] = pass.run(network, batch: parts[part], teacher: teacher, lossScale: 1, gradients: nil)
+    let loss = run(batch.parts) { parts, losses, _ in
+      run(parts: parts.count) { part, pass in
+        losses[part] = pass.run(network, batch: parts[part], teacher: teacher, lossScale: 1, gradients: nil)
+      }
     }
-    return sums.sum / Double(max(1, batch.targetCount))
+    return loss / Double(max(1, batch.targetCount))
   }
 
   // MARK: Parts of a step
 
-  /// Gradient accumulation: this process's micro-batches, one after another, each divided between the workers.
+  /// Gradient accumulation: this process's parts, as many at a time as there are threads.
   /// - Returns: the sum of the losses, and the number of targets, of all processes.
   private func accumulate(
     _ network: Network, _ microBatches: [PackedBatch], _ teacher: Teacher?, slices: [Range<Int>], gate: () -> Void
   ) -> (loss: Double, targets: Int) {
     let targets = microBatches.reduce(0) { $0 + $1.targetCount }
     let scale = 1 / Float(max(1, targets))
-    let gradients = gradients
-    run(parts: gradients.count) { part, _ in
-      for slice in slices { gradients[part].floats.vector(offset: slice.lowerBound, count: slice.count).fill(0) }
-    }
-    var loss = 0.0
-    for index in stride(from: communicator.rank, to: microBatches.count, by: communicator.count) {
+    let parts = microBatches.flatMap(\.parts)
+    sum.begin(parts: parts.count)
+    let loss = run(parts) { parts, losses, first in
       gate()
-      let parts = microBatches[index].divided(into: gradients.count)
-      let sums = Slots(count: parts.count)
+      let gradients = sum.buffers(parts.count, slices: slices)
       run(parts: parts.count) { part, pass in
-        sums[part] = pass.run(
+        losses[part] = pass.run(
           network, batch: parts[part], teacher: teacher, lossScale: scale, gradients: gradients[part])
       }
-      loss += sums.sum
+      sum.add(gradients, ofPartsFrom: first, slices: slices)
     }
-    return (communicator.sum(loss), targets)
+    return (loss, targets)
   }
 
-  /// Adds all workers' gradients to the first worker's, and those of all processes. Returns Σ g² and Σ |θ·g|.
-  private func reduce(_ slices: [Range<Int>]) -> (squares: Double, products: Double) {
+  /// Has this process's share of a batch's parts computed, as many at a time as there are threads.
+  /// - Parameter round: computes some parts, writes their losses, and is told which the first of them is.
+  /// - Returns: the sum of the losses of all processes, in order of the parts.
+  private func run(_ parts: [PackedBatch], round: ([PackedBatch], Slots, _ first: Int) -> Void) -> Double {
+    let own = communicator.share(of: parts.count)
+    var losses: [Double] = []
+    for first in stride(from: own.lowerBound, to: own.upperBound, by: passes.count) {
+      let some = Array(parts[first..<min(first + passes.count, own.upperBound)])
+      let slots = Slots(count: some.count)
+      round(some, slots, first)
+      losses += (0..<some.count).map { slots[$0] }
+    }
+    return communicator.gather(losses).reduce(0, +)
+  }
+
+  /// Σ g² and Σ |θ·g|.
+  private func measure(_ gradient: GradientBuffer, _ slices: [Range<Int>]) -> (squares: Double, products: Double) {
     let squares = Slots(count: slices.count)
     let products = Slots(count: slices.count)
-    let gradients = gradients
     let values = store.values
-    let parts = pool.threads
-    func each(_ body: @escaping @Sendable (Int, VectorView) -> Void) {
-      run(parts: parts) { part, _ in
-        for index in stride(from: part, to: slices.count, by: parts) {
-          body(index, gradients[0].floats.vector(offset: slices[index].lowerBound, count: slices[index].count))
-        }
-      }
-    }
-    @Sendable func addWorkers(_ index: Int, _ sum: VectorView) {
-      for other in gradients.dropFirst() {
-        TrainingKernels.add(other.floats.vector(offset: slices[index].lowerBound, count: sum.count), to: sum)
-      }
-    }
-    @Sendable func measure(_ index: Int, _ sum: VectorView) {
-      squares[index] = TrainingKernels.sumOfSquares(sum)
+    sum.each(slices) { index, slice in
+      let part = gradient.vector(slice)
+      squares[index] = TrainingKernels.sumOfSquares(part)
       products[index] = TrainingKernels.sumOfAbsoluteProducts(
-        sum, values.vector(offset: slices[index].lowerBound, count: sum.count))
-    }
-    if communicator.count == 1 {
-      each { index, sum in
-        addWorkers(index, sum)
-        measure(index, sum)
-      }
-    } else {
-      each(addWorkers)
-      for slice in slices {
-        communicator.sum(gradients[0].floats.vector(offset: slice.lowerBound, count: slice.count))
-      }
-      each(measure)
+        part, values.vector(offset: slice.lowerBound, count: slice.count))
     }
     return (squares.sum, products.sum)
   }

@@ -20,10 +20,11 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
   ///   - settings: the method is `esta` or `loraPerAnchor`; the latter has neither biases nor updates of stitching layers.
   ///   - examples: what to learn. A few are held out to measure, if there are enough.
   ///   - rehearsal: what the family knows and is not to forget; mixed in, more towards the end.
+  ///   - communicator: the processes that train together; all of them make the same trainer.
   /// - Throws: `TrainingError.noData`, `TrainingError.plan`, `FamilyError.unknownStitch`, `ComputeError`.
   public init(
     family: Family, adapter: Adapter?, settings: AdaptationSettings, examples: [TrainingExample],
-    rehearsal: [TrainingExample] = [], pool: ComputePool
+    rehearsal: [TrainingExample] = [], pool: ComputePool, communicator: any Communicator = SingleProcess()
   ) throws {
     let data = try AdaptationData(examples, rehearsal: rehearsal, heldOutTokens: settings.heldOutMost)
     var settings = settings
@@ -53,7 +54,8 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     self.networks = networks
     loop = try AdaptationLoop(
       family: family, settings: settings, data: data, stitches: trained, store: networks.store,
-      network: { networks.network($0) }, teacher: networks.teacher(adapter, settings: settings), pool: pool)
+      network: { networks.network($0) }, teacher: networks.teacher(adapter, settings: settings), pool: pool,
+      communicator: communicator)
   }
 
   public var step: Int { loop.step }

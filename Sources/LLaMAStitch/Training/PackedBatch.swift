@@ -42,6 +42,12 @@ public struct PackedBatch: Sendable, Equatable {
     return part
   }
 
+  /// The batch in parts of about 512 rows, an even number of them, two at least where there are sequences enough: what goes
+  /// through a network at a time, on one thread. They depend on the batch alone.
+  var parts: [PackedBatch] {
+    divided(into: max(2, 2 * Int((Double(rows) / 1024).rounded()))).filter { $0.rows > 0 }
+  }
+
   /// Divides the batch into `parts` of about equally many rows, whole sequences each: longest first to the emptiest
   /// part, so the division depends on the batch alone.
   func divided(into parts: Int) -> [PackedBatch] {

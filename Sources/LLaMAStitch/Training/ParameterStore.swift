@@ -113,7 +113,7 @@ extension ParameterStore: DeltaTensors {
   func bias(_ name: String) -> WeightVector? { vector(name) }
 }
 
-/// Gradients of a store's parameters, laid out like its values. One per worker.
+/// Gradients of a store's parameters, laid out like its values.
 ///
 /// `@unchecked Sendable`: one worker writes it during a pass; the trainer reads it after the pool has returned.
 final class GradientBuffer: @unchecked Sendable {
@@ -139,4 +139,7 @@ final class GradientBuffer: @unchecked Sendable {
     let range = parameters[index].range
     return floats.vector(offset: range.lowerBound, count: range.count)
   }
+
+  /// Some of the floats.
+  func vector(_ slice: Range<Int>) -> VectorView { floats.vector(offset: slice.lowerBound, count: slice.count) }
 }

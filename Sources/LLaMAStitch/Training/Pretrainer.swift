@@ -109,13 +109,18 @@ public final class Pretrainer {
   private let store: ParameterStore
   private let anchor: LlamaModel
   private let rule: any StepRule
+  private let communicator: any Communicator
+  /// What all processes are to have in common.
+  private let digest: () -> String
   public private(set) var step = 0
 
   /// - Parameters:
   ///   - documents: each with its BOS and EOS, and which of its tokens are to be learned.
   ///   - configuration: from `plan.configuration`.
+  ///   - communicator: the processes that train together; all of them make the same trainer.
   public init(
-    plan: PretrainingPlan, configuration: LlamaConfiguration, documents: [TrainingExample], pool: ComputePool
+    plan: PretrainingPlan, configuration: LlamaConfiguration, documents: [TrainingExample], pool: ComputePool,
+    communicator: any Communicator = SingleProcess()
   ) throws {
     let usable = documents.filter(\.hasTargets)
     // One document in 200, at most 64, is held out and never trained on.
@@ -142,7 +147,13 @@ public final class Pretrainer {
     }
     store = ParameterStore(declarations)
     anchor = LlamaModel(configuration: configuration, store: store)
-    rule = try Backpropagation(store: store, pool: pool)
+    rule = try Backpropagation(store: store, pool: pool, communicator: communicator)
+    self.communicator = communicator
+    digest = {
+      var hash = SHA256()
+      for document in usable { hash.update(document.tokens, document.lossMask) }
+      return hash.finish()
+    }
     initialise()
   }
 
@@ -171,21 +182,22 @@ public final class Pretrainer {
     checkpoint: URL?, interval: Int = 100, heldOutInterval: Int = 100,
     listener: (Progress) -> Bool
   ) throws -> Bool {
-    if let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
-      let state = try TrainingCheckpoint.read(store, state: State.self, from: checkpoint) { state in
+    if communicator.count > 1 { try compareProcesses() }
+    if let checkpoint {
+      let state = try TrainingCheckpoint.resume(store, state: State.self, from: checkpoint, communicator) { state in
         guard state.plan == plan else { throw TrainingError.otherRun(file: checkpoint.path, what: "plan") }
         guard state.documents == stream.count && state.tokens == tokenCount else {
           throw TrainingError.otherRun(file: checkpoint.path, what: "data")
         }
       }
-      step = state.step
+      step = state?.step ?? 0
     }
     func save() throws {
       guard let checkpoint else { return }
       try TrainingCheckpoint.write(
         store,
         state: State(plan: plan, documents: stream.count, tokens: tokenCount, step: step),
-        to: checkpoint)
+        to: checkpoint, communicator)
     }
     let network = anchor.network()
     let total = plan.stepCount
@@ -208,6 +220,21 @@ public final class Pretrainer {
       if !goOn && step < total { return false }
     }
     return true
+  }
+
+  private func compareProcesses() throws {
+    let digests = try communicator.together {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .sortedKeys
+      return [
+        (
+          "plan", SHA256.hexadecimal(of: Array(try encoder.encode(plan))),
+          "give every machine the same plan"
+        ),
+        ("set of documents", digest(), "give every machine the same data files and tokenizer"),
+      ]
+    }
+    try communicator.compare(digests)
   }
 
   /// Writes the anchor as a Hugging Face model directory that must not exist yet.

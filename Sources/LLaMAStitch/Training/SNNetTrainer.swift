@@ -26,9 +26,11 @@ public final class SNNetTrainer: AdaptationTrainer {
   /// - Parameters:
   ///   - settings: the method is `snNet`.
   ///   - examples: what to learn. A few are held out to measure, if there are enough.
+  ///   - communicator: the processes that train together; all of them make the same trainer.
   /// - Throws: `TrainingError.noData`, `TrainingError.plan`, `ComputeError`.
   public init(
-    family: Family, settings: AdaptationSettings, examples: [TrainingExample], pool: ComputePool
+    family: Family, settings: AdaptationSettings, examples: [TrainingExample], pool: ComputePool,
+    communicator: any Communicator = SingleProcess()
   ) throws {
     guard case .snNet(let anchorSteps, let keepsLayers) = settings.method else {
       preconditionFailure("the method is \(settings.method.name)")
@@ -66,7 +68,7 @@ public final class SNNetTrainer: AdaptationTrainer {
     self.networks = networks
     loop = try AdaptationLoop(
       family: family, settings: settings, data: data, store: networks.store, network: { networks.network($0) },
-      teacher: Self.teacher(family, settings), pool: pool)
+      teacher: Self.teacher(family, settings), pool: pool, communicator: communicator)
     var random = SeededGenerator(seed: settings.seed, stream: 8)
     var calibration: [[Int32]] = []
     var tokens = 0

@@ -47,6 +47,13 @@ public enum TrainingCheckpoint {
     }
   }
 
+  /// Writes it, in the first of the processes that train together.
+  static func write<State: Encodable>(
+    _ store: ParameterStore, state: State, to url: URL, _ communicator: any Communicator
+  ) throws {
+    try communicator.inFirst { try write(store, state: state, to: url) }
+  }
+
   static func write<State: Encodable>(_ store: ParameterStore, state: State, to url: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
@@ -65,6 +72,34 @@ public enum TrainingCheckpoint {
       }
     }
     try writer.write(to: url)
+  }
+
+  /// What the first process tells the others of a checkpoint, besides numbers.
+  private struct Message<State: Codable>: Codable {
+    var state: State
+    var steps: [Int]
+  }
+
+  /// Restores the store and returns the run's own state; `nil` where there is no checkpoint. The first process reads it, and
+  /// the others get what it read: they need not have the file, and there may be more or fewer of them than wrote it.
+  /// - Parameter check: throws if the state is that of another run; nothing is restored then.
+  static func resume<State: Codable>(
+    _ store: ParameterStore, state: State.Type, from url: URL, _ communicator: any Communicator,
+    check: (State) throws -> Void
+  ) throws -> State? {
+    var own: State?
+    try communicator.inFirst {
+      if FileManager.default.fileExists(atPath: url.path) {
+        own = try read(store, state: state, from: url, check: check)
+      }
+    }
+    if communicator.count == 1 { return own }
+    let said = try own.map { Array(try JSONEncoder().encode(Message(state: $0, steps: store.steps))) }
+    guard let told = communicator.gather(said ?? []).first, !told.isEmpty else { return nil }
+    let message = try JSONDecoder().decode(Message<State>.self, from: Data(told))
+    store.steps = message.steps
+    for buffer in [store.values, store.firstMoments, store.secondMoments] { communicator.broadcast(buffer.vector) }
+    return message.state
   }
 
   /// Restores the store and returns the run's own state.
