@@ -32,6 +32,7 @@ let package = Package(
     .target(name: "CMemory"),
     .target(name: "COniguruma", linkerSettings: [.linkedLibrary("onig")]),
     .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    .target(name: "COpenMPI", linkerSettings: [.linkedLibrary("dl")]),
     .target(
       name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
     .target(name: "CTerminal", linkerSettings: [.linkedLibrary("ncursesw"), .linkedLibrary("tinfo")]),
@@ -48,6 +49,10 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "LLaMAStitch", dependencies: ["CKernels", "CMemory", "COpenBLAS", "Support"], swiftSettings: swiftSettings),
+
+    // Several processes as one.
+    .target(
+      name: "MessagePassing", dependencies: ["COpenMPI", "LLaMAStitch", "Support"], swiftSettings: swiftSettings),
 
     // Chatting with a family, what is kept of it, and work without a chat.
     .target(
@@ -82,7 +87,8 @@ let package = Package(
       name: "stitch",
       dependencies: [
         "Support", "Tokenizer", "LLaMAStitch", "ChatEngine", "Conversations", "Workflows", "ChatScript", "ChatTUI",
-        "Settings", "ChatReplay", "ChatTerminal", "EngineBenchmarks", "ServeOptions", argumentParser,
+        "Settings", "ChatReplay", "ChatTerminal", "EngineBenchmarks", "MessagePassing",
+        "ServeOptions", argumentParser,
       ],
       swiftSettings: swiftSettings),
 

@@ -29,6 +29,8 @@ public struct AdaptationJob {
   /// Where to write the losses measured on the way.
   public var log: URL?
   public var threads: Int
+  /// The processes that do this together. The first of them writes everything.
+  public var communicator: any Communicator = SingleProcess()
 
   public init(
     family: URL, dataFiles: [URL], settings: AdaptationSettings, output: URL?, continues: Bool,
@@ -68,11 +70,68 @@ public struct AdaptationJob {
     public var stitchLoss: Double?
   }
 
-  /// - Parameter note: receives lines for people.
+  /// - Parameters:
+  ///   - note: receives lines for people, in the first process.
+  ///   - progress: hears of every step, in the first process.
+  /// - Returns: `nil` in the other processes.
   public func run(
     note: (String) -> Void, progress: (AdaptationProgress) -> Void
-  ) throws -> Report {
-    if let output { try NewDirectory.check(output) }
+  ) throws -> Report? {
+    let isFirst = communicator.isFirst
+    let note = isFirst ? note : { _ in }
+    let checkpoint = checkpointFile
+    let (run, lock, curve) = try communicator.together {
+      if isFirst, let output { try NewDirectory.check(output) }
+      let run = try prepare(note)
+      guard isFirst else { return (run, nil as FileLock?, nil as LossLog?) }
+      try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
+      let lock = try FileLock(of: checkpoint)
+      let curve = try log.map { try LossLog($0) }
+      if FileManager.default.fileExists(atPath: checkpoint.path) {
+        if restarts { try TrainingCheckpoint.remove(checkpoint) } else { note("going on from \(checkpoint.path)") }
+      }
+      note(
+        "\(run.examples) examples, \(run.stitches) stitches, \(run.trainer.parameterCount) trained parameters"
+          + (communicator.count > 1 ? ", \(communicator.count) processes" : ""))
+      return (run, lock, curve)
+    }
+    let trainer = run.trainer
+    _ = try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, measuring: measuring, gate: {}) {
+      try curve?.add($0)
+      if isFirst { progress($0) }
+      return .goOn
+    }
+    let losses = trainer.heldOutLosses(all: measuring.measuresStitches)
+    return try communicator.inFirst {
+      let saved = try run.save()
+      do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
+      lock?.remove()
+      return try report(run, saved, losses)
+    }
+  }
+
+  private func report(_ run: Prepared, _ saved: Saved, _ losses: [String: Double]) throws -> Report {
+    let cost = run.trainer.cost
+    return Report(
+      method: settings.method.name, output: saved.place.path, trainableParameters: run.trainer.parameterCount,
+      storedBytes: try saved.files.reduce(0) { try $0 + Self.size(of: $1) }, stitches: run.stitches,
+      steps: run.trainer.step, tokens: cost.tokens, trainingSeconds: cost.trainingSeconds,
+      wallSeconds: cost.wallSeconds, cpuSeconds: cost.cpuSeconds, peakMemoryBytes: cost.peakMemoryBytes,
+      heldOutLoss: run.trainer.meanLoss(losses),
+      stitchLoss: measuring.measuresStitches && !losses.isEmpty
+        ? losses.values.sorted().reduce(0, +) / Double(losses.count) : nil)
+  }
+
+  /// What is to be run, and what writes its result.
+  private struct Prepared {
+    var trainer: any AdaptationTrainer
+    var save: () throws -> Saved
+    var examples: Int
+    var stitches: Int
+  }
+
+  /// Reads the family and the data.
+  private func prepare(_ note: (String) -> Void) throws -> Prepared {
     let text = try TextFamily(family)
     var examples: [TrainingExample] = []
     var conversations: [[ChatMessage]] = []
@@ -104,34 +163,8 @@ public struct AdaptationJob {
       : prepare(
         text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations)
       )
-    let checkpoint = checkpoint ?? defaultCheckpoint
-    try NewDirectory.makePath(checkpoint.deletingLastPathComponent())
-    let lock = try FileLock(of: checkpoint)
-    let curve = try log.map { try LossLog($0) }
-    if FileManager.default.fileExists(atPath: checkpoint.path) {
-      if restarts { try TrainingCheckpoint.remove(checkpoint) } else { note("going on from \(checkpoint.path)") }
-    }
-    note(
-      "\(examples.count) examples, \(text.family.stitches.count) stitches, \(trainer.parameterCount) trained parameters"
-    )
-    _ = try trainer.run(checkpoint: checkpoint, interval: checkpointInterval, measuring: measuring, gate: {}) {
-      try curve?.add($0)
-      progress($0)
-      return .goOn
-    }
-    let losses = trainer.heldOutLosses(all: measuring.measuresStitches)
-    let saved = try save()
-    do { try TrainingCheckpoint.remove(checkpoint) } catch { note("\(checkpoint.path) can be deleted") }
-    lock.remove()
-    let cost = trainer.cost
-    return Report(
-      method: settings.method.name, output: saved.place.path, trainableParameters: trainer.parameterCount,
-      storedBytes: try saved.files.reduce(0) { try $0 + Self.size(of: $1) }, stitches: text.family.stitches.count,
-      steps: trainer.step, tokens: cost.tokens, trainingSeconds: cost.trainingSeconds, wallSeconds: cost.wallSeconds,
-      cpuSeconds: cost.cpuSeconds, peakMemoryBytes: cost.peakMemoryBytes,
-      heldOutLoss: trainer.meanLoss(losses),
-      stitchLoss: measuring.measuresStitches && !losses.isEmpty
-        ? losses.values.sorted().reduce(0, +) / Double(losses.count) : nil)
+    return Prepared(
+      trainer: trainer, save: save, examples: examples.count, stitches: text.family.stitches.count)
   }
 
   /// Where a result is, and which files of it hold what was trained.
@@ -147,12 +180,13 @@ public struct AdaptationJob {
       guard let output else {
         throw TrainingError.plan(cause: "sn-net changes the anchors: name the family to write with --output")
       }
-      let trainer = try SNNetTrainer(family: family, settings: settings, examples: examples, pool: pool)
+      let trainer = try SNNetTrainer(
+        family: family, settings: settings, examples: examples, pool: pool, communicator: communicator)
       return (trainer, { (output, try trainer.write(to: output, rehearsal: rehearsal)) })
     }
     let trainer = try ESTATrainer(
       family: family, adapter: continues ? family.ownAdapter() : nil, settings: settings, examples: examples,
-      rehearsal: continues ? Rehearsal.examples(of: text) : [], pool: pool)
+      rehearsal: continues ? Rehearsal.examples(of: text) : [], pool: pool, communicator: communicator)
     guard let output else {
       return (
         trainer,
@@ -183,7 +217,7 @@ public struct AdaptationJob {
     let family = text.family
     let trainer = try ESTATrainer(
       family: family.unhealed, adapter: continues ? family.healing?.adapter : nil, settings: settings,
-      examples: examples, pool: ComputePool(threads: threads))
+      examples: examples, pool: ComputePool(threads: threads), communicator: communicator)
     return (
       trainer,
       {
@@ -197,7 +231,9 @@ public struct AdaptationJob {
     (try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int) ?? 0
   }
 
-  private var defaultCheckpoint: URL {
+  /// Where training state is kept.
+  public var checkpointFile: URL {
+    if let checkpoint { return checkpoint }
     let parts =
       [settings.method.name, family.standardizedFileURL.path, output?.standardizedFileURL.path ?? ""]
       + dataFiles.map(\.standardizedFileURL.path)

@@ -47,6 +47,8 @@ public struct FrontierReportJob {
   public var answers: URL?
   /// Where quality against cost is drawn, as SVG.
   public var chart: URL?
+  /// The processes that do this together. The first of them writes everything.
+  public var communicator: any Communicator = SingleProcess()
 
   public init(family: URL, data: URL, threads: Int) {
     self.family = family
@@ -58,16 +60,30 @@ public struct FrontierReportJob {
   ///   - note: told what of the data was skipped.
   ///   - compared: told how many of how many texts all stitches have read.
   ///   - progress: told of each stitch when it is measured.
+  /// - Returns: the same in all processes, but for the choice of stops, which is the first's.
   /// - Throws: `EngineError.tooFewTexts`, `FileError`, what `FrontierJob` throws.
   public func run(
     note: (String) -> Void, compared: (_ done: Int, _ all: Int) -> Void,
     progress: (Frontier.Measurement) -> Void
   ) throws -> Frontier {
+    let isFirst = communicator.isFirst
+    let job = try communicator.together { try prepare(isFirst ? note : { _ in }) }
+    var answerLines = Data()
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let measured = try job.run(
+      compared: { if isFirst { compared($0, $1) } }, progress: { if isFirst { progress($0) } },
+      answered: { answer in if answers != nil { answerLines += try encoder.encode(answer) + Data("\n".utf8) } })
+    return try communicator.inFirst { try write(measured, of: job.family, answerLines) } ?? measured
+  }
+
+  /// Reads the family and the data.
+  private func prepare(_ note: (String) -> Void) throws -> FrontierJob {
     let text = try TextFamily(family)
     let only = try only.map { Set(try $0.map { try text.family.stitch($0).id }) }
     let file = try QuestionFile(data)
     // Before the work, not after it.
-    for output in [chart, answers].compactMap({ $0 }) { try checkWritable(output) }
+    for output in [chart, answers].compactMap({ $0 }) where communicator.isFirst { try checkWritable(output) }
     for record in file.skipped.prefix(5) { note("\(data.relativePath), \(record) (skipped)") }
     if !file.skipped.isEmpty { note("\(data.relativePath): \(file.skipped.count) lines skipped") }
     let questions = sample(of: file.questions)
@@ -77,16 +93,20 @@ public struct FrontierReportJob {
     }
     var job = FrontierJob(
       family: text, questions: questions, data: data.lastPathComponent, threads: threads, stopsOnly: stopsOnly)
+    job.communicator = communicator
+    if communicator.count > 1, measuresSpeed {
+      note("speeds are not measured by several processes; stitch frontier --speeds does it in one")
+    }
     if !measuresSpeed { job.speedSeconds = nil }
     job.only = only
     job.adapter = adapter
     job.reference = try reference.map { try TextFamily($0) }
-    var answerLines = Data()
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    var frontier = try job.run(
-      compared: compared, progress: progress,
-      answered: { answer in if answers != nil { answerLines += try encoder.encode(answer) + Data("\n".utf8) } })
+    return job
+  }
+
+  /// Chooses stops where that is asked for, and keeps what was measured.
+  private func write(_ measured: Frontier, of text: TextFamily, _ answerLines: Data) throws -> Frontier {
+    var frontier = measured
     if let choice,
       let stops = frontier.worthwhileStops(amongAll: choice.amongAll, minimum: choice.minimum, level: choice.level)
     {

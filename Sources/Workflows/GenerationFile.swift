@@ -9,7 +9,7 @@ import Support
 /// finished are kept by the next one. Replies that are done before an earlier one wait for it.
 final class GenerationFile {
   /// A reply or text.
-  struct Reply {
+  struct Reply: Codable {
     var text: String
     var finish: FinishReason
   }

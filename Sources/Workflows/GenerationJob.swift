@@ -28,6 +28,11 @@ public struct GenerationJob {
   public var pool: ComputePool
   /// Bytes that KV caches may take; by default half of what is free.
   public var memoryLimit: Int?
+  /// The processes that do this together. The first of them writes everything.
+  public var communicator: any Communicator = SingleProcess()
+
+  /// How many batches of each process are written between two meetings of all.
+  private static let batchesBetweenMeetings = 8
 
   /// Where nobody says how many.
   private static let usualTexts = 64
@@ -83,10 +88,36 @@ public struct GenerationJob {
   /// - Throws: `GenerationError.exists`.
   public static func check(_ output: URL) throws(GenerationError) { try GenerationFile.check(output) }
 
-  /// - Parameter note: receives lines for people.
+  /// - Parameter note: receives lines for people, in the first process.
+  /// - Returns: `nil` in the other processes.
   /// - Throws: `GenerationError`, `FileError`, `DataError`, `TokenizerError`, `InferenceError`: what is written so far stays.
-  public func run(note: (String) -> Void, progress: (Progress) -> Void) throws -> Report {
-    try GenerationFile.check(output)
+  public func run(note: (String) -> Void, progress: (Progress) -> Void) throws -> Report? {
+    let note = communicator.isFirst ? note : { _ in }
+    var (tasks, session, file, report) = try communicator.together { try prepare(note) }
+    try compareProcesses(tasks, report.count)
+    // Where an interrupted run stopped.
+    var next = communicator.gather(file.map { Array("\($0.next)".utf8) } ?? [])[0].reduce(0) { 10 * $0 + Int($1) - 48 }
+    let start = ContinuousClock.now
+    if communicator.isFirst { progress(Progress(done: next, count: report.count, tokens: 0, seconds: 0)) }
+    while next < report.count {
+      let meeting = next..<min(next + stretch, report.count)
+      next = meeting.upperBound
+      try answer(meeting, tasks, session, into: file, &report, since: start, progress)
+    }
+    return try communicator.inFirst {
+      guard let file else { return report }
+      report.tokensPerSecond = report.seconds > 0 ? Double(report.tokens) / report.seconds : 0
+      try file.finish(
+        orThrow: GenerationError.nothingEnded(count: report.count, maxTokens: maxTokens, file: output.path))
+      report.written = file.written
+      report.leftOut = report.count - file.written
+      return report
+    }
+  }
+
+  /// Reads the prompts; in the first process, begins the file or goes on with it.
+  private func prepare(_ note: (String) -> Void) throws -> ([Beginning], BatchSession, GenerationFile?, Report) {
+    if communicator.isFirst { try GenerationFile.check(output) }
     let tasks = try self.tasks(note)
     let count = count ?? (prompts == nil ? Self.usualTexts : tasks.count)
     if sampling.temperature == 0 || sampling.topK == 1, count > tasks.count {
@@ -95,20 +126,43 @@ public struct GenerationJob {
     let longest = tasks.reduce(0) { max($0, $1.tokens.count) }
     let contextLength = min(source.network.contextLength, longest + min(maxTokens, source.network.contextLength))
     let batch = fittingBatch(count, contextLength, note)
-    let file = try GenerationFile(
-      output, made: made, prompts: prompts == nil ? nil : tasks.map(\.messages), count: count, note: note)
+    let file =
+      communicator.isFirst
+      ? try GenerationFile(
+        output, made: made, prompts: prompts == nil ? nil : tasks.map(\.messages), count: count, note: note) : nil
     let session = BatchSession(
       network: source.network, capacity: batch, contextLength: contextLength, cacheType: cacheType, pool: pool)
-    var report = Report(
+    let report = Report(
       output: output.path, directory: source.directory, stitch: source.stitch, seed: sampling.seed, count: count,
-      written: 0, leftOut: 0, kept: file.written, batch: batch, promptTokens: 0, tokens: 0, seconds: 0,
+      written: 0, leftOut: 0, kept: file?.written ?? 0, batch: batch, promptTokens: 0, tokens: 0, seconds: 0,
       tokensPerSecond: 0)
-    try answer(tasks, session, into: file, &report, progress)
-    try file.finish(
-      orThrow: GenerationError.nothingEnded(count: count, maxTokens: maxTokens, file: output.path))
-    report.written = file.written
-    report.leftOut = count - file.written
-    return report
+    return (tasks, session, file, report)
+  }
+
+  /// How many replies are made between two meetings; alone there is nobody to meet.
+  private var stretch: Int {
+    communicator.count == 1 ? .max / 2 : communicator.count * batch * Self.batchesBetweenMeetings
+  }
+
+  private func compareProcesses(_ tasks: [Beginning], _ count: Int) throws {
+    if communicator.count == 1 { return }
+    let digests = try communicator.together {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .sortedKeys
+      let options = try encoder.encode(made) + Data("\(count) \(batch) \(keepsCut) \(cacheType)".utf8)
+      return [
+        (
+          "set of options", SHA256.hexadecimal(of: Array(options)),
+          "give every process the same command"
+        ),
+        ("model", try source.digest(), "give every machine the same \(source.directory)"),
+        (
+          "set of prompts", SHA256.hexadecimal(of: Array(tasks.map { "\($0.tokens)" }.joined(separator: "\n").utf8)),
+          "give every machine the same prompts"
+        ),
+      ]
+    }
+    try communicator.compare(digests)
   }
 
   /// What is to be continued.
@@ -152,20 +206,75 @@ public struct GenerationJob {
     return min(batch, fitting, count)
   }
 
+  /// What one process tells the first of what it has made.
+  private struct Share: Codable {
+    struct Numbered: Codable {
+      var number: Int
+      /// `nil` where it is left out.
+      var reply: GenerationFile.Reply?
+    }
+    var replies: [Numbered] = []
+    var promptTokens = 0
+    var tokens = 0
+  }
+
+  /// Makes replies, each process its share, and writes them.
   private func answer(
-    _ tasks: [Beginning], _ session: BatchSession, into file: GenerationFile, _ report: inout Report,
-    _ progress: (Progress) -> Void
+    _ meeting: Range<Int>, _ tasks: [Beginning], _ session: BatchSession, into file: GenerationFile?,
+    _ report: inout Report, since start: ContinuousClock.Instant, _ progress: (Progress) -> Void
+  ) throws {
+    let share = communicator.share(of: meeting.count)
+    let own = meeting.lowerBound + share.lowerBound..<meeting.lowerBound + share.upperBound
+    var made = Share()
+    try communicator.together {
+      try answer(
+        own, tasks, session,
+        finished: { reply, number, result in
+          made.promptTokens += result.promptTokens
+          if communicator.count == 1 {
+            try file?.add(reply, at: number)
+          } else {
+            made.replies.append(.init(number: number, reply: reply))
+          }
+        },
+        progress: { done, tokens in
+          made.tokens += tokens
+          report.seconds = (ContinuousClock.now - start) / .seconds(1)
+          if communicator.isFirst {
+            progress(
+              Progress(
+                done: meeting.lowerBound + (done - own.lowerBound) * communicator.count, count: report.count,
+                tokens: report.tokens + made.tokens * communicator.count, seconds: report.seconds))
+          }
+        })
+    }
+    let all = communicator.gather(communicator.count == 1 ? [] : Array(try JSONEncoder().encode(made)))
+    try communicator.inFirst {
+      let parts =
+        try communicator.count == 1 ? [made] : all.map { try JSONDecoder().decode(Share.self, from: Data($0)) }
+      for part in parts {
+        for made in part.replies { try file?.add(made.reply, at: made.number) }
+        report.promptTokens += part.promptTokens
+        report.tokens += part.tokens
+      }
+    }
+  }
+
+  /// Makes the replies of some numbers.
+  /// - Parameters:
+  ///   - finished: takes a reply, `nil` for one that is left out, its number and how it came about.
+  ///   - progress: hears now and then how many are done, up to which number, and how many tokens were written since.
+  private func answer(
+    _ numbers: Range<Int>, _ tasks: [Beginning], _ session: BatchSession,
+    finished: (GenerationFile.Reply?, Int, GenerationResult) throws -> Void, progress: (Int, Int) -> Void
   ) throws {
     let stops = try source.endTokens.union(prompts == nil ? [] : source.template.stopTokens(source.tokenizer))
-    let count = report.count
-    let first = file.next
-    var next = first
+    var next = numbers.lowerBound
     var generator = BatchGenerator(session)
-    let start = ContinuousClock.now
-    var told = start
-    progress(Progress(done: first, count: count, tokens: 0, seconds: 0))
-    while next < count || generator.count > 0 {
-      while generator.hasRoom, next < count {
+    var told = ContinuousClock.now
+    var tokens = 0
+    while next < numbers.upperBound || generator.count > 0 {
+      while generator.hasRoom, next < numbers.upperBound {
         var options = GenerationOptions(
           maxTokens: maxTokens, stopTokens: stops, sampling: sampling, vocabularySize: source.tokenizer.vocabularySize)
         var seeds = SeededGenerator(seed: sampling.seed, stream: UInt64(next))
@@ -175,22 +284,17 @@ public struct GenerationJob {
       }
       for event in try generator.step() {
         switch event {
-        case .token: report.tokens += 1
-        case .finished(let result, let text):
-          report.promptTokens += result.promptTokens
-          try file.add(line(result), at: first + text)
+        case .token: tokens += 1
+        case .finished(let result, let text): try finished(line(result), numbers.lowerBound + text, result)
         }
       }
       let now = ContinuousClock.now
-      report.seconds = (now - start) / .seconds(1)
       if now - told > .milliseconds(100) || generator.count == 0 {
         told = now
-        progress(
-          Progress(
-            done: next - generator.count, count: count, tokens: report.tokens, seconds: report.seconds))
+        progress(next - generator.count, tokens)
+        tokens = 0
       }
     }
-    report.tokensPerSecond = report.seconds > 0 ? Double(report.tokens) / report.seconds : 0
   }
 
   /// What is written of a result; `nil` where it is left out.

@@ -16,6 +16,8 @@ public struct ModelSource {
   public let directory: String
   /// The stitch's id, in a family.
   public let stitch: String?
+  /// Names the weights in this machine's files, and the adapter.
+  let digest: () throws -> String
 
   /// A plain model directory; of a family's, its best stop.
   public init(model path: String) throws {
@@ -32,7 +34,7 @@ public struct ModelSource {
     self.init(
       network: model.network(), configuration: model.configuration, tokenizer: tokenizer,
       template: try ChatTemplate.load(directory: path, tokenizer: tokenizer) ?? .fallback, directory: path,
-      stitch: nil)
+      stitch: nil, digest: { try Family(directory).contentDigest() })
   }
 
   /// A stitch of a family.
@@ -44,12 +46,13 @@ public struct ModelSource {
     self.init(
       network: text.family.network(stitch.route, adapter: adapter),
       configuration: text.family.anchors[stitch.route.start].configuration, tokenizer: text.tokenizer,
-      template: text.template, directory: text.family.directory.path, stitch: stitch.id)
+      template: text.template, directory: text.family.directory.path, stitch: stitch.id,
+      digest: { try text.family.contentDigest() + (adapter?.digest ?? "") })
   }
 
   private init(
     network: Network, configuration: LlamaConfiguration, tokenizer: any Tokenizer, template: ChatTemplate,
-    directory: String, stitch: String?
+    directory: String, stitch: String?, digest: @escaping () throws -> String
   ) {
     self.network = network
     self.tokenizer = tokenizer
@@ -58,6 +61,7 @@ public struct ModelSource {
     endTokens = Set(configuration.eosTokens + [tokenizer.eosToken].compactMap { $0 })
     self.directory = directory
     self.stitch = stitch
+    self.digest = digest
   }
 }
 

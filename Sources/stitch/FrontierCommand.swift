@@ -4,7 +4,7 @@ import Foundation
 import LLaMAStitch
 import Workflows
 
-struct FrontierCommand: ParsableCommand {
+struct FrontierCommand: DividedCommand {
   static let configuration = CommandConfiguration(
     commandName: "frontier", abstract: "Measure cost and quality of every stitch of a family.",
     discussion: """
@@ -98,13 +98,24 @@ struct FrontierCommand: ParsableCommand {
 
   func run() throws {
     let meter = ProgressMeter()
-    let family = try FamilyOptions.directory(of: family)
     guard let data else {
+      try Processes.refuseSeveral("frontier --speeds")
+      let family = try FamilyOptions.directory(of: family)
       return try report(
         FrontierReportJob.refreshSpeeds(of: family, threads: threads, writes: write) {
           meter.note("\($0.id): \(Self.milliseconds($0)) ms per token")
         })
     }
+    let processes = try Processes.join()
+    let job = try processes.together { try self.job(data, processes) }
+    let frontier = try job.run(
+      note: { meter.note($0) }, compared: { meter.share("reading the texts", $0, of: $1) },
+      progress: { meter.note("\($0.id): \(Self.quality($0))loss \(ProgressMeter.fixed($0.loss, 4))") })
+    if processes.isFirst { try report(frontier) }
+  }
+
+  private func job(_ data: String, _ processes: any Communicator) throws -> FrontierReportJob {
+    let family = try FamilyOptions.directory(of: family)
     var job = FrontierReportJob(family: family, data: URL(fileURLWithPath: data), threads: threads)
     job.questions = questions
     job.stopsOnly = onlyStops
@@ -120,10 +131,8 @@ struct FrontierCommand: ParsableCommand {
     job.writes = write || chooseStops
     job.answers = answers.map { URL(fileURLWithPath: $0) }
     job.chart = svg.map { URL(fileURLWithPath: $0) }
-    try report(
-      job.run(
-        note: { meter.note($0) }, compared: { meter.share("reading the texts", $0, of: $1) },
-        progress: { meter.note("\($0.id): \(Self.quality($0))loss \(ProgressMeter.fixed($0.loss, 4))") }))
+    job.communicator = processes
+    return job
   }
 
   private func report(_ frontier: Frontier) throws {

@@ -6,7 +6,7 @@ import Support
 import Workflows
 
 /// `stitch generate`: data that a model writes itself.
-struct Generate: ParsableCommand {
+struct Generate: DividedCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write replies to many prompts, or texts, many at a time.",
     discussion: """
@@ -56,8 +56,33 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
+    let processes = try Processes.join()
     let output = URL(fileURLWithPath: output)
-    try GenerationJob.check(output)
+    let job = try processes.together { try self.job(output, processes) }
+    let meter = ProgressMeter()
+    let what = prompts == nil ? "texts" : "replies"
+    if processes.isFirst {
+      TemporaryPaths.beforeEnding {
+        if isatty(STDERR_FILENO) == 1 { Console.log("\n") }
+        Console.complain("stopped; the same command goes on from \(output.path).part")
+      }
+    }
+    let report = try job.run(note: { meter.note($0) }) { progress in
+      let speed = progress.tokens > 0 ? ", \(Int(progress.tokensPerSecond)) tok/s" : ""
+      meter.work("\(progress.done) of \(progress.count) \(what)\(speed)")
+    }
+    TemporaryPaths.beforeEnding(nil)
+    guard let report else { return }
+    meter.end()
+    let leftOut = report.leftOut == 0 ? "" : ", \(report.leftOut) left out (\(Self.reason(report, job)))"
+    meter.note(
+      "wrote \(report.output): \(report.written) \(what)\(leftOut), \(Int(report.tokensPerSecond)) tok/s, "
+        + "\(report.batch) at a time")
+    if json { try Console.write(json: report) }
+  }
+
+  private func job(_ output: URL, _ processes: any Communicator) throws -> GenerationJob {
+    if processes.isFirst { try GenerationJob.check(output) }
     let prompts = try prompts.map { try PromptFile(URL(fileURLWithPath: $0)) }
     let model = try source.open()
     // A text that is drawn as the model has learned it, unless something else is asked for.
@@ -72,23 +97,8 @@ struct Generate: ParsableCommand {
     job.batch = batch
     job.keepsCut = keepCut
     job.cacheType = source.cacheType
-    let meter = ProgressMeter()
-    let what = prompts == nil ? "texts" : "replies"
-    TemporaryPaths.beforeEnding {
-      if isatty(STDERR_FILENO) == 1 { Console.log("\n") }
-      Console.complain("stopped; the same command goes on from \(output.path).part")
-    }
-    let report = try job.run(note: { meter.note($0) }) { progress in
-      let speed = progress.tokens > 0 ? ", \(Int(progress.tokensPerSecond)) tok/s" : ""
-      meter.work("\(progress.done) of \(progress.count) \(what)\(speed)")
-    }
-    TemporaryPaths.beforeEnding(nil)
-    meter.end()
-    let leftOut = report.leftOut == 0 ? "" : ", \(report.leftOut) left out (\(Self.reason(report, job)))"
-    meter.note(
-      "wrote \(report.output): \(report.written) \(what)\(leftOut), \(Int(report.tokensPerSecond)) tok/s, "
-        + "\(report.batch) at a time")
-    if json { try Console.write(json: report) }
+    job.communicator = processes
+    return job
   }
 
   private static func reason(_ report: GenerationJob.Report, _ job: GenerationJob) -> String {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import LLaMAStitch
+import MessagePassing
 import Support
 
 /// The command line. Commands stand together by subject; this file holds what they share: parsing, errors, exit codes.
@@ -44,10 +45,13 @@ struct Stitch: AsyncParsableCommand {
     MappedFile.reportLosses()
     var command: any ParsableCommand
     do { command = try parseAsRoot(joined(Array(CommandLine.arguments.dropFirst()))) } catch {
+      if ProcessGroup.launcher.rank > 0, exitCode(for: error) == .success { Glibc.exit(EXIT_SUCCESS) }
+      Processes.waitForFirst()
       end(with: error, hint: " (see '\(helpCommand(for: error))')")
     }
     do {
       try InferenceKernels.check()
+      try Processes.check(command)
       // A chat has its own ways with signals.
       if !(command is ChatCommand) { TemporaryPaths.removeOnSignals() }
       if var asynchronous = command as? any AsyncParsableCommand {
@@ -84,6 +88,7 @@ struct Stitch: AsyncParsableCommand {
       Console.complain("\(error)")
       Glibc.exit(2)
     }
+    ProcessGroup.leave()
     Glibc.exit(EXIT_SUCCESS)
   }
 
@@ -92,6 +97,13 @@ struct Stitch: AsyncParsableCommand {
   private static func end(with error: any Error, hint: String) -> Never {
     TemporaryPaths.waitIfEnding()
     if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
+    if error is JointFailure {
+      // All have come to the same end, and leave together when it is said: mpirun ends those who are later.
+      if ProcessGroup.launcher.rank == 0 { Console.complain("\(error)") }
+      ProcessGroup.leave()
+      Glibc.exit(2)
+    }
+    if error is MessagePassingError { Processes.waitForFirst() }
     switch exitCode(for: error) {
     case .success:
       print(fullMessage(for: error))

@@ -19,7 +19,7 @@ extension TrainedStitches: ExpressibleByArgument {
   }
 }
 
-struct Adapt: ParsableCommand {
+struct Adapt: DividedCommand {
   static let configuration = CommandConfiguration(
     commandName: "adapt", abstract: "Adapt a whole family to instructions.",
     discussion: """
@@ -123,7 +123,7 @@ struct Adapt: ParsableCommand {
   @Flag(help: "Measure the held-out loss of every stitch, not of the anchors alone.") var logStitches = false
   @Flag(help: "One JSON document on standard output: what was trained and what it cost.") var json = false
   @Option(help: "Seed.") var seed: UInt64 = 1
-  @Option(help: "Threads; the result depends on their number.") var threads = 2
+  @Option(help: "Threads of a process; the result does not depend on their number.") var threads = 2
 
   func validate() throws {
     guard BiasScope(rawValue: scope) != nil else { throw ValidationError("--scope must be tail or all, not \(scope)") }
@@ -235,6 +235,30 @@ struct Adapt: ParsableCommand {
   }
 
   func run() throws {
+    let processes = try Processes.join()
+    let job = try processes.together { try self.job(processes) }
+    Processes.sayHowToGoOn(from: job.checkpointFile, processes)
+    let meter = ProgressMeter()
+    let report = try job.run(
+      note: { meter.note($0) },
+      progress: {
+        meter.update(
+          step: $0.step, of: $0.totalSteps, loss: $0.loss, heldOutLoss: $0.heldOutLoss,
+          tokensPerSecond: $0.tokensPerSecond, extra: "  \($0.stitch)")
+      })
+    TemporaryPaths.beforeEnding(nil)
+    guard let report else { return }
+    meter.note("wrote \(report.output)")
+    let loss = report.heldOutLoss.map { ", held out \(ProgressMeter.fixed($0, 4))" } ?? ""
+    meter.note(
+      "\(report.method): \(report.trainableParameters) trained parameters in \(Quantity.short(report.storedBytes))B, "
+        + "\(report.steps) steps, \(report.tokens) tokens, \(ProgressMeter.time(report.wallSeconds)), "
+        + "processor \(ProgressMeter.time(report.cpuSeconds)), memory \(Quantity.short(report.peakMemoryBytes))B\(loss)"
+    )
+    if json { try Console.write(json: report) }
+  }
+
+  private func job(_ processes: any Communicator) throws -> AdaptationJob {
     let family = try FamilyOptions.directory(of: family)
     var job = AdaptationJob(
       family: family, dataFiles: data.map { URL(fileURLWithPath: $0) },
@@ -245,28 +269,14 @@ struct Adapt: ParsableCommand {
     job.checkpointInterval = checkpointInterval
     job.log = log.map { URL(fileURLWithPath: $0) }
     job.measuring = HeldOutMeasuring(interval: measureInterval, measuresStitches: logStitches)
-    let meter = ProgressMeter()
-    let report = try job.run(
-      note: { meter.note($0) },
-      progress: {
-        meter.update(
-          step: $0.step, of: $0.totalSteps, loss: $0.loss, heldOutLoss: $0.heldOutLoss,
-          tokensPerSecond: $0.tokensPerSecond, extra: "  \($0.stitch)")
-      })
-    meter.note("wrote \(report.output)")
-    let loss = report.heldOutLoss.map { ", held out \(ProgressMeter.fixed($0, 4))" } ?? ""
-    meter.note(
-      "\(report.method): \(report.trainableParameters) trained parameters in \(Quantity.short(report.storedBytes))B, "
-        + "\(report.steps) steps, \(report.tokens) tokens, \(ProgressMeter.time(report.wallSeconds)), "
-        + "processor \(ProgressMeter.time(report.cpuSeconds)), memory \(Quantity.short(report.peakMemoryBytes))B\(loss)"
-    )
-    if json { try Console.write(json: report) }
+    job.communicator = processes
+    return job
   }
 }
 
 // MARK: - Pretrain
 
-struct Pretrain: ParsableCommand {
+struct Pretrain: DividedCommand {
   static let configuration = CommandConfiguration(
     commandName: "pretrain", abstract: "Train an anchor from nothing.",
     discussion: """
@@ -284,7 +294,7 @@ struct Pretrain: ParsableCommand {
   @Option(help: "Where to keep the training state (default: in the cache folder).") var checkpoint: String?
   @Option(help: "Steps between checkpoints.") var checkpointInterval = 100
   @Option(help: "Type of the written weights: f32, f16 or bf16.") var type: String = "bf16"
-  @Option(help: "Threads; the result depends on their number.") var threads: Int = 2
+  @Option(help: "Threads of a process; the result does not depend on their number.") var threads: Int = 2
 
   func validate() throws {
     try Check.threads(threads)
@@ -292,6 +302,28 @@ struct Pretrain: ParsableCommand {
   }
 
   func run() throws {
+    let processes = try Processes.join()
+    let job = try processes.together { try self.job(processes) }
+    Processes.sayHowToGoOn(from: job.checkpointFile, processes)
+    let meter = ProgressMeter()
+    do {
+      let done = try job.run(
+        note: { meter.note($0) },
+        progress: { progress in
+          guard processes.isFirst else { return true }
+          meter.update(
+            step: progress.step, of: progress.totalSteps, loss: progress.loss,
+            heldOutLoss: progress.heldOutLoss, tokensPerSecond: progress.tokensPerSecond)
+          return true
+        })
+      TemporaryPaths.beforeEnding(nil)
+      if done, processes.isFirst { meter.note("wrote \(output)") }
+    } catch TrainingError.plan(let cause) {
+      throw CommandError.malformed(config, expected: "\(cause); correct the plan")
+    }
+  }
+
+  private func job(_ processes: any Communicator) throws -> PretrainingJob {
     guard let elementType = ElementType(rawValue: type.uppercased()), elementType.isUsable else {
       throw ValidationError("--type must be f32, f16 or bf16, not \(type)")
     }
@@ -300,20 +332,8 @@ struct Pretrain: ParsableCommand {
       tokenizerFile: URL(fileURLWithPath: tokenizer), output: URL(fileURLWithPath: output),
       checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, elementType: elementType, threads: threads)
     job.checkpointInterval = checkpointInterval
-    let meter = ProgressMeter()
-    do {
-      let done = try job.run(
-        note: { meter.note($0) },
-        progress: { progress in
-          meter.update(
-            step: progress.step, of: progress.totalSteps, loss: progress.loss,
-            heldOutLoss: progress.heldOutLoss, tokensPerSecond: progress.tokensPerSecond)
-          return true
-        })
-      if done { meter.note("wrote \(output)") }
-    } catch TrainingError.plan(let cause) {
-      throw CommandError.malformed(config, expected: "\(cause); correct the plan")
-    }
+    job.communicator = processes
+    return job
   }
 }
 

@@ -7,7 +7,7 @@ import Testing
 ///    the checkout's own files but `weights/smollm2`, which needs a model, and `standIns` for a reader's.
 /// 3. Any other `stitch` command is run where nothing that it names exists. It gets past the program's own reading of its
 ///    arguments and fails at the first missing file.
-/// 4. `make TARGET` is looked up by make itself. `git`, `cd` and `swift` are other people's.
+/// 4. `make TARGET` is looked up by make itself. `git`, `cd`, `swift` and `mpirun` are other people's.
 /// 5. Between backticks, commands and options exist.
 @Suite struct DocumentationTests {
   private static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -47,7 +47,8 @@ import Testing
 
   @Test func everyCommandIsKnown() throws {
     for line in try Self.commands() {
-      #expect(["stitch", "make", "git", "cd", "swift"].contains(line.words[0]), "\(line.place): \(line.words[0])")
+      #expect(
+        ["stitch", "make", "git", "cd", "swift", "mpirun"].contains(line.words[0]), "\(line.place): \(line.words[0])")
     }
   }
 
