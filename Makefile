@@ -5,13 +5,16 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-peers bench-large-family pictures install clean
+.PHONY: help setup setup-mpi build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-peers bench-large-family bench-machines test-mpi-network pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## install the libraries that are missing (Debian, Ubuntu)
 	@SWIFT="$(SWIFT)" ./scripts/setup.sh
+
+setup-mpi: ## install Open MPI, for training on many machines (Debian, Ubuntu)
+	@./scripts/setup-mpi.sh
 
 build: setup ## build everything, optimised
 	$(BUILD)
@@ -64,6 +67,14 @@ test-peers: setup ## check the server with OpenAI's client; formats, tokenizers,
 	python3 Benchmarks/real_model.py
 	python3 Benchmarks/templates_peer.py
 	python3 Benchmarks/tokenizers_peer.py
+
+test-mpi-network: setup setup-mpi ## train over a slow network that loses packets, between network namespaces (root; a minute)
+	$(BUILD) --product stitch
+	./scripts/mpi-network.sh .build/release/stitch
+
+bench-machines: setup setup-mpi ## measure two processes beside two threads, and write docs/many-machines.md (ten minutes)
+	$(BUILD) --product stitch
+	python3 Benchmarks/bench_machines.py
 
 bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idling, memory (a few minutes)
 	$(BUILD) --product stitch
