@@ -6,8 +6,8 @@ import Tokenizer
 
 /// `stitch adapt`: a family and instruction data in, an adapted family or an adapter out, resumable in between.
 ///
-/// The methods `esta` and `loraPerAnchor` leave the anchors as they are and write an adapter; `snNet` writes other
-/// anchors and stitching layers, and so always a family.
+/// All methods but `snNet` leave the anchors as they are and write an adapter; that one writes other anchors and stitching
+/// layers, and so always a family.
 public struct AdaptationJob {
   public var family: URL
   public var dataFiles: [URL]

@@ -28,13 +28,15 @@ struct Adapt: DividedCommand {
       written; without it the adapter goes into your own store and the family stays as it is. A run that is \
       stopped or killed goes on from its checkpoint when the same command is given again.
 
-      The methods: esta trains a small adapter for all stitches in one stage. lora-per-anchor trains a LoRA for each \
+      The methods: esta trains a small adapter for all stitches in one stage. mezo and dizo train the same with forward \
+      passes alone, which take no more memory than a chat and many more steps; dizo projects the updates of each layer \
+      now and then. lora-per-anchor trains a LoRA for each \
       anchor and no stitches. sn-net trains every weight, of each anchor by itself and then of anchors and stitching \
       layers together. The last two are there to compare with.
       """)
 
   private enum Method: String, ExpressibleByArgument, CaseIterable {
-    case esta
+    case esta, mezo, dizo
     case snNet = "sn-net"
     case loraPerAnchor = "lora-per-anchor"
   }
@@ -59,6 +61,9 @@ struct Adapt: DividedCommand {
   @Option(help: ArgumentHelp("As --tokens-per-micro-batch.", visibility: .hidden)) var tokensAtOnce: Int?
   @Option(help: "The highest learning rate (default: 0.002; 0.0005 for sn-net; with --continue as /train in the chat).")
   var learningRate: Float?
+  @Option(help: "mezo, dizo: how far values are moved to either side to see what the loss does (default: 0.01).")
+  var epsilon: Float?
+  @Option(help: "dizo: steps from one projection to the next (default: 50).") var projectionInterval: Int?
   @Option(help: "Weight decay of matrices.") var weightDecay: Float = 0
   @Option(help: "The learning rate of biases and norms, as a multiple of that of matrices.") var biasLearningRateFactor:
     Float = 1
@@ -140,6 +145,8 @@ struct Adapt: DividedCommand {
     try Check.threads(threads)
     try Check.positive("--learning-rate", Double(learningRate ?? 1))
     try Check.positive("--bias-learning-rate-factor", Double(biasLearningRateFactor))
+    try Check.positive("--epsilon", Double(epsilon ?? 1))
+    try Check.range("--projection-interval", projectionInterval ?? 1, 1...1_000_000_000)
     try Check.positive("--temperature", temperature)
     try Check.positive("--alpha", Double(alpha ?? 1))
     guard weightDecay >= 0, weightDecay.isFinite else {
@@ -179,7 +186,15 @@ struct Adapt: DividedCommand {
       }
     }
     if heal && output == nil { throw ValidationError("--heal makes another family: give --output") }
-    if method != .esta {
+    let isForwardOnly = method == .mezo || method == .dizo
+    if isForwardOnly {
+      try refuse(heal, "--heal", "forward passes alone learn the replies alone")
+      try refuse(distill, "--distill", "forward passes alone learn the replies alone")
+    } else {
+      try refuse(epsilon != nil, "--epsilon", "it has the gradients")
+    }
+    try refuse(projectionInterval != nil && method != .dizo, "--projection-interval", "it projects nothing")
+    if method == .snNet || method == .loraPerAnchor {
       try refuse(heal, "--heal", "it trains no stitches by themselves")
       try refuse(distill && method != .snNet, "--distill", "it learns the replies alone")
       try refuse(noStitchBiases, "--no-stitch-biases", "it has none")
@@ -203,6 +218,13 @@ struct Adapt: DividedCommand {
     var settings = isLesson ? LessonSettings.adaptation(steps: steps) : AdaptationSettings(steps: steps)
     switch method {
     case .esta: settings.method = .esta
+    case .mezo, .dizo:
+      settings.method = .forwardOnly(
+        ZerothOrderSettings(
+          epsilon: epsilon ?? ZerothOrderSettings().epsilon,
+          projection: method == .dizo
+            ? ProjectionSettings(interval: projectionInterval ?? ProjectionSettings().interval) : nil))
+      settings.optimizer.learningRate = ZerothOrderSettings.learningRate
     case .loraPerAnchor: settings.method = .loraPerAnchor
     case .snNet:
       settings.method = .snNet(anchorSteps: anchorSteps ?? steps / 2, keepsLayers: keepLayers)

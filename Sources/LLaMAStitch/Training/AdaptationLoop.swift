@@ -64,8 +64,7 @@ final class AdaptationLoop {
     self.teacher = teacher
     self.communicator = communicator
     self.data = data
-    rule = try Backpropagation(
-      store: store, pool: pool, communicator: communicator, holdsStart: settings.optimizer.startDecay > 0)
+    rule = try settings.stepRule(store: store, pool: pool, communicator: communicator)
     stream = data.stream(settings)
     heldOut = data.heldOut
     let trained = stitches ?? Array(family.stitches.indices)
@@ -141,7 +140,7 @@ final class AdaptationLoop {
       }
       let result = rule.step(
         network(stitch.route), batches, teacher: teacher(stitch.route), optimizer: settings.optimizer,
-        learningRate: plan.learningRate(step), gate: gate)
+        learningRate: plan.learningRate(step), number: step, gate: gate)
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       sampler.update(chosen, sensitivity: result.sensitivity)
       step += 1

@@ -86,6 +86,8 @@ extension TrainedStitches: Codable {
 public enum AdaptationMethod: Sendable, Equatable, Codable {
   /// One stage, parameter-efficient, the whole family at once (arXiv 2311.17352).
   case esta
+  /// The same, its steps taken by forward passes alone (MeZO, DiZO).
+  case forwardOnly(ZerothOrderSettings)
   /// A LoRA for each anchor, trained in turn; no stitches.
   case loraPerAnchor
   /// SN-Net (Pan et al. 2023): every weight of each anchor is fine-tuned by itself for `anchorSteps` of the steps, divided
@@ -97,9 +99,38 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
   public var name: String {
     switch self {
     case .esta: "esta"
+    case .forwardOnly(let settings): settings.projection == nil ? "mezo" : "dizo"
     case .loraPerAnchor: "lora-per-anchor"
     case .snNet: "sn-net"
     }
+  }
+
+  /// Whether each step draws one of all stitches.
+  var isOneStage: Bool {
+    switch self {
+    case .esta, .forwardOnly: true
+    case .loraPerAnchor, .snNet: false
+    }
+  }
+
+  /// Whether its steps need nothing but forward passes.
+  var isForwardOnly: Bool { if case .forwardOnly = self { true } else { false } }
+}
+
+extension AdaptationSettings {
+  /// What takes the method's steps.
+  /// - Throws: `ComputeError`.
+  /// - Throws: `TrainingError.plan`, `ComputeError`.
+  func stepRule(store: ParameterStore, pool: ComputePool, communicator: any Communicator) throws -> any StepRule {
+    let holdsStart = optimizer.startDecay > 0
+    if case .forwardOnly(let settings) = method {
+      guard communicator.count == 1 else {
+        throw TrainingError.plan(
+          cause: "steps by forward passes alone are not divided between processes; run \(method.name) as one")
+      }
+      return MeZO(store: store, settings: settings, seed: seed, pool: pool, holdsStart: holdsStart)
+    }
+    return try Backpropagation(store: store, pool: pool, communicator: communicator, holdsStart: holdsStart)
   }
 }
 

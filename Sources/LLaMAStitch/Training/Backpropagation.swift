@@ -29,7 +29,7 @@ public final class Backpropagation: StepRule {
 
   public func step(
     _ network: Network, _ microBatches: [PackedBatch], teacher: Teacher?, optimizer settings: OptimizerSettings,
-    learningRate: Float, gate: () -> Void
+    learningRate: Float, number: Int, gate: () -> Void
   ) -> StepResult {
     let active = network.parameters
     let slices = store.slices(of: active)

@@ -2,7 +2,7 @@ import Foundation
 import Support
 
 /// One-stage adaptation of a whole family (ESTA, arXiv 2311.17352): each step draws one stitch and trains what it
-/// owns or shares. With the method `loraPerAnchor`, each step trains the LoRA of one anchor, in turn.
+/// owns or shares, by backpropagation or by forward passes alone. With the method `loraPerAnchor`, each step trains the LoRA of one anchor, in turn.
 ///
 /// `@unchecked Sendable`: made in one place and then used by the one thread that runs it; what others may have of it
 /// are `Adapter` snapshots, which never change.
@@ -17,7 +17,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
 
   /// - Parameters:
   ///   - adapter: what to start from; its options win over those of `settings`.
-  ///   - settings: the method is `esta` or `loraPerAnchor`; the latter has neither biases nor updates of stitching layers.
+  ///   - settings: any method but `snNet`; `loraPerAnchor` has neither biases nor updates of stitching layers.
   ///   - examples: what to learn. A few are held out to measure, if there are enough.
   ///   - rehearsal: what the family knows and is not to forget; mixed in, more towards the end.
   ///   - communicator: the processes that train together; all of them make the same trainer.
@@ -38,7 +38,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     trained = family.stitches.indices.filter { index in
       let stitch = family.stitches[index]
       if settings.options.keepsPrefix && stitch.route.isAnchor { return false }
-      return settings.method == .esta ? wanted.contains(stitch.id) : stitch.route.isAnchor
+      return settings.method.isOneStage ? wanted.contains(stitch.id) : stitch.route.isAnchor
     }
     guard !trained.isEmpty else {
       throw TrainingError.plan(cause: "\(family.directory.path) has no stitches to train, only whole anchors")
@@ -50,7 +50,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     self.family = family
     self.settings = settings
     firstStep = adapter?.step ?? 0
-    let networks = AdaptedNetworks(family, options: settings.options, adapter: adapter, seed: settings.seed)
+    let networks = AdaptedNetworks(family, settings: settings, adapter: adapter)
     self.networks = networks
     loop = try AdaptationLoop(
       family: family, settings: settings, data: data, stitches: trained, store: networks.store,
@@ -69,7 +69,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
   /// are trained. Cheapest first.
   public var deployedStops: [String] {
     let anchors = family.stitches.indices.filter { family.stitches[$0].route.isAnchor }
-    let stops = settings.method == .esta ? loop.sampler.deployed(always: anchors) : anchors
+    let stops = settings.method.isOneStage ? loop.sampler.deployed(always: anchors) : anchors
     return stops.map { family.stitches[$0].id }
   }
 
@@ -90,7 +90,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     listener: (AdaptationProgress) throws -> AdaptationControl
   ) throws -> Bool {
     let plan = AdaptationLoop.Plan(
-      stitch: { [settings, trained] in settings.method == .esta ? nil : trained[$0 % trained.count] },
+      stitch: { [settings, trained] in settings.method.isOneStage ? nil : trained[$0 % trained.count] },
       learningRate: { [settings] in settings.optimizer.learningRate(step: $0, total: settings.steps) })
     return try loop.run(
       plan, checkpoint: checkpoint, interval: interval, measuring: measuring, gate: gate, listener: listener)
@@ -110,12 +110,13 @@ private struct AdaptedNetworks {
   private let assembler: Assembler
 
   /// - Parameter adapter: where to start; LoRA and layer updates that change nothing, if absent.
-  init(_ family: Family, options: AdapterOptions, adapter: Adapter?, seed: UInt64) {
+  init(_ family: Family, settings: AdaptationSettings, adapter: Adapter?) {
     self.family = family
-    layout = family.layout(options)
+    layout = family.layout(settings.options)
     store = ParameterStore(layout.declarations)
-    assembler = family.assembler.preparedForTraining
-    var random = SeededGenerator(seed: seed, stream: 3)
+    // Forward passes alone read the weights as they are stored.
+    assembler = settings.method.isForwardOnly ? family.assembler : family.assembler.preparedForTraining
+    var random = SeededGenerator(seed: settings.seed, stream: 3)
     for (index, parameter) in store.parameters.enumerated() {
       let values = store.value(index)
       if let start = adapter?.values(parameter.name) {

@@ -5,10 +5,11 @@ public protocol StepRule: AnyObject {
   /// - Parameters:
   ///   - teacher: whose distribution is to be met, besides the targets.
   ///   - optimizer: what turns gradients into updates.
+  ///   - number: the step's, from 0: what is random in it depends on that alone.
   ///   - gate: called before each micro-batch; may block, to let something else have the processor.
   func step(
     _ network: Network, _ microBatches: [PackedBatch], teacher: Teacher?, optimizer: OptimizerSettings,
-    learningRate: Float, gate: () -> Void
+    learningRate: Float, number: Int, gate: () -> Void
   ) -> StepResult
 
   /// Mean loss of a batch's targets, nats per token, with nothing changed.
@@ -19,9 +20,10 @@ extension StepRule {
   /// A step without a teacher.
   public func step(
     _ network: Network, _ microBatches: [PackedBatch], optimizer: OptimizerSettings, learningRate: Float,
-    gate: () -> Void = {}
+    number: Int = 0, gate: () -> Void = {}
   ) -> StepResult {
-    step(network, microBatches, teacher: nil, optimizer: optimizer, learningRate: learningRate, gate: gate)
+    step(
+      network, microBatches, teacher: nil, optimizer: optimizer, learningRate: learningRate, number: number, gate: gate)
   }
 
   /// The loss without a teacher.
