@@ -240,6 +240,10 @@ CK_CLONES void ck_add(float *y, const float *x, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] += x[i];
 }
 
+CK_CLONES void ck_add_scaled(float *y, const float *x, float factor, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] += factor * x[i];
+}
+
 CK_CLONES void ck_scale(float *y, float factor, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] *= factor;
 }

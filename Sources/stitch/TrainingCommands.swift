@@ -30,13 +30,14 @@ struct Adapt: DividedCommand {
 
       The methods: esta trains a small adapter for all stitches in one stage. mezo and dizo train the same with forward \
       passes alone, which take no more memory than a chat and many more steps; dizo projects the updates of each layer \
-      now and then. lora-per-anchor trains a LoRA for each \
+      now and then. lst trains a small network that runs beside the blocks and reads what they compute, with no gradient \
+      through them. lora-per-anchor trains a LoRA for each \
       anchor and no stitches. sn-net trains every weight, of each anchor by itself and then of anchors and stitching \
       layers together. The last two are there to compare with.
       """)
 
   private enum Method: String, ExpressibleByArgument, CaseIterable {
-    case esta, mezo, dizo
+    case esta, mezo, dizo, lst
     case snNet = "sn-net"
     case loraPerAnchor = "lora-per-anchor"
   }
@@ -64,6 +65,9 @@ struct Adapt: DividedCommand {
   @Option(help: "mezo, dizo: how far values are moved to either side to see what the loss does (default: 0.01).")
   var epsilon: Float?
   @Option(help: "dizo: steps from one projection to the next (default: 50).") var projectionInterval: Int?
+  @Option(help: "lst: how many times narrower than the dearest anchor the side network is (default: 8).")
+  var sideReduction: Int?
+  @Option(help: "lst: blocks from one that the side network reads to the next (default: 2).") var sideInterval: Int?
   @Option(help: "Weight decay of matrices.") var weightDecay: Float = 0
   @Option(help: "The learning rate of biases and norms, as a multiple of that of matrices.") var biasLearningRateFactor:
     Float = 1
@@ -146,6 +150,8 @@ struct Adapt: DividedCommand {
     try Check.positive("--learning-rate", Double(learningRate ?? 1))
     try Check.positive("--bias-learning-rate-factor", Double(biasLearningRateFactor))
     try Check.positive("--epsilon", Double(epsilon ?? 1))
+    try Check.range("--side-reduction", sideReduction ?? 1, 1...1024)
+    try Check.range("--side-interval", sideInterval ?? 1, 1...1024)
     try Check.range("--projection-interval", projectionInterval ?? 1, 1...1_000_000_000)
     try Check.positive("--temperature", temperature)
     try Check.positive("--alpha", Double(alpha ?? 1))
@@ -194,6 +200,16 @@ struct Adapt: DividedCommand {
       try refuse(epsilon != nil, "--epsilon", "it has the gradients")
     }
     try refuse(projectionInterval != nil && method != .dizo, "--projection-interval", "it projects nothing")
+    if method == .lst {
+      for (option, isGiven) in [
+        ("--heal", heal), ("--distill", distill), ("--rank", rank != nil), ("--alpha", alpha != nil),
+        ("--targets", targets != nil), ("--scope", scope != "tail"), ("--no-stitch-biases", noStitchBiases),
+        ("--no-layer-updates", noLayerUpdates),
+      ] { try refuse(isGiven, option, "it trains a side network by the replies alone") }
+    } else {
+      try refuse(sideReduction != nil, "--side-reduction", "it has no side network")
+      try refuse(sideInterval != nil, "--side-interval", "it has no side network")
+    }
     if method == .snNet || method == .loraPerAnchor {
       try refuse(heal, "--heal", "it trains no stitches by themselves")
       try refuse(distill && method != .snNet, "--distill", "it learns the replies alone")
@@ -225,6 +241,7 @@ struct Adapt: DividedCommand {
           projection: method == .dizo
             ? ProjectionSettings(interval: projectionInterval ?? ProjectionSettings().interval) : nil))
       settings.optimizer.learningRate = ZerothOrderSettings.learningRate
+    case .lst: settings.method = .ladder
     case .loraPerAnchor: settings.method = .loraPerAnchor
     case .snNet:
       settings.method = .snNet(anchorSteps: anchorSteps ?? steps / 2, keepsLayers: keepLayers)
@@ -235,6 +252,11 @@ struct Adapt: DividedCommand {
       updatesLayers: !noLayerUpdates,
       targets: targets ?? (heal ? .all : .attention) == .all ? AdapterTarget.allCases : AdapterTarget.attention,
       keepsPrefix: heal)
+    if method == .lst {
+      settings.options = AdapterOptions(
+        side: SideOptions(
+          reduction: sideReduction ?? SideOptions().reduction, interval: sideInterval ?? SideOptions().interval))
+    }
     settings.distillationShare = distill || heal ? distillShare ?? LessonSettings.distillationShare : nil
     settings.heldOutTokens = heldOutTokens
     settings.seed = seed

@@ -232,6 +232,11 @@ package struct UnsafeFloats: BitwiseCopyable {
     base.update(from: source.base, count: count)
   }
 
+  /// So many times a number.
+  @inline(__always) package func scale(by factor: Float, count: Int) {
+    for index in 0..<count { base[index] *= factor }
+  }
+
   /// Zeros, so many.
   @inline(__always) package func clear(count: Int) { base.update(repeating: 0, count: count) }
 }

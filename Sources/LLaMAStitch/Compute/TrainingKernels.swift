@@ -75,6 +75,10 @@ package enum TrainingKernels {
   package static func add(_ x: MatrixView, to y: MatrixView) { ck_add(y.base, x.base, x.rows * x.columns) }
   package static func add(_ x: VectorView, to y: VectorView) { ck_add(y.base, x.base, x.count) }
   package static func scale(_ y: VectorView, by factor: Float) { ck_scale(y.base, factor, y.count) }
+  /// y += factor · x
+  package static func addScaled(_ x: MatrixView, by factor: Float, to y: MatrixView) {
+    ck_add_scaled(y.base, x.base, factor, x.rows * x.columns)
+  }
   package static func addBias(_ bias: VectorView, to y: MatrixView) {
     ck_add_bias(y.base, bias.base, y.rows, y.columns)
   }

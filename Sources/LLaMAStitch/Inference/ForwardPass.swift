@@ -18,19 +18,25 @@ struct ForwardPass {
     let position = parts[0].position
     for token in team.share(of: tokens) {
       if let kept {
-        x.at(token).copy(kept.rows.at(position + token), count: kept.rows.stride)
+        let width = kept.rows.stride - kept.sideWidth
+        x.at(token).copy(kept.rows.at(position + token), count: width)
+        workspace.side.at(token).copy(kept.rows.at(position + token, width), count: kept.sideWidth)
       } else {
         kernels.dequantize(plan.embedding, row: Int(ids[token]), into: x.at(token))
       }
     }
     team.barrier()
+    if let side = plan.side, kept == nil { enter(side, x) }
     for index in range {
       switch plan.stages[index] {
       case .block(let block):
         self.block(block, x)
+        if let side = plan.side, let rung = side.rungs[index] { climb(rung, side, x) }
         if index < plan.sharedStages, let kept = plan.prefix?.hiddenState(after: index + 1) {
           for token in team.share(of: tokens) where kept.start <= position + token {
-            kept.rows.at(position + token).copy(x.at(token), count: kept.rows.stride)
+            let width = kept.rows.stride - kept.sideWidth
+            kept.rows.at(position + token).copy(x.at(token), count: width)
+            kept.rows.at(position + token, width).copy(workspace.side.at(token), count: kept.sideWidth)
           }
         }
       case .stitch(let projection):
@@ -41,6 +47,7 @@ struct ForwardPass {
         swap(&x, &other)
       }
     }
+    if let side = plan.side, range.upperBound == plan.stages.count { leave(side, x) }
     return x
   }
 
@@ -65,7 +72,7 @@ struct ForwardPass {
   }
 
   /// x += attention(norm(x)); x += mlp(norm(x))
-  private func block(_ block: BlockPlan, _ x: UnsafeRows) {
+  func block(_ block: BlockPlan, _ x: UnsafeRows) {
     addAttention(block, to: x)
     addMLP(block, to: x)
   }
@@ -187,7 +194,7 @@ struct ForwardPass {
   // MARK: Projections
 
   /// What projections read: as floats, and rounded as weights of that type meet it.
-  private struct Activations {
+  struct Activations {
     let rows: UnsafeRows
     let rounded: UnsafeScratch
     let type: Int32
@@ -197,7 +204,7 @@ struct ForwardPass {
   private var isShared: Bool { team.count > 1 && tokens >= Workspace.sharedTokens }
 
   /// The normed hidden state for a projection and for those that read the same.
-  private func normed(
+  func normed(
     _ x: UnsafeRows, by weight: UnsafeFloats, epsilon: Float, for projection: LinearPlan
   ) -> Activations {
     let hidden = workspace.normed[isShared ? 0 : team.index]
@@ -246,7 +253,7 @@ struct ForwardPass {
   }
 
   /// y (+)= W x + b + Δb, then y += scale · B (A x), for some rows.
-  private func project(
+  func project(
     _ projection: LinearPlan, slot: Int = 0, _ x: Activations, into y: UnsafeRows, rows: Range<Int>,
     adding: Bool = false
   ) {

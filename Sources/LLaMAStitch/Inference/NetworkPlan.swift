@@ -9,6 +9,7 @@ final class NetworkPlan: @unchecked Sendable {
   let finalNorm: UnsafeFloats
   let finalNormEpsilon: Float
   let head: LinearPlan
+  let side: SidePlan?
   /// How many of the first stages are shared, and where they leave their results.
   let sharedStages: Int
   let prefix: PrefixCache?
@@ -41,17 +42,27 @@ final class NetworkPlan: @unchecked Sendable {
     var owned = Owned()
     var tables: [RotaryTable] = []
     var plans: [StagePlan] = []
+    func table(_ configuration: LlamaConfiguration) -> RotaryTable {
+      let table = rotaryTables.table(configuration, positions: contextLength)
+      if !tables.contains(where: { $0 === table }) { tables.append(table) }
+      return table
+    }
+    func cache(_ configuration: LlamaConfiguration) -> KVCache {
+      KVCache(configuration: configuration, texts: texts, capacity: contextLength, type: cacheType)
+    }
     for (index, stage) in network.stages.enumerated() {
       switch stage {
       case .stitch(let layer): plans.append(.stitch(LinearPlan(layer, keeping: &owned)))
       case .block(let block):
-        let table = rotaryTables.table(block.configuration, positions: contextLength)
-        if !tables.contains(where: { $0 === table }) { tables.append(table) }
-        let cache =
-          index < shared
-          ? prefix!.caches[index]
-          : KVCache(configuration: block.configuration, texts: texts, capacity: contextLength, type: cacheType)
-        plans.append(.block(BlockPlan(block, cache: cache, rotary: table, keeping: &owned)))
+        let cache = index < shared ? prefix!.caches[index] : cache(block.configuration)
+        plans.append(
+          .block(BlockPlan(block, cache: cache, rotary: table(block.configuration), keeping: &owned)))
+      }
+    }
+    side = network.side.map { side in
+      SidePlan(side, keeping: &owned) { stage, block, owned in
+        let cache = stage < shared ? prefix!.sideCaches[stage]! : cache(block.configuration)
+        return BlockPlan(block, cache: cache, rotary: table(block.configuration), keeping: &owned)
       }
     }
     sharedStages = shared
@@ -67,7 +78,10 @@ final class NetworkPlan: @unchecked Sendable {
     self.owned = owned
   }
 
-  deinit { stages.deallocate() }
+  deinit {
+    stages.deallocate()
+    side?.deallocate()
+  }
 
   /// Multiplications per token of some stages; the last one comes with the head.
   func multiplications(of range: Range<Int>) -> Int {
@@ -179,14 +193,21 @@ extension Widths {
       case .stitch(let layer):
         note(layer)
         hidden = max(hidden, layer.outputSize)
-      case .block(let block):
-        query = max(query, block.configuration.queryWidth)
-        keyValue = max(keyValue, block.configuration.keyValueWidth)
-        intermediate = max(intermediate, block.configuration.intermediateSize)
-        block.projections.forEach { note($0) }
+      case .block(let block): note(block)
       }
     }
+    if let beside = network.side {
+      side = beside.width
+      for case let rung? in beside.rungs { note(rung.block) }
+    }
     note(network.head)
+  }
+
+  private mutating func note(_ block: Block) {
+    query = max(query, block.configuration.queryWidth)
+    keyValue = max(keyValue, block.configuration.keyValueWidth)
+    intermediate = max(intermediate, block.configuration.intermediateSize)
+    block.projections.forEach { note($0) }
   }
 
   private mutating func note(_ projection: Projection) {

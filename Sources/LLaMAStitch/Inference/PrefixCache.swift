@@ -13,6 +13,8 @@ public final class PrefixCache: @unchecked Sendable {
   /// Positions that fit.
   public let contextLength: Int
   let caches: [KVCache]
+  /// Of the side network's blocks, by the block that they stand beside.
+  let sideCaches: [Int: KVCache]
   let lock = NSLock()
   /// The hidden state after so many blocks, by that number; `nil` where it is not kept.
   private let states: [HiddenStateCache?]
@@ -32,11 +34,20 @@ public final class PrefixCache: @unchecked Sendable {
     self.contextLength = contextLength
     caches = configurations.map { KVCache(configuration: $0, capacity: contextLength, type: cacheType) }
     computed = [Int](repeating: 0, count: configurations.count)
+    var sideCaches: [Int: KVCache] = [:]
+    for (index, rung) in (anchor.side?.rungs ?? []).enumerated() {
+      sideCaches[index] = rung.map {
+        KVCache(configuration: $0.block.configuration, capacity: contextLength, type: cacheType)
+      }
+    }
+    self.sideCaches = sideCaches
+    let sideWidth = anchor.side?.width ?? 0
     states = (0...configurations.count).map { exit in
       // Before the first block it is the embedding.
       guard exit > 0, let readers = exits[exit] else { return nil }
       return HiddenStateCache(
-        width: configurations[exit - 1].hiddenSize, contextLength: contextLength, expectedReaders: readers)
+        width: configurations[exit - 1].hiddenSize, sideWidth: sideWidth, contextLength: contextLength,
+        expectedReaders: readers)
     }
     tokens.reserveCapacity(contextLength)
   }
@@ -45,8 +56,11 @@ public final class PrefixCache: @unchecked Sendable {
   public static func byteCount(anchor: Network, exits: [Int: Int], positions: Int, cacheType: CacheType = .f32) -> Int {
     anchor.leadingBlocks.enumerated().reduce(0) { total, block in
       let configuration = block.element.configuration
-      return total + KVCache.byteCount(configuration: configuration, capacity: positions, type: cacheType)
-        + (exits[block.offset + 1] != nil ? 4 * positions * configuration.hiddenSize : 0)
+      let beside = anchor.side?.rungs[block.offset]?.block.configuration
+      let width = configuration.hiddenSize + (anchor.side?.width ?? 0)
+      return [configuration, beside].compactMap { $0 }.reduce(total) {
+        $0 + KVCache.byteCount(configuration: $1, capacity: positions, type: cacheType)
+      } + (exits[block.offset + 1] != nil ? 4 * positions * width : 0)
     }
   }
 
@@ -130,8 +144,9 @@ public final class PrefixCache: @unchecked Sendable {
 ///
 /// `@unchecked Sendable`: part of a `PrefixCache`; everything changes only while its lock is held.
 final class HiddenStateCache: @unchecked Sendable {
-  /// One for each position.
+  /// One for each position; the last columns are the state of a side network.
   let rows: UnsafeRows
+  let sideWidth: Int
   /// Positions before are evicted.
   private(set) var start = 0
   private let buffer: FloatBuffer
@@ -143,9 +158,10 @@ final class HiddenStateCache: @unchecked Sendable {
   /// steps of as many.
   private static let margin = 32
 
-  init(width: Int, contextLength: Int, expectedReaders: Int) {
-    buffer = FloatBuffer(count: contextLength * width)
-    rows = UnsafeRows(buffer, stride: width)
+  init(width: Int, sideWidth: Int, contextLength: Int, expectedReaders: Int) {
+    buffer = FloatBuffer(count: contextLength * (width + sideWidth))
+    rows = UnsafeRows(buffer, stride: width + sideWidth)
+    self.sideWidth = sideWidth
     self.expectedReaders = expectedReaders
   }
 

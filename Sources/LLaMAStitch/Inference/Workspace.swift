@@ -7,13 +7,15 @@ struct Widths: Equatable {
   var keyValue = 0
   var intermediate = 0
   var rank = 0
+  /// Of the state of a side network.
+  var side = 0
   /// Of weights whose products need scratch.
   var scratchColumns = 0
 
   func union(_ other: Widths) -> Widths {
     Widths(
       hidden: max(hidden, other.hidden), query: max(query, other.query), keyValue: max(keyValue, other.keyValue),
-      intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank),
+      intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank), side: max(side, other.side),
       scratchColumns: max(scratchColumns, other.scratchColumns))
   }
 }
@@ -24,6 +26,8 @@ struct Widths: Equatable {
 final class Workspace: @unchecked Sendable {
   /// The hidden state; the second one takes over at a stitching layer. `[tokens × hidden]`
   let residual: (UnsafeRows, UnsafeRows)
+  /// The state of a side network, `[tokens × width]`.
+  let side: UnsafeRows
   /// `[tokens × heads · headDimension]`; in the memory of `gate`, which comes after it.
   let query: UnsafeRows
   /// `[tokens × keyValueHeads · headDimension]`; in the memory of `up`.
@@ -62,6 +66,7 @@ final class Workspace: @unchecked Sendable {
       return UnsafeRows(buffer, stride: stride)
     }
     residual = (rows(widths.hidden), rows(widths.hidden))
+    side = rows(widths.side)
     let keyWidth = rounded(widths.keyValue)
     let widest = max(widths.intermediate, widths.query, keyWidth + widths.keyValue)
     gate = rows(widest)

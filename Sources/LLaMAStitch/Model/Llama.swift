@@ -142,9 +142,12 @@ public struct Network: Sendable {
   public let finalNormEpsilon: Float
   /// The ending model's, `[vocabulary × hidden]`; the embedding where the two are tied.
   public let head: Projection
+  /// What runs beside the stages, if anything.
+  public let side: SideNetwork?
 
   public init(
-    embedding: WeightMatrix, stages: [Stage], finalNorm: WeightVector, finalNormEpsilon: Float, head: Projection
+    embedding: WeightMatrix, stages: [Stage], finalNorm: WeightVector, finalNormEpsilon: Float, head: Projection,
+    side: SideNetwork? = nil
   ) {
     var width = embedding.columns
     for stage in stages {
@@ -156,12 +159,15 @@ public struct Network: Sendable {
         width = layer.outputSize
       }
     }
+    precondition(
+      side.map { $0.rungs.count == stages.count && $0.exit.rows == width } ?? true, "a side network of another")
     precondition(finalNorm.count == width && head.inputSize == width, "a head of another width than its input")
     self.embedding = embedding
     self.stages = stages
     self.finalNorm = finalNorm
     self.finalNormEpsilon = finalNormEpsilon
     self.head = head
+    self.side = side
   }
 
   /// Rows of the head: the logits of one token.
@@ -184,34 +190,36 @@ public struct Network: Sendable {
   // MARK: Cost
 
   /// Floating-point operations of one token at zero context, head included.
-  public var flopsPerToken: Int { stages.reduce(head.flopsPerToken) { $0 + $1.flopsPerToken } }
+  public var flopsPerToken: Int {
+    stages.reduce(head.flopsPerToken + (side?.flopsPerToken ?? 0)) { $0 + $1.flopsPerToken }
+  }
 
   private var hasTiedHead: Bool { head.weight.bytes.isSame(as: embedding.bytes) }
 
   /// Parameters of everything used; a head tied to the embedding counts once.
   public var parameterCount: Int {
-    stages.reduce((hasTiedHead ? 0 : embedding.elementCount) + head.parameterCount + finalNorm.count) {
-      $0 + $1.parameterCount
-    }
+    let ends = (hasTiedHead ? 0 : embedding.elementCount) + head.parameterCount + finalNorm.count
+    return stages.reduce(ends + (side?.parameterCount ?? 0)) { $0 + $1.parameterCount }
   }
 
   /// Bytes of everything used; a head tied to the embedding counts once.
   public var byteCount: Int {
-    stages.reduce((hasTiedHead ? 0 : embedding.byteCount) + head.byteCount + 4 * finalNorm.count) { $0 + $1.byteCount }
+    let ends = (hasTiedHead ? 0 : embedding.byteCount) + head.byteCount + 4 * finalNorm.count
+    return stages.reduce(ends + (side?.byteCount ?? 0)) { $0 + $1.byteCount }
   }
 
   /// Bytes of weights that computing one token reads: every stage, norm and head whole, of the embedding one row.
   public var weightBytesPerToken: Int {
-    stages.reduce(embedding.columns * embedding.elementType.size + 4 * finalNorm.count + head.byteCount) {
-      $0 + $1.byteCount
-    }
+    let ends = embedding.columns * embedding.elementType.size + 4 * finalNorm.count + head.byteCount
+    return stages.reduce(ends + (side?.byteCount ?? 0)) { $0 + $1.byteCount }
   }
 
   // MARK: Training
 
   /// The parameters of a store that it uses, ascending, each once.
   public var parameters: [Int] {
-    let ends = [embedding.parameter, finalNorm.parameter].compactMap { $0 } + head.parameters
+    let ends =
+      [embedding.parameter, finalNorm.parameter].compactMap { $0 } + head.parameters + (side?.parameters ?? [])
     return Set(stages.reduce(ends) { $0 + $1.parameters }).sorted()
   }
 

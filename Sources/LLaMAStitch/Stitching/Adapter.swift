@@ -52,7 +52,7 @@ public struct Adapter: Sendable {
   private static let format = "stitch-adapter-1"
 
   /// Writes one safetensors file, atomically.
-  /// - Parameter type: of the low-rank factors; biases are F32.
+  /// - Parameter type: of matrices; vectors are F32.
   public func write(to url: URL, as type: ElementType = .f32) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -61,7 +61,7 @@ public struct Adapter: Sendable {
       "format": Self.format, "adapter": String(decoding: try encoder.encode(header), as: UTF8.self),
     ])
     for (name, tensor) in tensors {
-      let isVector = name.hasSuffix("bias")
+      let isVector = AdapterLayout.isVector(name)
       let shape = isVector ? [tensor.columns] : [tensor.rows, tensor.columns]
       writer.add(name, shape: shape, as: isVector ? .f32 : type, tensor.dense)
     }
@@ -114,4 +114,6 @@ extension Adapter: DeltaTensors {
   }
 
   func bias(_ name: String) -> WeightVector? { tensors[name].map { WeightVector($0.row(0)) } }
+
+  func matrix(_ name: String) -> WeightMatrix? { tensors[name].map { WeightMatrix($0) } }
 }

@@ -21,16 +21,19 @@ public enum AdapterMergeError: Error, Equatable, Sendable, CustomStringConvertib
   /// It adapts something else than the first one.
   case unlike(index: Int, what: String)
   case notFinite(index: Int, tensor: String)
+  /// It has a side network.
+  case sideNetwork(index: Int)
 
   public var index: Int {
     switch self {
-    case .unlike(let index, _), .notFinite(let index, _): index
+    case .unlike(let index, _), .notFinite(let index, _), .sideNetwork(let index): index
     }
   }
 
   public var description: String {
     switch self {
     case .unlike(_, let what): "it has other \(what) than the first one; merge adapters that were trained with the same"
+    case .sideNetwork: "it has a side network, whose values do not add up; merge adapters without one"
     case .notFinite(_, let tensor): "its tensor \(tensor) holds what is no number; train it anew"
     }
   }
@@ -43,6 +46,8 @@ extension Adapter {
     let scaled = tensors.map { name, tensor -> (String, MatrixView) in
       // A and B are multiplied: one of them is enough.
       if name.hasSuffix(".lora_A") { return (name, tensor) }
+      // A side network is as strong as its exit.
+      if AdapterLayout.isSide(name), !name.hasSuffix(".exit") { return (name, tensor) }
       return (name, tensor.multiplied(by: scale.factor(at: depths[name] ?? 1)))
     }
     return Adapter(
@@ -62,6 +67,7 @@ extension Adapter {
     let first = parts[0].adapter.options
     for (index, part) in parts.enumerated() {
       let options = part.adapter.options
+      if options.side != nil { throw .sideNetwork(index: index) }
       for (what, isSame) in [
         ("targets", options.targets == first.targets), ("biases", options.trainsBiases == first.trainsBiases),
         ("scope of biases", options.scope == first.scope),

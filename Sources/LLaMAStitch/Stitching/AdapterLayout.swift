@@ -22,10 +22,13 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   /// Whether the blocks before the first stitching layer, and so whole anchors, stay as they are: all routes that start
   /// in one anchor then share its cache and hidden states exactly, and the anchors answer as they did.
   public var keepsPrefix: Bool
+  /// A side network, if there is one.
+  public var side: SideOptions?
 
   public init(
     rank: Int = 16, alpha: Float? = nil, scope: BiasScope = .tail, trainsBiases: Bool = true,
-    updatesLayers: Bool = true, targets: [AdapterTarget] = AdapterTarget.attention, keepsPrefix: Bool = false
+    updatesLayers: Bool = true, targets: [AdapterTarget] = AdapterTarget.attention, keepsPrefix: Bool = false,
+    side: SideOptions? = nil
   ) {
     self.rank = rank
     self.alpha = alpha ?? Float(rank)
@@ -34,6 +37,12 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
     self.updatesLayers = updatesLayers
     self.targets = targets
     self.keepsPrefix = keepsPrefix
+    self.side = side
+  }
+
+  /// Nothing but a side network.
+  public init(side: SideOptions) {
+    self.init(trainsBiases: false, updatesLayers: false, targets: [], side: side)
   }
 
   /// What adapters do not say was so before it could be said.
@@ -46,6 +55,7 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
     updatesLayers = try container.decode(Bool.self, forKey: .updatesLayers)
     targets = try container.decodeIfPresent([AdapterTarget].self, forKey: .targets) ?? AdapterTarget.attention
     keepsPrefix = try container.decodeIfPresent(Bool.self, forKey: .keepsPrefix) ?? false
+    side = try container.decodeIfPresent(SideOptions.self, forKey: .side)
   }
 
   public var scale: Float { alpha / Float(rank) }
@@ -173,6 +183,7 @@ public struct AdapterLayout: Sendable {
         add(place + ".delta_bias", shape: [outputs], decays: false, at: depth)
       }
     }
+    for (declaration, anchor, block) in sideDeclarations { all.append((declaration, depth(block, of: anchor))) }
     return all
   }
 }
@@ -193,6 +204,20 @@ extension AdapterLayout {
 protocol DeltaTensors {
   /// The low-rank update of this name; `nil` where there is none.
   func lowRank(_ name: String, scale: Float) -> LowRank?
-  /// The added bias of this name; `nil` where there is none.
+  /// The added bias of this name, or another vector; `nil` where there is none.
   func bias(_ name: String) -> WeightVector?
+  /// The matrix of this name; `nil` where there is none.
+  func matrix(_ name: String) -> WeightMatrix?
+}
+
+/// What is trained, and where it has nothing, what it came on top of.
+struct LayeredTensors: DeltaTensors {
+  let trained: ParameterStore
+  let below: Adapter?
+
+  func lowRank(_ name: String, scale: Float) -> LowRank? {
+    trained.lowRank(name, scale: scale) ?? below?.lowRank(name, scale: scale)
+  }
+  func bias(_ name: String) -> WeightVector? { trained.bias(name) ?? below?.bias(name) }
+  func matrix(_ name: String) -> WeightMatrix? { trained.matrix(name) ?? below?.matrix(name) }
 }

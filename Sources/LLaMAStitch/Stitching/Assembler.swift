@@ -30,8 +30,12 @@ public struct Assembler: Sendable {
 
   /// A route as a runnable network over the shared weights: the starting anchor's embedding, the segments' blocks with
   /// stitching layers between them, the ending anchor's norm and head.
-  /// - Parameter deltas: what is added to a projection, besides what healing adds.
-  public func assemble(_ route: Route, deltas: (Site) -> [Delta] = { _ in [] }) -> Network {
+  /// - Parameters:
+  ///   - side: what runs beside it.
+  ///   - deltas: what is added to a projection, besides what healing adds.
+  public func assemble(
+    _ route: Route, side: SideNetwork? = nil, deltas: (Site) -> [Delta] = { _ in [] }
+  ) -> Network {
     func all(at site: Site) -> [Delta] { (healing?.deltas(route, site) ?? []) + deltas(site) }
     var stages: [Stage] = []
     for (index, segment) in route.segments.enumerated() {
@@ -52,7 +56,7 @@ public struct Assembler: Sendable {
     let end = anchors[route.end]
     return Network(
       embedding: anchors[route.start].embedding, stages: stages, finalNorm: end.finalNorm,
-      finalNormEpsilon: end.configuration.normEpsilon, head: end.head)
+      finalNormEpsilon: end.configuration.normEpsilon, head: end.head, side: side)
   }
 }
 

@@ -18,6 +18,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   case foreignAdapter(file: String, family: String)
   /// No stitch has this id.
   case unknownStitch(id: String, family: String, nearest: String?)
+  /// An adapter that is no change of weights cannot leave the family.
+  case runsBeside(stitch: String)
   /// A stitch of two models where a single one is needed.
   case notAnAnchor(id: String, anchors: [String])
   /// Anchors that cannot be one family.
@@ -42,6 +44,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) was trained on another family than \(family); choose the adapter or the family that fits"
     case .unknownStitch(let id, let family, let nearest):
       "\(family) has no stitch “\(id)”; \(nearest.map { "did you mean \($0)? " } ?? "")`stitch family show` lists them"
+    case .runsBeside(let stitch):
+      "the adapter of \(stitch) has a side network, which runs beside the weights and is no change of them; export with --adapter none, or an adapter without one"
     case .notAnAnchor(let id, let anchors):
       "“\(id)” is made of two models, which no other program runs; export an anchor: \(anchors.joined(separator: ", "))"
     case .unstitchable(let cause): "these anchors cannot be stitched: \(cause)"

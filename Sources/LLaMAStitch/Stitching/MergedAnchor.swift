@@ -10,10 +10,11 @@ public struct MergedAnchor {
   private let network: Network
   private let blocks: [Block]
 
-  /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`.
+  /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`, `.runsBeside`.
   public init(_ family: Family, stitch id: String, adapter: Adapter?) throws {
     let route = try family.stitch(id).route
     guard route.isAnchor else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
+    if adapter?.options.side != nil { throw FamilyError.runsBeside(stitch: id) }
     network = family.network(route, adapter: adapter)
     blocks = network.blocks
     var configuration = family.anchors[route.start].configuration

@@ -88,6 +88,8 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
   case esta
   /// The same, its steps taken by forward passes alone (MeZO, DiZO).
   case forwardOnly(ZerothOrderSettings)
+  /// The same, of which a side network is trained and nothing else (LST, arXiv 2206.06522).
+  case ladder
   /// A LoRA for each anchor, trained in turn; no stitches.
   case loraPerAnchor
   /// SN-Net (Pan et al. 2023): every weight of each anchor is fine-tuned by itself for `anchorSteps` of the steps, divided
@@ -100,6 +102,7 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
     switch self {
     case .esta: "esta"
     case .forwardOnly(let settings): settings.projection == nil ? "mezo" : "dizo"
+    case .ladder: "lst"
     case .loraPerAnchor: "lora-per-anchor"
     case .snNet: "sn-net"
     }
@@ -108,13 +111,21 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
   /// Whether each step draws one of all stitches.
   var isOneStage: Bool {
     switch self {
-    case .esta, .forwardOnly: true
+    case .esta, .forwardOnly, .ladder: true
     case .loraPerAnchor, .snNet: false
     }
   }
 
-  /// Whether its steps need nothing but forward passes.
-  var isForwardOnly: Bool { if case .forwardOnly = self { true } else { false } }
+  /// Whether no gradient flows through the anchors, whose weights are then read as they are stored.
+  var leavesAnchors: Bool {
+    switch self {
+    case .forwardOnly, .ladder: true
+    case .esta, .loraPerAnchor, .snNet: false
+    }
+  }
+
+  /// Whether it trains a tensor of an adapter; what it does not stays as the adapter has it.
+  func trains(_ name: String) -> Bool { self == .ladder ? AdapterLayout.isSide(name) : true }
 }
 
 extension AdaptationSettings {

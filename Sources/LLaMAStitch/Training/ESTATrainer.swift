@@ -28,7 +28,8 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
   ) throws {
     let data = try AdaptationData(examples, rehearsal: rehearsal, heldOutTokens: settings.heldOutMost)
     var settings = settings
-    if let adapter { settings.options = adapter.options }
+    settings.options = try Self.options(settings, adapter)
+    try family.layout(settings.options).checkSide()
     let wanted =
       switch settings.stitches {
       case .all: Set(family.stitches.map(\.id))
@@ -56,6 +57,26 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
       family: family, settings: settings, data: data, stitches: trained, store: networks.store,
       network: { networks.network($0) }, teacher: networks.teacher(adapter, settings: settings), pool: pool,
       communicator: communicator)
+  }
+
+  /// Those of the adapter where there is one, with the side network that the method trains.
+  private static func options(_ settings: AdaptationSettings, _ adapter: Adapter?) throws -> AdapterOptions {
+    switch settings.method {
+    case .ladder:
+      let side = adapter?.options.side ?? settings.options.side ?? SideOptions()
+      guard var options = adapter?.options else { return AdapterOptions(side: side) }
+      options.side = side
+      return options
+    case .esta, .loraPerAnchor:
+      if adapter?.options.side != nil {
+        throw TrainingError.plan(
+          cause:
+            "the adapter to go on from has a side network, through which \(settings.method.name) trains nothing; use --method lst"
+        )
+      }
+      return adapter?.options ?? settings.options
+    case .forwardOnly, .snNet: return adapter?.options ?? settings.options
+    }
   }
 
   public var step: Int { loop.step }
@@ -108,19 +129,23 @@ private struct AdaptedNetworks {
   let store: ParameterStore
   private let family: Family
   private let assembler: Assembler
+  private let tensors: LayeredTensors
 
   /// - Parameter adapter: where to start; LoRA and layer updates that change nothing, if absent.
   init(_ family: Family, settings: AdaptationSettings, adapter: Adapter?) {
     self.family = family
     layout = family.layout(settings.options)
-    store = ParameterStore(layout.declarations)
-    // Forward passes alone read the weights as they are stored.
-    assembler = settings.method.isForwardOnly ? family.assembler : family.assembler.preparedForTraining
+    let method = settings.method
+    store = ParameterStore(layout.declarations.filter { method.trains($0.name) })
+    tensors = LayeredTensors(trained: store, below: adapter)
+    assembler = method.leavesAnchors ? family.assembler : family.assembler.preparedForTraining
     var random = SeededGenerator(seed: settings.seed, stream: 3)
     for (index, parameter) in store.parameters.enumerated() {
       let values = store.value(index)
       if let start = adapter?.values(parameter.name) {
         values.copy(from: start)
+      } else if AdapterLayout.isSide(parameter.name) {
+        AdapterLayout.startSide(parameter, values, &random)
       } else if parameter.name.hasSuffix(".lora_A") {
         // Uniform in ±1/√in; B is zero, so that the update is.
         let bound = 1 / Double(parameter.shape[1]).squareRoot()
@@ -129,7 +154,9 @@ private struct AdaptedNetworks {
     }
   }
 
-  func network(_ route: Route) -> Network { assembler.assemble(route) { layout.deltas(route, $0, from: store) } }
+  func network(_ route: Route) -> Network {
+    assembler.assemble(route, side: layout.side(route, from: tensors)) { layout.deltas(route, $0, from: tensors) }
+  }
 
   /// Who teaches a route: the dearest anchor, with the adapter that training starts from. Blocks before the first
   /// stitching layer that have nothing to train are shared with it.
@@ -146,9 +173,9 @@ private struct AdaptedNetworks {
     }
   }
 
-  /// A copy of the trained values.
+  /// A copy of the trained values, and what they came on top of.
   func snapshot(step: Int, importance: [String: Double]) -> Adapter {
-    var tensors: [String: MatrixView] = [:]
+    var tensors = self.tensors.below?.tensors ?? [:]
     for (index, parameter) in store.parameters.enumerated() {
       let copy = FloatBuffer(store.value(index).array)
       let columns = parameter.shape.last!

@@ -4,9 +4,9 @@
 /// Not thread-safe: each worker has its own.
 final class TrainingPass {
   /// What is kept for the backward pass.
-  private let arena = Arena()
+  let arena = Arena()
   /// What is not: of the head, of one block forward or one block backward.
-  private let scratch = Arena()
+  let scratch = Arena()
   private let attention = TrainingAttention()
   private let tables: RotaryTables
 
@@ -38,6 +38,10 @@ final class TrainingPass {
     if batch.rows == 0 { return 0 }
     arena.reset()
     scratch.reset()
+    if let side = network.side {
+      precondition(teacher == nil, "a side network learns the replies alone")
+      return runLadder(network, side, batch: batch, lossScale: lossScale, gradients: gradients, losses: losses)
+    }
     let rows = RowPlan(batch)
     var stream = arena.matrix(batch.rows, network.embedding.columns)
     network.embedding.gatherRows(batch.tokens, into: stream)
@@ -134,7 +138,7 @@ final class TrainingPass {
   // MARK: Distillation
 
   /// What a teacher makes of a batch.
-  private struct Lesson {
+  struct Lesson {
     let teacher: Teacher
     /// Its stream after the last stage, [N × d].
     let stream: MatrixView
@@ -169,7 +173,7 @@ final class TrainingPass {
   // MARK: What a stage keeps for the backward pass
 
   /// A x of each low-rank delta of a projection, [N × rank], in order.
-  private typealias Reduced = [MatrixView]
+  typealias Reduced = [MatrixView]
 
   private enum Kept {
     case block(Block, BlockActivations)
@@ -177,7 +181,7 @@ final class TrainingPass {
   }
 
   /// Normed streams and the activation of the feed-forward part are computed again: they are quickly had and large.
-  private struct BlockActivations {
+  struct BlockActivations {
     var input: MatrixView  // [N × d]
     var inverse1: VectorView  // [N]
     var query, key, value: MatrixView  // [N × heads·headDimension], rotated
@@ -194,7 +198,7 @@ final class TrainingPass {
   // MARK: Projection
 
   /// out = W x + b + Σ deltas; returns what the deltas keep.
-  private func forward(_ projection: Projection, _ x: MatrixView, into out: MatrixView) -> Reduced {
+  func forward(_ projection: Projection, _ x: MatrixView, into out: MatrixView) -> Reduced {
     projection.weight.multiply(x, into: out, scratch: scratch)
     if let bias = projection.bias { TrainingKernels.addBias(bias.values, to: out) }
     var kept: Reduced = []
@@ -252,7 +256,7 @@ final class TrainingPass {
 
   // MARK: Block
 
-  private func forward(_ block: Block, _ input: MatrixView, _ rows: RowPlan) -> BlockActivations {
+  func forward(_ block: Block, _ input: MatrixView, _ rows: RowPlan) -> BlockActivations {
     let n = input.rows
     let width = input.columns
     let rotary = rotary(block, rows)
@@ -305,7 +309,7 @@ final class TrainingPass {
   }
 
   /// Turns `gradient`, ∂L/∂out, into ∂L/∂input in place; into nothing of use where the input needs none.
-  private func backward(
+  func backward(
     _ block: Block, _ kept: BlockActivations, _ rows: RowPlan, gradient: MatrixView,
     needsInput: Bool, _ gradients: GradientBuffer
   ) {
@@ -392,7 +396,7 @@ final class TrainingPass {
 
   /// Final norm, logits and cross-entropy of the rows that have targets, a chunk of rows at a time so that the
   /// logits of a large vocabulary never exist all at once. `streamGradient` becomes ∂L/∂stream.
-  private func head(
+  func head(
     _ network: Network, _ stream: MatrixView, _ rows: RowPlan, lesson: Lesson?, lossScale: Float,
     gradients: GradientBuffer?, streamGradient: MatrixView, losses: ((Float) -> Void)?
   ) -> Double {
