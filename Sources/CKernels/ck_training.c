@@ -240,6 +240,16 @@ CK_CLONES void ck_add(float *y, const float *x, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] += x[i];
 }
 
+CK_CLONES void ck_multiply_columns(float *y, const float *factors, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) y[i * columns + j] *= factors[j];
+}
+
+CK_CLONES void ck_add_column_products(float *out, const float *x, const float *y, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) out[j] += x[i * columns + j] * y[i * columns + j];
+}
+
 CK_CLONES void ck_add_scaled(float *y, const float *x, float factor, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] += factor * x[i];
 }

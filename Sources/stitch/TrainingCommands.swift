@@ -8,6 +8,8 @@ import Workflows
 
 // MARK: - Adapt
 
+extension AdapterUpdate: ExpressibleByArgument {}
+
 extension TrainedStitches: ExpressibleByArgument {
   /// `all`, `stops`, or ids with commas between.
   public init?(argument: String) {
@@ -62,6 +64,10 @@ struct Adapt: DividedCommand {
   @Option(help: ArgumentHelp("As --tokens-per-micro-batch.", visibility: .hidden)) var tokensAtOnce: Int?
   @Option(help: "The highest learning rate (default: 0.002; 0.0005 for sn-net; with --continue as /train in the chat).")
   var learningRate: Float?
+  @Option(
+    help:
+      "What is trained: lora (low-rank updates), or difffit (biases, scales and norms; merged when exported)."
+  ) private var update = AdapterUpdate.lora
   @Option(help: "mezo, dizo: how far values are moved to either side to see what the loss does (default: 0.01).")
   var epsilon: Float?
   @Option(help: "dizo: steps from one projection to the next (default: 50).") var projectionInterval: Int?
@@ -200,6 +206,18 @@ struct Adapt: DividedCommand {
       try refuse(epsilon != nil, "--epsilon", "it has the gradients")
     }
     try refuse(projectionInterval != nil && method != .dizo, "--projection-interval", "it projects nothing")
+    if update == .diffFit {
+      for (option, isGiven) in [
+        ("--heal", heal), ("--rank", rank != nil), ("--alpha", alpha != nil), ("--targets", targets != nil),
+        ("--no-stitch-biases", noStitchBiases), ("--no-layer-updates", noLayerUpdates),
+      ] where isGiven {
+        throw ValidationError("\(option) does not go with --update difffit: it trains biases, scales and norms")
+      }
+      if ![.esta, .mezo, .dizo].contains(method) {
+        throw ValidationError(
+          "--update difffit does not go with --method \(method.rawValue); it goes with esta, mezo and dizo")
+      }
+    }
     if method == .lst {
       for (option, isGiven) in [
         ("--heal", heal), ("--distill", distill), ("--rank", rank != nil), ("--alpha", alpha != nil),
@@ -252,6 +270,10 @@ struct Adapt: DividedCommand {
       updatesLayers: !noLayerUpdates,
       targets: targets ?? (heal ? .all : .attention) == .all ? AdapterTarget.allCases : AdapterTarget.attention,
       keepsPrefix: heal)
+    if update == .diffFit {
+      settings.update = .diffFit
+      settings.options = .diffFit(scope: BiasScope(rawValue: scope)!)
+    }
     if method == .lst {
       settings.options = AdapterOptions(
         side: SideOptions(

@@ -85,6 +85,14 @@ package enum TrainingKernels {
   package static func addColumnSums(of x: MatrixView, to out: VectorView) {
     ck_add_column_sums(out.base, x.base, x.rows, x.columns)
   }
+  /// Each row, number by number, times factors.
+  package static func multiplyColumns(of y: MatrixView, by factors: VectorView) {
+    ck_multiply_columns(y.base, factors.base, y.rows, y.columns)
+  }
+  /// out += Σ over rows of x ∘ y
+  package static func addColumnProducts(of x: MatrixView, and y: MatrixView, to out: VectorView) {
+    ck_add_column_products(out.base, x.base, y.base, x.rows, x.columns)
+  }
   package static func gatherRows(of table: MatrixView, _ indices: IndexBuffer, into out: MatrixView) {
     ck_gather_rows(table.base, indices.base, out.base, out.rows, out.columns)
   }

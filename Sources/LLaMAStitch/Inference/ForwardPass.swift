@@ -257,6 +257,23 @@ struct ForwardPass {
     _ projection: LinearPlan, slot: Int = 0, _ x: Activations, into y: UnsafeRows, rows: Range<Int>,
     adding: Bool = false
   ) {
+    if let scale = projection.outputScale {
+      // Only what is added to the hidden state has one.
+      precondition(adding, "a scale of what is not added")
+      multiply(projection, slot: slot, x, into: workspace.unscaled, rows: rows, adding: false)
+      for token in 0..<tokens {
+        let (sum, part) = (y.at(token), workspace.unscaled.at(token))
+        for row in rows { sum.base[row] += scale.base[row] * part.base[row] }
+      }
+    } else {
+      multiply(projection, slot: slot, x, into: y, rows: rows, adding: adding)
+    }
+  }
+
+  /// The same but for the scale.
+  private func multiply(
+    _ projection: LinearPlan, slot: Int, _ x: Activations, into y: UnsafeRows, rows: Range<Int>, adding: Bool
+  ) {
     kernels.linear(
       projection.weight, x.rows, tokens: tokens, into: y, rows: rows, bias: projection.bias, adding: adding,
       rounded: x.type == projection.weight.type ? x.rounded : nil, scratch: workspace.products[team.index])

@@ -153,6 +153,8 @@ struct LinearPlan {
   let a: UnsafeWeights?
   let b: UnsafeWeights?
   let scale: Float
+  /// γ, by which everything is multiplied in the end.
+  let outputScale: UnsafeFloats?
 
   var rows: Int { weight.rows }
 
@@ -164,6 +166,7 @@ struct LinearPlan {
       switch delta {
       case .bias(let bias): biases.append(bias.values)
       case .lowRank(let update): updates.append(update)
+      case .scale: break
       }
     }
     if biases.count > 1 {
@@ -180,6 +183,7 @@ struct LinearPlan {
     a = update.map { UnsafeWeights($0.read.a) }
     b = update.map { UnsafeWeights($0.read.b) }
     scale = update?.scale ?? 0
+    outputScale = projection.scale.map { UnsafeFloats($0.values) }
   }
 }
 
@@ -212,6 +216,7 @@ extension Widths {
 
   private mutating func note(_ projection: Projection) {
     note(projection.weight)
+    if projection.scale != nil { hasScales = true }
     var ranks = 0
     for case .lowRank(let update) in projection.deltas { ranks += update.rank }
     // The factors of several updates are gathered into one, and filled up to whole blocks where they are quantised.

@@ -7,6 +7,8 @@ struct Widths: Equatable {
   var keyValue = 0
   var intermediate = 0
   var rank = 0
+  /// Whether a projection has a scale.
+  var hasScales = false
   /// Of the state of a side network.
   var side = 0
   /// Of weights whose products need scratch.
@@ -15,7 +17,9 @@ struct Widths: Equatable {
   func union(_ other: Widths) -> Widths {
     Widths(
       hidden: max(hidden, other.hidden), query: max(query, other.query), keyValue: max(keyValue, other.keyValue),
-      intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank), side: max(side, other.side),
+      intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank),
+      hasScales: hasScales || other.hasScales,
+      side: max(side, other.side),
       scratchColumns: max(scratchColumns, other.scratchColumns))
   }
 }
@@ -26,6 +30,8 @@ struct Widths: Equatable {
 final class Workspace: @unchecked Sendable {
   /// The hidden state; the second one takes over at a stitching layer. `[tokens × hidden]`
   let residual: (UnsafeRows, UnsafeRows)
+  /// What is to be scaled before it is added to the hidden state. `[tokens × hidden]`
+  let unscaled: UnsafeRows
   /// The state of a side network, `[tokens × width]`.
   let side: UnsafeRows
   /// `[tokens × heads · headDimension]`; in the memory of `gate`, which comes after it.
@@ -67,6 +73,7 @@ final class Workspace: @unchecked Sendable {
     }
     residual = (rows(widths.hidden), rows(widths.hidden))
     side = rows(widths.side)
+    unscaled = rows(widths.hasScales ? widths.hidden : 0)
     let keyWidth = rounded(widths.keyValue)
     let widest = max(widths.intermediate, widths.query, keyWidth + widths.keyValue)
     gate = rows(widest)

@@ -4,25 +4,30 @@ public enum Delta: Sendable {
   case lowRank(LowRank)
   /// Δb, `[out]`
   case bias(WeightVector)
+  /// γ, `[out]`: what is computed so far, number by number times it (DiffFit: Xie et al. 2023, arXiv 2304.06648). The
+  /// last one of a projection.
+  case scale(WeightVector)
 
   func fits(inputs: Int, outputs: Int) -> Bool {
     switch self {
     case .lowRank(let update): update.a.columns == inputs && update.b.rows == outputs
-    case .bias(let bias): bias.count == outputs
+    case .bias(let vector), .scale(let vector): vector.count == outputs
     }
   }
+
+  var isScale: Bool { if case .scale = self { true } else { false } }
 
   public var flopsPerToken: Int {
     switch self {
     case .lowRank(let update): 2 * update.parameterCount
-    case .bias: 0
+    case .bias, .scale: 0
     }
   }
 
   public var parameterCount: Int {
     switch self {
     case .lowRank(let update): update.parameterCount
-    case .bias(let bias): bias.count
+    case .bias(let vector), .scale(let vector): vector.count
     }
   }
 
@@ -30,7 +35,7 @@ public enum Delta: Sendable {
   public var byteCount: Int {
     switch self {
     case .lowRank(let update): update.read.a.byteCount + update.read.b.byteCount
-    case .bias(let bias): 4 * bias.count
+    case .bias(let vector), .scale(let vector): 4 * vector.count
     }
   }
 
@@ -38,7 +43,7 @@ public enum Delta: Sendable {
   var parameters: [Int] {
     switch self {
     case .lowRank(let update): [update.a.parameter, update.b.parameter].compactMap { $0 }
-    case .bias(let bias): [bias.parameter].compactMap { $0 }
+    case .bias(let vector), .scale(let vector): [vector.parameter].compactMap { $0 }
     }
   }
 }

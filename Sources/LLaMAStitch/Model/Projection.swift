@@ -23,6 +23,7 @@ public struct Projection: Sendable {
     precondition(
       deltas.allSatisfy { $0.fits(inputs: weight.columns, outputs: weight.rows) },
       "a delta of another shape than its weights")
+    precondition(deltas.dropLast().allSatisfy { !$0.isScale }, "a scale before another delta")
   }
 
   public var inputSize: Int { weight.columns }
@@ -35,6 +36,11 @@ public struct Projection: Sendable {
   }
   /// Bytes read per token.
   public var byteCount: Int { deltas.reduce(weight.byteCount + 4 * (bias?.count ?? 0)) { $0 + $1.byteCount } }
+
+  /// γ, by which the output is multiplied in the end.
+  var scale: WeightVector? {
+    if case .scale(let scale) = deltas.last { scale } else { nil }
+  }
 
   /// The parameters of a store that it uses.
   var parameters: [Int] { [weight.parameter, bias?.parameter].compactMap { $0 } + deltas.flatMap(\.parameters) }

@@ -46,6 +46,12 @@ extension Adapter {
     let scaled = tensors.map { name, tensor -> (String, MatrixView) in
       // A and B are multiplied: one of them is enough.
       if name.hasSuffix(".lora_A") { return (name, tensor) }
+      // Scales and norms are as strong as they differ from what they were.
+      if AdapterLayout.isScale(name) {
+        let factor = scale.factor(at: depths[name] ?? 1)
+        let start = family.layout(options).startScale(name, anchors: family.anchors)
+        return (name, tensor.moved(by: factor, from: start))
+      }
       // A side network is as strong as its exit.
       if AdapterLayout.isSide(name), !name.hasSuffix(".exit") { return (name, tensor) }
       return (name, tensor.multiplied(by: scale.factor(at: depths[name] ?? 1)))
@@ -72,6 +78,7 @@ extension Adapter {
         ("targets", options.targets == first.targets), ("biases", options.trainsBiases == first.trainsBiases),
         ("scope of biases", options.scope == first.scope),
         ("updates of stitching layers", options.updatesLayers == first.updatesLayers),
+        ("updates", options.hasScales == first.hasScales && options.hasLowRank == first.hasLowRank),
         ("blocks that it leaves alone", options.keepsPrefix == first.keepsPrefix),
       ] where !isSame { throw .unlike(index: index, what: what) }
       for (name, tensor) in part.adapter.tensors.sorted(by: { $0.key < $1.key }) where !tensor.isFinite {
@@ -98,6 +105,14 @@ extension Adapter {
         } else if declaration.name.hasSuffix(".lora_B") {
           let scaled = tensor.multiplied(by: part.weight * part.adapter.options.scale)
           for row in 0..<rows { sum.row(row).slice(rank..<rank + tensor.columns).copy(from: scaled.row(row)) }
+        } else if AdapterLayout.isScale(declaration.name) {
+          // What they differ by adds up.
+          let start = family.layout(options).startScale(declaration.name, anchors: family.anchors)
+          for column in 0..<columns {
+            let before = start?[column] ?? 1
+            if rank == 0 { sum[0, column] = before }
+            sum[0, column] += part.weight * (tensor[0, column] - before)
+          }
         } else {
           for column in 0..<columns { sum[0, column] += part.weight * tensor[0, column] }
         }
@@ -147,6 +162,16 @@ extension MatrixView {
     let copy = FloatBuffer(count: rows * columns).matrix(rows: rows, columns: columns)
     for row in 0..<rows {
       for column in 0..<columns { copy[row, column] = factor * self[row, column] }
+    }
+    return copy
+  }
+
+  /// A copy of one row that is so many times as far from a start as it was; 1 where there is none.
+  fileprivate func moved(by factor: Float, from start: VectorView?) -> MatrixView {
+    let copy = FloatBuffer(count: columns).matrix(rows: 1, columns: columns)
+    for column in 0..<columns {
+      let before = start?[column] ?? 1
+      copy[0, column] = before + factor * (self[0, column] - before)
     }
     return copy
   }

@@ -24,11 +24,16 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   public var keepsPrefix: Bool
   /// A side network, if there is one.
   public var side: SideOptions?
+  /// Low-rank updates of the targets.
+  public var hasLowRank: Bool
+  /// Scales of what attention and the MLP add to the hidden state, and the weights of norms (DiffFit: Xie et al. 2023,
+  /// arXiv 2304.06648).
+  public var hasScales: Bool
 
   public init(
     rank: Int = 16, alpha: Float? = nil, scope: BiasScope = .tail, trainsBiases: Bool = true,
     updatesLayers: Bool = true, targets: [AdapterTarget] = AdapterTarget.attention, keepsPrefix: Bool = false,
-    side: SideOptions? = nil
+    side: SideOptions? = nil, hasLowRank: Bool = true, hasScales: Bool = false
   ) {
     self.rank = rank
     self.alpha = alpha ?? Float(rank)
@@ -38,6 +43,14 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
     self.targets = targets
     self.keepsPrefix = keepsPrefix
     self.side = side
+    self.hasLowRank = hasLowRank
+    self.hasScales = hasScales
+  }
+
+  /// DiffFit's: biases, scales and norms.
+  public static func diffFit(scope: BiasScope = .tail) -> AdapterOptions {
+    AdapterOptions(
+      scope: scope, updatesLayers: false, targets: AdapterTarget.allCases, hasLowRank: false, hasScales: true)
   }
 
   /// Nothing but a side network.
@@ -55,6 +68,8 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
     updatesLayers = try container.decode(Bool.self, forKey: .updatesLayers)
     targets = try container.decodeIfPresent([AdapterTarget].self, forKey: .targets) ?? AdapterTarget.attention
     keepsPrefix = try container.decodeIfPresent(Bool.self, forKey: .keepsPrefix) ?? false
+    hasLowRank = try container.decodeIfPresent(Bool.self, forKey: .hasLowRank) ?? true
+    hasScales = try container.decodeIfPresent(Bool.self, forKey: .hasScales) ?? false
     side = try container.decodeIfPresent(SideOptions.self, forKey: .side)
   }
 
@@ -90,18 +105,21 @@ public struct AdapterLayout: Sendable {
     /// Tensors `NAME.lora_A` and `NAME.lora_B`.
     case lowRank(String)
     case bias(String)
+    case scale(String)
   }
 
   /// What a route's projection has added to it, in the order in which it is applied.
   package func slots(_ route: Route, _ site: Assembler.Site) -> [Slot] {
     switch site {
     case .block(let segment, let anchor, let block, let target):
-      guard options.targets.contains(target), !options.keepsPrefix || segment > 0 else { return [] }
+      guard !options.keepsPrefix || segment > 0 else { return [] }
       let place = Self.lowRankName(names[anchor], block: block, target)
+      let scale = options.hasScales && Self.scaled.contains(target) ? [Slot.scale(place + ".scale")] : []
+      guard options.targets.contains(target) else { return scale }
       // The first segment is the prefix that all stitches of the starting anchor have in common.
       let isShared = route.isAnchor || options.scope == .tail && segment == 0
       let bias = Slot.bias((isShared ? "" : "stitches.\(id(route)).") + place + ".bias")
-      return (options.trainsBiases ? [bias] : []) + [.lowRank(place)]
+      return (options.trainsBiases ? [bias] : []) + (options.hasLowRank ? [.lowRank(place)] : []) + scale
     case .layer(let junction):
       let place = Self.layerName(id(route), junction: junction, of: route)
       return options.updatesLayers ? [.bias(place + ".delta_bias"), .lowRank(place)] : []
@@ -131,6 +149,7 @@ public struct AdapterLayout: Sendable {
       switch slot {
       case .lowRank(let name): tensors.lowRank(name, scale: options.scale).map(Delta.lowRank)
       case .bias(let name): tensors.bias(name).map(Delta.bias)
+      case .scale(let name): tensors.bias(name).map(Delta.scale)
       }
     }
   }
@@ -157,7 +176,10 @@ public struct AdapterLayout: Sendable {
     let reached = reachedBlocks
     for (anchor, configuration) in configurations.enumerated() {
       for block in 0..<configuration.blockCount where reached[anchor].contains(block) {
-        for target in options.targets {
+        for (name, width) in scaleWidths(anchor, block) {
+          add(name, shape: [width], decays: false, at: depth(block, of: anchor))
+        }
+        for target in options.targets where options.hasLowRank {
           add(
             lowRank: lowRankName(anchor: anchor, block: block, target), outputs: target.outputs(configuration),
             inputs: target.inputs(configuration), at: depth(block, of: anchor))

@@ -32,9 +32,12 @@ public struct Assembler: Sendable {
   /// stitching layers between them, the ending anchor's norm and head.
   /// - Parameters:
   ///   - side: what runs beside it.
+  ///   - block: what becomes of a block of an anchor, but for its projections.
   ///   - deltas: what is added to a projection, besides what healing adds.
   public func assemble(
-    _ route: Route, side: SideNetwork? = nil, deltas: (Site) -> [Delta] = { _ in [] }
+    _ route: Route, side: SideNetwork? = nil,
+    block: (Block, _ anchor: Int, _ number: Int) -> Block = { block, _, _ in block },
+    deltas: (Site) -> [Delta] = { _ in [] }
   ) -> Network {
     func all(at site: Site) -> [Delta] { (healing?.deltas(route, site) ?? []) + deltas(site) }
     var stages: [Stage] = []
@@ -45,7 +48,7 @@ public struct Assembler: Sendable {
         stages.append(.stitch(layer))
       }
       for number in segment.blocks {
-        var block = anchors[segment.anchor].blocks[number]
+        var block = block(anchors[segment.anchor].blocks[number], segment.anchor, number)
         for target in AdapterTarget.allCases {
           let added = all(at: .block(segment: index, anchor: segment.anchor, block: number, target))
           if !added.isEmpty { block[keyPath: target.path].deltas += added }
@@ -57,6 +60,14 @@ public struct Assembler: Sendable {
     return Network(
       embedding: anchors[route.start].embedding, stages: stages, finalNorm: end.finalNorm,
       finalNormEpsilon: end.configuration.normEpsilon, head: end.head, side: side)
+  }
+
+  /// The same with all that an adapter of this layout adds.
+  func assemble(_ route: Route, _ layout: AdapterLayout, from tensors: some DeltaTensors) -> Network {
+    assemble(
+      route, side: layout.side(route, from: tensors),
+      block: { layout.renormed($0, anchor: $1, number: $2, from: tensors) }
+    ) { layout.deltas(route, $0, from: tensors) }
   }
 }
 

@@ -228,9 +228,7 @@ public struct Family: Sendable {
   public func network(_ route: Route, adapter: Adapter?) -> Network {
     guard let adapter else { return assembler.assemble(route) }
     let layout = layout(adapter.options)
-    return assembler.assemble(route, side: layout.side(route, from: adapter)) {
-      layout.deltas(route, $0, from: adapter)
-    }
+    return assembler.assemble(route, layout, from: adapter)
   }
 
   /// After how many blocks the slider's stops leave an anchor, and how many do.

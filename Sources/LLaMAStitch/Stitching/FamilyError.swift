@@ -18,6 +18,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   case foreignAdapter(file: String, family: String)
   /// No stitch has this id.
   case unknownStitch(id: String, family: String, nearest: String?)
+  /// An adapter of scales, which PEFT's files have no place for.
+  case notLowRank(stitch: String)
   /// An adapter that is no change of weights cannot leave the family.
   case runsBeside(stitch: String)
   /// A stitch of two models where a single one is needed.
@@ -44,6 +46,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(file) was trained on another family than \(family); choose the adapter or the family that fits"
     case .unknownStitch(let id, let family, let nearest):
       "\(family) has no stitch “\(id)”; \(nearest.map { "did you mean \($0)? " } ?? "")`stitch family show` lists them"
+    case .notLowRank(let stitch):
+      "the adapter of \(stitch) has scales and norms, which PEFT's low-rank adapters have no place for; export the merged model"
     case .runsBeside(let stitch):
       "the adapter of \(stitch) has a side network, which runs beside the weights and is no change of them; export with --adapter none, or an adapter without one"
     case .notAnAnchor(let id, let anchors):

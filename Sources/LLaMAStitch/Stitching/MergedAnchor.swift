@@ -35,7 +35,7 @@ public struct MergedAnchor {
   }
 
   /// Whether weights are not what the anchor's files hold.
-  public var isChanged: Bool { blocks.contains { $0.projections.contains { !$0.lowRanks.isEmpty } } }
+  public var isChanged: Bool { blocks.contains { $0.projections.contains { !$0.lowRanks.isEmpty || $0.scale != nil } } }
 
   /// Writes the floats of one of `configuration.tensorShapes` from an element on into a piece.
   public func fill(_ tensor: LlamaConfiguration.TensorShape, from start: Int, into piece: VectorView) {
@@ -98,10 +98,13 @@ extension Projection {
 
   fileprivate var hasBias: Bool { !biases.isEmpty }
 
-  /// `W + Σ scale · B A`, from an element on.
+  /// γ (W + Σ scale · B A), from an element on.
   fileprivate func copyMerged(from start: Int, into piece: VectorView) {
     weight.copy(from: start, into: piece)
     for update in lowRanks { update.addProduct(from: start, to: piece) }
+    if let scale {
+      for index in 0..<piece.count { piece[index] *= scale.values[(start + index) / inputSize] }
+    }
   }
 
   /// All biases added, from an element on; zero where there is none.
@@ -109,6 +112,9 @@ extension Projection {
     piece.fill(0)
     for bias in biases {
       for index in 0..<piece.count { piece[index] += bias.values[start + index] }
+    }
+    if let scale {
+      for index in 0..<piece.count { piece[index] *= scale.values[start + index] }
     }
   }
 }

@@ -13,11 +13,12 @@ public struct PEFTAdapter {
   private let blocks: [(index: Int, projections: [(target: AdapterTarget, deltas: [Delta])])]
 
   /// - Parameter base: where the anchor's own weights are, for the configuration.
-  /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`, `.runsBeside`.
+  /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`, `.runsBeside`, `.notLowRank`.
   public init(_ family: Family, stitch id: String, adapter: Adapter, base: String) throws {
     let route = try family.stitch(id).route
     guard route.isAnchor else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
     if adapter.options.side != nil { throw FamilyError.runsBeside(stitch: id) }
+    if adapter.options.hasScales { throw FamilyError.notLowRank(stitch: id) }
     anchor = id
     self.base = base
     options = adapter.options

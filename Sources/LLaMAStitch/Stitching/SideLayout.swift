@@ -56,7 +56,7 @@ extension AdapterLayout {
 
   /// Whether a tensor of an adapter has one dimension.
   static func isVector(_ name: String) -> Bool {
-    name.hasSuffix("bias") || isSide(name) && ["norm", "gate"].contains { name.hasSuffix($0) }
+    name.hasSuffix("bias") || isScale(name) || isSide(name) && ["norm", "gate"].contains { name.hasSuffix($0) }
   }
 
   private static let blockNorms = ["attention_norm", "mlp_norm"]

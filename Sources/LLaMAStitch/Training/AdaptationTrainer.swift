@@ -21,9 +21,12 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
   /// Tokens that are held out to measure, at most, but for one example; 0: none. `nil`: as many as there are, and few with
   /// distillation, where every measurement runs the teacher, too.
   public var heldOutTokens: Int?
+  /// What is trained; low-rank updates if absent.
+  public var update: AdapterUpdate?
 
   private enum CodingKeys: String, CodingKey {
-    case method, stitches, steps, tokensPerStep, optimizer, options, sampler, seed, distillationShare, heldOutTokens
+    case method, stitches, steps, tokensPerStep, optimizer, options, sampler, seed, distillationShare, heldOutTokens,
+      update
     // As checkpoints have always called it.
     case tokensPerMicroBatch = "tokensAtOnce"
   }
@@ -124,11 +127,24 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
     }
   }
 
-  /// Whether it trains a tensor of an adapter; what it does not stays as the adapter has it.
-  func trains(_ name: String) -> Bool { self == .ladder ? AdapterLayout.isSide(name) : true }
+}
+
+/// What of an adapter is trained.
+public enum AdapterUpdate: String, Sendable, Codable, CaseIterable {
+  /// Low-rank updates, with biases and those of stitching layers.
+  case lora
+  /// Biases, scales and norms (DiffFit, arXiv 2304.06648).
+  case diffFit = "difffit"
 }
 
 extension AdaptationSettings {
+  /// Whether a tensor of an adapter is trained; what is not stays as the adapter has it.
+  func trains(_ name: String) -> Bool {
+    if method == .ladder { return AdapterLayout.isSide(name) }
+    if update == .diffFit { return name.hasSuffix("bias") || AdapterLayout.isScale(name) }
+    return true
+  }
+
   /// What takes the method's steps.
   /// - Throws: `ComputeError`.
   /// - Throws: `TrainingError.plan`, `ComputeError`.

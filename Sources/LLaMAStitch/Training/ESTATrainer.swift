@@ -61,6 +61,11 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
 
   /// Those of the adapter where there is one, with the side network that the method trains.
   private static func options(_ settings: AdaptationSettings, _ adapter: Adapter?) throws -> AdapterOptions {
+    if settings.update == .diffFit {
+      guard var options = adapter?.options else { return settings.options }
+      options.hasScales = true
+      return options
+    }
     switch settings.method {
     case .ladder:
       let side = adapter?.options.side ?? settings.options.side ?? SideOptions()
@@ -136,7 +141,7 @@ private struct AdaptedNetworks {
     self.family = family
     layout = family.layout(settings.options)
     let method = settings.method
-    store = ParameterStore(layout.declarations.filter { method.trains($0.name) })
+    store = ParameterStore(layout.declarations.filter { settings.trains($0.name) })
     tensors = LayeredTensors(trained: store, below: adapter)
     assembler = method.leavesAnchors ? family.assembler : family.assembler.preparedForTraining
     var random = SeededGenerator(seed: settings.seed, stream: 3)
@@ -144,6 +149,10 @@ private struct AdaptedNetworks {
       let values = store.value(index)
       if let start = adapter?.values(parameter.name) {
         values.copy(from: start)
+      } else if parameter.name.hasSuffix(".scale") {
+        values.fill(1)
+      } else if let norm = layout.startScale(parameter.name, anchors: family.anchors) {
+        values.copy(from: norm)
       } else if AdapterLayout.isSide(parameter.name) {
         AdapterLayout.startSide(parameter, values, &random)
       } else if parameter.name.hasSuffix(".lora_A") {
@@ -155,7 +164,7 @@ private struct AdaptedNetworks {
   }
 
   func network(_ route: Route) -> Network {
-    assembler.assemble(route, side: layout.side(route, from: tensors)) { layout.deltas(route, $0, from: tensors) }
+    assembler.assemble(route, layout, from: tensors)
   }
 
   /// Who teaches a route: the dearest anchor, with the adapter that training starts from. Blocks before the first
@@ -163,9 +172,8 @@ private struct AdaptedNetworks {
   func teacher(_ adapter: Adapter?, settings: AdaptationSettings) -> (Route) -> Teacher? {
     guard let share = settings.distillationShare else { return { _ in nil } }
     let anchor = family.anchors.count - 1
-    let teacher = assembler.assemble(family.route(ofAnchor: anchor)) { site in
-      adapter.map { layout.deltas(family.route(ofAnchor: anchor), site, from: $0) } ?? []
-    }
+    let route = family.route(ofAnchor: anchor)
+    let teacher = adapter.map { assembler.assemble(route, layout, from: $0) } ?? assembler.assemble(route)
     let keepsPrefix = settings.options.keepsPrefix
     return { route in
       let shares = keepsPrefix && route.start == anchor && !route.isAnchor

@@ -210,6 +210,11 @@ final class TrainingPass {
         LinearAlgebra.multiply(x, update.a.floatsInPlace!.transposed, into: reduced)
         LinearAlgebra.multiply(reduced, update.b.floatsInPlace!.transposed, into: out, alpha: update.scale, beta: 1)
         kept.append(reduced)
+      case .scale(let scale):
+        let unscaled = arena.matrix(out.rows, out.columns)
+        unscaled.dense.copy(from: out.dense)
+        TrainingKernels.multiplyColumns(of: out, by: scale.values)
+        kept.append(unscaled)
       }
     }
     return kept
@@ -220,6 +225,18 @@ final class TrainingPass {
     _ projection: Projection, x: MatrixView, reduced: Reduced, dy: MatrixView,
     dx: MatrixView?, accumulate: Bool, _ gradients: GradientBuffer
   ) {
+    let mark = scratch.mark
+    defer { scratch.release(to: mark) }
+    var dy = dy
+    if let scale = projection.scale, let unscaled = reduced.last {
+      if let gradient = gradients.vector(scale) {
+        TrainingKernels.addColumnProducts(of: dy, and: unscaled, to: gradient)
+      }
+      let scaled = scratch.matrix(dy.rows, dy.columns)
+      scaled.dense.copy(from: dy.dense)
+      TrainingKernels.multiplyColumns(of: scaled, by: scale.values)
+      dy = scaled
+    }
     if let gradient = gradients.matrix(projection.weight) {
       LinearAlgebra.multiply(dy.transposed, x, into: gradient, beta: 1)
     }
@@ -233,6 +250,7 @@ final class TrainingPass {
       case .bias(let bias):
         if let gradient = gradients.vector(bias) { TrainingKernels.addColumnSums(of: dy, to: gradient) }
       case .lowRank(let update): backward(update, x: x, reduced: kept.next()!, dy: dy, dx: dx, gradients)
+      case .scale: break
       }
     }
   }
