@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-mpi build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-peers bench-large-family bench-machines test-mpi-network pictures install clean
+.PHONY: help setup setup-mpi build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -83,6 +83,10 @@ bench-ui: setup ## measure the terminal UI: first screen, keystrokes, bytes, idl
 bench-peers: setup ## compare speed and memory with llama.cpp, PyTorch, transformers and PEFT, and write the tables (two hours, 27 GB of disk)
 	$(BUILD) --product stitch
 	python3 Benchmarks/bench_peers.py
+
+bench-methods: setup ## compare the ways to teach a family on a lesson, and write the table of docs/lessons.md (a quarter of an hour)
+	$(BUILD) --product stitch
+	python3 Benchmarks/methods.py
 
 bench-large-family: setup ## build a family of a 7B and a 13B with random weights (65 GB of disk below WORK, an hour)
 	$(BUILD) --product stitch

@@ -49,6 +49,8 @@ public struct AdaptationJob {
   /// What came of a run, and what it cost.
   public struct Report: Sendable, Encodable {
     public var method: String
+    /// What was trained, where that can be chosen.
+    public var update: String?
     /// The adapted family, or the adapter.
     public var output: String
     /// Distinct parameters trained, over all stitches.
@@ -113,7 +115,8 @@ public struct AdaptationJob {
   private func report(_ run: Prepared, _ saved: Saved, _ losses: [String: Double]) throws -> Report {
     let cost = run.trainer.cost
     return Report(
-      method: settings.method.name, output: saved.place.path, trainableParameters: run.trainer.parameterCount,
+      method: settings.method.name, update: settings.update?.rawValue, output: saved.place.path,
+      trainableParameters: run.trainer.parameterCount,
       storedBytes: try saved.files.reduce(0) { try $0 + Self.size(of: $1) }, stitches: run.stitches,
       steps: run.trainer.step, tokens: cost.tokens, trainingSeconds: cost.trainingSeconds,
       wallSeconds: cost.wallSeconds, cpuSeconds: cost.cpuSeconds, peakMemoryBytes: cost.peakMemoryBytes,

@@ -81,7 +81,9 @@ struct AdapterCommand: ParsableCommand {
       rank = options.rank
       alpha = options.alpha
       scope = options.scope.rawValue
-      targets = options.targets.map(\.rawValue)
+      targets =
+        options.targets.map(\.rawValue) + (options.hasScales ? ["scales"] : [])
+        + (options.side == nil ? [] : ["side network"])
       parameters = adapter.parameterCount
       isHealing = options.keepsPrefix
     }

@@ -62,7 +62,10 @@ struct Adapt: DividedCommand {
     help: "Tokens that go through the network at a time; fewer need less memory (default: 512).")
   var tokensPerMicroBatch: Int?
   @Option(help: ArgumentHelp("As --tokens-per-micro-batch.", visibility: .hidden)) var tokensAtOnce: Int?
-  @Option(help: "The highest learning rate (default: 0.002; 0.0005 for sn-net; with --continue as /train in the chat).")
+  @Option(
+    help:
+      "The highest learning rate (default: 0.002; 0.0005 for sn-net, 0.001 for mezo and dizo; else with --continue as /train in the chat)."
+  )
   var learningRate: Float?
   @Option(
     help:

@@ -13,7 +13,7 @@ import Testing
     var stored_bytes: Int
     var steps: Int
     var tokens: Int
-    var held_out_loss: Double
+    var held_out_loss: Double?
     var stitch_loss: Double?
     var peak_memory_bytes: Int
   }
@@ -63,6 +63,63 @@ import Testing
       #expect(Set(try #require(last.stitches).keys) == Set(RandomFamily.stitchIDs))
       let left = try workspace.snapshot().keys.filter { $0.hasSuffix(".lock") }
       #expect(left.isEmpty)
+    }
+  }
+
+  /// Forward passes alone take less memory than backpropagation; what is trained beside or instead of low-rank updates is
+  /// written, and runs.
+  @Test(arguments: [
+    ["--method", "mezo"], ["--method", "dizo", "--projection-interval", "2"],
+    ["--method", "lst", "--side-reduction", "2"],
+    ["--update", "difffit"], ["--method", "mezo", "--update", "difffit"],
+  ]) func otherWays(options: [String]) throws {
+    try Workspace.with { workspace in
+      try Data(RandomFamily.lesson(count: 60).utf8).write(to: workspace.lesson)
+      func adapt(_ output: URL, _ more: [String]) throws -> Report {
+        let outcome = try workspace.run(
+          [
+            "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--output", output.path,
+            "--steps", "6", "--tokens-per-step", "64", "--json",
+          ] + more)
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+        return try JSONDecoder().decode(Report.self, from: outcome.output)
+      }
+      let report = try adapt(workspace.output, options)
+      #expect(report.trainable_parameters > 0 && report.stored_bytes >= 4 * report.trainable_parameters)
+      for stitch in ["small", "small-large@2", "large"] {
+        let outcome = try workspace.run([
+          "ask", "say 3", "--family", workspace.output.path, "--stitch", stitch, "--max-tokens", "8",
+        ])
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+      }
+    }
+  }
+
+  /// Of the default family: what backpropagation keeps of its blocks is not there.
+  @Test func lessMemoryThanBackpropagation() throws {
+    let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let family = checkout.appending(path: "weights/tiny")
+    guard FileManager.default.fileExists(atPath: family.appending(path: "family.json").path) else { return }
+    try Workspace.with { workspace in
+      func peak(_ name: String, _ options: [String]) throws -> Double {
+        // A process counts as its own what its parent had when it was started: a shell has little.
+        let outcome = try StitchProcess.run(
+          shell: "\"$0\" \"$@\"; exit $?",
+          [
+            "adapt", "--continue", "--family", family.path, "--data",
+            checkout.appending(path: "weights/lessons/facts.jsonl").path, "--output",
+            workspace.directory.appending(path: name).path, "--steps", "2", "--tokens-per-step", "512",
+            "--held-out-tokens", "0", "--json",
+          ] + options, environment: workspace.environment)
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+        return Double(try JSONDecoder().decode(Report.self, from: outcome.output).peak_memory_bytes)
+      }
+      let whole = try peak("esta", [])
+      let forward = try peak("mezo", ["--method", "mezo"])
+      let side = try peak("lst", ["--method", "lst"])
+      #expect(forward < 0.7 * whole, "\(forward) and \(whole)")
+      #expect(side < 0.8 * whole, "\(side) and \(whole)")
     }
   }
 
@@ -132,6 +189,16 @@ import Testing
         (["--distill-share", "0.5"], ["--distill-share", "--distill"]),
         (["--distill", "--distill-share", "1.5"], ["--distill-share", "1.5"]),
         (["--targets", "heads"], ["heads", "attention", "all"]),
+        (["--method", "mezo", "--distill"], ["--distill", "mezo"]),
+        (["--method", "dizo", "--heal"] + written, ["--heal", "dizo"]),
+        (["--method", "mezo", "--epsilon", "0"], ["--epsilon"]), (["--epsilon", "0.1"], ["--epsilon", "esta"]),
+        (["--method", "mezo", "--projection-interval", "9"], ["--projection-interval", "mezo"]),
+        (["--method", "lst", "--rank", "4"], ["--rank", "lst"]),
+        (["--side-reduction", "4"], ["--side-reduction", "esta"]),
+        (["--method", "lst", "--side-reduction", "64"], ["large", "--side-reduction"]),
+        (["--method", "lst", "--update", "difffit"], ["--update difffit", "lst"]),
+        (["--update", "difffit", "--rank", "4"], ["--rank", "difffit"]),
+        (["--update", "magic"], ["magic", "difffit"]),
       ]
       for (arguments, parts) in cases { try workspace.expectRefusal(adapt + arguments, parts) }
     }

@@ -81,14 +81,15 @@ import Testing
     }
   }
 
-  @Test func adaptation() throws {
+  @Test(arguments: [
+    ["--rank", "2"], ["--method", "dizo", "--rank", "2"], ["--method", "lst", "--side-reduction", "2"],
+  ]) func adaptation(options: [String]) throws {
     try Workspace.with { workspace in
       try expectSameBytes(
         [
           "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--steps", "2000",
-          "--tokens-per-step",
-          "16", "--rank", "2", "--seed", "3",
-        ], steps: 2000, workspace)
+          "--tokens-per-step", "16", "--seed", "3",
+        ] + options, steps: 2000, workspace)
     }
   }
 

@@ -3,7 +3,7 @@ import Support
 
 /// An anchor of a family as a plain LLaMA: its adapter's low-rank updates added to the weights, its biases kept as biases.
 public struct MergedAnchor {
-  /// With attention biases where the anchor or its adapter has any.
+  /// With biases of attention or the MLP where the anchor or its adapter has any.
   public let configuration: LlamaConfiguration
   /// How the base weights are stored, where all matrices are alike.
   public let elementType: ElementType?
@@ -28,6 +28,9 @@ public struct MergedAnchor {
       })
     {
       configuration.attentionBias = .all
+    }
+    if blocks.contains(where: { block in [block.mlp.gate, block.mlp.up, block.mlp.down].contains { $0.hasBias } }) {
+      configuration.mlpBias = true
     }
     self.configuration = configuration
     let types = Set(blocks.flatMap(\.projections).map(\.weight.elementType))

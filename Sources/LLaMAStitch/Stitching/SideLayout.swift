@@ -52,7 +52,9 @@ extension AdapterLayout {
   }
 
   /// Whether a tensor is of a side network.
-  static func isSide(_ name: String) -> Bool { name.contains(".side.") }
+  static func isSide(_ name: String) -> Bool {
+    name.hasPrefix("anchors.") && name.split(separator: ".").dropLast().last == "side"
+  }
 
   /// Whether a tensor of an adapter has one dimension.
   static func isVector(_ name: String) -> Bool {

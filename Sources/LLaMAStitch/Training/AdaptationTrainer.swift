@@ -126,7 +126,6 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
     case .esta, .loraPerAnchor, .snNet: false
     }
   }
-
 }
 
 /// What of an adapter is trained.
@@ -146,7 +145,6 @@ extension AdaptationSettings {
   }
 
   /// What takes the method's steps.
-  /// - Throws: `ComputeError`.
   /// - Throws: `TrainingError.plan`, `ComputeError`.
   func stepRule(store: ParameterStore, pool: ComputePool, communicator: any Communicator) throws -> any StepRule {
     let holdsStart = optimizer.startDecay > 0

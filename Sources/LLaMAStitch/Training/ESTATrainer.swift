@@ -2,7 +2,8 @@ import Foundation
 import Support
 
 /// One-stage adaptation of a whole family (ESTA, arXiv 2311.17352): each step draws one stitch and trains what it
-/// owns or shares, by backpropagation or by forward passes alone. With the method `loraPerAnchor`, each step trains the LoRA of one anchor, in turn.
+/// owns or shares, by backpropagation or by forward passes alone. With the method `loraPerAnchor`, each step trains the
+/// LoRA of one anchor, in turn.
 ///
 /// `@unchecked Sendable`: made in one place and then used by the one thread that runs it; what others may have of it
 /// are `Adapter` snapshots, which never change.
@@ -59,29 +60,19 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
       communicator: communicator)
   }
 
-  /// Those of the adapter where there is one, with the side network that the method trains.
+  /// Those of the adapter where there is one, with what the method trains besides.
   private static func options(_ settings: AdaptationSettings, _ adapter: Adapter?) throws -> AdapterOptions {
-    if settings.update == .diffFit {
-      guard var options = adapter?.options else { return settings.options }
-      options.hasScales = true
-      return options
+    let method = settings.method
+    if adapter?.options.side != nil && !method.leavesAnchors {
+      throw TrainingError.plan(
+        cause:
+          "the adapter to go on from has a side network, through which \(method.name) trains nothing; use --method lst, mezo or dizo"
+      )
     }
-    switch settings.method {
-    case .ladder:
-      let side = adapter?.options.side ?? settings.options.side ?? SideOptions()
-      guard var options = adapter?.options else { return AdapterOptions(side: side) }
-      options.side = side
-      return options
-    case .esta, .loraPerAnchor:
-      if adapter?.options.side != nil {
-        throw TrainingError.plan(
-          cause:
-            "the adapter to go on from has a side network, through which \(settings.method.name) trains nothing; use --method lst"
-        )
-      }
-      return adapter?.options ?? settings.options
-    case .forwardOnly, .snNet: return adapter?.options ?? settings.options
-    }
+    guard var options = adapter?.options else { return settings.options }
+    if settings.update == .diffFit { options.hasScales = true }
+    if method == .ladder && options.side == nil { options.side = settings.options.side ?? SideOptions() }
+    return options
   }
 
   public var step: Int { loop.step }
@@ -163,9 +154,7 @@ private struct AdaptedNetworks {
     }
   }
 
-  func network(_ route: Route) -> Network {
-    assembler.assemble(route, layout, from: tensors)
-  }
+  func network(_ route: Route) -> Network { assembler.assemble(route, layout, from: tensors) }
 
   /// Who teaches a route: the dearest anchor, with the adapter that training starts from. Blocks before the first
   /// stitching layer that have nothing to train are shared with it.

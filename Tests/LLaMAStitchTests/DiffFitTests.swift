@@ -1,0 +1,109 @@
+import Foundation
+import LLaMAStitch
+import Support
+import Testing
+
+/// DiffFit: biases, scales and norms.
+@Suite struct DiffFitTests {
+  private static func trainer(_ family: Family, steps: Int, adapter: Adapter? = nil) throws -> ESTATrainer {
+    var settings = ESTATrainerTests.settings(steps: steps)
+    settings.update = .diffFit
+    settings.options = .diffFit()
+    return try ESTATrainer(
+      family: family, adapter: adapter, settings: settings, examples: ESTATrainerTests.examples(),
+      pool: ComputePool(threads: 2))
+  }
+
+  @Test func finiteDifferences() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder)
+    for stitch in family.stitches {
+      let trainer = try Self.trainer(family, steps: 1)
+      SideNetworkTests.randomise(trainer.store)
+      try SideNetworkTests.expectGradients(trainer, stitch.route)
+    }
+  }
+
+  @Test func trainingLowersTheLossOfEveryStitch() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder)
+    let trainer = try Self.trainer(family, steps: 200)
+    #expect(trainer.store.parameters.allSatisfy { $0.shape.count == 1 })
+    let judge = try Backpropagation(store: trainer.store, pool: ComputePool(threads: 2))
+    func losses() -> [Double] {
+      family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), SideNetworkTests.batch) }
+    }
+    let before = losses()
+    #expect(try trainer.run { _ in .goOn })
+    for (index, (old, new)) in zip(before, losses()).enumerated() {
+      #expect(new < old - 0.1, "\(family.stitches[index].id): \(old) → \(new)")
+    }
+  }
+
+  /// Replies compute what training does, before training what the family did; an exported anchor the same.
+  @Test func repliesAndExports() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder)
+    let trainer = try Self.trainer(family, steps: 1)
+    let start = trainer.snapshot()
+    SideNetworkTests.randomise(trainer.store)
+    let adapter = trainer.snapshot()
+    let file = folder.url.appendingPathComponent("scales.safetensors")
+    try adapter.write(to: file)
+    let read = try Adapter.read(file, for: family)
+    let tokens = RandomModel.tokens(1, length: 30)[0].map(Int.init)
+    func logits(_ network: Network) throws -> [Float] {
+      try InferenceSession(network: network, pool: ComputePool(threads: 2)).evaluate(tokens, logits: .all).dense.array
+    }
+    for stitch in family.stitches {
+      let plain = try logits(family.network(stitch.route, adapter: nil))
+      #expect(relativeDifference(try logits(family.network(stitch.route, adapter: start)), plain) < 1e-6)
+      #expect(
+        try logits(family.network(stitch.route, adapter: read))
+          == logits(family.network(stitch.route, adapter: adapter)))
+      let network = trainer.trainingNetwork(stitch.route)
+      let pool = ComputePool(threads: 2)
+      let exact = try Backpropagation(store: trainer.store, pool: pool).loss(network, SideNetworkTests.batch)
+      let forward = MeZO(store: trainer.store, settings: .init(), seed: 1, pool: pool).loss(
+        network, SideNetworkTests.batch, teacher: nil)
+      #expect(abs(forward - exact) < 1e-5 * exact, "\(stitch.id)")
+    }
+    for anchor in family.stitches where anchor.route.isAnchor {
+      let merged = try MergedAnchor(family, stitch: anchor.id, adapter: adapter)
+      #expect(merged.isChanged)
+      let place = folder.url.appendingPathComponent("merged-\(anchor.id)")
+      try merged.write(to: place, elementType: .f32, files: [:])
+      let model = try LlamaModel(ModelDirectory(place))
+      let expected = try logits(family.network(anchor.route, adapter: adapter))
+      #expect(relativeDifference(try logits(model.network()), expected) < 1e-4, "\(anchor.id)")
+      #expect(throws: FamilyError.notLowRank(stitch: anchor.id)) {
+        try PEFTAdapter(family, stitch: anchor.id, adapter: adapter, base: "base")
+      }
+    }
+  }
+
+  /// On top of low-rank updates, which stay as they are; half of it is half as far from where it began.
+  @Test func onTopOfAnAdapterAndWeakened() throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder)
+    let first = try ESTATrainerTests.trainer(family, steps: 20)
+    _ = try first.run { _ in .goOn }
+    let below = first.snapshot()
+    let trainer = try Self.trainer(family, steps: 12, adapter: below)
+    _ = try trainer.run { _ in .goOn }
+    let adapter = trainer.snapshot()
+    var moved = 0
+    let half = adapter.scaled(by: AdapterScale(first: 0.5, last: 0.5), in: family)
+    for name in family.layout(adapter.options).declarations.map(\.name) {
+      let values = try #require(adapter.values(name))
+      if name.contains(".lora_") { #expect(values == below.values(name)) }
+      if name.hasSuffix("o_proj.scale") {
+        moved += values.contains { $0 != 1 } ? 1 : 0
+        for (value, weak) in zip(values, try #require(half.values(name))) {
+          #expect(abs(weak - (1 + value) / 2) < 1e-6)
+        }
+      }
+    }
+    #expect(moved > 0)
+  }
+}
