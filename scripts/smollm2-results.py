@@ -43,6 +43,16 @@ ARMS = {
                ["--method", "sn-net", "--distill", "--anchor-steps", "0", "--keep-layers"]),
 }
 
+# What else healing could be: title, the options that differ, whether routes are chosen by KL alone.
+VARIATIONS = {
+    "rank-4": ("rank 4", ["--rank", "4"], False),
+    "rank-64": ("rank 64", ["--rank", "64"], False),
+    "attention": ("updates of attention alone", ["--targets", "attention"], False),
+    "no-layer-updates": ("layers as they were fitted", ["--no-layer-updates"], False),
+    "replies": ("half of the loss that of the text", ["--distill-share", "0.5"], False),
+    "routes": ("routes chosen by KL alone (`--move-weight 0`)", [], True),
+}
+
 
 class CannotRun(Exception):
     """Its text names the cause and the remedy."""
@@ -125,7 +135,8 @@ class Study:
             "adapt", "--json", "--family", family, "--data", self.options.heal, "--output", output, "--steps", steps,
             "--tokens-per-step", self.options.tokens_per_step, "--learning-rate", f"{rate:g}", "--seed", seed,
             "--threads", self.options.threads, "--checkpoint", beside(output, "checkpoint"),
-            "--checkpoint-interval", 25, "--held-out-tokens", 0, "--distill-share", 1, *options)
+            "--checkpoint-interval", 25, "--held-out-tokens", 0,
+            *([] if "--distill-share" in options else ["--distill-share", 1]), *options)
         save(beside(output, "json"), report)
 
     def measure(self, family, data, *options):
@@ -248,9 +259,21 @@ class Study:
                 self.train(output, families[base], options, rate, steps, self.options.seeds[0])
                 save(file, json.dumps(self.measure(output, self.options.validation, "--no-speeds", *chosen)))
                 self.remove(output)
-            rows = [row for row in load(file)["stitches"] if left_out(row)]
-            found.append({"rate": rate, "divergence": sum(row["divergence"] for row in rows) / len(rows)})
+            found.append({"rate": rate, "divergence": mean_divergence(load(file))})
         return json.dumps({"steps": steps, "tried": found, "rate": min(found, key=lambda one: one["divergence"])["rate"]})
+
+    def varied(self, name, rate, families):
+        """Healing with something else about it, measured as the search is."""
+        _, options, chooses_by_divergence = VARIATIONS[name]
+        base = self.build("by-divergence", "--move-weight", 0, "--judged-tokens", 2560) if chooses_by_divergence else families["family"]
+        steps = max(1, self.steps // SEARCHED)
+        output = self.work / f"varied-{name}"
+        self.train(output, base, ["--heal", *options], rate, steps, self.options.seeds[0])
+        found = self.measure(output, self.options.validation, "--no-speeds", "--only-stops")
+        report = load(beside(output, "json"))
+        self.remove(output)
+        return json.dumps({"steps": steps, "divergence": mean_divergence(found),
+                           "trainedParameters": report["trainable_parameters"]})
 
     # All of it
 
@@ -259,6 +282,8 @@ class Study:
         if stage.endswith(".solved"):
             return 0
         name = stage.removesuffix(".measured").removeprefix("rate-")
+        if stage.startswith("varied-"):
+            return self.options.tokens // SEARCHED
         if stage.startswith("rate-"):
             return len(RATES[name]) * self.options.tokens // (10 if name == "own" else SEARCHED)
         return self.options.tokens if ARMS[name.rpartition("-")[0]][1] else 0
@@ -280,6 +305,8 @@ class Study:
         runs = [(arm, seed) for arm in arms
                 for seed in (self.options.seeds if ARMS[arm][1] else self.options.seeds[:1])]
         names = [f"rate-{way}" for way in ways]
+        variations = [name for name in VARIATIONS if name in self.options.variations] if "ours" in ways else []
+        names += [f"varied-{name}" for name in variations]
         names += [f"{arm}-{seed}.{stage}" for arm, seed in runs for stage in ("measured", "solved")]
         self.all = len(names)
         left = [name for name in names if not (self.work / f"{name}.json").exists()]
@@ -290,6 +317,8 @@ class Study:
         families = self.families()
         self.reference = self.options.model
         rates = {way: self.stage(f"rate-{way}", lambda: self.search(way, families)) for way in ways}
+        varied = {name: self.stage(f"varied-{name}", lambda: self.varied(name, rates["ours"]["rate"], families))
+                  for name in variations}
         tasks = self.tasks(families)
         # Seed by seed, so that a study that is stopped has whole columns.
         for arm, seed in sorted(runs, key=lambda run: run[1]):
@@ -304,7 +333,7 @@ class Study:
                  json.dumps(slim(result, solved), sort_keys=True) + "\n")
         settings = {
             "model": self.options.model, "tokens": self.options.tokens, "tokensPerStep": self.options.tokens_per_step,
-            "steps": self.steps, "rates": rates, "machine": machine(), "threads": self.options.threads,
+            "steps": self.steps, "rates": rates, "variations": varied, "machine": machine(), "threads": self.options.threads,
             "tasks": len(tasks.read_text().splitlines()),
         }
         save(self.options.output / "results/smollm2/settings.json", json.dumps(settings, sort_keys=True, indent=1) + "\n")
@@ -312,6 +341,12 @@ class Study:
 
 def beside(directory, ending):
     return directory.with_name(f"{directory.name}.{ending}")
+
+
+def mean_divergence(frontier):
+    """Of all stops but the whole model."""
+    rows = [row["divergence"] for row in frontier["stitches"] if left_out(row)]
+    return sum(rows) / len(rows)
 
 
 def left_out(row):
@@ -435,6 +470,18 @@ def training(results):
                f"| {mean['peak_memory_bytes'] / 1e9:.1f} GB |")
 
 
+def variations(settings):
+    way = settings["rates"]["ours"]
+    yield (f"Healing with one thing changed, {way['steps']} steps at the same rate: mean KL over the stops on the validation "
+           "data.")
+    yield ""
+    yield "| what is changed | trained parameters | KL |"
+    yield "|---|---|---|"
+    yield f"| nothing (rank 16) | | {min(one['divergence'] for one in way['tried']):.3f} |"
+    for name, one in settings["variations"].items():
+        yield f"| {VARIATIONS[name][0]} | {one['trainedParameters']:,} | {one['divergence']:.3f} |"
+
+
 def claim(results, text, arm, other, measure="agreement", no_worse=False):
     """Whether an arm is better than another at every stop, by agreement; or at none worse by more than noise."""
     if arm not in results.arms or other not in results.arms:
@@ -490,6 +537,8 @@ def report(output):
         cells = [f"{'**' if one['rate'] == way['rate'] else ''}{one['rate']:g}: {one['divergence']:.3f}"
                  f"{'**' if one['rate'] == way['rate'] else ''}" for one in way["tried"]]
         lines.append(f"| {ARMS[name][0]} | {way['steps']} | " + " | ".join(cells) + " |")
+    if settings.get("variations"):
+        lines += ["", "## What else was tried", "", *variations(settings)]
     for measure, title, form in (
             ("agreement", "Agreement with the whole model", percent), ("divergence", "KL from the whole model, nats", nats),
             ("loss", "Loss, nats per token", nats)):
@@ -520,6 +569,7 @@ def main():
     add("--family", type=pathlib.Path, 
         help="the unhealed family to study (default: that of `scripts/smollm2-family.sh base`, or one is built)")
     add("--arms", default=",".join(ARMS), help="with commas: " + ", ".join(ARMS))
+    add("--variations", default=",".join(VARIATIONS), help="of healing, with commas: " + ", ".join(VARIATIONS))
     add("--tokens", type=int, default=200_000, help="of an arm's training")
     add("--tokens-per-step", type=int, default=2048)
     add("--seeds", default="1", help="with commas")
@@ -535,6 +585,10 @@ def main():
     unknown = [arm for arm in options.arms if arm not in ARMS]
     if unknown:
         parser.error(f"--arms: there is no {unknown[0]}; known are {', '.join(ARMS)}")
+    options.variations = options.variations.split(",") if options.variations else []
+    unknown = [name for name in options.variations if name not in VARIATIONS]
+    if unknown:
+        parser.error(f"--variations: there is no {unknown[0]}; known are {', '.join(VARIATIONS)}")
     options.seeds = [int(seed) for seed in options.seeds.split(",")]
     if not options.calibration:
         fitted_on = CACHE / "calibration.jsonl"
