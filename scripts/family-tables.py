@@ -2,6 +2,7 @@
 """Writes the tables of docs/default-family.md and docs/smollm2-family.md from what was measured: frontier.json of both
 families, and of SmolLM2's the files docs/measurements/smollm2-*."""
 import json
+import math
 import pathlib
 import sys
 
@@ -82,14 +83,38 @@ def smollm2_speculation():
             yield f"| `{row['stitch']}` | `{row['drafter']}` | {accepted} | {row['ratio']:.2f} |"
 
 
+def healing_log():
+    """What was measured while healing, in one row of tokens."""
+    before, lines = 0, []
+    for name in ("smollm2-healing.jsonl", "smollm2-healing-more.jsonl"):
+        file = root / "docs/measurements" / name
+        if not file.exists():
+            continue
+        found = [json.loads(line) for line in file.read_text().splitlines()]
+        lines.append([(before + line["tokens"], line["stitches"]) for line in found if line.get("stitches")])
+        before = lines[-1][-1][0]
+    return lines
+
+
 def smollm2_healing(frontier):
     ids = [row["id"] for row in frontier["stitches"][:-1]]
-    log = [json.loads(line) for line in (root / "docs/measurements/smollm2-healing.jsonl").read_text().splitlines()]
     yield "| tokens | " + " | ".join(str(n) for n in range(1, len(ids) + 1)) + " |"
     yield "|---|" + "---|" * len(ids)
-    for line in log:
-        if line.get("stitches"):
-            yield f"| {line['tokens']:,} | " + " | ".join(f"{line['stitches'][id]:.3f}" for id in ids) + " |"
+    for run in healing_log():
+        for tokens, losses in run:
+            yield f"| {tokens:,} | " + " | ".join(f"{losses[id]:.3f}" for id in ids) + " |"
+
+
+def smollm2_promise(frontier):
+    """From the ends of both runs, where the learning rate had fallen alike: what a doubling of tokens takes away."""
+    (first, before), (last, after) = [run[-1] for run in healing_log()]
+    doublings = math.log2(last / first)
+    yield f"| stop | KL after {first / 1e6:.1f} M tokens | after {last / 1e6:.1f} M | factor for a doubling | promised for {10 * last / 1e6:.0f} M |"
+    yield "|---|---|---|---|---|"
+    for number, row in enumerate(frontier["stitches"][:-1], 1):
+        one, two = before[row["id"]], after[row["id"]]
+        factor = (two / one) ** (1 / doublings)
+        yield f"| {number} | {one:.3f} | {two:.3f} | {factor:.2f} | {two * factor ** math.log2(10):.3f} |"
 
 
 try:
@@ -100,7 +125,8 @@ try:
         fitted = read("docs/measurements/smollm2-fitted.json")
         documents.fill(root / "docs/smollm2-family.md", {
             "smollm2 stops": "\n".join(smollm2_stops(smollm2, fitted)), "smollm2 kinds": "\n".join(smollm2_kinds(smollm2)),
-            "smollm2 healing": "\n".join(smollm2_healing(smollm2)), "smollm2 moves": "\n".join(smollm2_moves()),
+            "smollm2 healing": "\n".join(smollm2_healing(smollm2)), "smollm2 promise": "\n".join(smollm2_promise(smollm2)),
+            "smollm2 moves": "\n".join(smollm2_moves()),
             "smollm2 speculation": "\n".join(smollm2_speculation()),
         })
 except CannotRun as error:

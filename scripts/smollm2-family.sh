@@ -6,16 +6,25 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# `smollm2-family.sh data` stops when the data is there, `smollm2-family.sh base` before healing: what the study starts
+# from. `smollm2-family.sh try` goes through all of it in some minutes, with few prompts and steps, in a folder of its own.
+until="${1:-end}"
+
 work="${XDG_CACHE_HOME:-$HOME/.cache}/stitch/smollm2"
-data="$work/data"
 stitch=.build/release/stitch
 model=smollm2-135m
 output=weights/smollm2
+documents=docs
+steps=1200 more=800 judged=2560
+if [ "$until" = try ]; then
+  work="${2:-$work-try}"
+  output="$work/weights"
+  documents="$work/docs"
+  steps=4 more=3 judged=256
+  mkdir -p "$documents/measurements"
+fi
+data="$work/data"
 mkdir -p "$data"
-
-# `smollm2-family.sh data` stops when the data is there, `smollm2-family.sh base` before healing: what the study starts
-# from.
-until="${1:-end}"
 
 if [ "$until" = end ] && [ -e "$output" ]; then
   echo "$output exists already; remove it to make it anew" >&2
@@ -38,7 +47,17 @@ answer() {
   }
 }
 
-make_data prompts held-out-prompts.jsonl
+# Of a file every so many lines, where all is only tried.
+thin() {
+  [ "$until" != try ] || { awk "NR % $2 == 1" "$data/$1" >"$data/$1.part" && mv "$data/$1.part" "$data/$1"; }
+}
+
+if [ ! -e "$data/held-out-prompts.jsonl" ]; then
+  make_data prompts held-out-prompts.jsonl
+  thin heal-prompts.jsonl 100
+  thin validation-prompts.jsonl 4
+  thin held-out-prompts.jsonl 10
+fi
 for part in heal validation held-out; do answer "$part"; done
 make_data follow-ups follow-up-prompts.jsonl
 answer follow-up
@@ -50,15 +69,25 @@ make_data tasks tasks.jsonl
 if [ ! -e "$work/family" ]; then
   say "family"
   head -n 200 "$data/heal.jsonl" >"$work/calibration.jsonl"
-  $stitch family build --anchor "smollm2=$model" --calibration "$work/calibration.jsonl" --judged-tokens 2560 --name smollm2 \
-    --output "$work/family"
+  # Without it greedy replies of the smaller sizes repeat themselves without end.
+  echo '{"repetition_penalty": 1.1}' >"$work/generation_config.json"
+  $stitch family build --anchor "smollm2=$model" --calibration "$work/calibration.jsonl" --judged-tokens "$judged" --name smollm2 \
+    --generation-config "$work/generation_config.json" --output "$work/family"
 fi
 [ "$until" = base ] && exit 0
 
-if [ ! -e "$work/healed" ]; then
+# Twice, for the learning rate falls to nothing at the end of each.
+if [ ! -e "$work/healed-first" ]; then
   say "healing"
-  $stitch adapt --heal --family "$work/family" --data "$data/heal.jsonl" --distill-share 1 --steps 1200 --rank 16 \
+  $stitch adapt --heal --family "$work/family" --data "$data/heal.jsonl" --distill-share 1 --steps "$steps" --rank 16 \
     --checkpoint "$work/heal.checkpoint" --checkpoint-interval 50 --log-stitches --log "$work/heal-log.jsonl" \
+    --output "$work/healed-first"
+fi
+if [ ! -e "$work/healed" ]; then
+  say "healing, continued"
+  $stitch adapt --heal --continue --family "$work/healed-first" --data "$data/heal.jsonl" --distill-share 1 --steps "$more" \
+    --tokens-per-step 2048 --learning-rate 0.002 --seed 2 \
+    --checkpoint "$work/heal-more.checkpoint" --checkpoint-interval 25 --log-stitches --log "$work/heal-more-log.jsonl" \
     --output "$work/healed"
 fi
 
@@ -68,7 +97,9 @@ if [ ! -e "$work/healed/frontier.json" ]; then
 fi
 $stitch frontier --family "$work/healed" --speeds --write
 
-$stitch family strip "$work/healed" --output "$output"
+rm -rf "$output.part"
+$stitch family strip "$work/healed" --output "$output.part"
+mv "$output.part" "$output"
 
 # What the documents say of it: before healing, on the way, and after.
 if [ ! -e "$work/fitted/frontier.json" ]; then
@@ -76,8 +107,9 @@ if [ ! -e "$work/fitted/frontier.json" ]; then
   cp -R "$work/family" "$work/fitted"
   $stitch frontier --family "$work/fitted" --data "$data/held-out.jsonl" --no-speeds --write
 fi
-cp "$work/fitted/frontier.json" docs/measurements/smollm2-fitted.json
-cp "$work/heal-log.jsonl" docs/measurements/smollm2-healing.jsonl
-python3 scripts/smollm2-replies.py "$output" "$data/held-out-prompts.jsonl"
-python3 scripts/family-tables.py
+cp "$work/fitted/frontier.json" "$documents/measurements/smollm2-fitted.json"
+cp "$work/heal-log.jsonl" "$documents/measurements/smollm2-healing.jsonl"
+cp "$work/heal-more-log.jsonl" "$documents/measurements/smollm2-healing-more.jsonl"
+python3 scripts/smollm2-replies.py "$output" "$data/held-out-prompts.jsonl" "$documents/smollm2-replies.md"
+[ "$until" = try ] || python3 scripts/family-tables.py
 say "wrote $output"

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Writes docs/smollm2-replies.md: what three stops of the default family answer to questions they were not healed on.
 
-    scripts/smollm2-replies.py FAMILY PROMPTS
+    scripts/smollm2-replies.py FAMILY PROMPTS [OUTPUT]
 
-Greedy, at most 200 tokens. Below each question are the replies of a small, a middle and the largest stop; at the top how
-many of them ended by themselves.
+As the family has it where nobody says otherwise, at most 400 tokens. Below each question are the replies of a small, a
+middle and the largest stop; at the top how many of them ended by themselves and how many say a phrase over and over, also
+without the family's repetition penalty.
 """
+import collections
 import json
 import pathlib
 import subprocess
@@ -13,39 +15,56 @@ import sys
 import tempfile
 
 STITCH = ".build/release/stitch"
-MOST = 200
+MOST = 400
 
 
-def generated(family, stitch, prompts, output):
+def generated(family, stitch, prompts, output, *options):
     subprocess.run(
         [STITCH, "generate", "--family", family, "--stitch", stitch, "--prompts", prompts, "--output", str(output),
-         "--max-tokens", str(MOST), "--temperature", "0", "--keep-cut"], check=True)
+         "--max-tokens", str(MOST), "--keep-cut", *options], check=True)
     records = [json.loads(line) for line in output.read_text().splitlines()]
     return {record["generation"]["index"]: record for record in records}
 
 
+def repeats(text):
+    """Whether six words in a row come three times or more."""
+    words = text.split()
+    counts = collections.Counter(tuple(words[start:start + 6]) for start in range(len(words) - 5))
+    return max(counts.values(), default=0) >= 3
+
+
+def summary(found, questions):
+    ended = sum(record["generation"]["finish"] == "stop" for record in found.values())
+    looped = sum(repeats(record["messages"][-1]["content"]) for record in found.values())
+    return f"{ended} of {len(questions)} | {looped}"
+
+
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    family, prompts = sys.argv[1:]
+    family, prompts = sys.argv[1:3]
+    output = pathlib.Path(sys.argv[3] if len(sys.argv) == 4 else "docs/smollm2-replies.md")
     shown = json.loads(subprocess.run(
         [STITCH, "family", "show", family, "--json"], check=True, capture_output=True, text=True).stdout)
     stops = json.loads((pathlib.Path(family) / "family.json").read_text())["stops"]
     cost = {stitch["id"]: stitch["flops_per_token"] for stitch in shown["stitches"]}
     chosen = [stops[len(stops) // 4], stops[2 * len(stops) // 3], stops[-1]]
     with tempfile.TemporaryDirectory() as folder:
-        replies = [
-            generated(family, stop, prompts, pathlib.Path(folder) / f"{place}.jsonl") for place, stop in enumerate(chosen)]
+        replies, unpenalised = [
+            [generated(family, stop, prompts, pathlib.Path(folder) / f"{name}{place}.jsonl", *options)
+             for place, stop in enumerate(chosen)]
+            for name, options in (("own-", []), ("plain-", ["--repetition-penalty", "1"]))]
     questions = [json.loads(line)["messages"][-1]["content"] for line in open(prompts)]
     lines = ["# What three sizes answer", "",
-             f"Written by `scripts/smollm2-replies.py`: {len(questions)} questions that nothing was healed on, greedy, "
-             f"at most {MOST} tokens.", "",
-             "| size | cost of a token | replies that ended by themselves |", "|---|---|---|"]
-    for stop, found in zip(chosen, replies):
-        ended = sum(record["generation"]["finish"] == "stop" for record in found.values())
+             f"Written by `scripts/smollm2-replies.py`: {len(questions)} questions that nothing was healed on, greedy with "
+             f"the family's repetition penalty, at most {MOST} tokens.", "",
+             "| size | cost of a token | replies that ended by themselves | that repeat themselves | without the penalty: ended | repeat |",
+             "|---|---|---|---|---|---|"]
+    for stop, found, plain in zip(chosen, replies, unpenalised):
         lines.append(
             f"| {stops.index(stop) + 1} of {len(stops)}: `{stop}` | {cost[stop] / cost[stops[-1]]:.0%} of the largest's "
-            f"| {ended} of {len(questions)} |")
+            f"| {summary(found, questions)} | {summary(plain, questions)} |")
+    lines += ["", "A reply repeats itself where six words in a row come three times or more."]
     for index, question in enumerate(questions):
         lines += ["", f"## {question}"]
         for stop, found in zip(chosen, replies):
@@ -55,7 +74,7 @@ def main():
             lines += ["", f"**{stops.index(stop) + 1} of {len(stops)}**", "", "```text", text.replace("```", "'''"), "```"]
             if record and record["generation"]["finish"] != "stop":
                 lines += ["", f"(cut at {MOST} tokens)"]
-    pathlib.Path("docs/smollm2-replies.md").write_text("\n".join(lines) + "\n")
+    output.write_text("\n".join(lines) + "\n")
 
 
 main()
