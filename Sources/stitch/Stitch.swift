@@ -98,8 +98,10 @@ struct Stitch: AsyncParsableCommand {
     TemporaryPaths.waitIfEnding()
     if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
     if error is JointFailure {
-      // All have come to the same end, and leave together when it is said: mpirun ends those who are later.
+      // All have come to the same end, and leave together when it is said: mpirun ends those who are later, who have
+      // nothing to add.
       if ProcessGroup.launcher.rank == 0 { Console.complain("\(error)") }
+      TemporaryPaths.beforeEnding(nil)
       ProcessGroup.leave()
       Glibc.exit(2)
     }
