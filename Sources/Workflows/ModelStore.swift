@@ -148,7 +148,7 @@ public struct ModelStore: Sendable {
     job.origin = ModelOrigin(name: Self.title(of: name), file: parts.files[0].standardizedFileURL.path, sha256: digest)
     do {
       try job.run { progress(.packing(file: file.lastPathComponent, done: $0, all: $1)) }
-    } catch FileError.exists(_) where FamilyDescription.isFamily(pack) {
+    } catch is FileError where FamilyDescription.isFamily(pack) {
       // Another process was quicker.
     }
     return pack
