@@ -67,10 +67,8 @@ def measure():
     adapted = made(WORK / "adapted", lambda part: run(
         "stitch", "adapt", "--family", family, "--data", corpus / "adapt.jsonl", "--steps", STEPS, "--rank", 16,
         "--learning-rate", 1.5e-3, "--checkpoint", WORK / "checkpoint", "--output", part))
-    chosen = json.loads(run(
-        "stitch", "frontier", "--family", adapted, "--data", corpus / "validation.jsonl", "--choose-stops", "--stops", "all",
-        "--level", 0.1, "--no-speeds", "--json"))
-    del chosen
+    run("stitch", "frontier", "--family", adapted, "--data", corpus / "validation.jsonl", "--choose-stops", "--stops", "all",
+        "--level", 0.1, "--no-speeds")
     found = json.loads(run(
         "stitch", "frontier", "--family", adapted, "--data", corpus / "test.jsonl", "--no-speeds", "--json"))
     rows = [{name: row[name] for name in ("id", "route", "flopsPerToken", "exactMatch", "loss", "isStop")}

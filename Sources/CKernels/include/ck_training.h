@@ -55,11 +55,14 @@ double ck_distill(float *_Nonnull logits, float *_Nonnull teacher, const int32_t
 
 /* y += x */
 void ck_add(float *_Nonnull y, const float *_Nonnull x, size_t count);
-/* y = factor · y */
+/* Each row of y, number by number, times factors. */
 void ck_multiply_columns(float *_Nonnull y, const float *_Nonnull factors, size_t rows, size_t columns);
+/* out += Σ over rows of x ∘ y */
 void ck_add_column_products(float *_Nonnull out, const float *_Nonnull x, const float *_Nonnull y, size_t rows,
                             size_t columns);
-void ck_add_scaled(float * _Nonnull y, const float * _Nonnull x, float factor, size_t count);
+/* y += factor · x */
+void ck_add_scaled(float *_Nonnull y, const float *_Nonnull x, float factor, size_t count);
+/* y = factor · y */
 void ck_scale(float *_Nonnull y, float factor, size_t count);
 /* Adds a bias to each row. */
 void ck_add_bias(float *_Nonnull y, const float *_Nonnull bias, size_t rows, size_t columns);
