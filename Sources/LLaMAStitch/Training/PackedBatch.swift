@@ -62,3 +62,23 @@ public struct PackedBatch: Sendable, Equatable {
     return members.map { sequences($0.sorted()) }
   }
 }
+
+/// A batch as the kernels want it.
+struct RowPlan {
+  let tokens: IndexBuffer
+  let positions: IndexBuffer
+  let sequences: [Range<Int>]
+  let targets: [Int32]
+  /// Rows that have a target.
+  let targetRows: [Int32]
+  let longestSequence: Int
+
+  init(_ batch: PackedBatch) {
+    tokens = IndexBuffer(batch.tokens)
+    sequences = (0..<batch.sequenceCount).map { batch.range(ofSequence: $0) }
+    positions = IndexBuffer(sequences.flatMap { range in range.indices.map { Int32($0 - range.lowerBound) } })
+    longestSequence = sequences.map(\.count).max() ?? 0
+    targets = batch.targets
+    targetRows = batch.targets.indices.filter { batch.targets[$0] != PackedBatch.ignored }.map(Int32.init)
+  }
+}

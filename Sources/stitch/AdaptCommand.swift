@@ -3,10 +3,7 @@ import ChatEngine
 import Foundation
 import LLaMAStitch
 import Support
-import Tokenizer
 import Workflows
-
-// MARK: - Adapt
 
 extension AdapterUpdate: ExpressibleByArgument {}
 
@@ -38,22 +35,22 @@ struct Adapt: DividedCommand {
       layers together. The last two are there to compare with.
       """)
 
-  private enum Method: String, ExpressibleByArgument, CaseIterable {
+  enum Method: String, ExpressibleByArgument, CaseIterable {
     case esta, mezo, dizo, lst
     case snNet = "sn-net"
     case loraPerAnchor = "lora-per-anchor"
   }
-  private enum Targets: String, ExpressibleByArgument, CaseIterable {
+  enum Targets: String, ExpressibleByArgument, CaseIterable {
     case attention, all
   }
-  private enum Sampling: String, ExpressibleByArgument, CaseIterable {
+  enum Sampling: String, ExpressibleByArgument, CaseIterable {
     case importance, uniform
   }
 
   @Option(help: "The family directory.") var family: String
   @Option(parsing: .upToNextOption, help: "Data files.") var data: [String]
   @Option(help: "The family directory to write; it must not exist. Needed by sn-net.") var output: String?
-  @Option(help: "The method.") private var method = Method.esta
+  @Option(help: "The method.") var method = Method.esta
   @Option(help: "Optimiser steps, of all stages together (default: 1000; with --continue as /train in the chat).")
   var steps: Int?
   @Option(help: "Tokens of a step, about (default: 2048; with --continue as /train in the chat).") var tokensPerStep:
@@ -70,7 +67,7 @@ struct Adapt: DividedCommand {
   @Option(
     help:
       "What is trained: lora (low-rank updates), or difffit (biases, scales and norms; merged when exported)."
-  ) private var update = AdapterUpdate.lora
+  ) var update = AdapterUpdate.lora
   @Option(help: "mezo, dizo: how far values are moved to either side to see what the loss does (default: 0.01).")
   var epsilon: Float?
   @Option(help: "dizo: steps from one projection to the next (default: 50).") var projectionInterval: Int?
@@ -93,7 +90,7 @@ struct Adapt: DividedCommand {
     help:
       "What low-rank updates and biases are for: attention, or all projections of a block (default: attention; all with --heal)."
   )
-  private var targets: Targets?
+  var targets: Targets?
   @Flag(
     help:
       "esta, sn-net: the dearest anchor, as it is when training begins, teaches the stitches: they learn its distribution."
@@ -112,7 +109,7 @@ struct Adapt: DividedCommand {
       "esta: which stitches are trained: all, stops, or ids with commas (default: all; with --continue as /train in the chat)."
   )
   var stitches: TrainedStitches?
-  @Option(help: "esta: how stitches are drawn.") private var sampling = Sampling.importance
+  @Option(help: "esta: how stitches are drawn.") var sampling = Sampling.importance
   @Option(help: "esta: bins of cost to sample from (default: 8; with --continue as /train in the chat).") var bins: Int?
   @Option(help: "esta: temperature within a bin.") var temperature = 2.0
   @Option(help: "esta: decay of the moving average of importance.") var decay = 0.95
@@ -143,107 +140,8 @@ struct Adapt: DividedCommand {
   @Option(help: "Seed.") var seed: UInt64 = 1
   @Option(help: "Threads of a process; the result does not depend on their number.") var threads = 2
 
-  func validate() throws {
-    guard BiasScope(rawValue: scope) != nil else { throw ValidationError("--scope must be tail or all, not \(scope)") }
-    try Check.range("--steps", steps ?? 1, 1...1_000_000_000)
-    try Check.range("--tokens-per-step", tokensPerStep ?? 1, 1...1 << 24)
-    try Check.range("--tokens-per-micro-batch", tokensPerMicroBatch ?? 1, 1...1 << 24)
-    try Check.range("--tokens-at-once", tokensAtOnce ?? 1, 1...1 << 24)
-    try Check.range("--rank", rank ?? 1, 1...4096)
-    try Check.range("--bins", bins ?? 1, 1...10_000)
-    try Check.range("--warmup-draws", warmupDraws ?? 0, 0...1_000_000_000)
-    try Check.range("--checkpoint-interval", checkpointInterval, 1...1_000_000)
-    try Check.range("--measure-interval", measureInterval, 1...1_000_000)
-    try Check.range("--held-out-tokens", heldOutTokens ?? 0, 0...Int.max)
-    try Check.threads(threads)
-    try Check.positive("--learning-rate", Double(learningRate ?? 1))
-    try Check.positive("--bias-learning-rate-factor", Double(biasLearningRateFactor))
-    try Check.positive("--epsilon", Double(epsilon ?? 1))
-    try Check.range("--side-reduction", sideReduction ?? 1, 1...1024)
-    try Check.range("--side-interval", sideInterval ?? 1, 1...1024)
-    try Check.range("--projection-interval", projectionInterval ?? 1, 1...1_000_000_000)
-    try Check.positive("--temperature", temperature)
-    try Check.positive("--alpha", Double(alpha ?? 1))
-    guard weightDecay >= 0, weightDecay.isFinite else {
-      throw ValidationError("--weight-decay must be 0 or a positive number, not \(weightDecay)")
-    }
-    if let costExponent, !(0...4).contains(costExponent) {
-      throw ValidationError("--cost-exponent must be 0 to 4, not \(costExponent)")
-    }
-    if let startDecay, !(0...100).contains(startDecay) {
-      throw ValidationError("--start-decay must be 0 to 100, not \(startDecay)")
-    }
-    guard (0..<1).contains(decay) else { throw ValidationError("--decay must be at least 0 and below 1, not \(decay)") }
-    if resume && restart { throw ValidationError("--resume and --restart contradict each other") }
-    try validateMethod()
-  }
-
-  /// Options that another method has are refused rather than ignored.
-  private func validateMethod() throws {
-    func refuse(_ isGiven: Bool, _ option: String, _ reason: String) throws {
-      if isGiven { throw ValidationError("\(option) does not go with --method \(method.rawValue): \(reason)") }
-    }
-    if method == .snNet {
-      if output == nil { throw ValidationError("--method sn-net changes the anchors: give --output") }
-      try refuse(continues, "--continue", "it trains the anchors, not an adapter")
-      try refuse(rank != nil, "--rank", "it trains whole matrices")
-      try refuse(alpha != nil, "--alpha", "it trains whole matrices")
-      try refuse(targets != nil, "--targets", "it trains whole matrices")
-      try Check.range("--anchor-steps", anchorSteps ?? 0, 0...max(0, (steps ?? Self.usualSteps) - 1))
-    } else {
-      try refuse(anchorSteps != nil, "--anchor-steps", "it has one stage")
-      try refuse(keepLayers, "--keep-layers", "it never fits them anew")
-    }
-    if let distillShare {
-      guard distill || heal else { throw ValidationError("--distill-share is for --distill and --heal") }
-      guard distillShare > 0, distillShare <= 1 else {
-        throw ValidationError("--distill-share must be above 0 and at most 1, not \(distillShare)")
-      }
-    }
-    if heal && output == nil { throw ValidationError("--heal makes another family: give --output") }
-    let isForwardOnly = method == .mezo || method == .dizo
-    if isForwardOnly {
-      try refuse(heal, "--heal", "forward passes alone learn the replies alone")
-      try refuse(distill, "--distill", "forward passes alone learn the replies alone")
-    } else {
-      try refuse(epsilon != nil, "--epsilon", "it has the gradients")
-    }
-    try refuse(projectionInterval != nil && method != .dizo, "--projection-interval", "it projects nothing")
-    if update == .diffFit {
-      for (option, isGiven) in [
-        ("--heal", heal), ("--rank", rank != nil), ("--alpha", alpha != nil), ("--targets", targets != nil),
-        ("--no-stitch-biases", noStitchBiases), ("--no-layer-updates", noLayerUpdates),
-      ] where isGiven {
-        throw ValidationError("\(option) does not go with --update difffit: it trains biases, scales and norms")
-      }
-      if ![.esta, .mezo, .dizo].contains(method) {
-        throw ValidationError(
-          "--update difffit does not go with --method \(method.rawValue); it goes with esta, mezo and dizo")
-      }
-    }
-    if method == .lst {
-      for (option, isGiven) in [
-        ("--heal", heal), ("--distill", distill), ("--rank", rank != nil), ("--alpha", alpha != nil),
-        ("--targets", targets != nil), ("--scope", scope != "tail"), ("--no-stitch-biases", noStitchBiases),
-        ("--no-layer-updates", noLayerUpdates),
-      ] { try refuse(isGiven, option, "it trains a side network by the replies alone") }
-    } else {
-      try refuse(sideReduction != nil, "--side-reduction", "it has no side network")
-      try refuse(sideInterval != nil, "--side-interval", "it has no side network")
-    }
-    if method == .snNet || method == .loraPerAnchor {
-      try refuse(heal, "--heal", "it trains no stitches by themselves")
-      try refuse(distill && method != .snNet, "--distill", "it learns the replies alone")
-      try refuse(noStitchBiases, "--no-stitch-biases", "it has none")
-      try refuse(noLayerUpdates, "--no-layer-updates", "it has none")
-      try refuse(sampling == .uniform, "--sampling", "it does not draw by importance")
-      try refuse(stitches != nil, "--stitches", "it does not choose")
-      try refuse(costExponent != nil, "--cost-exponent", "it does not draw by cost")
-    }
-  }
-
   private var isLesson: Bool { continues && !heal }
-  private static let usualSteps = 1000
+  static let usualSteps = 1000
 
   private func lessonSteps(of family: URL) throws -> Int {
     let dearest = try Family(family).stitches.map(\.flopsPerToken).max() ?? 0
@@ -340,107 +238,5 @@ struct Adapt: DividedCommand {
     job.measuring = HeldOutMeasuring(interval: measureInterval, measuresStitches: logStitches)
     job.communicator = processes
     return job
-  }
-}
-
-// MARK: - Pretrain
-
-struct Pretrain: DividedCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "pretrain", abstract: "Train an anchor from nothing.",
-    discussion: """
-      The plan is a YAML file with the fields hiddenSize, intermediateSize, blockCount, headCount, contextLength, \
-      tokens, tokensPerStep, learningRate and seed, and, if wanted, keyValueHeadCount, ropeTheta, \
-      tiedEmbeddings, tokensAtOnce, warmupSteps and weightDecay. A run that is stopped or killed resumes from \
-      its checkpoint when the same command is given again.
-      """)
-
-  @Option(help: "The plan (YAML).") var config: String
-  @Option(parsing: .upToNextOption, help: "Data: JSON Lines with `text` or `messages`, or plain text.")
-  var data: [String]
-  @Option(help: "The tokenizer to use.") var tokenizer: String
-  @Option(help: "The model directory to write; it must not exist.") var output: String
-  @Option(help: "Where to keep the training state (default: in the cache folder).") var checkpoint: String?
-  @Option(help: "Steps between checkpoints.") var checkpointInterval = 100
-  @Option(help: "Type of the written weights: f32, f16 or bf16.") var type: String = "bf16"
-  @Option(help: "Threads of a process; the result does not depend on their number.") var threads: Int = 2
-
-  func validate() throws {
-    try Check.threads(threads)
-    try Check.range("--checkpoint-interval", checkpointInterval, 1...1_000_000)
-  }
-
-  func run() throws {
-    let processes = try Processes.join()
-    let job = try processes.together { try self.job(processes) }
-    Processes.sayHowToGoOn(from: job.checkpointFile, processes)
-    let meter = ProgressMeter()
-    do {
-      let done = try job.run(
-        note: { meter.note($0) },
-        progress: { progress in
-          guard processes.isFirst else { return true }
-          meter.update(
-            step: progress.step, of: progress.totalSteps, loss: progress.loss,
-            heldOutLoss: progress.heldOutLoss, tokensPerSecond: progress.tokensPerSecond)
-          return true
-        })
-      TemporaryPaths.beforeEnding(nil)
-      if done, processes.isFirst { meter.note("wrote \(output)") }
-    } catch TrainingError.plan(let cause) {
-      throw CommandError.malformed(config, expected: "\(cause); correct the plan")
-    }
-  }
-
-  private func job(_ processes: any Communicator) throws -> PretrainingJob {
-    guard let elementType = ElementType(rawValue: type.uppercased()), elementType.isUsable else {
-      throw ValidationError("--type must be f32, f16 or bf16, not \(type)")
-    }
-    var job = PretrainingJob(
-      plan: try PretrainingPlan(file: URL(fileURLWithPath: config)), dataFiles: data.map { URL(fileURLWithPath: $0) },
-      tokenizerFile: URL(fileURLWithPath: tokenizer), output: URL(fileURLWithPath: output),
-      checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, elementType: elementType, threads: threads)
-    job.checkpointInterval = checkpointInterval
-    job.communicator = processes
-    return job
-  }
-}
-
-// MARK: - Train a tokenizer
-
-/// `stitch train-tokenizer`: a new SentencePiece model from text.
-struct TrainTokenizer: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "train-tokenizer", abstract: "Train a SentencePiece tokenizer (BPE) from text.",
-    discussion: """
-      Digits are split, characters without a piece are spelled in bytes, and a newline is a piece of its own. The same \
-      data and options make the same file. Data is plain text, or JSON Lines with 'text', 'messages' or the other \
-      formats that 'stitch adapt' takes.
-      """)
-
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Plain text or JSON Lines.", valueName: "file"))
-  var data: [String]
-
-  @Option(help: ArgumentHelp("Number of pieces, special ones and 256 bytes included.", valueName: "n"))
-  var vocabularySize: Int
-
-  @Option(help: ArgumentHelp("The model to write, usually \(SentencePieceTokenizer.fileName).", valueName: "file"))
-  var output: String
-
-  @Option(
-    name: .customLong("control-symbol"),
-    help: ArgumentHelp("A piece that text never encodes to, such as <|user|>; may be repeated.", valueName: "symbol"))
-  var controlSymbols: [String] = []
-
-  @Option(help: ArgumentHelp("Longest piece, in characters.", valueName: "n"))
-  var maximumPieceLength = 16
-
-  func run() throws {
-    try TokenizerTrainingJob(
-      dataFiles: data.map { URL(filePath: $0) },
-      trainer: SentencePieceTrainer(
-        vocabularySize: vocabularySize, controlSymbols: controlSymbols, maximumPieceLength: maximumPieceLength),
-      output: output
-    ).run(note: { Console.complain($0) })
   }
 }
