@@ -123,9 +123,17 @@ INLINE void NAME(score_queries)(const ck_attention *a, const int32_t type, const
     for (size_t q = 0; q < count; q += Q)
       NAME(score)(a, type, Q, B, queries + q * a->query_stride, block, scores + q * width, width);
   }
-  for (; block < blocks; block++) {
-    for (size_t q = 0; q < count; q += Q)
-      NAME(score)(a, type, Q, 1, queries + q * a->query_stride, block, scores + q * width, width);
+  /* Those left over, at once: fewer than B, and B is at most 4. */
+  const size_t left = blocks - block;
+  if (left == 0) return;
+  for (size_t q = 0; q < count; q += Q) {
+    const float *query = queries + q * a->query_stride;
+    if (B > 3 && left == 3)
+      NAME(score)(a, type, Q, 3, query, block, scores + q * width, width);
+    else if (B > 2 && left == 2)
+      NAME(score)(a, type, Q, 2, query, block, scores + q * width, width);
+    else
+      NAME(score)(a, type, Q, 1, query, block, scores + q * width, width);
   }
 }
 

@@ -11,7 +11,12 @@ struct ForwardPass {
 
   /// The hidden state after the stages in `range`, from token ids where it starts with the first and from what the
   /// prefix cache holds otherwise.
-  func hiddenState(_ plan: NetworkPlan, stages range: Range<Int>, ids: UnsafeArray<Int32>) -> UnsafeRows {
+  /// - Parameter wanted: of the tokens whose logits are wanted, where those are fewer than all and the last block ends the
+  ///   network: what comes after the keys and values of that block is computed of them alone.
+  /// - Returns: the hidden state, and the pass whose tokens it is of.
+  func hiddenState(
+    _ plan: NetworkPlan, stages range: Range<Int>, ids: UnsafeArray<Int32>, wanted: UnsafeArray<BatchPart>?
+  ) -> (rows: UnsafeRows, pass: ForwardPass) {
     var (x, other) = workspace.residual
     let kept = range.lowerBound == 0 ? nil : plan.prefix?.hiddenState(after: range.lowerBound)
     // Only a text that is alone has a prefix cache.
@@ -30,15 +35,14 @@ struct ForwardPass {
     for index in range {
       switch plan.stages[index] {
       case .block(let block):
+        if let wanted, index == plan.stages.count - 1 {
+          let last = lastBlock(block, x, wanted: wanted, into: other)
+          if last.tokens > 0 { last.keep(other, plan, after: index + 1) }
+          return (other, last)
+        }
         self.block(block, x)
         if let side = plan.side, let rung = side.rungs[index] { climb(rung, side, x) }
-        if index < plan.sharedStages, let kept = plan.prefix?.hiddenState(after: index + 1) {
-          for token in team.share(of: tokens) where kept.start <= position + token {
-            let width = kept.rows.stride - kept.sideWidth
-            kept.rows.at(position + token).copy(x.at(token), count: width)
-            kept.rows.at(position + token, width).copy(workspace.side.at(token), count: kept.sideWidth)
-          }
-        }
+        keep(x, plan, after: index + 1)
       case .stitch(let projection):
         let activations = rounded(x, for: projection)
         reduce((projection, nil, nil), activations)
@@ -48,7 +52,18 @@ struct ForwardPass {
       }
     }
     if let side = plan.side, range.upperBound == plan.stages.count { leave(side, x) }
-    return x
+    return (x, self)
+  }
+
+  /// Leaves the hidden state after so many stages in the prefix cache, where that keeps it.
+  private func keep(_ x: UnsafeRows, _ plan: NetworkPlan, after stages: Int) {
+    guard stages <= plan.sharedStages, let kept = plan.prefix?.hiddenState(after: stages) else { return }
+    let position = parts[0].position
+    let width = kept.rows.stride - kept.sideWidth
+    for token in team.share(of: tokens) where kept.start <= position + token {
+      kept.rows.at(position + token).copy(x.at(token), count: width)
+      kept.rows.at(position + token, width).copy(workspace.side.at(token), count: kept.sideWidth)
+    }
   }
 
   /// The `count` logits that the parts want, one after another, `[count × vocabulary]`.
@@ -77,12 +92,53 @@ struct ForwardPass {
     addMLP(block, to: x)
   }
 
+  /// The last block: keys and values of all tokens, the rest of the `wanted` ones, whose rows come to lie in `narrow`.
+  /// - Returns: a pass over those.
+  private func lastBlock(
+    _ block: BlockPlan, _ x: UnsafeRows, wanted: UnsafeArray<BatchPart>, into narrow: UnsafeRows
+  ) -> ForwardPass {
+    let hidden = normed(x, by: block.attentionNorm, epsilon: block.epsilon, for: block.key)
+    reduce((nil, block.key, block.value), hidden)
+    let heads = team.share(of: 2 * block.keyValueHeadCount).shifted(by: block.headCount)
+    queriesKeysValues(block, hidden, heads: heads)
+    let pass = ForwardPass(
+      kernels: kernels, workspace: workspace, team: team,
+      tokens: (0..<wanted.count).reduce(0) { $0 + wanted[$1].count }, parts: wanted)
+    copy(x, to: narrow, rows: team.share(of: pass.tokens))
+    team.barrier()
+    if pass.tokens == 0 { return pass }
+    let read = pass.normed(narrow, by: block.attentionNorm, epsilon: block.epsilon, for: block.query)
+    pass.reduce((block.query, nil, nil), read)
+    pass.queriesKeysValues(block, read, heads: team.share(of: block.headCount))
+    pass.attend(block, addingTo: narrow)
+    pass.addMLP(block, to: narrow)
+    return pass
+  }
+
+  /// Copies the rows of the tokens whose logits are wanted, one part after another; some `rows` of them.
+  private func copy(_ x: UnsafeRows, to narrow: UnsafeRows, rows: Range<Int>) {
+    var row = 0
+    for index in 0..<parts.count {
+      let part = parts[index]
+      let first = part.row + part.count - part.logits
+      for wanted in (row..<row + part.logits).clamped(to: rows) {
+        narrow.at(wanted).copy(x.at(first + wanted - row), count: x.stride)
+      }
+      row += part.logits
+    }
+  }
+
   // MARK: Attention
 
   private func addAttention(_ block: BlockPlan, to x: UnsafeRows) {
     let hidden = normed(x, by: block.attentionNorm, epsilon: block.epsilon, for: block.query)
     reduce((block.query, block.key, block.value), hidden)
-    queriesKeysValues(block, hidden)
+    queriesKeysValues(block, hidden, heads: team.share(of: block.headCount + 2 * block.keyValueHeadCount))
+    attend(block, addingTo: x)
+  }
+
+  /// Attention and what it adds, when the thread has its queries, keys and values.
+  private func attend(_ block: BlockPlan, addingTo x: UnsafeRows) {
     team.barrier()
     attention(block)
     team.barrier()
@@ -92,12 +148,12 @@ struct ForwardPass {
     team.barrier()
   }
 
-  /// Projects, rotates and caches. The heads of queries, keys and values, one after another, are shared out.
-  private func queriesKeysValues(_ block: BlockPlan, _ hidden: Activations) {
+  /// Projects, rotates and caches.
+  /// - Parameter mine: of the heads of queries, keys and values, one after another, those of this thread.
+  private func queriesKeysValues(_ block: BlockPlan, _ hidden: Activations, heads mine: Range<Int>) {
     let dimension = block.headDimension
     let keysStart = block.headCount
     let valuesStart = keysStart + block.keyValueHeadCount
-    let mine = team.share(of: valuesStart + block.keyValueHeadCount)
 
     let queryHeads = mine.clamped(to: 0..<keysStart)
     project(block.query, slot: 0, hidden, into: workspace.query, rows: queryHeads.times(dimension))
@@ -226,7 +282,7 @@ struct ForwardPass {
 
   /// A x of the projections that have a low-rank update. Where threads share what comes before products they share this
   /// too, and meet at a barrier; of few tokens each computes all, which takes less time than meeting.
-  private func reduce(_ projections: (LinearPlan, LinearPlan?, LinearPlan?), _ x: Activations) {
+  private func reduce(_ projections: (LinearPlan?, LinearPlan?, LinearPlan?), _ x: Activations) {
     func slot(_ index: Int, _ projection: LinearPlan?) -> Bool {
       guard let projection, let a = projection.a, let b = projection.b else { return false }
       let y = lowRank(slot: index)
@@ -305,6 +361,15 @@ struct BatchPart: BitwiseCopyable {
     position = part.positions.lowerBound
     text = part.text
     logits = part.logits
+  }
+
+  /// Its tokens whose logits are wanted, as a part of a batch of such tokens alone.
+  func wanted(row: Int) -> BatchPart {
+    var part = self
+    part.row = row
+    part.count = logits
+    part.position = position + count - logits
+    return part
   }
 
   /// Where it lies in the batch.

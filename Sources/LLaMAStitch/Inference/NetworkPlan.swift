@@ -100,6 +100,8 @@ final class NetworkPlan: @unchecked Sendable {
 enum StagePlan {
   case block(BlockPlan)
   case stitch(LinearPlan)
+
+  var isBlock: Bool { if case .block = self { true } else { false } }
 }
 
 /// A block as addresses.

@@ -74,9 +74,13 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   private let splitting: ProcessorBackend.Splitting
   private let ids: UnsafeArray<Int32>
   private let parts: UnsafeArray<BatchPart>
+  /// Of the tokens whose logits are wanted.
+  private let wanted: UnsafeArray<BatchPart>
+  /// Whether the network ends in a block with nothing beside it, which then is computed for wanted tokens alone.
+  private let endsInBlock: Bool
   private(set) var logits: FloatBuffer
   /// What is computed at the moment.
-  private var step = (parts: 0, tokens: 0, stages: 0..<0, logits: 0, logitsRow: 0)
+  private var step = Step()
   /// For one token, for few and for many: a token takes less time the more there are at once.
   private var threadChoices = [ThreadChoice](repeating: ThreadChoice(), count: 3)
   /// Made once, so that a step allocates nothing.
@@ -88,6 +92,8 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     self.splitting = splitting
     ids = UnsafeArray([Int32](repeating: 0, count: backend.chunkSize))
     parts = UnsafeArray([BatchPart](repeating: BatchPart(), count: backend.chunkSize))
+    wanted = UnsafeArray([BatchPart](repeating: BatchPart(), count: backend.chunkSize))
+    endsInBlock = plan.side == nil && plan.stages.count > 0 && plan.stages[plan.stages.count - 1].isBlock
     logits = FloatBuffer(count: plan.head.rows)
     _ = body
   }
@@ -95,6 +101,17 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   deinit {
     ids.deallocate()
     parts.deallocate()
+    wanted.deallocate()
+  }
+
+  private struct Step {
+    var stages = 0..<0
+    var parts = 0
+    var tokens = 0
+    /// Where logits go, how many there are, and of how many parts.
+    var logitsRow = 0
+    var logits = 0
+    var wanted = 0
   }
 
   var stageCount: Int { plan.stages.count }
@@ -109,9 +126,13 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     if stages.lowerBound == 0 {
       for (place, token) in tokens.enumerated() { ids[place] = Int32(token) }
     }
-    step = (parts.count, 0, stages, 0, logitsRow)
+    step = Step(stages: stages, parts: parts.count, logitsRow: logitsRow)
     for (index, part) in parts.enumerated() {
       self.parts[index] = BatchPart(part, row: step.tokens)
+      if part.logits > 0 {
+        wanted[step.wanted] = self.parts[index].wanted(row: step.logits)
+        step.wanted += 1
+      }
       step.tokens += part.positions.count
       step.logits += part.logits
       for table in plan.rotaryTables { table.cover(part.positions.upperBound) }
@@ -145,10 +166,12 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     let pass = ForwardPass(
       kernels: backend.kernels, workspace: backend.workspace, team: team, tokens: step.tokens,
       parts: parts.prefix(step.parts))
-    let x = pass.hiddenState(plan, stages: step.stages, ids: ids)
+    let isNarrow = endsInBlock && step.logits < step.tokens
+    let (x, last) = pass.hiddenState(
+      plan, stages: step.stages, ids: ids, wanted: isNarrow ? wanted.prefix(step.wanted) : nil)
     if step.logits > 0 {
       let vocabulary = plan.head.rows
-      pass.logits(
+      last.logits(
         plan, x, count: step.logits,
         into: UnsafeRows(logits, offset: step.logitsRow * vocabulary, stride: vocabulary))
     }
