@@ -300,7 +300,7 @@ def adapter(options, shape):
                      unit="by decoding without") | {"case": f"decode, adapter of rank {RANK}"}
 
 
-STEP_STAGE = "one ESTA step"
+STEP_STAGE = "one step of esta"
 STEP = {"peak memory": "peak_resident_bytes", "peak memory without mapped files": "peak_anonymous_bytes"}
 
 

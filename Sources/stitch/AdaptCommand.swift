@@ -39,6 +39,17 @@ struct Adapt: DividedCommand {
     case esta, mezo, dizo, lst
     case snNet = "sn-net"
     case loraPerAnchor = "lora-per-anchor"
+
+    /// With its usual settings, if it trains a whole family and leaves its anchors as they are.
+    var ofFamilies: AdaptationMethod? {
+      switch self {
+      case .esta: .esta
+      case .mezo: .forwardOnly(ZerothOrderSettings())
+      case .dizo: .forwardOnly(ZerothOrderSettings(projection: ProjectionSettings()))
+      case .lst: .ladder
+      case .snNet, .loraPerAnchor: nil
+      }
+    }
   }
   enum Targets: String, ExpressibleByArgument, CaseIterable {
     case attention, all

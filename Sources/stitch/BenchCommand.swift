@@ -27,7 +27,7 @@ struct BenchCommand: ParsableCommand {
       memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
       start: from starting this program to the first token of a reply, and opening a family, with the first token of its \
       cheapest and most expensive stops; of a family without a tokenizer, the latter alone.
-      large-family: makes anchors, builds a family of them and takes one ESTA step. 7B+13B (the default) takes 65 GB of \
+      large-family: makes anchors, builds a family of them and takes one step of each --method. 7B+13B (the default) takes 65 GB of \
       disk, for a while, and some ten minutes or more; --keep leaves the family, for start.
 
       slider, speculation and memory take the default family or --family; with --shape small, 1B+2B, 1B+7B or 7B+13B, random \
@@ -78,7 +78,9 @@ struct BenchCommand: ParsableCommand {
   var writeGguf: String?
   @Option(help: "How large-family stores base weights: bf16, q8_0, q4_1 or q4_0.") var quantize = "q8_0"
   @Option(help: "Tokens of calibration for large-family.") var calibrationTokens = 256
-  @Option(help: "Tokens of the ESTA step of large-family.") var stepTokens = 32
+  @Option(help: "Tokens of a step of large-family.") var stepTokens = 32
+  @Option(help: "How large-family takes a step of training; several may be given (default: esta).") var method:
+    [Adapt.Method] = []
   @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
   @Flag(help: "One JSON document on standard output.") var json = false
 
@@ -326,7 +328,13 @@ extension BenchCommand {
     let directory = URL(fileURLWithPath: work ?? ".")
     let kept = directory.appendingPathComponent("family-\(shape.rawValue)-\(type.rawValue.lowercased())")
     let settings = LargeFamilyBenchmark.Settings(
-      shape: shape, elementType: type, calibrationTokens: calibrationTokens, stepTokens: stepTokens)
+      shape: shape, elementType: type, calibrationTokens: calibrationTokens, stepTokens: stepTokens,
+      methods: try (method.isEmpty ? [.esta] : method).map { method in
+        guard let method = method.ofFamilies else {
+          throw ValidationError("--method \(method.rawValue) changes anchors; large-family trains families as they are")
+        }
+        return method
+      })
     let report = try LargeFamilyBenchmark.run(
       settings, in: directory, keepingFamilyAt: keep ? kept : nil, pool: ComputePool(threads: threads), note: note)
     if json {
@@ -350,12 +358,20 @@ extension BenchCommand {
         Quantity.short(stage.peakResidentBytes) + "B",
       ])
     }
+    var steps = TextTable([
+      "method", "stitch", "loss", "trained parameters", "peak without mapped files", "by the first",
+    ])
+    for step in report.steps {
+      steps.add([
+        step.method, step.stitch, String(format: "%.3f", step.loss), Quantity.short(step.trained_parameters),
+        Quantity.short(step.peak_anonymous_bytes) + "B", String(format: "%.2f", step.peak_ratio),
+      ])
+    }
     return """
       \(stitches.text)
       \(stages.text)
-      \(report.stitches.count) stitches; the family has \(Quantity.short(report.familyBytes))B. One ESTA step on \
-      \(report.stepStitch), loss \(String(format: "%.3f", report.stepLoss)), \
-      \(Quantity.short(report.trainedParameters)) trained parameters.
+      \(steps.text)
+      \(report.stitches.count) stitches; the family has \(Quantity.short(report.familyBytes))B.
 
       """
   }

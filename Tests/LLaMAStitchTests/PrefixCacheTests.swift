@@ -113,6 +113,26 @@ import Testing
     #expect(prefix.commonPrefix(with: other, blocks: 3) == 10)
   }
 
+  /// Where the hidden state after the last block is kept, it is of every token, though one has its logits wanted.
+  @Test func theStateAfterTheLastBlockIsOfAllTokens() throws {
+    let folder = try TemporaryFolder()
+    let (family, adapter) = try Self.adapted(in: folder)
+    let network = family.network(family.route(ofAnchor: 1), adapter: adapter)
+    let prompt = RandomModel.tokens(1, length: 30)[0].map(Int.init)
+    for exits in [[3: 1], [:]] {
+      let prefix = PrefixCache(anchor: network, exits: exits, contextLength: 64)
+      let first = InferenceSession(network: network, prefix: prefix)
+      try first.evaluate(prompt)
+      let second = InferenceSession(network: network, prefix: prefix)
+      for end in [12, 29, 30] {
+        #expect(second.reuse(Array(prompt[..<end])) == end - 1)
+        let found = try second.evaluate(Array(prompt[(end - 1)..<end])).dense.array
+        let expected = try InferenceSession(network: network).evaluate(Array(prompt[..<end])).dense.array
+        #expect(found.map(\.bitPattern) == expected.map(\.bitPattern), "\(end) tokens, \(exits)")
+      }
+    }
+  }
+
   /// The hidden state is kept until the anchor and all that leave it there have read it; whoever needs it afterwards
   /// computes the same bits.
   @Test func whatAllHaveReadIsGivenBack() throws {

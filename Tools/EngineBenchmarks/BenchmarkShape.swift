@@ -14,6 +14,13 @@ public enum BenchmarkShape: String, CaseIterable, Sendable {
   /// LLaMA 7B, for inference alone.
   case sevenBillion = "7B"
 
+  /// Of half as many blocks.
+  var halfAsDeep: LlamaConfiguration {
+    var configuration = configuration
+    configuration.blockCount /= 2
+    return configuration
+  }
+
   public var configuration: LlamaConfiguration {
     switch self {
     case .large:

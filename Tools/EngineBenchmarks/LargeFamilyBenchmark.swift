@@ -2,10 +2,12 @@ import Foundation
 import LLaMAStitch
 import Support
 
-/// Makes large anchors with random weights, builds a family of them and takes one ESTA step, to see what that takes.
+/// Makes large anchors with random weights, builds a family of them and takes one step of training, to see what that takes.
 public enum LargeFamilyBenchmark {
   public enum Shape: String, CaseIterable, Sendable {
     case small
+    /// TinyLlama's, and one of half as many blocks.
+    case billion = "1.1B"
     case oneAndTwoBillion = "1B+2B"
     /// TinyLlama's and LLaMA 7B.
     case oneAndSevenBillion = "1B+7B"
@@ -21,6 +23,8 @@ public enum LargeFamilyBenchmark {
       return switch self {
       case .small:
         [("smaller", llama(64, 192, blocks: 4, heads: 2)), ("larger", llama(96, 256, blocks: 5, heads: 3))]
+      case .billion:
+        [("0.6B", BenchmarkShape.billion.halfAsDeep), ("1.1B", BenchmarkShape.billion.configuration)]
       case .oneAndTwoBillion:
         [("1B", llama(2048, 5632, blocks: 22, heads: 16)), ("2B", llama(2560, 6912, blocks: 26, heads: 20))]
       case .oneAndSevenBillion:
@@ -36,14 +40,19 @@ public enum LargeFamilyBenchmark {
     /// How the family stores base weights; the random anchors are BF16.
     public var elementType: ElementType
     public var calibrationTokens: Int
-    /// Tokens of the ESTA step, about.
+    /// Tokens of a step of training, about.
     public var stepTokens: Int
+    /// How a step is taken, one method after another.
+    public var methods: [AdaptationMethod]
 
-    public init(shape: Shape, elementType: ElementType, calibrationTokens: Int, stepTokens: Int) {
+    public init(
+      shape: Shape, elementType: ElementType, calibrationTokens: Int, stepTokens: Int, methods: [AdaptationMethod]
+    ) {
       self.shape = shape
       self.elementType = elementType
       self.calibrationTokens = calibrationTokens
       self.stepTokens = stepTokens
+      self.methods = methods
     }
   }
 
@@ -58,15 +67,25 @@ public enum LargeFamilyBenchmark {
     public var peakResidentBytes: Int
   }
 
+  /// A step of training on the dearest stitch.
+  public struct Step: Sendable, Encodable {
+    public var method: String
+    public var stitch: String
+    /// Before the update.
+    public var loss: Double
+    public var tokens: Int
+    public var trained_parameters: Int
+    public var peak_anonymous_bytes: Int
+    /// That by the first method's.
+    public var peak_ratio: Double
+  }
+
   public struct Report: Sendable {
     public var stages: [Stage]
     public var stitches: [Stitch]
     /// Bytes of the family's directory.
     public var familyBytes: Int
-    /// The stitch that the ESTA step drew, and its loss before the update.
-    public var stepStitch: String
-    public var stepLoss: Double
-    public var trainedParameters: Int
+    public var steps: [Step]
     /// The system's own high-water mark of resident memory (VmHWM), pages of mapped files included.
     public var peakResidentBytes: Int
   }
@@ -81,13 +100,6 @@ public enum LargeFamilyBenchmark {
       var weight_bytes: Int
     }
 
-    struct Step: Encodable, Sendable {
-      var stitch: String
-      var loss: Double
-      var tokens: Int
-      var trained_parameters: Int
-    }
-
     var suite = "large-family"
     var shape: String
     var quantization: String
@@ -100,7 +112,7 @@ public enum LargeFamilyBenchmark {
     var peak_resident_bytes: Int
     var family_bytes: Int
     var stages: [Stage]
-    var step: Step
+    var steps: [Step]
     var stitches: [Row]
 
     public init(_ report: Report, settings: Settings, threads: Int) {
@@ -113,9 +125,7 @@ public enum LargeFamilyBenchmark {
       peak_resident_bytes = report.peakResidentBytes
       family_bytes = report.familyBytes
       stages = report.stages
-      step = Step(
-        stitch: report.stepStitch, loss: report.stepLoss, tokens: settings.stepTokens,
-        trained_parameters: report.trainedParameters)
+      steps = report.steps
       stitches = report.stitches.map {
         Row(
           id: $0.id, route: $0.routeText, parameters: $0.parameters, flops_per_token: $0.flopsPerToken,
@@ -170,31 +180,46 @@ public enum LargeFamilyBenchmark {
     }
     guard let family else { preconditionFailure("the listener never stops a build") }
 
-    begin("open for training")
     let examples = sequences(settings.stepTokens, vocabulary: family.anchors[0].configuration.vocabularySize, seed: 2)
       .map { TrainingExample(tokens: $0, lossMask: $0.map { _ in true }) }
-    let trainer = try ESTATrainer(
-      family: family, adapter: nil,
-      settings: AdaptationSettings(
-        steps: 1, tokensPerStep: settings.stepTokens, tokensPerMicroBatch: settings.stepTokens),
-      examples: examples, pool: pool)
-    begin("one ESTA step")
-    var stitch = ""
-    var loss = Double.nan
-    _ = try trainer.run { progress in
-      (stitch, loss) = (progress.stitch, progress.loss)
-      return .goOn
+    guard let dearest = family.stitches.max(by: { $0.flopsPerToken < $1.flopsPerToken }) else {
+      preconditionFailure("a family has stitches")
+    }
+    var steps: [Step] = []
+    for method in settings.methods {
+      begin("open for \(method.name)")
+      var adaptation = AdaptationSettings(
+        steps: 1, tokensPerStep: settings.stepTokens, tokensPerMicroBatch: settings.stepTokens)
+      adaptation.method = method
+      adaptation.stitches = .named([dearest.id])
+      if method == .ladder { adaptation.options = AdapterOptions(side: SideOptions()) }
+      let trainer = try ESTATrainer(
+        family: family, adapter: nil, settings: adaptation, examples: examples, pool: pool)
+      begin(stage(of: method))
+      _ = try trainer.run { progress in
+        steps.append(
+          Step(
+            method: method.name, stitch: progress.stitch, loss: progress.loss, tokens: settings.stepTokens,
+            trained_parameters: trainer.parameterCount, peak_anonymous_bytes: 0, peak_ratio: 0))
+        return .goOn
+      }
     }
     let stages = meter.finish().map {
       Stage(
         stage: $0.name, seconds: $0.seconds, peakAnonymousBytes: $0.anonymousBytes, peakResidentBytes: $0.residentBytes)
     }
+    for (index, method) in settings.methods.enumerated() {
+      guard let stage = stages.first(where: { $0.stage == stage(of: method) }) else { continue }
+      steps[index].peak_anonymous_bytes = stage.peakAnonymousBytes
+      steps[index].peak_ratio = Double(stage.peakAnonymousBytes) / Double(max(1, steps[0].peak_anonymous_bytes))
+    }
     return Report(
-      stages: stages, stitches: family.stitches, familyBytes: try size(of: output), stepStitch: stitch, stepLoss: loss,
-      trainedParameters: trainer.parameterCount,
+      stages: stages, stitches: family.stitches, familyBytes: try size(of: output), steps: steps,
       // The system's mark and what was seen are both counted loosely.
       peakResidentBytes: max(MemoryMeter.status()["VmHWM"] ?? 0, stages.map(\.peakResidentBytes).max() ?? 0))
   }
+
+  private static func stage(of method: AdaptationMethod) -> String { "one step of \(method.name)" }
 
   /// Random sequences of at most 128 tokens, `tokens` in all; two of them at least, so that two workers have one each.
   private static func sequences(_ tokens: Int, vocabulary: Int, seed: UInt64) -> [[Int32]] {

@@ -36,13 +36,17 @@ struct ForwardPass {
       switch plan.stages[index] {
       case .block(let block):
         if let wanted, index == plan.stages.count - 1 {
-          let last = lastBlock(block, x, wanted: wanted, into: other)
-          if last.tokens > 0 { last.keep(other, plan, after: index + 1) }
-          return (other, last)
+          return (other, lastBlock(block, x, wanted: wanted, into: other))
         }
         self.block(block, x)
         if let side = plan.side, let rung = side.rungs[index] { climb(rung, side, x) }
-        keep(x, plan, after: index + 1)
+        if index < plan.sharedStages, let kept = plan.prefix?.hiddenState(after: index + 1) {
+          for token in team.share(of: tokens) where kept.start <= position + token {
+            let width = kept.rows.stride - kept.sideWidth
+            kept.rows.at(position + token).copy(x.at(token), count: width)
+            kept.rows.at(position + token, width).copy(workspace.side.at(token), count: kept.sideWidth)
+          }
+        }
       case .stitch(let projection):
         let activations = rounded(x, for: projection)
         reduce((projection, nil, nil), activations)
@@ -53,17 +57,6 @@ struct ForwardPass {
     }
     if let side = plan.side, range.upperBound == plan.stages.count { leave(side, x) }
     return (x, self)
-  }
-
-  /// Leaves the hidden state after so many stages in the prefix cache, where that keeps it.
-  private func keep(_ x: UnsafeRows, _ plan: NetworkPlan, after stages: Int) {
-    guard stages <= plan.sharedStages, let kept = plan.prefix?.hiddenState(after: stages) else { return }
-    let position = parts[0].position
-    let width = kept.rows.stride - kept.sideWidth
-    for token in team.share(of: tokens) where kept.start <= position + token {
-      kept.rows.at(position + token).copy(x.at(token), count: width)
-      kept.rows.at(position + token, width).copy(workspace.side.at(token), count: kept.sideWidth)
-    }
   }
 
   /// The `count` logits that the parts want, one after another, `[count × vocabulary]`.

@@ -285,10 +285,6 @@ public final class InferenceSession: @unchecked Sendable {
     case .rows(let row): (part[0].logits, logitsRow) = (positions.count, row + positions.lowerBound - start)
     }
     if stages.isEmpty && part[0].logits == 0 { return }
-    if !stages.isEmpty, stages.upperBound == compiled.sharedStages, stages.upperBound == compiled.stageCount {
-      // A whole anchor's last block is computed for wanted tokens alone.
-      prefix?.hiddenState(after: stages.upperBound)?.skip(to: positions.upperBound - part[0].logits)
-    }
     compiled.forward(part, stages: stages, logitsRow: logitsRow, tokens: history[positions])
   }
 }

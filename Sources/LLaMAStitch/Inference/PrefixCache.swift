@@ -171,9 +171,6 @@ final class HiddenStateCache: @unchecked Sendable {
   /// Notes that a session will not go on.
   func remove(_ session: InferenceSession) { ends[ObjectIdentifier(session)] = nil }
 
-  /// Notes that nothing is kept before a position.
-  func skip(to position: Int) { start = max(start, position) }
-
   /// Notes that another text takes the place of this one from `position` on.
   func truncate(to position: Int) {
     start = min(start, position)

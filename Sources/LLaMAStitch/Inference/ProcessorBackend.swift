@@ -76,8 +76,9 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   private let parts: UnsafeArray<BatchPart>
   /// Of the tokens whose logits are wanted.
   private let wanted: UnsafeArray<BatchPart>
-  /// Whether the network ends in a block with nothing beside it, which then is computed for wanted tokens alone.
-  private let endsInBlock: Bool
+  /// Whether the network ends in a block of which nobody else reads the results, so that it is computed for wanted tokens
+  /// alone.
+  private let endsNarrow: Bool
   private(set) var logits: FloatBuffer
   /// What is computed at the moment.
   private var step = Step()
@@ -93,7 +94,9 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     ids = UnsafeArray([Int32](repeating: 0, count: backend.chunkSize))
     parts = UnsafeArray([BatchPart](repeating: BatchPart(), count: backend.chunkSize))
     wanted = UnsafeArray([BatchPart](repeating: BatchPart(), count: backend.chunkSize))
-    endsInBlock = plan.side == nil && plan.stages.count > 0 && plan.stages[plan.stages.count - 1].isBlock
+    let stages = plan.stages.count
+    let isKept = plan.sharedStages == stages && plan.prefix?.hiddenState(after: stages) != nil
+    endsNarrow = stages > 0 && plan.stages[stages - 1].isBlock && plan.side == nil && !isKept
     logits = FloatBuffer(count: plan.head.rows)
     _ = body
   }
@@ -166,7 +169,7 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     let pass = ForwardPass(
       kernels: backend.kernels, workspace: backend.workspace, team: team, tokens: step.tokens,
       parts: parts.prefix(step.parts))
-    let isNarrow = endsInBlock && step.logits < step.tokens
+    let isNarrow = endsNarrow && step.logits < step.tokens
     let (x, last) = pass.hiddenState(
       plan, stages: step.stages, ids: ids, wanted: isNarrow ? wanted.prefix(step.wanted) : nil)
     if step.logits > 0 {
