@@ -8,6 +8,7 @@ import Testing
     struct Row: Decodable {
       var id: String
       var weight_bytes: Int
+      var flops_per_token: Int?
     }
     var quantization: String
     var stitches: [Row]
@@ -100,7 +101,7 @@ import Testing
       let report = try JSONDecoder().decode(Report.self, from: outcome.output)
       #expect(report.steps.map(\.method) == ["esta", "mezo"])
       for step in report.steps {
-        #expect(step.stitch == report.stitches.max { $0.flops_per_token < $1.flops_per_token }?.id)
+        #expect(step.stitch == report.stitches.max { $0.flops_per_token ?? 0 < $1.flops_per_token ?? 0 }?.id)
         // Nothing is known: the loss is near that of a guess among 32,000.
         #expect(abs(step.loss - log(32_000.0)) < 2)
         #expect(report.stages.map(\.stage).contains("one step of \(step.method)"))
