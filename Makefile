@@ -63,6 +63,7 @@ test-peers: setup ## check the server with OpenAI's client; formats, tokenizers,
 	$(BUILD) --product tiny-corpus
 	$(BUILD) --product stitch-serve
 	python3 Benchmarks/openai_peer.py
+	python3 Benchmarks/forms_peer.py
 	python3 Benchmarks/interop.py
 	python3 Benchmarks/real_model.py
 	python3 Benchmarks/templates_peer.py

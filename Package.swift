@@ -42,6 +42,7 @@ let package = Package(
     .target(name: "Jinja", swiftSettings: swiftSettings),
     .target(name: "Support", dependencies: ["CMemory"], swiftSettings: swiftSettings),
     .target(name: "Figures", dependencies: ["Support"], swiftSettings: swiftSettings),
+    .target(name: "Forms", dependencies: ["Support"], swiftSettings: swiftSettings),
 
     // text → tokens → blocks → logits → text
     .target(
@@ -56,12 +57,15 @@ let package = Package(
 
     // Chatting with a family, what is kept of it, and work without a chat.
     .target(
-      name: "ChatEngine", dependencies: ["Tokenizer", "LLaMAStitch", "Support", csv], swiftSettings: swiftSettings),
+      name: "ChatEngine", dependencies: ["Forms", "Tokenizer", "LLaMAStitch", "Support", csv],
+      swiftSettings: swiftSettings),
     .target(
       name: "Conversations", dependencies: ["ChatEngine", "LLaMAStitch", "Support"], swiftSettings: swiftSettings),
     .target(
       name: "Workflows",
-      dependencies: ["ChatEngine", "EngineBenchmarks", "Figures", "Tokenizer", "LLaMAStitch", "Support", yams],
+      dependencies: [
+        "ChatEngine", "EngineBenchmarks", "Figures", "Forms", "Tokenizer", "LLaMAStitch", "Support", yams,
+      ],
       swiftSettings: swiftSettings),
 
     // The user interface: what happens, then how it shows, then a real terminal.
@@ -87,7 +91,7 @@ let package = Package(
       name: "stitch",
       dependencies: [
         "Support", "Tokenizer", "LLaMAStitch", "ChatEngine", "Conversations", "Workflows", "ChatScript", "ChatTUI",
-        "Settings", "ChatReplay", "ChatTerminal", "EngineBenchmarks", "MessagePassing",
+        "Settings", "ChatReplay", "ChatTerminal", "EngineBenchmarks", "Forms", "MessagePassing",
         "ServeOptions", argumentParser,
       ],
       swiftSettings: swiftSettings),
@@ -95,7 +99,7 @@ let package = Package(
     // The server, a product of its own: HTTP, OpenAI's API over the engine, a program.
     .target(name: "WebServer", dependencies: [flyingSocks], swiftSettings: swiftSettings),
     .target(
-      name: "Serving", dependencies: ["WebServer", "ChatEngine", "Tokenizer", "LLaMAStitch", "Support"],
+      name: "Serving", dependencies: ["WebServer", "ChatEngine", "Forms", "Tokenizer", "LLaMAStitch", "Support"],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "stitch-serve",
@@ -127,6 +131,7 @@ let package = Package(
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
     .testTarget(
       name: "JinjaTests", dependencies: ["Jinja"], exclude: ["expressions.jsonl"], swiftSettings: swiftSettings),
+    .testTarget(name: "FormsTests", dependencies: ["Forms", "Support"], swiftSettings: swiftSettings),
     .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: swiftSettings),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer", "FamilyFixture", "Support"], exclude: ["Fixtures"],

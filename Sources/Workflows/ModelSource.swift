@@ -1,4 +1,5 @@
 import ChatEngine
+import Forms
 import Foundation
 import LLaMAStitch
 import Tokenizer
@@ -76,6 +77,8 @@ extension ModelSource {
     public var maxTokens: Int?
     public var sampling = SamplingOptions()
     public var cacheType = CacheType.f32
+    /// What the reply is to look like.
+    public var form: FormSource?
 
     public init() {}
   }
@@ -97,6 +100,7 @@ extension ModelSource {
     guard tokens.count <= session.contextLength else {
       throw InferenceError.contextOverflow(needed: tokens.count, contextLength: session.contextLength)
     }
+    let form = try options.form.map { try ReplyForms(tokenizer).form($0) }
     var decoder = options.isRaw ? try StreamingDecoder(tokenizer, after: tokens) : StreamingDecoder(tokenizer)
     var text = ""
     if options.isRaw { try write(prompt) }
@@ -105,7 +109,7 @@ extension ModelSource {
       prompt: tokens,
       options: GenerationOptions(
         maxTokens: options.maxTokens ?? session.contextLength, stopTokens: stops, sampling: options.sampling,
-        vocabularySize: tokenizer.vocabularySize)
+        vocabularySize: tokenizer.vocabularySize, form: form)
     ) { event in
       guard case .token(let token) = event else { return .goOn }
       do {

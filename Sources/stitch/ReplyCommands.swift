@@ -1,4 +1,5 @@
 import ArgumentParser
+import Forms
 import Foundation
 import LLaMAStitch
 import Support
@@ -30,8 +31,11 @@ struct Ask: ParsableCommand {
   @Flag(help: "Print one JSON document at the end instead of streaming.")
   var json = false
 
+  @OptionGroup var form: FormOptions
+
   func run() throws {
     let bytes = try input()
+    let form = try form.source()
     let model = try source.open()
     var options = ModelSource.ReplyOptions()
     options.isRaw = raw
@@ -39,10 +43,16 @@ struct Ask: ParsableCommand {
     let defaults = try GenerationDefaults.read(in: URL(fileURLWithPath: model.directory))
     options.sampling = sampling.choice.options(over: defaults?.sampling ?? SamplingOptions())
     options.cacheType = source.cacheType
+    options.form = form
     var output = ReplyOutput(isQuiet: json)
     let (text, result) = try model.reply(to: bytes, options: options, pool: source.pool) { try output.write($0) }
     try output.end()
     if json { try Console.write(json: Report(self, model, text: text, result)) }
+    if form != nil && result.finishReason != .stopToken {
+      Console.complain(
+        "stitch: the reply was cut off after \(result.tokens.count) tokens, before it was whole; raise --max-tokens")
+      throw ExitCode.failure
+    }
   }
 
   private func input() throws -> [UInt8] {

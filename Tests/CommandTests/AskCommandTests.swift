@@ -129,4 +129,47 @@ import Testing
       }
     }
   }
+
+  /// On the toy family, whose vocabulary is SentencePiece's.
+  @Test func aReplyKeepsTheFormThatIsAskedFor() throws {
+    try StitchProcess.withTemporaryDirectory { directory in
+      let schema = directory.appending(path: "schema.json")
+      try Data(
+        #"{"type": "object", "properties": {"n": {"type": "integer", "maximum": 20, "minimum": 10}, "ok": {"type": "boolean"}}, "required": ["n", "ok"]}"#
+          .utf8
+      ).write(to: schema)
+      func ask(_ options: [String]) throws -> StitchProcess.Outcome {
+        try StitchProcess.run(["ask", "what is 3 + 4?", "--family", "weights/tiny", "--temperature", "1"] + options)
+      }
+      struct Reply: Decodable {
+        let n: Int
+        let ok: Bool
+      }
+      for seed in ["1", "2", "3"] {
+        let outcome = try ask(["--schema", schema.path, "--seed", seed])
+        #expect(outcome.status == 0, "\(outcome.complaint)")
+        let reply = try JSONDecoder().decode(Reply.self, from: outcome.output)
+        #expect((10...20).contains(reply.n))
+      }
+      #expect(["ab", "ac"].contains(try ask(["--grammar", try grammar("root ::= \"a\" [bc]", in: directory)]).text))
+      // What is cut off is no whole document.
+      let cut = try ask(["--schema", schema.path, "--max-tokens", "2"])
+      #expect(cut.status == 1 && cut.complaint.contains("raise --max-tokens"))
+      for (options, cause) in [
+        (["--schema", "{\"type\": \"strin\"}"], "is no type"), (["--schema", directory.path + "/none"], "none"),
+        (["--grammar", try grammar("root ::= x", in: directory)], "rule “x”"),
+        (["--schema", schema.path, "--json-object"], "exclude one another"),
+      ] {
+        let refused = try ask(options)
+        #expect(
+          refused.status == 2 && refused.text.isEmpty && refused.complaint.contains(cause), "\(refused.complaint)")
+      }
+    }
+  }
+
+  private func grammar(_ text: String, in directory: URL) throws -> String {
+    let file = directory.appending(path: "\(UUID().uuidString).gbnf")
+    try Data(text.utf8).write(to: file)
+    return file.path
+  }
 }

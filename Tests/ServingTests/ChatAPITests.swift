@@ -38,6 +38,36 @@ import Tokenizer
     #expect(documents.dropLast().allSatisfy { $0.object?["usage"] == .null })
   }
 
+  @Test func aReplyKeepsTheFormThatIsAskedFor() async throws {
+    let fixture = try await ServerFixture.shared.value
+    // The order is the schema's, not that of the alphabet.
+    let schema =
+      ##"{"type": "object", "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer", "minimum": 0, "maximum": 99}, "kinds": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 3}}, "required": ["name", "age"], "additionalProperties": false}"##
+    let asked =
+      #""model": "large", "temperature": 1.5, "seed": 5, "max_tokens": 200, "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": \#(schema)}}"#
+    let reply = try await fixture.chat(asked + #", "n": 4, "logprobs": true, "top_logprobs": 2"#).json
+    let choices = try #require(reply["choices"].array)
+    #expect(choices.count == 4)
+    for choice in choices {
+      let text = try #require(choice["message"]["content"].string)
+      #expect(choice["finish_reason"].string == "stop" && text.hasPrefix("{"), "\(text)")
+      let document = try JSONValue(utf8: text.utf8)
+      #expect(
+        (document["name"].string?.count ?? 99) <= 8 && (0...99).contains(document["age"].integer ?? -1), "\(text)")
+      #expect(Set(document.object?.keys ?? [:].keys).isSubset(of: ["name", "age", "kinds"]))
+      let places = [text.range(of: "\"name\""), text.range(of: "\"age\"")].compactMap { $0?.lowerBound }
+      #expect(places.count == 2 && places[0] < places[1])
+    }
+    // Alone it is the same, and streamed.
+    let alone = try await fixture.chat(asked).json["choices"][0]["message"]["content"]
+    #expect(alone == choices[0]["message"]["content"])
+    let events = try await fixture.chat(asked + #", "stream": true"#).events.documents
+    #expect(events.compactMap { $0["choices"][0]["delta"]["content"].string }.joined() == alone.string)
+
+    let word = try await fixture.chat(#""model": "large", "grammar": "root ::= \"yes\" | \"no\""#).json["choices"][0]
+    #expect(["yes", "no"].contains(word["message"]["content"].string) && word["finish_reason"].string == "stop")
+  }
+
   @Test func everyStopIsAModel() async throws {
     let fixture = try await ServerFixture.shared.value
     let list = try await fixture.get("/v1/models").json

@@ -28,7 +28,10 @@ import Testing
     ("temperature", "3"), ("temperature", "\"hot\""), ("top_p", "-0.1"), ("min_p", "2"), ("n", "0"), ("n", "99"),
     ("max_tokens", "-1"), ("max_tokens", "1.5"), ("stop", "7"), ("stop", "[1]"), ("seed", "\"x\""), ("logprobs", "3"),
     ("top_logprobs", "21"), ("top_logprobs", "3"), ("stream", "\"yes\""), ("tools", "[{}]"),
-    ("response_format", #"{"type": "json_object"}"#), ("logit_bias", #"{"1": 2}"#), ("presence_penalty", "1"),
+    ("response_format", #"{"type": "xml"}"#), ("response_format", #"{"type": "json_schema"}"#),
+    ("response_format", #"{"type": "json_schema", "json_schema": {"schema": {"not": {}}}}"#),
+    ("response_format", ##"{"type": "json_schema", "json_schema": {"schema": {"$ref": "#"}}}"##),
+    ("grammar", #""root ::= root \"a\"""#), ("grammar", "3"), ("logit_bias", #"{"1": 2}"#), ("presence_penalty", "1"),
     ("stream_options", #"{"include_usage": true}"#), ("user", "7"), ("echo", "true"),
   ])
   func membersThatCannotBe(_ name: String, _ value: String) async throws {

@@ -162,10 +162,15 @@ public struct BatchGenerator {
       .finished(generator.finish(place, reason), text: number)
     }
     if options.maxTokens <= 0 { return [finished(.length, &self)] }
-    guard let token = running[place]!.sampler.chosen else { throw InferenceError.notANumber }
+    guard let token = running[place]!.sampler.chosen else {
+      // What one text is asked to look like is no matter of the others.
+      if options.form != nil { return [finished(.unfit, &self)] }
+      throw InferenceError.notANumber
+    }
     if options.stopTokens.contains(token) { return [finished(.stopToken, &self)] }
     running[place]!.result.tokens.append(token)
     let event = Event.token(token, text: number, running[place]!.sampler.likelihoods)
+    if running[place]!.sampler.isComplete { return [event, finished(.stopToken, &self)] }
     if running[place]!.result.tokens.count >= options.maxTokens { return [event, finished(.length, &self)] }
     if session.position(of: place) == session.contextLength { return [event, finished(.context, &self)] }
     return [event]
@@ -225,15 +230,19 @@ private final class TextSampler: Sendable {
 
   /// The token that was chosen last; `nil` where no logit was a number.
   var chosen: Int? { state.withLock(\.chosen) }
+  /// Whether nothing can follow in the form that the text keeps.
+  var isComplete: Bool { state.withLock(\.sampler.isComplete) }
   /// How likely it was, where that is asked for.
   var likelihoods: TokenLikelihoods? { state.withLock(\.likelihoods) }
 
   func choose(from logits: VectorView) {
     state.withLock { state in
+      // What a form does not let come is likely all the same.
+      let own = alternatives != nil && state.sampler.keepsForm ? FloatBuffer(logits.array).vector : logits
       state.chosen = state.sampler.sample(logits)
       guard let alternatives, let chosen = state.chosen else { return }
       state.likelihoods = TokenLikelihoods(
-        of: chosen, alternatives: alternatives, logits: logits, count: state.sampler.vocabularySize)
+        of: chosen, alternatives: alternatives, logits: own, count: state.sampler.vocabularySize)
     }
   }
 }

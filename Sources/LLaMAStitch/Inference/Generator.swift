@@ -8,15 +8,23 @@ public struct GenerationOptions: Sendable, Equatable {
   public var sampling: SamplingOptions
   /// Tokens that there are; a head may have more rows, which are never chosen. `nil`: as many as the head has.
   public var vocabularySize: Int?
+  /// What the text is to look like.
+  public var form: (any TokenForm)?
 
   public init(
     maxTokens: Int = 256, stopTokens: Set<Int> = [], sampling: SamplingOptions = SamplingOptions(),
-    vocabularySize: Int? = nil
+    vocabularySize: Int? = nil, form: (any TokenForm)? = nil
   ) {
     self.maxTokens = maxTokens
     self.stopTokens = stopTokens
     self.sampling = sampling
     self.vocabularySize = vocabularySize
+    self.form = form
+  }
+
+  public static func == (left: GenerationOptions, right: GenerationOptions) -> Bool {
+    left.maxTokens == right.maxTokens && left.stopTokens == right.stopTokens && left.sampling == right.sampling
+      && left.vocabularySize == right.vocabularySize && left.form === right.form
   }
 }
 
@@ -36,7 +44,7 @@ public enum GenerationControl: Sendable {
 
 /// Why a text ended.
 public enum FinishReason: String, Sendable, Codable {
-  /// A stop token.
+  /// A stop token, or nothing can follow in the form that was asked for.
   case stopToken = "stop"
   /// `maxTokens` are reached.
   case length
@@ -44,6 +52,8 @@ public enum FinishReason: String, Sendable, Codable {
   case context
   /// The listener cancelled it.
   case cancelled
+  /// No token goes on in the form that was asked for.
+  case unfit
 }
 
 /// A generated text and what it took.
@@ -75,7 +85,9 @@ extension Sampler {
   /// - Throws: `SamplingError`.
   init(_ options: GenerationOptions, network: Network, prompt: [Int]) throws(SamplingError) {
     try options.sampling.validate()
-    self.init(options.sampling, vocabularySize: min(network.vocabularySize, options.vocabularySize ?? .max))
+    self.init(
+      options.sampling, vocabularySize: min(network.vocabularySize, options.vocabularySize ?? .max),
+      constraint: options.form?.begin(stopTokens: options.stopTokens))
     if options.sampling.repetitionPenalty != 1 { prompt.forEach { observe($0) } }
   }
 }
@@ -152,10 +164,11 @@ extension InferenceSession {
     var start: ContinuousClock.Instant?
     var made = 0
     while result.tokens.count < options.maxTokens {
-      guard let token = sampler.sample(logits) else { throw InferenceError.notANumber }
+      guard let token = sampler.sample(logits) else { throw sampler.failure }
       if options.stopTokens.contains(token) { return .stopToken }
       result.tokens.append(token)
       if listener(.token(token)) == .cancel { return .cancelled }
+      if sampler.isComplete { return .stopToken }
       if result.tokens.count == 1 { evict() }
       if result.tokens.count == options.maxTokens { break }
       guard speculation != nil else {

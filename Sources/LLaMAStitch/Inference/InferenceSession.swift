@@ -9,6 +9,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   case noTokens
   /// Every logit is NaN or −∞.
   case notANumber
+  /// No token can go on in the form that was asked for.
+  case noTokenFits(cause: String?)
 
   public var description: String {
     switch self {
@@ -20,6 +22,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
       "there is no token to compute; give a prompt of at least one token"
     case .notANumber:
       "the network's output is not a number; its weights or adapter are damaged: restore or download them again"
+    case .noTokenFits(let cause):
+      cause ?? "the model's vocabulary has no token that goes on in this form; allow other characters in it"
     }
   }
 }

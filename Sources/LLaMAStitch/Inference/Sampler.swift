@@ -64,10 +64,15 @@ public struct Sampler: Sendable {
   private var weights: [Double]
   /// A heap of token ids, the most likely on top; what is taken from it gathers at its end.
   private var heap: [Int32]
+  /// The form that the text keeps; a copy of the sampler is of the same text.
+  private let constraint: (any TokenConstraint)?
 
-  /// - Parameter vocabularySize: tokens to choose among; logits beyond it, of a padded head, are not looked at.
-  public init(_ options: SamplingOptions, vocabularySize: Int) {
+  /// - Parameters:
+  ///   - vocabularySize: tokens to choose among; logits beyond it, of a padded head, are not looked at.
+  ///   - constraint: a form that the text is to keep.
+  public init(_ options: SamplingOptions, vocabularySize: Int, constraint: (any TokenConstraint)? = nil) {
     self.options = options
+    self.constraint = constraint
     random = SeededGenerator(seed: options.seed)
     isSeen = [Bool](repeating: false, count: vocabularySize)
     weights = [Double](repeating: 0, count: vocabularySize)
@@ -87,11 +92,28 @@ public struct Sampler: Sendable {
     for index in isSeen.indices { isSeen[index] = false }
   }
 
-  /// The next token, or nil where no logit is a number. The token is observed.
+  /// Whether the text keeps a form.
+  var keepsForm: Bool { constraint != nil }
+
+  /// Whether nothing can follow in the form that the text keeps.
+  var isComplete: Bool { constraint?.isComplete ?? false }
+
+  /// Why there was no next token.
+  var failure: InferenceError {
+    guard let constraint else { return .notANumber }
+    return .noTokenFits(cause: constraint.failure)
+  }
+
+  /// The next token, or nil where no logit is a number, or none that the form lets come. The token is observed. Logits of
+  /// what the form does not let come become −∞.
   public mutating func sample(_ logits: VectorView) -> Int? {
     precondition(logits.count >= weights.count, "logits of another vocabulary")
+    if let constraint, !logits.restrict(to: constraint.next()) { return nil }
     let token = options.temperature == 0 || options.topK == 1 ? greedy(logits) : draw(logits)
-    if let token { isSeen[token] = true }
+    if let token {
+      isSeen[token] = true
+      constraint?.take(token)
+    }
     return token
   }
 

@@ -1,4 +1,5 @@
 import ChatEngine
+import Forms
 import LLaMAStitch
 import Support
 
@@ -16,6 +17,8 @@ struct GenerationCall: Sendable {
   var choices: Int
   /// How many of the likeliest tokens to tell of; `nil`: no probabilities at all.
   var alternatives: Int?
+  /// What the reply is to look like.
+  var form: FormSource?
   var isStreamed: Bool
   var includesUsage: Bool
 
@@ -56,6 +59,7 @@ struct GenerationCall: Sendable {
       }
     case .completion: alternatives = try fields.integer("logprobs", 0...Self.mostAlternatives)
     }
+    form = try Self.form(fields)
     isStreamed = try fields.flag("stream")
     includesUsage = fields["stream_options"]?.object?["include_usage"]?.bool ?? false
     if fields["stream_options"] != nil && !isStreamed {
@@ -77,9 +81,17 @@ struct GenerationCall: Sendable {
     }
     try fields.refuse("echo", unless: { $0 == .bool(false) }, "put the prompt before the reply yourself")
     try fields.refuse("best_of", unless: { $0.integer == 1 }, "use n")
-    try fields.refuse(
-      "response_format", unless: { $0.object?["type"]?.string == "text" }, "replies are text: leave it out")
     try fields.refuse("modalities", unless: { $0.array == ["text"] }, "replies are text")
+  }
+
+  /// `response_format`, or `grammar`, in GBNF.
+  private static func form(_ fields: RequestFields) throws(APIError) -> FormSource? {
+    let format = try fields.format()
+    if let grammar = try fields.string("grammar") {
+      if format != nil { throw .invalid("grammar", "grammar and response_format exclude one another") }
+      return .grammar(grammar)
+    }
+    return format
   }
 
   /// How one of the choices is drawn: the first with the seed itself, the others with seeds made of it.

@@ -11,6 +11,7 @@ package final class OpenAIService: Sendable {
   let scheduler: Scheduler
   let metrics: Metrics
   private let access: AccessRules
+  private let forms: ReplyForms
   private let contextLength: Int
   /// Tokens a second that the model holds whose size goes by the load.
   private let speed: Double
@@ -28,6 +29,7 @@ package final class OpenAIService: Sendable {
     self.contextLength = contextLength
     self.speed = speed
     self.access = access
+    forms = ReplyForms(family.text.tokenizer)
     self.connections = connections
     metrics = scheduler.metrics
   }
@@ -169,6 +171,10 @@ package final class OpenAIService: Sendable {
     let reader = PromptReader(text: family.text, contextLength: contextLength)
     let prompts = kind == .chat ? [try reader.chat(fields)] : try reader.completion(fields)
     do { try call.sampling.validate() } catch { throw .invalid(nil, "\(error)") }
+    let form: ReplyForm?
+    do { form = try call.form.map { try forms.form($0) } } catch {
+      throw .invalid(fields["grammar"] == nil ? "response_format" : "grammar", "\(error)")
+    }
     var prepared = Prepared(
       call: call, texts: [], choices: [], promptTokens: prompts.reduce(0) { $0 + $1.tokens.count },
       client: try fields.string("user") ?? request.client)
@@ -179,7 +185,7 @@ package final class OpenAIService: Sendable {
             stitch: stitch, prompt: prompt.tokens,
             options: GenerationOptions(
               maxTokens: call.maxTokens ?? contextLength, stopTokens: family.text.stopTokens,
-              sampling: call.sampling(ofChoice: choice), vocabularySize: family.text.tokenizer.vocabularySize),
+              sampling: call.sampling(ofChoice: choice), vocabularySize: family.text.tokenizer.vocabularySize, form: form),
             alternatives: call.alternatives))
         do {
           prepared.choices.append(

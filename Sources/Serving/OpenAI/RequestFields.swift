@@ -1,8 +1,10 @@
+import Forms
 import Support
 
 /// The members of a request's object, read with their types; `null` is as good as absent.
 struct RequestFields {
   private let members: [String: JSONValue]
+  private let body: [UInt8]
 
   /// - Throws: `APIError` for what is no JSON object.
   init(_ body: [UInt8]) throws(APIError) {
@@ -12,6 +14,7 @@ struct RequestFields {
       throw .invalid(nil, "the body is \(document.kind); an object is expected")
     }
     self.members = members
+    self.body = body
   }
 
   subscript(name: String) -> JSONValue? {
@@ -41,6 +44,25 @@ struct RequestFields {
       throw .invalid(name, "\(name) is \(value); choose a number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
+  }
+
+  /// The form that `response_format` asks for; `nil` for any text.
+  func format() throws(APIError) -> FormSource? {
+    let name = "response_format"
+    guard let format = self[name] else { return nil }
+    switch format.object?["type"]?.string {
+    case "text": return nil
+    case "json_object": return .jsonObject
+    case "json_schema":
+      // The order of a schema's names is that of the reply.
+      let document: OrderedJSON
+      do { document = try OrderedJSON(utf8: body) } catch { throw .invalid(nil, "the body is no JSON: \(error)") }
+      guard let schema = document[name]?["json_schema"]?["schema"] else {
+        throw .invalid(name, "response_format.json_schema.schema is missing")
+      }
+      return .schema(schema.text)
+    default: throw .invalid(name, "response_format.type is text, json_object or json_schema")
+    }
   }
 
   /// A string, or a list of them.

@@ -85,7 +85,12 @@ final class SchedulerFloor: @unchecked Sendable {
           case .token(let token, let likelihoods, let place):
             metrics.tokenMade()
             orders[place.order]?.continuation.yield(.token(token, likelihoods, text: place.text))
-          case .finished(let result, let place): finish(result, order: place.order, text: place.text)
+          case .finished(let result, let place):
+            if result.finishReason == .unfit {
+              fail(place.order, "\(InferenceError.noTokenFits(cause: nil))")
+            } else {
+              finish(result, order: place.order, text: place.text)
+            }
           }
         }
       } catch {
