@@ -185,7 +185,8 @@ package final class OpenAIService: Sendable {
             stitch: stitch, prompt: prompt.tokens,
             options: GenerationOptions(
               maxTokens: call.maxTokens ?? contextLength, stopTokens: family.text.stopTokens,
-              sampling: call.sampling(ofChoice: choice), vocabularySize: family.text.tokenizer.vocabularySize, form: form),
+              sampling: call.sampling(ofChoice: choice), vocabularySize: family.text.tokenizer.vocabularySize,
+              form: form),
             alternatives: call.alternatives))
         do {
           prepared.choices.append(
