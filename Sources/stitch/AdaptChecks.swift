@@ -70,18 +70,7 @@ extension Adapt {
       try refuse(epsilon != nil, "--epsilon", "it has the gradients")
     }
     try refuse(projectionInterval != nil && method != .dizo, "--projection-interval", "it projects nothing")
-    if update == .diffFit {
-      for (option, isGiven) in [
-        ("--heal", heal), ("--rank", rank != nil), ("--alpha", alpha != nil), ("--targets", targets != nil),
-        ("--no-stitch-biases", noStitchBiases), ("--no-layer-updates", noLayerUpdates),
-      ] where isGiven {
-        throw ValidationError("\(option) does not go with --update difffit: it trains biases, scales and norms")
-      }
-      if ![.esta, .mezo, .dizo].contains(method) {
-        throw ValidationError(
-          "--update difffit does not go with --method \(method.rawValue); it goes with esta, mezo and dizo")
-      }
-    }
+    try updates.validate(with: self)
     if method == .lst {
       for (option, isGiven) in [
         ("--heal", heal), ("--distill", distill), ("--rank", rank != nil), ("--alpha", alpha != nil),

@@ -5,8 +5,6 @@ import LLaMAStitch
 import Support
 import Workflows
 
-extension AdapterUpdate: ExpressibleByArgument {}
-
 extension TrainedStitches: ExpressibleByArgument {
   /// `all`, `stops`, or ids with commas between.
   public init?(argument: String) {
@@ -75,10 +73,7 @@ struct Adapt: DividedCommand {
       "The highest learning rate (default: 0.002; 0.0005 for sn-net, 0.001 for mezo and dizo; else with --continue as /train in the chat)."
   )
   var learningRate: Float?
-  @Option(
-    help:
-      "What is trained: lora (low-rank updates), or difffit (biases, scales and norms; merged when exported)."
-  ) var update = AdapterUpdate.lora
+  @OptionGroup var updates: UpdateOptions
   @Option(help: "mezo, dizo: how far values are moved to either side to see what the loss does (default: 0.01).")
   var epsilon: Float?
   @Option(help: "dizo: steps from one projection to the next (default: 50).") var projectionInterval: Int?
@@ -92,7 +87,7 @@ struct Adapt: DividedCommand {
   var anchorSteps: Int?
   @Flag(help: "sn-net: keep the family's stitching layers instead of fitting them to the fine-tuned anchors.")
   var keepLayers = false
-  @Option(help: "Rank of the low-rank updates; not of sn-net (default: 16).") var rank: Int?
+  @Option(help: "Rank of the low-rank updates; not of sn-net (default: 16; 4 with --update alore).") var rank: Int?
   @Option(help: "α of the low-rank updates (default: the rank).") var alpha: Float?
   @Option(help: "esta: whose the biases before the stitch point are, tail or all.") var scope: String = "tail"
   @Flag(help: "esta: without stitch-specific biases.") var noStitchBiases = false
@@ -182,10 +177,7 @@ struct Adapt: DividedCommand {
       updatesLayers: !noLayerUpdates,
       targets: targets ?? (heal ? .all : .attention) == .all ? AdapterTarget.allCases : AdapterTarget.attention,
       keepsPrefix: heal)
-    if update == .diffFit {
-      settings.update = .diffFit
-      settings.options = .diffFit(scope: BiasScope(rawValue: scope)!)
-    }
+    updates.apply(to: &settings, rank: rank, alpha: alpha)
     if method == .lst {
       settings.options = AdapterOptions(
         side: SideOptions(

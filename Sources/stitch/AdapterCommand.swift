@@ -84,6 +84,7 @@ struct AdapterCommand: ParsableCommand {
       targets =
         options.targets.map(\.rawValue) + (options.hasScales ? ["scales"] : [])
         + (options.side == nil ? [] : ["side network"])
+        + (options.kronecker.map { ["\($0.experts) Kronecker experts of rank \($0.rank)"] } ?? [])
       parameters = adapter.parameterCount
       isHealing = options.keepsPrefix
     }

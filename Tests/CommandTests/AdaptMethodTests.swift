@@ -72,6 +72,7 @@ import Testing
     ["--method", "mezo"], ["--method", "dizo", "--projection-interval", "2"],
     ["--method", "lst", "--side-reduction", "2"],
     ["--update", "difffit"], ["--method", "mezo", "--update", "difffit"],
+    ["--update", "alore", "--kronecker", "2"], ["--method", "mezo", "--update", "alore", "--kronecker", "2"],
   ]) func otherWays(options: [String]) throws {
     try Workspace.with { workspace in
       try Data(RandomFamily.lesson(count: 60).utf8).write(to: workspace.lesson)
@@ -199,6 +200,10 @@ import Testing
         (["--method", "lst", "--update", "difffit"], ["--update difffit", "lst"]),
         (["--update", "difffit", "--rank", "4"], ["--rank", "difffit"]),
         (["--update", "magic"], ["magic", "difffit"]),
+        (["--update", "alore", "--kronecker", "7"], ["factor of 7", "--kronecker"]),
+        (["--kronecker", "2"], ["--kronecker", "lora"]),
+        (["--update", "alore", "--method", "lst"], ["alore", "lst"]),
+        (["--update", "alore", "--heal"] + written, ["--heal", "alore"]),
       ]
       for (arguments, parts) in cases { try workspace.expectRefusal(adapt + arguments, parts) }
     }

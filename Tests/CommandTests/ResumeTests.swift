@@ -83,6 +83,7 @@ import Testing
 
   @Test(arguments: [
     ["--rank", "2"], ["--method", "dizo", "--rank", "2"], ["--method", "lst", "--side-reduction", "2"],
+    ["--update", "alore", "--kronecker", "2"],
   ]) func adaptation(options: [String]) throws {
     try Workspace.with { workspace in
       try expectSameBytes(

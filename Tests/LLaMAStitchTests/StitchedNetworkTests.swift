@@ -85,6 +85,10 @@ struct PlainForward {
         case .lowRank(let update):
           let added = times(update.b, times(update.a, row))
           for r in y.indices { y[r] += Double(update.scale) * added[r] }
+        case .kronecker(let sum):
+          let update = sum.expanded
+          let added = times(update.b, times(update.a, row))
+          for r in y.indices { y[r] += Double(update.scale) * added[r] }
         case .scale(let scale): for r in y.indices { y[r] *= Double(scale.values[r]) }
         }
       }

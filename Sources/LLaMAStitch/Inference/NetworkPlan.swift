@@ -168,6 +168,7 @@ struct LinearPlan {
       switch delta {
       case .bias(let bias): biases.append(bias.values)
       case .lowRank(let update): updates.append(update)
+      case .kronecker(let sum): updates.append(sum.expanded)
       case .scale: break
       }
     }
@@ -219,8 +220,7 @@ extension Widths {
   private mutating func note(_ projection: Projection) {
     note(projection.weight)
     if projection.scale != nil { hasScales = true }
-    var ranks = 0
-    for case .lowRank(let update) in projection.deltas { ranks += update.rank }
+    let ranks = projection.deltas.reduce(0) { $0 + $1.rank }
     // The factors of several updates are gathered into one, and filled up to whole blocks where they are quantised.
     let block = ElementType.q8_0.blockLength
     let columns = (ranks + block - 1) / block * block

@@ -7,19 +7,35 @@ public enum Delta: Sendable {
   /// γ, `[out]`: what is computed so far, number by number times it (DiffFit: Xie et al. 2023, arXiv 2304.06648). The
   /// last one of a projection.
   case scale(WeightVector)
+  /// `scale · Σ (S ⊗ U V) x`
+  case kronecker(KroneckerSum)
 
   func fits(inputs: Int, outputs: Int) -> Bool {
     switch self {
     case .lowRank(let update): update.a.columns == inputs && update.b.rows == outputs
     case .bias(let vector), .scale(let vector): vector.count == outputs
+    case .kronecker(let sum): sum.inputs == inputs && sum.outputs == outputs
     }
   }
 
   var isScale: Bool { if case .scale = self { true } else { false } }
 
+  /// The rank of the low-rank update that inference makes of it; 0 where it makes none.
+  var rank: Int {
+    switch self {
+    case .lowRank(let update): update.rank
+    case .kronecker(let sum): sum.expandedRank
+    case .bias, .scale: 0
+    }
+  }
+
+  /// Whether its gradient depends on what the projection reads.
+  var readsInput: Bool { rank > 0 }
+
   public var flopsPerToken: Int {
     switch self {
     case .lowRank(let update): 2 * update.parameterCount
+    case .kronecker(let sum): 2 * sum.expandedRank * (sum.inputs + sum.outputs)
     case .bias, .scale: 0
     }
   }
@@ -27,6 +43,7 @@ public enum Delta: Sendable {
   public var parameterCount: Int {
     switch self {
     case .lowRank(let update): update.parameterCount
+    case .kronecker(let sum): sum.parameterCount
     case .bias(let vector), .scale(let vector): vector.count
     }
   }
@@ -35,6 +52,7 @@ public enum Delta: Sendable {
   public var byteCount: Int {
     switch self {
     case .lowRank(let update): update.read.a.byteCount + update.read.b.byteCount
+    case .kronecker(let sum): 4 * sum.expandedRank * (sum.inputs + sum.outputs)
     case .bias(let vector), .scale(let vector): 4 * vector.count
     }
   }
@@ -44,6 +62,7 @@ public enum Delta: Sendable {
     switch self {
     case .lowRank(let update): [update.a.parameter, update.b.parameter].compactMap { $0 }
     case .bias(let vector), .scale(let vector): [vector.parameter].compactMap { $0 }
+    case .kronecker(let sum): [sum.mixing, sum.up, sum.down].compactMap(\.parameter)
     }
   }
 }

@@ -14,6 +14,8 @@ public struct Adapter: Sendable {
   let tensors: [String: MatrixView]
   /// What inference reads of the updates of quantised weights.
   private let read: [String: LowRank.Factors]
+  /// Sums of Kronecker products as the low-rank updates that they are.
+  let sums: [String: LowRank]
 
   /// - Parameter tensors: by the names of `AdapterLayout`; vectors as one row.
   public init(
@@ -24,7 +26,8 @@ public struct Adapter: Sendable {
     self.family = family.identity
     self.importance = importance
     self.tensors = tensors
-    let updates = family.quantizedTargets(options).compactMap { name, type in
+    let types = family.quantizedTargets(options)
+    let updates = types.compactMap { name, type in
       tensors[name + ".lora_A"].flatMap { a in tensors[name + ".lora_B"].map { b in (name, a, b, type) } }
     }
     // Healing brings many sizes nearer on the average, and rounded as the weights it loses nothing that can be measured. A
@@ -33,6 +36,7 @@ public struct Adapter: Sendable {
       updates.map { _, a, b, type in (a, b, options.keepsPrefix ? type : .q8_0) })
     read = Dictionary(
       uniqueKeysWithValues: zip(updates, factors).compactMap { update, read in read.map { (update.0, $0) } })
+    sums = Self.lowRanks(ofSumsIn: tensors, options, types)
   }
 
   /// A tensor's values by name.
@@ -112,6 +116,8 @@ extension Adapter: DeltaTensors {
     guard let a = tensors[name + ".lora_A"], let b = tensors[name + ".lora_B"] else { return nil }
     return LowRank(a: WeightMatrix(a), b: WeightMatrix(b), scale: scale, read: read[name])
   }
+
+  func kronecker(_ name: String, scale: Float) -> Delta? { sums[name].map(Delta.lowRank) }
 
   func bias(_ name: String) -> WeightVector? { tensors[name].map { WeightVector($0.row(0)) } }
 

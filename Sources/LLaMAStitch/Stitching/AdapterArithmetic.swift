@@ -45,7 +45,7 @@ extension Adapter {
     let depths = family.layout(options).depths
     let scaled = tensors.map { name, tensor -> (String, MatrixView) in
       // A and B are multiplied: one of them is enough.
-      if name.hasSuffix(".lora_A") { return (name, tensor) }
+      if name.hasSuffix(".lora_A") || name.hasSuffix(".kron_S") || name.hasSuffix(".kron_V") { return (name, tensor) }
       // Scales and norms are as strong as they differ from what they were.
       if AdapterLayout.isScale(name) {
         let factor = scale.factor(at: depths[name] ?? 1)
@@ -80,6 +80,10 @@ extension Adapter {
         ("updates of stitching layers", options.updatesLayers == first.updatesLayers),
         ("updates", options.hasScales == first.hasScales && options.hasLowRank == first.hasLowRank),
         ("blocks that it leaves alone", options.keepsPrefix == first.keepsPrefix),
+        (
+          "Kronecker factors",
+          options.kronecker?.factor == first.kronecker?.factor && options.kronecker?.rank == first.kronecker?.rank
+        ),
       ] where !isSame { throw .unlike(index: index, what: what) }
       for (name, tensor) in part.adapter.tensors.sorted(by: { $0.key < $1.key }) where !tensor.isFinite {
         throw .notFinite(index: index, tensor: name)
@@ -88,12 +92,19 @@ extension Adapter {
     var options = first
     options.rank = parts.reduce(0) { $0 + $1.adapter.options.rank }
     options.alpha = Float(options.rank)
+    options.kronecker?.experts = parts.reduce(0) { $0 + ($1.adapter.options.kronecker?.experts ?? 0) }
+    options.kronecker?.scale = 1
     var tensors: [String: MatrixView] = [:]
     for declaration in family.layout(options).declarations {
       let found = parts.compactMap { part in
         part.adapter.tensors[declaration.name].map { (tensor: $0, part: part) }
       }
       if found.count != parts.count { continue }
+      let sums = found.map { ($0.tensor, $0.part.weight * ($0.part.adapter.options.kronecker?.scale ?? 1)) }
+      if let joined = AdapterLayout.joinedKronecker(declaration.name, sums) {
+        tensors[declaration.name] = joined
+        continue
+      }
       let (rows, columns) = (
         declaration.shape.count > 1 ? declaration.shape[0] : 1, declaration.shape[declaration.shape.count - 1]
       )
@@ -138,7 +149,8 @@ extension Adapter {
       model.blocks.indices.map { block in
         let squares = options.targets.map { target -> Double in
           let name = layout.lowRankName(anchor: anchor, block: block, target)
-          guard let a = tensors[name + ".lora_A"], let b = tensors[name + ".lora_B"] else { return 0 }
+          guard let update = lowRankUpdate(name), let a = update.a.floatsInPlace, let b = update.b.floatsInPlace
+          else { return 0 }
           // ‖B A‖² = Σ (Bᵀ B) ∘ (A Aᵀ)
           var sum = 0.0
           for first in 0..<a.rows {
@@ -148,9 +160,9 @@ extension Adapter {
               sum += left * right
             }
           }
-          return max(0, sum)
+          return Double(update.scale * update.scale) * max(0, sum)
         }
-        return Double(options.scale) * squares.reduce(0, +).squareRoot()
+        return squares.reduce(0, +).squareRoot()
       }
     }
   }

@@ -29,6 +29,8 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   /// Scales of what attention and the MLP add to the hidden state, and the weights of norms (DiffFit: Xie et al. 2023,
   /// arXiv 2304.06648).
   public var hasScales: Bool
+  /// Sums of Kronecker products on the targets, if there are any.
+  public var kronecker: KroneckerOptions?
 
   public init(
     rank: Int = 16, alpha: Float? = nil, scope: BiasScope = .tail, trainsBiases: Bool = true,
@@ -71,6 +73,7 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
     hasLowRank = try container.decodeIfPresent(Bool.self, forKey: .hasLowRank) ?? true
     hasScales = try container.decodeIfPresent(Bool.self, forKey: .hasScales) ?? false
     side = try container.decodeIfPresent(SideOptions.self, forKey: .side)
+    kronecker = try container.decodeIfPresent(KroneckerOptions.self, forKey: .kronecker)
   }
 
   public var scale: Float { alpha / Float(rank) }
@@ -104,6 +107,8 @@ public struct AdapterLayout: Sendable {
   package enum Slot {
     /// Tensors `NAME.lora_A` and `NAME.lora_B`.
     case lowRank(String)
+    /// Tensors `NAME.kron_S`, `NAME.kron_U` and `NAME.kron_V`.
+    case kronecker(String)
     case bias(String)
     case scale(String)
   }
@@ -119,11 +124,15 @@ public struct AdapterLayout: Sendable {
       // The first segment is the prefix that all stitches of the starting anchor have in common.
       let isShared = route.isAnchor || options.scope == .tail && segment == 0
       let bias = Slot.bias((isShared ? "" : "stitches.\(id(route)).") + place + ".bias")
-      return (options.trainsBiases ? [bias] : []) + (options.hasLowRank ? [.lowRank(place)] : []) + scale
+      return (options.trainsBiases ? [bias] : []) + updates(place) + scale
     case .layer(let junction):
       let place = Self.layerName(id(route), junction: junction, of: route)
-      return options.updatesLayers ? [.bias(place + ".delta_bias"), .lowRank(place)] : []
+      return options.updatesLayers ? [.bias(place + ".delta_bias")] + updates(place) : []
     }
+  }
+
+  private func updates(_ place: String) -> [Slot] {
+    (options.hasLowRank ? [.lowRank(place)] : []) + (options.kronecker == nil ? [] : [.kronecker(place)])
   }
 
   /// Prefix of the LoRA of a projection.
@@ -148,6 +157,7 @@ public struct AdapterLayout: Sendable {
     slots(route, site).compactMap { slot in
       switch slot {
       case .lowRank(let name): tensors.lowRank(name, scale: options.scale).map(Delta.lowRank)
+      case .kronecker(let name): tensors.kronecker(name, scale: options.kronecker?.scale ?? 1)
       case .bias(let name): tensors.bias(name).map(Delta.bias)
       case .scale(let name): tensors.bias(name).map(Delta.scale)
       }
@@ -166,9 +176,14 @@ public struct AdapterLayout: Sendable {
     func add(_ name: String, shape: [Int], decays: Bool, at depth: Double) {
       all.append((.init(name, shape: shape, decays: decays), depth))
     }
-    func add(lowRank name: String, outputs: Int, inputs: Int, at depth: Double) {
-      add(name + ".lora_A", shape: [options.rank, inputs], decays: true, at: depth)
-      add(name + ".lora_B", shape: [outputs, options.rank], decays: true, at: depth)
+    func add(update name: String, outputs: Int, inputs: Int, at depth: Double) {
+      if options.hasLowRank {
+        add(name + ".lora_A", shape: [options.rank, inputs], decays: true, at: depth)
+        add(name + ".lora_B", shape: [outputs, options.rank], decays: true, at: depth)
+      }
+      for (name, shape) in kroneckerShapes(name, outputs: outputs, inputs: inputs) {
+        add(name, shape: shape, decays: true, at: depth)
+      }
     }
     func depth(_ block: Int, of anchor: Int) -> Double {
       Double(block) / Double(max(1, configurations[anchor].blockCount - 1))
@@ -179,9 +194,9 @@ public struct AdapterLayout: Sendable {
         for (name, width) in scaleWidths(anchor, block) {
           add(name, shape: [width], decays: false, at: depth(block, of: anchor))
         }
-        for target in options.targets where options.hasLowRank {
+        for target in options.targets {
           add(
-            lowRank: lowRankName(anchor: anchor, block: block, target), outputs: target.outputs(configuration),
+            update: lowRankName(anchor: anchor, block: block, target), outputs: target.outputs(configuration),
             inputs: target.inputs(configuration), at: depth(block, of: anchor))
         }
       }
@@ -201,7 +216,7 @@ public struct AdapterLayout: Sendable {
         let place = Self.layerName(id(route), junction: index, of: route)
         let outputs = configurations[junction.to].hiddenSize
         let depth = depth(junction.exit - 1, of: junction.from)
-        add(lowRank: place, outputs: outputs, inputs: configurations[junction.from].hiddenSize, at: depth)
+        add(update: place, outputs: outputs, inputs: configurations[junction.from].hiddenSize, at: depth)
         add(place + ".delta_bias", shape: [outputs], decays: false, at: depth)
       }
     }
@@ -226,6 +241,8 @@ extension AdapterLayout {
 protocol DeltaTensors {
   /// The low-rank update of this name; `nil` where there is none.
   func lowRank(_ name: String, scale: Float) -> LowRank?
+  /// The sum of Kronecker products of this name; `nil` where there is none.
+  func kronecker(_ name: String, scale: Float) -> Delta?
   /// The added bias of this name, or another vector; `nil` where there is none.
   func bias(_ name: String) -> WeightVector?
   /// The matrix of this name; `nil` where there is none.
@@ -239,6 +256,9 @@ struct LayeredTensors: DeltaTensors {
 
   func lowRank(_ name: String, scale: Float) -> LowRank? {
     trained.lowRank(name, scale: scale) ?? below?.lowRank(name, scale: scale)
+  }
+  func kronecker(_ name: String, scale: Float) -> Delta? {
+    trained.kronecker(name, scale: scale) ?? below?.kronecker(name, scale: scale)
   }
   func bias(_ name: String) -> WeightVector? { trained.bias(name) ?? below?.bias(name) }
   func matrix(_ name: String) -> WeightMatrix? { trained.matrix(name) ?? below?.matrix(name) }

@@ -91,8 +91,15 @@ extension WeightMatrix {
 }
 
 extension Projection {
-  fileprivate var lowRanks: [LowRank] {
-    deltas.compactMap { delta in if case .lowRank(let update) = delta { update } else { nil } }
+  /// What is added to the weights.
+  var lowRanks: [LowRank] {
+    deltas.compactMap { delta in
+      switch delta {
+      case .lowRank(let update): update
+      case .kronecker(let sum): sum.expanded
+      case .bias, .scale: nil
+      }
+    }
   }
 
   fileprivate var biases: [WeightVector] {

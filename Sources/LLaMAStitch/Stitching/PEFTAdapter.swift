@@ -9,8 +9,9 @@ import Support
 public struct PEFTAdapter {
   private let anchor: String
   private let base: String
-  private let options: AdapterOptions
-  private let blocks: [(index: Int, projections: [(target: AdapterTarget, deltas: [Delta])])]
+  private let targets: [AdapterTarget]
+  /// Of each projection the low-rank update, several as one, and the biases.
+  private let blocks: [(index: Int, projections: [(target: AdapterTarget, update: LowRank, biases: [WeightVector])])]
 
   /// - Parameter base: where the anchor's own weights are, for the configuration.
   /// - Throws: `FamilyError.unknownStitch`, `.notAnAnchor`, `.runsBeside`, `.notLowRank`.
@@ -21,9 +22,16 @@ public struct PEFTAdapter {
     if adapter.options.hasScales { throw FamilyError.notLowRank(stitch: id) }
     anchor = id
     self.base = base
-    options = adapter.options
+    targets = adapter.options.targets
     blocks = family.network(route, adapter: adapter).blocks.enumerated().map { index, block in
-      (index, adapter.options.targets.map { ($0, block[keyPath: $0.path].deltas) })
+      (
+        index,
+        adapter.options.targets.compactMap { target in
+          let projection = block[keyPath: target.path]
+          guard !projection.lowRanks.isEmpty else { return nil }
+          return (target, LowRank.combined(projection.lowRanks), projection.addedBiases)
+        }
+      )
     }
   }
 
@@ -44,27 +52,28 @@ public struct PEFTAdapter {
   /// Writes a directory that does not exist yet.
   /// - Throws: `FileError`, `SafetensorsError`.
   public func write(to url: URL) throws {
-    let hasBiases = blocks.contains { $0.projections.contains { $0.deltas.contains(where: \.isBias) } }
+    let projections = blocks.flatMap(\.projections)
+    let hasBiases = projections.contains { !$0.biases.isEmpty }
     var writer = SafetensorsWriter()
     for (index, projections) in blocks {
-      for (target, deltas) in projections {
-        for case .lowRank(let update) in deltas {
-          let prefix = "base_model.model.model.layers.\(index).\(target.placeInBlock)"
-          writer.add("\(prefix).lora_A.weight", shape: [update.rank, update.a.columns], update.a.floats())
-          writer.add("\(prefix).lora_B.weight", shape: [update.b.rows, update.rank], update.b.floats())
-          guard hasBiases else { continue }
-          var bias = [Float](repeating: 0, count: update.b.rows)
-          for case .bias(let added) in deltas { bias = zip(bias, added.values.array).map { $0 + $1 } }
-          writer.add("\(prefix).lora_B.bias", shape: [bias.count], bias.map { $0 / update.scale })
-        }
+      for (target, update, biases) in projections {
+        let prefix = "base_model.model.model.layers.\(index).\(target.placeInBlock)"
+        writer.add("\(prefix).lora_A.weight", shape: [update.rank, update.a.columns], update.a.floats())
+        writer.add("\(prefix).lora_B.weight", shape: [update.b.rows, update.rank], update.b.floats())
+        guard hasBiases else { continue }
+        var bias = [Float](repeating: 0, count: update.b.rows)
+        for added in biases { bias = zip(bias, added.values.array).map { $0 + $1 } }
+        writer.add("\(prefix).lora_B.bias", shape: [bias.count], bias.map { $0 / update.scale })
       }
     }
+    // All have the same.
+    let (rank, scale) = projections.first.map { ($0.update.rank, $0.update.scale) } ?? (1, 1)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let configuration = try encoder.encode(
       Configuration(
-        base_model_name_or_path: base, r: options.rank, lora_alpha: options.alpha, lora_bias: hasBiases,
-        target_modules: options.targets.map(\.rawValue)))
+        base_model_name_or_path: base, r: rank, lora_alpha: Float(rank) * scale, lora_bias: hasBiases,
+        target_modules: targets.map(\.rawValue)))
     try NewDirectory.write(url) { directory in
       try AtomicFile.write(configuration, to: directory.appendingPathComponent("adapter_config.json"))
       try writer.write(to: directory.appendingPathComponent("adapter_model.safetensors"))
@@ -72,6 +81,8 @@ public struct PEFTAdapter {
   }
 }
 
-extension Delta {
-  fileprivate var isBias: Bool { if case .bias = self { true } else { false } }
+extension Projection {
+  fileprivate var addedBiases: [WeightVector] {
+    deltas.compactMap { delta in if case .bias(let bias) = delta { bias } else { nil } }
+  }
 }

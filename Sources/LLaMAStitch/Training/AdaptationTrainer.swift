@@ -134,6 +134,8 @@ public enum AdapterUpdate: String, Sendable, Codable, CaseIterable {
   case lora
   /// Biases, scales and norms (DiffFit, arXiv 2304.06648).
   case diffFit = "difffit"
+  /// Sums of Kronecker products in the place of low-rank updates (ALoRE, arXiv 2412.08341).
+  case alore
 }
 
 extension AdaptationSettings {
@@ -141,6 +143,7 @@ extension AdaptationSettings {
   func trains(_ name: String) -> Bool {
     if method == .ladder { return AdapterLayout.isSide(name) }
     if update == .diffFit { return name.hasSuffix("bias") || AdapterLayout.isScale(name) }
+    if update == .alore { return name.hasSuffix("bias") || AdapterLayout.isKronecker(name) }
     return true
   }
 

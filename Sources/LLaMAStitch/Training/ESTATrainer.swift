@@ -31,6 +31,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     var settings = settings
     settings.options = try Self.options(settings, adapter)
     try family.layout(settings.options).checkSide()
+    try family.layout(settings.options).checkKronecker()
     let wanted =
       switch settings.stitches {
       case .all: Set(family.stitches.map(\.id))
@@ -71,6 +72,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     }
     guard var options = adapter?.options else { return settings.options }
     if settings.update == .diffFit { options.hasScales = true }
+    if settings.update == .alore && options.kronecker == nil { options.kronecker = settings.options.kronecker }
     if method == .ladder && options.side == nil { options.side = settings.options.side ?? SideOptions() }
     return options
   }
@@ -146,6 +148,8 @@ private struct AdaptedNetworks {
         values.copy(from: norm)
       } else if AdapterLayout.isSide(parameter.name) {
         AdapterLayout.startSide(parameter, values, &random)
+      } else if AdapterLayout.isKronecker(parameter.name) {
+        AdapterLayout.startKronecker(parameter, values, &random)
       } else if parameter.name.hasSuffix(".lora_A") {
         // Uniform in ±1/√in; B is zero, so that the update is.
         let bound = 1 / Double(parameter.shape[1]).squareRoot()

@@ -110,6 +110,8 @@ extension ParameterStore: DeltaTensors {
     return LowRank(a: a, b: b, scale: scale)
   }
 
+  func kronecker(_ name: String, scale: Float) -> Delta? { kroneckerSum(name, scale: scale).map(Delta.kronecker) }
+
   func bias(_ name: String) -> WeightVector? { vector(name) }
 }
 

@@ -13,6 +13,7 @@ extension TrainingPass {
         LinearAlgebra.multiply(x, update.a.floatsInPlace!.transposed, into: reduced)
         LinearAlgebra.multiply(reduced, update.b.floatsInPlace!.transposed, into: out, alpha: update.scale, beta: 1)
         kept.append(reduced)
+      case .kronecker(let sum): kept.append(forward(sum, x, addingTo: out))
       case .scale(let scale):
         let unscaled = arena.matrix(out.rows, out.columns)
         unscaled.dense.copy(from: out.dense)
@@ -53,6 +54,7 @@ extension TrainingPass {
       case .bias(let bias):
         if let gradient = gradients.vector(bias) { TrainingKernels.addColumnSums(of: dy, to: gradient) }
       case .lowRank(let update): backward(update, x: x, reduced: kept.next()!, dy: dy, dx: dx, gradients)
+      case .kronecker(let sum): backward(sum, x: x, found: kept.next()!, dy: dy, dx: dx, gradients)
       case .scale: break
       }
     }

@@ -70,7 +70,7 @@ extension Projection {
 
   /// Whether a gradient of one of its parts depends on x.
   var hasUseForInput: Bool {
-    weight.parameter != nil || deltas.contains { delta in if case .lowRank = delta { true } else { false } }
+    weight.parameter != nil || deltas.contains(where: \.readsInput)
   }
 }
 
