@@ -7,14 +7,24 @@ extension AdapterUpdate: ExpressibleByArgument {}
 struct UpdateOptions: ParsableArguments {
   @Option(
     help:
-      "What is trained: lora (low-rank updates), alore (sums of Kronecker products with low-rank experts), or difffit (biases, scales and norms). All are merged when exported."
+      "What is trained: lora (low-rank updates), alore (sums of Kronecker products with low-rank experts), difffit (biases, scales and norms), parallel (bottlenecks beside the MLPs), or prefix (keys and values before every text). The first three are merged when exported."
   ) var update = AdapterUpdate.lora
   @Option(
     help:
       "alore: the parts that inputs and outputs are cut into, and as many experts; --rank is each one's (default: 4).")
   var kronecker: Int?
 
-  func validate() throws { try Check.range("--kronecker", kronecker ?? 1, 1...64) }
+  @Option(help: "parallel: the width of a bottleneck (default: 64).") var bottleneck: Int?
+  @Option(help: "parallel: what is added is multiplied by this (default: 4).") var parallelScale: Float?
+  @Option(help: "prefix: keys and values of a block, positions that they take of the context (default: 16).")
+  var prefixLength: Int?
+
+  func validate() throws {
+    try Check.range("--kronecker", kronecker ?? 1, 1...64)
+    try Check.range("--bottleneck", bottleneck ?? 1, 1...65_536)
+    try Check.positive("--parallel-scale", Double(parallelScale ?? 1))
+    try Check.range("--prefix-length", prefixLength ?? 1, 1...Int.max)
+  }
 
   /// What is trained instead of low-rank updates, with what the command's other options say.
   func apply(to settings: inout AdaptationSettings, rank: Int?, alpha: Float?) {
@@ -23,6 +33,13 @@ struct UpdateOptions: ParsableArguments {
     switch update {
     case .lora: break
     case .diffFit: settings.options = .diffFit(scope: settings.options.scope)
+    case .parallel:
+      settings.options = .besideProjections
+      settings.options.parallel = ParallelOptions(
+        width: bottleneck ?? ParallelOptions().width, scale: parallelScale ?? ParallelOptions().scale)
+    case .prefix:
+      settings.options = .besideProjections
+      settings.options.prefix = PrefixOptions(length: prefixLength ?? PrefixOptions().length)
     case .alore:
       let rank = rank ?? KroneckerOptions().rank
       settings.options.hasLowRank = false
@@ -37,6 +54,9 @@ struct UpdateOptions: ParsableArguments {
       if isGiven { throw ValidationError("\(option) does not go with --update \(update.rawValue): \(reason)") }
     }
     try refuse(kronecker != nil && update != .alore, "--kronecker", "it has no Kronecker products")
+    try refuse(bottleneck != nil && update != .parallel, "--bottleneck", "it has no bottlenecks")
+    try refuse(parallelScale != nil && update != .parallel, "--parallel-scale", "it has no bottlenecks")
+    try refuse(prefixLength != nil && update != .prefix, "--prefix-length", "it has no prefix")
     if update == .lora { return }
     if ![.esta, .mezo, .dizo].contains(command.method) {
       throw ValidationError(
@@ -45,7 +65,13 @@ struct UpdateOptions: ParsableArguments {
     }
     try refuse(command.heal, "--heal", "stitches are healed by low-rank updates")
     if update == .alore { return }
-    let what = "it trains biases, scales and norms"
+    let what =
+      switch update {
+      case .parallel: "it trains bottlenecks beside the MLPs"
+      case .prefix: "it trains keys and values"
+      default: "it trains biases, scales and norms"
+      }
+    try refuse(update != .diffFit && command.scope != "tail", "--scope", what)
     try refuse(command.rank != nil, "--rank", what)
     try refuse(command.alpha != nil, "--alpha", what)
     try refuse(command.targets != nil, "--targets", what)

@@ -84,6 +84,8 @@ struct AdapterCommand: ParsableCommand {
       targets =
         options.targets.map(\.rawValue) + (options.hasScales ? ["scales"] : [])
         + (options.side == nil ? [] : ["side network"])
+        + (options.parallel.map { ["\($0.width) beside each MLP"] } ?? [])
+        + (options.prefix.map { ["\($0.length) keys and values"] } ?? [])
         + (options.kronecker.map { ["\($0.experts) Kronecker experts of rank \($0.rank)"] } ?? [])
       parameters = adapter.parameterCount
       isHealing = options.keepsPrefix
@@ -170,6 +172,10 @@ struct AdapterCommand: ParsableCommand {
     func run() throws {
       let (text, store) = try place.open()
       let found = try AdapterCommand.adapter(adapter, text, store)
+      if let what = found.options.unscalable {
+        throw CommandError.malformed(
+          adapter, expected: "it has \(what), of which no part can be kept; train it for fewer steps")
+      }
       try AdapterCommand.save(found.scaled(by: depths.scale!, in: text.family), in: store, json: json)
     }
   }

@@ -172,10 +172,10 @@ import Testing
         family: family, adapter: adapter, settings: ESTATrainerTests.settings(steps: 1),
         examples: ESTATrainerTests.examples(), pool: ComputePool(threads: 1))
     }
-    #expect(throws: AdapterMergeError.sideNetwork(index: 1)) {
+    #expect(throws: AdapterMergeError.notAdditive(index: 1, what: "a side network")) {
       try Adapter.merged([(below, 1), (adapter, 1)], in: family)
     }
-    #expect(throws: FamilyError.runsBeside(stitch: "small")) {
+    #expect(throws: FamilyError.runsBeside(stitch: "small", what: "a side network")) {
       try MergedAnchor(family, stitch: "small", adapter: adapter)
     }
   }

@@ -154,7 +154,9 @@ struct ForwardPass {
       let part = parts[index]
       for token in part.rows {
         for head in queryHeads {
-          kernels.rotate(workspace.query.at(token, head * dimension), block.rotary, position: part.position(of: token))
+          kernels.rotate(
+            workspace.query.at(token, head * dimension), block.rotary,
+            position: part.position(of: token) + block.offset)
         }
       }
     }
@@ -164,7 +166,7 @@ struct ForwardPass {
       let part = parts[index]
       let cache = block.cache.text(part.text)
       for token in part.rows {
-        let position = part.position(of: token)
+        let position = part.position(of: token) + block.offset
         for head in keyHeads {
           let key = workspace.key.at(token, head * dimension)
           kernels.rotate(key, block.rotary, position: position)
@@ -181,7 +183,8 @@ struct ForwardPass {
       for token in part.rows {
         for head in valueHeads {
           kernels.storeValue(
-            cache, head: head, position: part.position(of: token), workspace.value.at(token, head * dimension))
+            cache, head: head, position: part.position(of: token) + block.offset,
+            workspace.value.at(token, head * dimension))
         }
       }
     }
@@ -209,7 +212,7 @@ struct ForwardPass {
             block.cache.text(part.text), head: piece % block.headCount,
             queries: workspace.query.rows(from: part.row),
             into: workspace.context.rows(from: part.row),
-            tokens: first..<min(part.count, first + group), position: part.position,
+            tokens: first..<min(part.count, first + group), position: part.position + block.offset,
             scratch: workspace.scores[team.index])
         }
       }
@@ -221,13 +224,15 @@ struct ForwardPass {
   private func attention(_ block: BlockPlan, of part: BatchPart, heads: Range<Int>) {
     kernels.attend(
       block.cache.text(part.text), heads: heads, query: workspace.query.at(part.row),
-      into: workspace.context.at(part.row), position: part.position, scratch: workspace.scores[team.index])
+      into: workspace.context.at(part.row), position: part.position + block.offset,
+      scratch: workspace.scores[team.index])
   }
 
   // MARK: MLP
 
   private func addMLP(_ block: BlockPlan, to x: UnsafeRows) {
     let hidden = normed(x, by: block.mlpNorm, epsilon: block.epsilon, for: block.gate)
+    if let parallel = block.parallel { narrow(parallel, hidden) }
     reduce((block.gate, block.up, nil), hidden)
     let columns = team.share(of: block.intermediateSize, unit: 16)
     project(block.gate, hidden, into: workspace.gate, rows: columns)
@@ -236,7 +241,9 @@ struct ForwardPass {
     team.barrier()
     let activated = rounded(workspace.gate, for: block.down)
     reduce((block.down, nil, nil), activated)
-    project(block.down, activated, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
+    let rows = team.share(of: block.hiddenSize, unit: 16)
+    project(block.down, activated, into: x, rows: rows, adding: true)
+    if let parallel = block.parallel { widen(parallel, into: x, rows: rows) }
     team.barrier()
   }
 
@@ -250,7 +257,7 @@ struct ForwardPass {
   }
 
   /// Whether threads share out what comes before products.
-  private var isShared: Bool { team.count > 1 && tokens >= Workspace.sharedTokens }
+  var isShared: Bool { team.count > 1 && tokens >= Workspace.sharedTokens }
 
   /// The normed hidden state for a projection and for those that read the same.
   func normed(

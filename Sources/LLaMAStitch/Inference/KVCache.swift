@@ -81,7 +81,8 @@ extension Network {
   public func cacheBytes(positions: Int, from first: Int = 0, type: CacheType = .f32) -> Int {
     stages.dropFirst(first).reduce(0) { total, stage in
       guard case .block(let block) = stage else { return total }
-      return total + KVCache.byteCount(configuration: block.configuration, capacity: positions, type: type)
+      return total
+        + KVCache.byteCount(configuration: block.configuration, capacity: positions + virtualTokens, type: type)
     }
   }
 }

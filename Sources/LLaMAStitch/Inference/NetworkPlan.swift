@@ -10,6 +10,8 @@ final class NetworkPlan: @unchecked Sendable {
   let finalNormEpsilon: Float
   let head: LinearPlan
   let side: SidePlan?
+  /// Positions of caches and of angles before those of a text.
+  let offset: Int
   /// How many of the first stages are shared, and where they leave their results.
   let sharedStages: Int
   let prefix: PrefixCache?
@@ -42,27 +44,30 @@ final class NetworkPlan: @unchecked Sendable {
     var owned = Owned()
     var tables: [RotaryTable] = []
     var plans: [StagePlan] = []
+    let offset = network.virtualTokens
+    self.offset = offset
     func table(_ configuration: LlamaConfiguration) -> RotaryTable {
-      let table = rotaryTables.table(configuration, positions: contextLength)
+      let table = rotaryTables.table(configuration, positions: contextLength + offset)
       if !tables.contains(where: { $0 === table }) { tables.append(table) }
       return table
     }
-    func cache(_ configuration: LlamaConfiguration) -> KVCache {
-      KVCache(configuration: configuration, texts: texts, capacity: contextLength, type: cacheType)
+    func cache(_ block: Block) -> KVCache {
+      KVCache(of: block, texts: texts, capacity: contextLength + offset, type: cacheType)
     }
     for (index, stage) in network.stages.enumerated() {
       switch stage {
       case .stitch(let layer): plans.append(.stitch(LinearPlan(layer, keeping: &owned)))
       case .block(let block):
-        let cache = index < shared ? prefix!.caches[index] : cache(block.configuration)
+        let cache = index < shared ? prefix!.caches[index] : cache(block)
         plans.append(
-          .block(BlockPlan(block, cache: cache, rotary: table(block.configuration), keeping: &owned)))
+          .block(
+            BlockPlan(block, cache: cache, offset: offset, rotary: table(block.configuration), keeping: &owned)))
       }
     }
     side = network.side.map { side in
       SidePlan(side, keeping: &owned) { stage, block, owned in
-        let cache = stage < shared ? prefix!.sideCaches[stage]! : cache(block.configuration)
-        return BlockPlan(block, cache: cache, rotary: table(block.configuration), keeping: &owned)
+        let cache = stage < shared ? prefix!.sideCaches[stage]! : cache(block)
+        return BlockPlan(block, cache: cache, offset: offset, rotary: table(block.configuration), keeping: &owned)
       }
     }
     sharedStages = shared
@@ -121,10 +126,15 @@ struct BlockPlan {
   let gate: LinearPlan
   let up: LinearPlan
   let down: LinearPlan
+  let parallel: ParallelPlan?
   let rotary: UnsafeRotary
   let cache: UnsafeCache
+  /// Where in the cache a text begins, and in the table its angles.
+  let offset: Int
 
-  init(_ block: Block, cache: KVCache, rotary: RotaryTable, keeping owned: inout NetworkPlan.Owned) {
+  init(
+    _ block: Block, cache: KVCache, offset: Int, rotary: RotaryTable, keeping owned: inout NetworkPlan.Owned
+  ) {
     let configuration = block.configuration
     hiddenSize = configuration.hiddenSize
     intermediateSize = configuration.intermediateSize
@@ -141,6 +151,8 @@ struct BlockPlan {
     gate = LinearPlan(block.mlp.gate, keeping: &owned)
     up = LinearPlan(block.mlp.up, keeping: &owned)
     down = LinearPlan(block.mlp.down, keeping: &owned)
+    parallel = block.mlp.parallel.map { ParallelPlan($0, keeping: &owned) }
+    self.offset = offset
     self.rotary = UnsafeRotary(rotary)
     self.cache = UnsafeCache(cache, configuration: configuration)
     owned.caches.append(cache)
@@ -214,6 +226,7 @@ extension Widths {
     query = max(query, block.configuration.queryWidth)
     keyValue = max(keyValue, block.configuration.keyValueWidth)
     intermediate = max(intermediate, block.configuration.intermediateSize)
+    parallel = max(parallel, block.mlp.parallel?.width ?? 0)
     block.projections.forEach { note($0) }
   }
 

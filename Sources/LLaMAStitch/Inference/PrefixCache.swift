@@ -32,7 +32,9 @@ public final class PrefixCache: @unchecked Sendable {
   public init(anchor: Network, exits: [Int: Int], contextLength: Int, cacheType: CacheType = .f32) {
     let configurations = anchor.leadingBlocks.map(\.configuration)
     self.contextLength = contextLength
-    caches = configurations.map { KVCache(configuration: $0, capacity: contextLength, type: cacheType) }
+    caches = anchor.leadingBlocks.map {
+      KVCache(of: $0, capacity: contextLength + anchor.virtualTokens, type: cacheType)
+    }
     computed = [Int](repeating: 0, count: configurations.count)
     var sideCaches: [Int: KVCache] = [:]
     for (index, rung) in (anchor.side?.rungs ?? []).enumerated() {

@@ -46,7 +46,7 @@ public final class ProcessorBackend: ComputeBackend, @unchecked Sendable {
     let plan = NetworkPlan(
       network, texts: texts, contextLength: contextLength, prefix: prefix, cacheType: cacheType,
       rotaryTables: rotaryTables)
-    reserve(plan.widths, contextLength: contextLength)
+    reserve(plan.widths, contextLength: contextLength + plan.offset)
     return ProcessorNetwork(plan, backend: self, splitting: splitting)
   }
 
@@ -138,7 +138,7 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
       }
       step.tokens += part.positions.count
       step.logits += part.logits
-      for table in plan.rotaryTables { table.cover(part.positions.upperBound) }
+      for table in plan.rotaryTables { table.cover(part.positions.upperBound + plan.offset) }
     }
     precondition(step.tokens == tokens.count && step.tokens <= backend.chunkSize)
     reserveLogits(rows: logitsRow + step.logits)
@@ -159,7 +159,7 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   }
 
   func copy(positions: Int, from source: Int, to target: Int) {
-    for cache in plan.caches { cache.copy(positions: positions, from: source, to: target) }
+    for cache in plan.caches { cache.copy(positions: positions + plan.offset, from: source, to: target) }
   }
 
   private static let manyTokens = 64

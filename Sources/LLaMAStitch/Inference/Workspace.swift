@@ -9,6 +9,8 @@ struct Widths: Equatable {
   var rank = 0
   /// Whether a projection has a scale.
   var hasScales = false
+  /// Of the bottlenecks beside MLPs.
+  var parallel = 0
   /// Of the state of a side network.
   var side = 0
   /// Of weights whose products need scratch.
@@ -18,7 +20,7 @@ struct Widths: Equatable {
     Widths(
       hidden: max(hidden, other.hidden), query: max(query, other.query), keyValue: max(keyValue, other.keyValue),
       intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank),
-      hasScales: hasScales || other.hasScales,
+      hasScales: hasScales || other.hasScales, parallel: max(parallel, other.parallel),
       side: max(side, other.side),
       scratchColumns: max(scratchColumns, other.scratchColumns))
   }
@@ -48,6 +50,8 @@ final class Workspace: @unchecked Sendable {
   /// `normed` is.
   let lowRank: UnsafeArray<UnsafeRows>
   let rank: Int
+  /// What a bottleneck beside an MLP passes on, `[tokens × width]`; shared as `lowRank` is.
+  let parallel: UnsafeArray<UnsafeRows>
   /// The normed hidden state, `[tokens × hidden]`, and what products read, rounded as weights meet it. The first ones are
   /// shared by the threads; the others' are for fewer than `sharedTokens`.
   let normed: UnsafeArray<UnsafeRows>
@@ -85,6 +89,7 @@ final class Workspace: @unchecked Sendable {
     rank = widths.rank
     func some(_ thread: Int) -> Int { thread == 0 ? tokens : min(tokens, Self.sharedTokens) }
     lowRank = UnsafeArray((0..<threads).map { rows(3 * widths.rank, some($0)) })
+    parallel = UnsafeArray((0..<threads).map { rows(widths.parallel, some($0)) })
     normed = UnsafeArray((0..<threads).map { rows(widths.hidden, some($0)) })
     self.rounded = UnsafeArray(
       (0..<threads).map { thread in
@@ -113,6 +118,7 @@ final class Workspace: @unchecked Sendable {
     products.deallocate()
     normed.deallocate()
     lowRank.deallocate()
+    parallel.deallocate()
     rounded.deallocate()
     scores.deallocate()
   }

@@ -15,6 +15,8 @@ public struct Attention: Sendable {
   public var value: Projection
   /// `[hidden × heads · headDimension]`
   public var output: Projection
+  /// What every token attends to before the text; `nil` where there is nothing.
+  public var prefix: PrefixVectors?
 
   public init(query: Projection, key: Projection, value: Projection, output: Projection) {
     self.query = query
@@ -34,6 +36,8 @@ public struct MLP: Sendable {
   public var up: Projection
   /// `[hidden × intermediate]`
   public var down: Projection
+  /// A bottleneck beside it; `nil` where there is none.
+  public var parallel: ParallelAdapter?
 
   public init(gate: Projection, up: Projection, down: Projection) {
     self.gate = gate
@@ -75,17 +79,23 @@ public struct Block: Sendable {
   /// The seven projections in the order of the forward pass.
   public var projections: [Projection] { Self.projectionPaths.map { self[keyPath: $0] } }
 
-  public var flopsPerToken: Int { projections.reduce(0) { $0 + $1.flopsPerToken } }
+  public var flopsPerToken: Int {
+    let attended = 4 * (attention.prefix?.length ?? 0) * configuration.queryWidth
+    return projections.reduce(attended + (mlp.parallel?.flopsPerToken ?? 0)) { $0 + $1.flopsPerToken }
+  }
   public var parameterCount: Int {
-    projections.reduce(attentionNorm.count + mlpNorm.count) { $0 + $1.parameterCount }
+    let added = (mlp.parallel?.parameterCount ?? 0) + (attention.prefix?.parameterCount ?? 0)
+    return projections.reduce(attentionNorm.count + mlpNorm.count + added) { $0 + $1.parameterCount }
   }
   public var byteCount: Int {
-    projections.reduce(4 * (attentionNorm.count + mlpNorm.count)) { $0 + $1.byteCount }
+    let added = (mlp.parallel?.byteCount ?? 0) + 4 * (attention.prefix?.parameterCount ?? 0)
+    return projections.reduce(4 * (attentionNorm.count + mlpNorm.count) + added) { $0 + $1.byteCount }
   }
 
   /// The parameters of a store that it uses.
   var parameters: [Int] {
     [attentionNorm.parameter, mlpNorm.parameter].compactMap { $0 } + projections.flatMap(\.parameters)
+      + (mlp.parallel?.parameters ?? []) + (attention.prefix?.parameters ?? [])
   }
 }
 
@@ -161,6 +171,12 @@ public struct Network: Sendable {
     }
     precondition(
       side.map { $0.rungs.count == stages.count && $0.exit.rows == width } ?? true, "a side network of another")
+    precondition(
+      stages.allSatisfy { stage in
+        guard case .block(let block) = stage else { return true }
+        return (block.attention.prefix?.length ?? 0) == Self.prefixLength(of: stages)
+      }, "prefixes of different lengths")
+    precondition(side == nil || Self.prefixLength(of: stages) == 0, "a side network beside a prefix")
     precondition(finalNorm.count == width && head.inputSize == width, "a head of another width than its input")
     self.embedding = embedding
     self.stages = stages
@@ -184,8 +200,18 @@ public struct Network: Sendable {
       .compactMap { stage in if case .block(let block) = stage { block } else { nil } }
   }
 
-  /// The longest context that every block was made for.
-  public var contextLength: Int { blocks.map(\.configuration.contextLength).min() ?? .max }
+  /// The longest text that fits the context that every block was made for.
+  public var contextLength: Int {
+    (blocks.map(\.configuration.contextLength).min()).map { max(1, $0 - virtualTokens) } ?? .max
+  }
+
+  /// Positions of the context before the text's first.
+  public var virtualTokens: Int { Self.prefixLength(of: stages) }
+
+  private static func prefixLength(of stages: [Stage]) -> Int {
+    for case .block(let block) in stages { return block.attention.prefix?.length ?? 0 }
+    return 0
+  }
 
   // MARK: Cost
 

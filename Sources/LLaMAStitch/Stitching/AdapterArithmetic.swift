@@ -21,19 +21,19 @@ public enum AdapterMergeError: Error, Equatable, Sendable, CustomStringConvertib
   /// It adapts something else than the first one.
   case unlike(index: Int, what: String)
   case notFinite(index: Int, tensor: String)
-  /// It has a side network.
-  case sideNetwork(index: Int)
+  /// It has something whose values do not add up.
+  case notAdditive(index: Int, what: String)
 
   public var index: Int {
     switch self {
-    case .unlike(let index, _), .notFinite(let index, _), .sideNetwork(let index): index
+    case .unlike(let index, _), .notFinite(let index, _), .notAdditive(let index, _): index
     }
   }
 
   public var description: String {
     switch self {
     case .unlike(_, let what): "it has other \(what) than the first one; merge adapters that were trained with the same"
-    case .sideNetwork: "it has a side network, whose values do not add up; merge adapters without one"
+    case .notAdditive(_, let what): "it has \(what), whose values do not add up; merge adapters without one"
     case .notFinite(_, let tensor): "its tensor \(tensor) holds what is no number; train it anew"
     }
   }
@@ -54,6 +54,8 @@ extension Adapter {
       }
       // A side network is as strong as its exit.
       if AdapterLayout.isSide(name), !name.hasSuffix(".exit") { return (name, tensor) }
+      if AdapterLayout.isParallel(name), name.contains(".down") { return (name, tensor) }
+      if AdapterLayout.isPrefix(name) { return (name, tensor) }
       return (name, tensor.multiplied(by: scale.factor(at: depths[name] ?? 1)))
     }
     return Adapter(
@@ -73,11 +75,12 @@ extension Adapter {
     let first = parts[0].adapter.options
     for (index, part) in parts.enumerated() {
       let options = part.adapter.options
-      if options.side != nil { throw .sideNetwork(index: index) }
+      if let what = options.notAdditive { throw .notAdditive(index: index, what: what) }
       for (what, isSame) in [
         ("targets", options.targets == first.targets), ("biases", options.trainsBiases == first.trainsBiases),
         ("scope of biases", options.scope == first.scope),
         ("updates of stitching layers", options.updatesLayers == first.updatesLayers),
+        ("adapters beside the MLPs", (options.parallel == nil) == (first.parallel == nil)),
         ("updates", options.hasScales == first.hasScales && options.hasLowRank == first.hasLowRank),
         ("blocks that it leaves alone", options.keepsPrefix == first.keepsPrefix),
         (
@@ -94,6 +97,8 @@ extension Adapter {
     options.alpha = Float(options.rank)
     options.kronecker?.experts = parts.reduce(0) { $0 + ($1.adapter.options.kronecker?.experts ?? 0) }
     options.kronecker?.scale = 1
+    options.parallel?.width = parts.reduce(0) { $0 + ($1.adapter.options.parallel?.width ?? 0) }
+    options.parallel?.scale = 1
     var tensors: [String: MatrixView] = [:]
     for declaration in family.layout(options).declarations {
       let found = parts.compactMap { part in
@@ -102,6 +107,11 @@ extension Adapter {
       if found.count != parts.count { continue }
       let sums = found.map { ($0.tensor, $0.part.weight * ($0.part.adapter.options.kronecker?.scale ?? 1)) }
       if let joined = AdapterLayout.joinedKronecker(declaration.name, sums) {
+        tensors[declaration.name] = joined
+        continue
+      }
+      let beside = found.map { ($0.tensor, $0.part.weight * ($0.part.adapter.options.parallel?.scale ?? 1)) }
+      if let joined = AdapterLayout.joinedParallel(declaration.name, beside) {
         tensors[declaration.name] = joined
         continue
       }

@@ -31,6 +31,10 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   public var hasScales: Bool
   /// Sums of Kronecker products on the targets, if there are any.
   public var kronecker: KroneckerOptions?
+  /// Bottlenecks beside the MLPs, if there are any.
+  public var parallel: ParallelOptions?
+  /// Keys and values before every text, if there are any.
+  public var prefix: PrefixOptions?
 
   public init(
     rank: Int = 16, alpha: Float? = nil, scope: BiasScope = .tail, trainsBiases: Bool = true,
@@ -74,9 +78,23 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
     hasScales = try container.decodeIfPresent(Bool.self, forKey: .hasScales) ?? false
     side = try container.decodeIfPresent(SideOptions.self, forKey: .side)
     kronecker = try container.decodeIfPresent(KroneckerOptions.self, forKey: .kronecker)
+    parallel = try container.decodeIfPresent(ParallelOptions.self, forKey: .parallel)
+    prefix = try container.decodeIfPresent(PrefixOptions.self, forKey: .prefix)
   }
 
   public var scale: Float { alpha / Float(rank) }
+
+  /// Nothing but what stands beside the projections, which is yet to be said.
+  public static var besideProjections: AdapterOptions {
+    AdapterOptions(trainsBiases: false, updatesLayers: false, targets: [], hasLowRank: false)
+  }
+
+  /// What of it is no change of weights; `nil` where all is.
+  public var unmergeable: String? {
+    if side != nil { return "a side network" }
+    if prefix != nil { return "a prefix of keys and values" }
+    return parallel == nil ? nil : "adapters beside the MLPs"
+  }
 }
 
 /// What ESTA adds to a family, by name and shape: the one place that says which tensor belongs where.
@@ -194,6 +212,9 @@ public struct AdapterLayout: Sendable {
         for (name, width) in scaleWidths(anchor, block) {
           add(name, shape: [width], decays: false, at: depth(block, of: anchor))
         }
+        for (name, shape) in parallelShapes(anchor, block) + prefixShapes(anchor, block) {
+          add(name, shape: shape, decays: shape.count > 1, at: depth(block, of: anchor))
+        }
         for target in options.targets {
           add(
             update: lowRankName(anchor: anchor, block: block, target), outputs: target.outputs(configuration),
@@ -226,6 +247,14 @@ public struct AdapterLayout: Sendable {
 }
 
 extension AdapterLayout {
+  /// A block of an anchor with what an adapter has for it besides the deltas of its projections.
+  func adapted(_ block: Block, anchor: Int, number: Int, from tensors: some DeltaTensors) -> Block {
+    var block = renormed(block, anchor: anchor, number: number, from: tensors)
+    block.mlp.parallel = parallel(anchor, number, from: tensors)
+    block.attention.prefix = prefix(anchor, number, from: tensors)
+    return block
+  }
+
   /// The blocks of each anchor that have an update in some route.
   private var reachedBlocks: [Set<Int>] {
     guard options.keepsPrefix else { return configurations.map { Set(0..<$0.blockCount) } }

@@ -66,7 +66,7 @@ public struct Assembler: Sendable {
   func assemble(_ route: Route, _ layout: AdapterLayout, from tensors: some DeltaTensors) -> Network {
     assemble(
       route, side: layout.side(route, from: tensors),
-      block: { layout.renormed($0, anchor: $1, number: $2, from: tensors) }
+      block: { layout.adapted($0, anchor: $1, number: $2, from: tensors) }
     ) { layout.deltas(route, $0, from: tensors) }
   }
 }

@@ -20,8 +20,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   case unknownStitch(id: String, family: String, nearest: String?)
   /// An adapter of scales, which PEFT's files have no place for.
   case notLowRank(stitch: String)
-  /// An adapter that is no change of weights cannot leave the family.
-  case runsBeside(stitch: String)
+  /// An adapter that is no change of weights cannot leave the family; `what` of it is none.
+  case runsBeside(stitch: String, what: String)
   /// A stitch of two models where a single one is needed.
   case notAnAnchor(id: String, anchors: [String])
   /// Anchors that cannot be one family.
@@ -48,8 +48,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(family) has no stitch “\(id)”; \(nearest.map { "did you mean \($0)? " } ?? "")`stitch family show` lists them"
     case .notLowRank(let stitch):
       "the adapter of \(stitch) has scales and norms, which PEFT's low-rank adapters have no place for; export the merged model"
-    case .runsBeside(let stitch):
-      "the adapter of \(stitch) has a side network, which runs beside the weights and is no change of them; export with --adapter none, or an adapter without one"
+    case .runsBeside(let stitch, let what):
+      "the adapter of \(stitch) has \(what), which no change of weights can replace; export with --adapter none, or an adapter without one"
     case .notAnAnchor(let id, let anchors):
       "“\(id)” is made of two models, which no other program runs; export an anchor: \(anchors.joined(separator: ", "))"
     case .unstitchable(let cause): "these anchors cannot be stitched: \(cause)"

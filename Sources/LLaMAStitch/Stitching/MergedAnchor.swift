@@ -14,7 +14,7 @@ public struct MergedAnchor {
   public init(_ family: Family, stitch id: String, adapter: Adapter?) throws {
     let route = try family.stitch(id).route
     guard route.isAnchor else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
-    if adapter?.options.side != nil { throw FamilyError.runsBeside(stitch: id) }
+    if let what = adapter?.options.unmergeable { throw FamilyError.runsBeside(stitch: id, what: what) }
     network = family.network(route, adapter: adapter)
     blocks = network.blocks
     var configuration = family.anchors[route.start].configuration

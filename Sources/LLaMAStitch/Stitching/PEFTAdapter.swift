@@ -18,7 +18,7 @@ public struct PEFTAdapter {
   public init(_ family: Family, stitch id: String, adapter: Adapter, base: String) throws {
     let route = try family.stitch(id).route
     guard route.isAnchor else { throw FamilyError.notAnAnchor(id: id, anchors: family.names) }
-    if adapter.options.side != nil { throw FamilyError.runsBeside(stitch: id) }
+    if let what = adapter.options.unmergeable { throw FamilyError.runsBeside(stitch: id, what: what) }
     if adapter.options.hasScales { throw FamilyError.notLowRank(stitch: id) }
     anchor = id
     self.base = base

@@ -136,15 +136,23 @@ public enum AdapterUpdate: String, Sendable, Codable, CaseIterable {
   case diffFit = "difffit"
   /// Sums of Kronecker products in the place of low-rank updates (ALoRE, arXiv 2412.08341).
   case alore
+  /// Bottlenecks beside the MLPs (He et al. 2022, arXiv 2110.04366).
+  case parallel
+  /// Keys and values before every text (Li & Liang 2021, arXiv 2101.00190).
+  case prefix
 }
 
 extension AdaptationSettings {
   /// Whether a tensor of an adapter is trained; what is not stays as the adapter has it.
   func trains(_ name: String) -> Bool {
     if method == .ladder { return AdapterLayout.isSide(name) }
-    if update == .diffFit { return name.hasSuffix("bias") || AdapterLayout.isScale(name) }
-    if update == .alore { return name.hasSuffix("bias") || AdapterLayout.isKronecker(name) }
-    return true
+    return switch update {
+    case nil, .lora: true
+    case .diffFit: name.hasSuffix("bias") && !AdapterLayout.isParallel(name) || AdapterLayout.isScale(name)
+    case .alore: name.hasSuffix("bias") && !AdapterLayout.isParallel(name) || AdapterLayout.isKronecker(name)
+    case .parallel: AdapterLayout.isParallel(name)
+    case .prefix: AdapterLayout.isPrefix(name)
+    }
   }
 
   /// What takes the method's steps.

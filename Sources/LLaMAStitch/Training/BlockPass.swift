@@ -13,6 +13,7 @@ extension TrainingPass {
     var out: MatrixView  // [N × d]
     var reducedQuery, reducedKey, reducedValue, reducedOutput: Reduced
     var reducedGate, reducedUp, reducedDown: Reduced
+    var parallel: MatrixView?  // [N × width], of what stands beside the MLP
   }
 
   func forward(_ block: Block, _ input: MatrixView, _ rows: RowPlan) -> BlockActivations {
@@ -57,6 +58,7 @@ extension TrainingPass {
     TrainingKernels.siluMultiply(gate: gate, up: up, into: active)
     let out = arena.matrix(n, width)
     let reducedDown = forward(block.mlp.down, active, into: out)
+    let parallel = block.mlp.parallel.map { forward($0, normed2, addingTo: out) }
     TrainingKernels.add(middle, to: out)
     scratch.release(to: mark)
     return BlockActivations(
@@ -64,7 +66,7 @@ extension TrainingPass {
       middle: middle, inverse2: inverse2, gate: gate, up: up, out: out, reducedQuery: reducedQuery,
       reducedKey: reducedKey,
       reducedValue: reducedValue, reducedOutput: reducedOutput, reducedGate: reducedGate, reducedUp: reducedUp,
-      reducedDown: reducedDown)
+      reducedDown: reducedDown, parallel: parallel)
   }
 
   /// Turns `gradient`, ∂L/∂out, into ∂L/∂input in place; into nothing of use where the input needs none.
@@ -84,7 +86,7 @@ extension TrainingPass {
     backward(
       block.mlp.down, x: active, reduced: kept.reducedDown, dy: gradient, dx: dActive, accumulate: false, gradients)
     TrainingKernels.siluMultiplyBackward(gate: kept.gate, up: kept.up, dout: dActive)
-    if block.mlp.gate.hasUseForInput || block.mlp.up.hasUseForInput {
+    if block.mlp.gate.hasUseForInput || block.mlp.up.hasUseForInput || kept.parallel != nil {
       TrainingKernels.rmsNorm(
         kept.middle, weight: block.mlpNorm.values, epsilon: block.configuration.normEpsilon, into: normed,
         inverseRMS: kept.inverse2)
@@ -93,6 +95,9 @@ extension TrainingPass {
       block.mlp.gate, x: normed, reduced: kept.reducedGate, dy: kept.gate, dx: dNormed, accumulate: false, gradients)
     backward(
       block.mlp.up, x: normed, reduced: kept.reducedUp, dy: kept.up, dx: dNormed, accumulate: true, gradients)
+    if let parallel = block.mlp.parallel, let active = kept.parallel {
+      backward(parallel, x: normed, active: active, dy: gradient, dx: dNormed, gradients)
+    }
     TrainingKernels.rmsNormBackward(
       dNormed, x: kept.middle, weight: block.mlpNorm.values, inverseRMS: kept.inverse2,
       addingTo: gradient, weightGradient: gradients.vector(block.mlpNorm))
@@ -106,7 +111,7 @@ extension TrainingPass {
     let dValue = scratch.matrix(n, kept.value.columns)
     attention.backward(
       block, query: kept.query, key: kept.key, value: kept.value, logSums: kept.logSums,
-      dAttended: dAttended, dQuery: dQuery, dKey: dKey, dValue: dValue, sequences: rows.sequences)
+      dAttended: dAttended, dQuery: dQuery, dKey: dKey, dValue: dValue, sequences: rows.sequences, gradients)
     TrainingKernels.rotate(
       dQuery, heads: block.configuration.headCount, positions: rows.positions, table: rotary, backward: true)
     TrainingKernels.rotate(

@@ -32,6 +32,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     settings.options = try Self.options(settings, adapter)
     try family.layout(settings.options).checkSide()
     try family.layout(settings.options).checkKronecker()
+    try family.layout(settings.options).checkVirtualTokens()
     let wanted =
       switch settings.stitches {
       case .all: Set(family.stitches.map(\.id))
@@ -71,8 +72,13 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
       )
     }
     guard var options = adapter?.options else { return settings.options }
-    if settings.update == .diffFit { options.hasScales = true }
-    if settings.update == .alore && options.kronecker == nil { options.kronecker = settings.options.kronecker }
+    switch settings.update {
+    case nil, .lora: break
+    case .diffFit: options.hasScales = true
+    case .alore: options.kronecker = options.kronecker ?? settings.options.kronecker
+    case .parallel: options.parallel = options.parallel ?? settings.options.parallel
+    case .prefix: options.prefix = options.prefix ?? settings.options.prefix
+    }
     if method == .ladder && options.side == nil { options.side = settings.options.side ?? SideOptions() }
     return options
   }
@@ -150,6 +156,10 @@ private struct AdaptedNetworks {
         AdapterLayout.startSide(parameter, values, &random)
       } else if AdapterLayout.isKronecker(parameter.name) {
         AdapterLayout.startKronecker(parameter, values, &random)
+      } else if AdapterLayout.isParallel(parameter.name) {
+        AdapterLayout.startParallel(parameter, values, &random)
+      } else if AdapterLayout.isPrefix(parameter.name) {
+        AdapterLayout.startPrefix(values, &random)
       } else if parameter.name.hasSuffix(".lora_A") {
         // Uniform in ±1/√in; B is zero, so that the update is.
         let bound = 1 / Double(parameter.shape[1]).squareRoot()

@@ -71,13 +71,15 @@ struct RowPlan {
   let targets: [Int32]
   /// Rows that have a target.
   let targetRows: [Int32]
-  let longestSequence: Int
+  /// One more than the last position.
+  let positionCount: Int
 
-  init(_ batch: PackedBatch) {
+  /// - Parameter offset: of the position of a sequence's first token.
+  init(_ batch: PackedBatch, offset: Int = 0) {
     tokens = IndexBuffer(batch.tokens)
     sequences = (0..<batch.sequenceCount).map { batch.range(ofSequence: $0) }
-    positions = IndexBuffer(sequences.flatMap { range in range.indices.map { Int32($0 - range.lowerBound) } })
-    longestSequence = sequences.map(\.count).max() ?? 0
+    positions = IndexBuffer(sequences.flatMap { range in range.indices.map { Int32($0 - range.lowerBound + offset) } })
+    positionCount = (sequences.map(\.count).max() ?? 0) + offset
     targets = batch.targets
     targetRows = batch.targets.indices.filter { batch.targets[$0] != PackedBatch.ignored }.map(Int32.init)
   }

@@ -18,20 +18,27 @@ final class TrainingAttention {
       let q = query.rows(tile.queries).columns(tile.head)
       let k = key.rows(tile.keys).columns(tile.keyValueHead)
       let v = value.rows(tile.keys).columns(tile.keyValueHead)
-      let scores = scratch.matrix(q.rows, k.rows)
-      LinearAlgebra.multiply(q, k.transposed, into: scores, alpha: scale)
+      let prefix = tile.prefix(of: block)
+      let scores = scratch.matrix(q.rows, tile.before + k.rows)
+      let own = scores.columns(tile.before..<scores.columns)
+      LinearAlgebra.multiply(q, k.transposed, into: own, alpha: scale)
+      if let prefix {
+        LinearAlgebra.multiply(q, prefix.keys.transposed, into: scores.columns(0..<tile.before), alpha: scale)
+      }
       TrainingKernels.causalSoftmax(
-        scores, first: tile.first, logSums: tile.logSums(logSums, heads: block.configuration.headCount),
+        scores, first: tile.before + tile.first, logSums: tile.logSums(logSums, heads: block.configuration.headCount),
         stride: block.configuration.headCount)
-      LinearAlgebra.multiply(scores, v, into: attended.rows(tile.queries).columns(tile.head))
+      let out = attended.rows(tile.queries).columns(tile.head)
+      LinearAlgebra.multiply(own, v, into: out)
+      if let prefix { LinearAlgebra.multiply(scores.columns(0..<tile.before), prefix.values, into: out, beta: 1) }
     }
   }
 
-  /// dQuery, dKey and dValue are written.
+  /// dQuery, dKey and dValue are written; the gradients of a prefix are added.
   func backward(
     _ block: Block, query: MatrixView, key: MatrixView, value: MatrixView,
     logSums: VectorView, dAttended: MatrixView, dQuery: MatrixView,
-    dKey: MatrixView, dValue: MatrixView, sequences: [Range<Int>]
+    dKey: MatrixView, dValue: MatrixView, sequences: [Range<Int>], _ gradients: GradientBuffer
   ) {
     let scale = 1 / Float(block.configuration.headDimension).squareRoot()
     dKey.dense.fill(0)
@@ -42,20 +49,38 @@ final class TrainingAttention {
       let k = key.rows(tile.keys).columns(tile.keyValueHead)
       let v = value.rows(tile.keys).columns(tile.keyValueHead)
       let dOut = dAttended.rows(tile.queries).columns(tile.head)
-      let probabilities = scratch.matrix(q.rows, k.rows)
-      LinearAlgebra.multiply(q, k.transposed, into: probabilities, alpha: scale)
+      let prefix = tile.prefix(of: block)
+      let before = 0..<tile.before
+      let probabilities = scratch.matrix(q.rows, tile.before + k.rows)
+      let own = tile.before..<probabilities.columns
+      LinearAlgebra.multiply(q, k.transposed, into: probabilities.columns(own), alpha: scale)
+      if let prefix {
+        LinearAlgebra.multiply(q, prefix.keys.transposed, into: probabilities.columns(before), alpha: scale)
+      }
       TrainingKernels.causalSoftmaxAgain(
-        probabilities, first: tile.first, logSums: tile.logSums(logSums, heads: block.configuration.headCount),
+        probabilities, first: tile.before + tile.first,
+        logSums: tile.logSums(logSums, heads: block.configuration.headCount),
         stride: block.configuration.headCount)
       LinearAlgebra.multiply(
-        probabilities.transposed, dOut,
+        probabilities.columns(own).transposed, dOut,
         into: dValue.rows(tile.keys).columns(tile.keyValueHead), beta: 1)
-      let dScores = scratch.matrix(q.rows, k.rows)
-      LinearAlgebra.multiply(dOut, v.transposed, into: dScores)
+      let dScores = scratch.matrix(q.rows, probabilities.columns)
+      LinearAlgebra.multiply(dOut, v.transposed, into: dScores.columns(own))
+      if let prefix { LinearAlgebra.multiply(dOut, prefix.values.transposed, into: dScores.columns(before)) }
       TrainingKernels.softmaxBackward(probabilities: probabilities, gradient: dScores, scale: scale)
-      LinearAlgebra.multiply(dScores, k, into: dQuery.rows(tile.queries).columns(tile.head))
+      let dQuery = dQuery.rows(tile.queries).columns(tile.head)
+      LinearAlgebra.multiply(dScores.columns(own), k, into: dQuery)
+      if let prefix {
+        LinearAlgebra.multiply(dScores.columns(before), prefix.keys, into: dQuery, beta: 1)
+        if let keys = tile.gradient(of: block.attention.prefix?.keys, gradients) {
+          LinearAlgebra.multiply(dScores.columns(before).transposed, q, into: keys, beta: 1)
+        }
+        if let values = tile.gradient(of: block.attention.prefix?.values, gradients) {
+          LinearAlgebra.multiply(probabilities.columns(before).transposed, dOut, into: values, beta: 1)
+        }
+      }
       LinearAlgebra.multiply(
-        dScores.transposed, q, into: dKey.rows(tile.keys).columns(tile.keyValueHead), beta: 1)
+        dScores.columns(own).transposed, q, into: dKey.rows(tile.keys).columns(tile.keyValueHead), beta: 1)
     }
   }
 
@@ -70,6 +95,19 @@ final class TrainingAttention {
     /// Columns of its group in key and value.
     var keyValueHead: Range<Int>
     var headIndex: Int
+    /// Keys before the text's own.
+    var before: Int
+
+    /// Those keys and their values.
+    func prefix(of block: Block) -> (keys: MatrixView, values: MatrixView)? {
+      block.attention.prefix.map {
+        ($0.keys.floatsInPlace!.columns(keyValueHead), $0.values.floatsInPlace!.columns(keyValueHead))
+      }
+    }
+
+    func gradient(of matrix: WeightMatrix?, _ gradients: GradientBuffer) -> MatrixView? {
+      matrix.flatMap { gradients.matrix($0) }?.columns(keyValueHead)
+    }
 
     func logSums(_ all: VectorView, heads: Int) -> VectorView {
       all.slice(queries.lowerBound * heads + headIndex..<queries.upperBound * heads)
@@ -89,7 +127,7 @@ final class TrainingAttention {
             Tile(
               queries: start..<end, keys: sequence.lowerBound..<end, first: start - sequence.lowerBound,
               head: head * c..<(head + 1) * c, keyValueHead: keyValueHead * c..<(keyValueHead + 1) * c,
-              headIndex: head))
+              headIndex: head, before: block.attention.prefix?.length ?? 0))
           start = end
         }
       }

@@ -15,8 +15,8 @@ final class TrainingPass {
 
   /// The angles of every position of a batch.
   func rotary(_ block: Block, _ rows: RowPlan) -> RotaryTable {
-    let table = tables.table(block.configuration, positions: rows.longestSequence)
-    table.cover(rows.longestSequence)
+    let table = tables.table(block.configuration, positions: rows.positionCount)
+    table.cover(rows.positionCount)
     return table
   }
 
@@ -37,7 +37,7 @@ final class TrainingPass {
       precondition(teacher == nil, "a side network learns the replies alone")
       return runLadder(network, side, batch: batch, lossScale: lossScale, gradients: gradients, losses: losses)
     }
-    let rows = RowPlan(batch)
+    let rows = RowPlan(batch, offset: network.virtualTokens)
     var stream = arena.matrix(batch.rows, network.embedding.columns)
     network.embedding.gatherRows(batch.tokens, into: stream)
     let shared = teacher?.sharedStages ?? 0
