@@ -70,7 +70,7 @@ struct Adapt: DividedCommand {
   @Option(help: ArgumentHelp("As --tokens-per-micro-batch.", visibility: .hidden)) var tokensAtOnce: Int?
   @Option(
     help:
-      "The highest learning rate (default: 0.002; 0.0005 for sn-net, 0.001 for mezo and dizo; else with --continue as /train in the chat)."
+      "The highest learning rate (default: 0.002; 0.0005 for sn-net, 0.001 for mezo and dizo, 0.01 with --update alore and dept, 0.2 with prefix; else with --continue as /train in the chat)."
   )
   var learningRate: Float?
   @OptionGroup var updates: UpdateOptions
@@ -191,6 +191,7 @@ struct Adapt: DividedCommand {
     if let tokensPerStep { settings.tokensPerStep = tokensPerStep }
 
     if let learningRate { settings.optimizer.learningRate = learningRate }
+    settings.optimizer.promptRateFactor = updates.promptRateFactor(settings.optimizer.learningRate)
     if let startDecay { settings.optimizer.startDecay = startDecay }
     settings.optimizer.weightDecay = weightDecay
     settings.optimizer.vectorRateFactor = biasLearningRateFactor == 1 ? nil : biasLearningRateFactor

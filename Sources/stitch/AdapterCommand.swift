@@ -86,6 +86,7 @@ struct AdapterCommand: ParsableCommand {
         + (options.side == nil ? [] : ["side network"])
         + (options.parallel.map { ["\($0.width) beside each MLP"] } ?? [])
         + (options.prefix.map { ["\($0.length) keys and values"] } ?? [])
+        + (options.prompt.map { ["\($0.length) soft tokens"] } ?? [])
         + (options.kronecker.map { ["\($0.experts) Kronecker experts of rank \($0.rank)"] } ?? [])
       parameters = adapter.parameterCount
       isHealing = options.keepsPrefix

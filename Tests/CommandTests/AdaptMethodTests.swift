@@ -72,6 +72,8 @@ import Testing
     ["--method", "mezo"], ["--method", "dizo", "--projection-interval", "2"],
     ["--method", "lst", "--side-reduction", "2"],
     ["--update", "difffit"], ["--method", "mezo", "--update", "difffit"],
+    ["--update", "parallel", "--bottleneck", "3"], ["--update", "prefix", "--prefix-length", "5"],
+    ["--update", "dept", "--prompt-length", "4", "--rank", "2"], ["--method", "mezo", "--update", "dept"],
     ["--update", "alore", "--kronecker", "2"], ["--method", "mezo", "--update", "alore", "--kronecker", "2"],
   ]) func otherWays(options: [String]) throws {
     try Workspace.with { workspace in
@@ -202,6 +204,11 @@ import Testing
         (["--update", "magic"], ["magic", "difffit"]),
         (["--update", "alore", "--kronecker", "7"], ["factor of 7", "--kronecker"]),
         (["--kronecker", "2"], ["--kronecker", "lora"]),
+        (["--update", "prefix", "--prefix-length", "100000"], ["100000 positions", "--prefix-length"]),
+        (["--update", "dept", "--prompt-length", "100000"], ["100000 positions", "--prompt-length"]),
+        (["--update", "prefix", "--prompt-length", "2"], ["--prompt-length", "prefix"]),
+        (["--update", "parallel", "--rank", "2"], ["--rank", "parallel"]),
+        (["--update", "dept", "--distill"], ["--distill", "dept"]),
         (["--update", "alore", "--method", "lst"], ["alore", "lst"]),
         (["--update", "alore", "--heal"] + written, ["--heal", "alore"]),
       ]

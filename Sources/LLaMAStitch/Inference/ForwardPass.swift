@@ -21,7 +21,8 @@ struct ForwardPass {
     let kept = range.lowerBound == 0 ? nil : plan.prefix?.hiddenState(after: range.lowerBound)
     // Only a text that is alone has a prefix cache.
     let position = parts[0].position
-    for token in team.share(of: tokens) {
+    if let prompt = plan.prompt, kept == nil { embed(plan, prompt, ids: ids, into: x) }
+    for token in team.share(of: tokens) where kept != nil || plan.prompt == nil {
       if let kept {
         let width = kept.rows.stride - kept.sideWidth
         x.at(token).copy(kept.rows.at(position + token), count: width)

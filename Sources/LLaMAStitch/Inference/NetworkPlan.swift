@@ -10,6 +10,7 @@ final class NetworkPlan: @unchecked Sendable {
   let finalNormEpsilon: Float
   let head: LinearPlan
   let side: SidePlan?
+  let prompt: PromptPlan?
   /// Positions of caches and of angles before those of a text.
   let offset: Int
   /// How many of the first stages are shared, and where they leave their results.
@@ -70,6 +71,7 @@ final class NetworkPlan: @unchecked Sendable {
         return BlockPlan(block, cache: cache, offset: offset, rotary: table(block.configuration), keeping: &owned)
       }
     }
+    prompt = network.prompt.map { PromptPlan($0) }
     sharedStages = shared
     self.rotaryTables = tables
     embedding = UnsafeWeights(network.embedding)

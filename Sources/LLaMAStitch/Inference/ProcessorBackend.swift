@@ -47,7 +47,7 @@ public final class ProcessorBackend: ComputeBackend, @unchecked Sendable {
       network, texts: texts, contextLength: contextLength, prefix: prefix, cacheType: cacheType,
       rotaryTables: rotaryTables)
     reserve(plan.widths, contextLength: contextLength + plan.offset)
-    return ProcessorNetwork(plan, backend: self, splitting: splitting)
+    return ProcessorNetwork(plan, texts: texts, backend: self, splitting: splitting)
   }
 
   /// Makes the working memory large enough for a network.
@@ -72,6 +72,7 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   private let plan: NetworkPlan
   private let backend: ProcessorBackend
   private let splitting: ProcessorBackend.Splitting
+  private let texts: Int
   private let ids: UnsafeArray<Int32>
   private let parts: UnsafeArray<BatchPart>
   /// Of the tokens whose logits are wanted.
@@ -84,11 +85,15 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   private var step = Step()
   /// For one token, for few and for many: a token takes less time the more there are at once.
   private var threadChoices = [ThreadChoice](repeating: ThreadChoice(), count: 3)
+  /// Whether the prompt, if there is one, has been computed: once, when the first text is, for then those who share its
+  /// caches wait.
+  private var hasReadPrompt = false
   /// Made once, so that a step allocates nothing.
   private lazy var body: @Sendable (Team) -> Void = { [unowned self] team in run(team) }
 
-  init(_ plan: NetworkPlan, backend: ProcessorBackend, splitting: ProcessorBackend.Splitting) {
+  init(_ plan: NetworkPlan, texts: Int, backend: ProcessorBackend, splitting: ProcessorBackend.Splitting) {
     self.plan = plan
+    self.texts = texts
     self.backend = backend
     self.splitting = splitting
     ids = UnsafeArray([Int32](repeating: 0, count: backend.chunkSize))
@@ -126,6 +131,7 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   }
 
   func forward(_ parts: [TextPart], stages: Range<Int>, logitsRow: Int, tokens: ArraySlice<Int>) {
+    if !hasReadPrompt { readPrompt() }
     if stages.lowerBound == 0 {
       for (place, token) in tokens.enumerated() { ids[place] = Int32(token) }
     }
@@ -156,6 +162,21 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     // As if all stages had been computed.
     let whole = Double(step.tokens) * Double(work) / Double(plan.multiplications)
     threadChoices[kind].record((ContinuousClock.now - before) / .seconds(1) / whole)
+  }
+
+  /// Computes the keys and values of the prompt, which come before those of every text: at positions below 0.
+  private func readPrompt() {
+    hasReadPrompt = true
+    guard let prompt = plan.prompt else { return }
+    for start in stride(from: 0, to: prompt.length, by: backend.chunkSize) {
+      let count = min(backend.chunkSize, prompt.length - start)
+      let first = start - prompt.length
+      let none = [Int](repeating: 0, count: count)
+      forward([TextPart(positions: first..<first + count)], stages: 0..<stageCount, logitsRow: 0, tokens: none[...])
+    }
+    for text in 1..<max(1, texts) {
+      for cache in plan.caches { cache.copy(positions: prompt.length, from: 0, to: text) }
+    }
   }
 
   func copy(positions: Int, from source: Int, to target: Int) {

@@ -154,10 +154,12 @@ public struct Network: Sendable {
   public let head: Projection
   /// What runs beside the stages, if anything.
   public let side: SideNetwork?
+  /// What it reads besides tokens, if anything.
+  public let prompt: SoftPrompt?
 
   public init(
     embedding: WeightMatrix, stages: [Stage], finalNorm: WeightVector, finalNormEpsilon: Float, head: Projection,
-    side: SideNetwork? = nil
+    side: SideNetwork? = nil, prompt: SoftPrompt? = nil
   ) {
     var width = embedding.columns
     for stage in stages {
@@ -176,7 +178,10 @@ public struct Network: Sendable {
         guard case .block(let block) = stage else { return true }
         return (block.attention.prefix?.length ?? 0) == Self.prefixLength(of: stages)
       }, "prefixes of different lengths")
-    precondition(side == nil || Self.prefixLength(of: stages) == 0, "a side network beside a prefix")
+    precondition(
+      [side != nil, prompt != nil, Self.prefixLength(of: stages) > 0].count { $0 } < 2,
+      "a side network, a soft prompt or a prefix beside another")
+    precondition(prompt.map { $0.embeddings.columns == embedding.columns } ?? true, "a soft prompt of another width")
     precondition(finalNorm.count == width && head.inputSize == width, "a head of another width than its input")
     self.embedding = embedding
     self.stages = stages
@@ -184,6 +189,7 @@ public struct Network: Sendable {
     self.finalNormEpsilon = finalNormEpsilon
     self.head = head
     self.side = side
+    self.prompt = prompt
   }
 
   /// Rows of the head: the logits of one token.
@@ -206,7 +212,7 @@ public struct Network: Sendable {
   }
 
   /// Positions of the context before the text's first.
-  public var virtualTokens: Int { Self.prefixLength(of: stages) }
+  public var virtualTokens: Int { prompt?.length ?? Self.prefixLength(of: stages) }
 
   private static func prefixLength(of stages: [Stage]) -> Int {
     for case .block(let block) in stages { return block.attention.prefix?.length ?? 0 }
@@ -217,7 +223,8 @@ public struct Network: Sendable {
 
   /// Floating-point operations of one token at zero context, head included.
   public var flopsPerToken: Int {
-    stages.reduce(head.flopsPerToken + (side?.flopsPerToken ?? 0)) { $0 + $1.flopsPerToken }
+    let added = (side?.flopsPerToken ?? 0) + (prompt?.flopsPerToken ?? 0)
+    return stages.reduce(head.flopsPerToken + added) { $0 + $1.flopsPerToken }
   }
 
   private var hasTiedHead: Bool { head.weight.bytes.isSame(as: embedding.bytes) }
@@ -225,19 +232,20 @@ public struct Network: Sendable {
   /// Parameters of everything used; a head tied to the embedding counts once.
   public var parameterCount: Int {
     let ends = (hasTiedHead ? 0 : embedding.elementCount) + head.parameterCount + finalNorm.count
-    return stages.reduce(ends + (side?.parameterCount ?? 0)) { $0 + $1.parameterCount }
+    let added = (side?.parameterCount ?? 0) + (prompt?.parameterCount ?? 0)
+    return stages.reduce(ends + added) { $0 + $1.parameterCount }
   }
 
   /// Bytes of everything used; a head tied to the embedding counts once.
   public var byteCount: Int {
     let ends = (hasTiedHead ? 0 : embedding.byteCount) + head.byteCount + 4 * finalNorm.count
-    return stages.reduce(ends + (side?.byteCount ?? 0)) { $0 + $1.byteCount }
+    return stages.reduce(ends + (side?.byteCount ?? 0) + (prompt?.byteCount ?? 0)) { $0 + $1.byteCount }
   }
 
   /// Bytes of weights that computing one token reads: every stage, norm and head whole, of the embedding one row.
   public var weightBytesPerToken: Int {
     let ends = embedding.columns * embedding.elementType.size + 4 * finalNorm.count + head.byteCount
-    return stages.reduce(ends + (side?.byteCount ?? 0)) { $0 + $1.byteCount }
+    return stages.reduce(ends + (side?.byteCount ?? 0) + (prompt?.byteCount ?? 0)) { $0 + $1.byteCount }
   }
 
   // MARK: Training
@@ -246,13 +254,17 @@ public struct Network: Sendable {
   public var parameters: [Int] {
     let ends =
       [embedding.parameter, finalNorm.parameter].compactMap { $0 } + head.parameters + (side?.parameters ?? [])
+      + (prompt?.parameters ?? [])
     return Set(stages.reduce(ends) { $0 + $1.parameters }).sorted()
   }
+
+  /// Whether what enters the first stage depends on something trained.
+  var trainsInput: Bool { embedding.parameter != nil || !(prompt?.parameters ?? []).isEmpty }
 
   /// The first stage that a gradient must reach: what lies before it is frozen, the embedding too. The number of stages
   /// where none has anything to train.
   var firstTrainedStage: Int {
-    if embedding.parameter != nil { return 0 }
+    if trainsInput { return 0 }
     return stages.firstIndex { !$0.parameters.isEmpty } ?? stages.count
   }
 }

@@ -55,7 +55,7 @@ extension Adapter {
       // A side network is as strong as its exit.
       if AdapterLayout.isSide(name), !name.hasSuffix(".exit") { return (name, tensor) }
       if AdapterLayout.isParallel(name), name.contains(".down") { return (name, tensor) }
-      if AdapterLayout.isPrefix(name) { return (name, tensor) }
+      if AdapterLayout.isPrefix(name) || AdapterLayout.isPrompt(name) { return (name, tensor) }
       return (name, tensor.multiplied(by: scale.factor(at: depths[name] ?? 1)))
     }
     return Adapter(

@@ -35,6 +35,8 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   public var parallel: ParallelOptions?
   /// Keys and values before every text, if there are any.
   public var prefix: PrefixOptions?
+  /// A soft prompt and an update of embeddings, if there are any.
+  public var prompt: PromptOptions?
 
   public init(
     rank: Int = 16, alpha: Float? = nil, scope: BiasScope = .tail, trainsBiases: Bool = true,
@@ -80,6 +82,7 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
     kronecker = try container.decodeIfPresent(KroneckerOptions.self, forKey: .kronecker)
     parallel = try container.decodeIfPresent(ParallelOptions.self, forKey: .parallel)
     prefix = try container.decodeIfPresent(PrefixOptions.self, forKey: .prefix)
+    prompt = try container.decodeIfPresent(PromptOptions.self, forKey: .prompt)
   }
 
   public var scale: Float { alpha / Float(rank) }
@@ -93,6 +96,7 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   public var unmergeable: String? {
     if side != nil { return "a side network" }
     if prefix != nil { return "a prefix of keys and values" }
+    if prompt != nil { return "a soft prompt" }
     return parallel == nil ? nil : "adapters beside the MLPs"
   }
 }
@@ -240,6 +244,9 @@ public struct AdapterLayout: Sendable {
         add(update: place, outputs: outputs, inputs: configurations[junction.from].hiddenSize, at: depth)
         add(place + ".delta_bias", shape: [outputs], decays: false, at: depth)
       }
+    }
+    for anchor in configurations.indices {
+      for (name, shape) in promptShapes(anchor) { add(name, shape: shape, decays: true, at: 0) }
     }
     for (declaration, anchor, block) in sideDeclarations { all.append((declaration, depth(block, of: anchor))) }
     return all

@@ -32,10 +32,11 @@ public struct Assembler: Sendable {
   /// stitching layers between them, the ending anchor's norm and head.
   /// - Parameters:
   ///   - side: what runs beside it.
+  ///   - prompt: what it reads besides tokens.
   ///   - block: what becomes of a block of an anchor, but for its projections.
   ///   - deltas: what is added to a projection, besides what healing adds.
   public func assemble(
-    _ route: Route, side: SideNetwork? = nil,
+    _ route: Route, side: SideNetwork? = nil, prompt: SoftPrompt? = nil,
     block: (Block, _ anchor: Int, _ number: Int) -> Block = { block, _, _ in block },
     deltas: (Site) -> [Delta] = { _ in [] }
   ) -> Network {
@@ -59,13 +60,13 @@ public struct Assembler: Sendable {
     let end = anchors[route.end]
     return Network(
       embedding: anchors[route.start].embedding, stages: stages, finalNorm: end.finalNorm,
-      finalNormEpsilon: end.configuration.normEpsilon, head: end.head, side: side)
+      finalNormEpsilon: end.configuration.normEpsilon, head: end.head, side: side, prompt: prompt)
   }
 
   /// The same with all that an adapter of this layout adds.
   func assemble(_ route: Route, _ layout: AdapterLayout, from tensors: some DeltaTensors) -> Network {
     assemble(
-      route, side: layout.side(route, from: tensors),
+      route, side: layout.side(route, from: tensors), prompt: layout.prompt(route, from: tensors),
       block: { layout.adapted($0, anchor: $1, number: $2, from: tensors) }
     ) { layout.deltas(route, $0, from: tensors) }
   }

@@ -84,7 +84,7 @@ extension AdapterLayout {
 
 extension AdapterOptions {
   /// What of it does not add up with another's; `nil` where all does.
-  var notAdditive: String? { parallel != nil && side == nil && prefix == nil ? nil : unmergeable }
+  var notAdditive: String? { parallel != nil && side == nil && prefix == nil && prompt == nil ? nil : unmergeable }
 
   /// What of it cannot be weakened; `nil` where all can.
   public var unscalable: String? { side == nil ? notAdditive : nil }

@@ -22,6 +22,13 @@ extension AdapterLayout {
       )
     }
     if let prefix = options.prefix { try check(prefix.length, "a prefix", "--prefix-length") }
+    if let prompt = options.prompt { try check(prompt.length, "a soft prompt", "--prompt-length") }
+    guard [options.side != nil, options.prefix != nil, options.prompt != nil].count(where: { $0 }) < 2 else {
+      throw TrainingError.plan(
+        cause:
+          "a side network, a prefix and a soft prompt do not go together, and the adapter to go on from has one; go on with what it has, or begin without --continue"
+      )
+    }
   }
 
   /// Everything of one block, by name and shape.

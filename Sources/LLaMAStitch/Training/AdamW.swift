@@ -20,6 +20,8 @@ public struct OptimizerSettings: Sendable, Equatable, Codable {
   public var clip: Float
   /// The learning rate of vectors (biases, norms) is multiplied by this; 1 if absent.
   public var vectorRateFactor: Float?
+  /// The learning rate of soft prompts is multiplied by this; 1 if absent.
+  public var promptRateFactor: Float?
 
   public init(
     learningRate: Float, warmupSteps: Int = 50, finalShare: Float = 0.1, weightDecay: Float = 0,
@@ -37,6 +39,12 @@ public struct OptimizerSettings: Sendable, Equatable, Codable {
     self.epsilon = epsilon
     self.clip = clip
     self.vectorRateFactor = vectorRateFactor
+  }
+
+  /// The learning rate of a parameter where that of matrices is `rate`.
+  func rate(of parameter: Parameter, _ rate: Float) -> Float {
+    if AdapterLayout.isSoftPrompt(parameter.name) { return rate * (promptRateFactor ?? 1) }
+    return parameter.shape.count == 1 ? rate * (vectorRateFactor ?? 1) : rate
   }
 
   /// The learning rate of step `step` (from 0) of `total`.
@@ -85,7 +93,7 @@ final class AdamW {
       let step = Double(store.steps[index])
       return Correction(
         range: parameter.range,
-        rate: parameter.shape.count == 1 ? learningRate * (settings.vectorRateFactor ?? 1) : learningRate,
+        rate: settings.rate(of: parameter, learningRate),
         decay: parameter.decays ? settings.weightDecay : 0,
         first: Float(1 - pow(Double(settings.beta1), step)),
         second: Float(1 - pow(Double(settings.beta2), step)))

@@ -140,6 +140,8 @@ public enum AdapterUpdate: String, Sendable, Codable, CaseIterable {
   case parallel
   /// Keys and values before every text (Li & Liang 2021, arXiv 2101.00190).
   case prefix
+  /// A soft prompt, and a low-rank update of embeddings (DePT, arXiv 2309.05173).
+  case dept
 }
 
 extension AdaptationSettings {
@@ -152,6 +154,7 @@ extension AdaptationSettings {
     case .alore: name.hasSuffix("bias") && !AdapterLayout.isParallel(name) || AdapterLayout.isKronecker(name)
     case .parallel: AdapterLayout.isParallel(name)
     case .prefix: AdapterLayout.isPrefix(name)
+    case .dept: AdapterLayout.isPrompt(name)
     }
   }
 

@@ -78,6 +78,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     case .alore: options.kronecker = options.kronecker ?? settings.options.kronecker
     case .parallel: options.parallel = options.parallel ?? settings.options.parallel
     case .prefix: options.prefix = options.prefix ?? settings.options.prefix
+    case .dept: options.prompt = options.prompt ?? settings.options.prompt
     }
     if method == .ladder && options.side == nil { options.side = settings.options.side ?? SideOptions() }
     return options
@@ -160,6 +161,8 @@ private struct AdaptedNetworks {
         AdapterLayout.startParallel(parameter, values, &random)
       } else if AdapterLayout.isPrefix(parameter.name) {
         AdapterLayout.startPrefix(values, &random)
+      } else if AdapterLayout.isPrompt(parameter.name) {
+        layout.startPrompt(parameter, values, anchors: family.anchors, &random)
       } else if parameter.name.hasSuffix(".lora_A") {
         // Uniform in ±1/√in; B is zero, so that the update is.
         let bound = 1 / Double(parameter.shape[1]).squareRoot()

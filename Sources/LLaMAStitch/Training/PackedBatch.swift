@@ -22,6 +22,13 @@ public struct PackedBatch: Sendable, Equatable {
     targets.append(Self.ignored)
   }
 
+  /// Adds a sequence whose targets are known.
+  mutating func append(tokens sequence: [Int32], targets: [Int32]) {
+    starts.append(tokens.count)
+    tokens += sequence
+    self.targets += targets
+  }
+
   public var rows: Int { tokens.count }
   public var sequenceCount: Int { starts.count }
   public var targetCount: Int { targets.count { $0 != Self.ignored } }
@@ -65,6 +72,7 @@ public struct PackedBatch: Sendable, Equatable {
 
 /// A batch as the kernels want it.
 struct RowPlan {
+  let tokenIDs: [Int32]
   let tokens: IndexBuffer
   let positions: IndexBuffer
   let sequences: [Range<Int>]
@@ -76,6 +84,7 @@ struct RowPlan {
 
   /// - Parameter offset: of the position of a sequence's first token.
   init(_ batch: PackedBatch, offset: Int = 0) {
+    tokenIDs = batch.tokens
     tokens = IndexBuffer(batch.tokens)
     sequences = (0..<batch.sequenceCount).map { batch.range(ofSequence: $0) }
     positions = IndexBuffer(sequences.flatMap { range in range.indices.map { Int32($0 - range.lowerBound + offset) } })

@@ -37,15 +37,16 @@ final class TrainingPass {
       precondition(teacher == nil, "a side network learns the replies alone")
       return runLadder(network, side, batch: batch, lossScale: lossScale, gradients: gradients, losses: losses)
     }
-    let rows = RowPlan(batch, offset: network.virtualTokens)
-    var stream = arena.matrix(batch.rows, network.embedding.columns)
-    network.embedding.gatherRows(batch.tokens, into: stream)
+    let batch = network.prompt.map { batch.preceded(by: $0.length) } ?? batch
+    // The rows of a prompt have positions; a prefix is no rows.
+    let rows = RowPlan(batch, offset: network.prompt == nil ? network.virtualTokens : 0)
+    var stream = embed(network, rows)
     let shared = teacher?.sharedStages ?? 0
     let firstKept = gradients == nil ? network.stages.count : network.firstTrainedStage
     precondition(shared <= network.firstTrainedStage, "a teacher that shares what is trained")
     stream = advance(network.stages[..<shared], stream, rows)
     let lesson = teacher.map {
-      Lesson($0, stream: advance($0.network.stages[shared...], start(of: $0, stream, batch), rows))
+      Lesson($0, stream: advance($0.network.stages[shared...], start(of: $0, stream, rows), rows))
     }
     stream = advance(network.stages[shared..<firstKept], stream, rows)
 
@@ -73,7 +74,7 @@ final class TrainingPass {
     var flowing = gradient
     for (index, item) in kept.enumerated().reversed() {
       // Nothing before the first trained stage has a use for its gradient, but an embedding that is trained.
-      let isNeeded = index > 0 || network.embedding.parameter != nil
+      let isNeeded = index > 0 || network.trainsInput
       switch item {
       case .block(let block, let activations):
         backward(block, activations, rows, gradient: flowing, needsInput: isNeeded, gradients)
@@ -83,6 +84,7 @@ final class TrainingPass {
         if let below { flowing = below }
       }
     }
+    if let prompt = network.prompt, network.trainsInput { backward(prompt, flowing, rows, gradients) }
     if let table = gradients.matrix(network.embedding) {
       TrainingKernels.scatterAddRows(of: flowing, to: table, rows.tokens)
     }
@@ -145,11 +147,8 @@ final class TrainingPass {
   }
 
   /// Where a teacher's own stages begin: behind what it shares, or at its embedding.
-  private func start(of teacher: Teacher, _ shared: MatrixView, _ batch: PackedBatch) -> MatrixView {
-    if teacher.sharedStages > 0 { return shared }
-    let start = arena.matrix(batch.rows, teacher.network.embedding.columns)
-    teacher.network.embedding.gatherRows(batch.tokens, into: start)
-    return start
+  private func start(of teacher: Teacher, _ shared: MatrixView, _ rows: RowPlan) -> MatrixView {
+    teacher.sharedStages > 0 ? shared : embed(teacher.network, rows)
   }
 
   /// Moves a matrix down to the mark and frees the rest. Copies through a spare so that overlap does no harm.

@@ -158,9 +158,7 @@ public final class MeZO: StepRule {
     let slope = Float(slope)
     return each(pieces) { piece in
       let parameter = parameters[piece.parameter]
-      let rate =
-        !slope.isFinite
-        ? 0 : parameter.shape.count == 1 ? learningRate * (settings.vectorRateFactor ?? 1) : learningRate
+      let rate = slope.isFinite ? settings.rate(of: parameter, learningRate) : 0
       let direction = slope.isFinite ? slope : 0
       let decay = parameter.decays ? settings.weightDecay : 0
       let pull = settings.startDecay
