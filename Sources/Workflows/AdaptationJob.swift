@@ -136,6 +136,21 @@ public struct AdaptationJob {
   /// Reads the family and the data.
   private func prepare(_ note: (String) -> Void) throws -> Prepared {
     let text = try TextFamily(family)
+    let (examples, conversations) = try examples(text, note)
+    let (trainer, save) =
+      try heals
+      ? prepareHealing(text, examples, rehearsal: Rehearsal.sample(of: conversations, atMost: Rehearsal.healedSize))
+      : prepare(
+        text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations)
+      )
+    return Prepared(
+      trainer: trainer, save: save, examples: examples.count, stitches: text.family.stitches.count)
+  }
+
+  /// Reads the data.
+  func examples(
+    _ text: TextFamily, _ note: (String) -> Void
+  ) throws -> (examples: [TrainingExample], conversations: [[ChatMessage]]) {
     var examples: [TrainingExample] = []
     var conversations: [[ChatMessage]] = []
     for file in dataFiles {
@@ -160,14 +175,7 @@ public struct AdaptationJob {
       examples += found.examples
       conversations += data.conversations
     }
-    let (trainer, save) =
-      try heals
-      ? prepareHealing(text, examples, rehearsal: Rehearsal.sample(of: conversations, atMost: Rehearsal.healedSize))
-      : prepare(
-        text, examples, rehearsal: (continues ? Rehearsal.kept(by: text) : Data()) + Rehearsal.sample(of: conversations)
-      )
-    return Prepared(
-      trainer: trainer, save: save, examples: examples.count, stitches: text.family.stitches.count)
+    return (examples, conversations)
   }
 
   /// Where a result is, and which files of it hold what was trained.

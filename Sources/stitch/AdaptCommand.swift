@@ -177,7 +177,7 @@ struct Adapt: DividedCommand {
       updatesLayers: !noLayerUpdates,
       targets: targets ?? (heal ? .all : .attention) == .all ? AdapterTarget.allCases : AdapterTarget.attention,
       keepsPrefix: heal)
-    updates.apply(to: &settings, rank: rank, alpha: alpha)
+    try updates.apply(to: &settings, rank: rank, alpha: alpha, family: family)
     if method == .lst {
       settings.options = AdapterOptions(
         side: SideOptions(

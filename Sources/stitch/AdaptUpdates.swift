@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import LLaMAStitch
+import Workflows
 
 extension AdapterUpdate: ExpressibleByArgument {}
 
@@ -13,6 +15,12 @@ struct UpdateOptions: ParsableArguments {
     help:
       "alore: the parts that inputs and outputs are cut into, and as many experts; --rank is each one's (default: 4).")
   var kronecker: Int?
+
+  @Option(
+    help:
+      "lora: which blocks, projections and rank, as `stitch adapter search` writes it; instead of --rank and --targets."
+  )
+  var configuration: String?
 
   @Option(help: "parallel: the width of a bottleneck (default: 64).") var bottleneck: Int?
   @Option(help: "parallel: what is added is multiplied by this (default: 4).") var parallelScale: Float?
@@ -28,7 +36,7 @@ struct UpdateOptions: ParsableArguments {
 
   func validate() throws {
     try Check.range("--prompt-length", promptLength ?? 1, 1...Int.max)
-    try Check.range("--updated-positions", updatedPositions ?? 1, 1...1 << 22)
+    try Check.range("--updated-positions", updatedPositions ?? 1, 1...65_536)
     try Check.positive("--prompt-learning-rate", Double(promptLearningRate ?? 1))
     try Check.range("--kronecker", kronecker ?? 1, 1...64)
     try Check.range("--bottleneck", bottleneck ?? 1, 1...65_536)
@@ -47,7 +55,12 @@ struct UpdateOptions: ParsableArguments {
   }
 
   /// What is trained instead of low-rank updates, with what the command's other options say.
-  func apply(to settings: inout AdaptationSettings, rank: Int?, alpha: Float?) {
+  func apply(to settings: inout AdaptationSettings, rank: Int?, alpha: Float?, family: URL) throws {
+    if let configuration {
+      let file = URL(fileURLWithPath: configuration)
+      settings.options = try ConfigurationDocument.read(file).placement(in: Family(family), file: file).applied(
+        to: settings.options)
+    }
     if update == .lora { return }
     settings.update = update
     if settings.method == .esta, let usualLearningRate { settings.optimizer.learningRate = usualLearningRate }
@@ -92,6 +105,16 @@ struct UpdateOptions: ParsableArguments {
       ("--prompt-learning-rate", promptLearningRate != nil),
     ] { try refuse(isGiven && update != .dept, option, "it has no soft prompt") }
     try refuse(prefixLength != nil && update != .prefix, "--prefix-length", "it has no prefix")
+    if configuration != nil {
+      try refuse(update != .lora, "--configuration", "it says where low-rank updates are")
+      for (option, isGiven) in [
+        ("--rank", command.rank != nil), ("--alpha", command.alpha != nil), ("--targets", command.targets != nil),
+        ("--continue", command.continues), ("--heal", command.heal), ("--method lst", command.method == .lst),
+        ("--method sn-net", command.method == .snNet),
+      ] where isGiven {
+        throw ValidationError("--configuration does not go with \(option): it says what the update's shape is")
+      }
+    }
     if update == .lora { return }
     if ![.esta, .mezo, .dizo].contains(command.method) {
       throw ValidationError(

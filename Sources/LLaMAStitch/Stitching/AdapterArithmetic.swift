@@ -77,7 +77,8 @@ extension Adapter {
       let options = part.adapter.options
       if let what = options.notAdditive { throw .notAdditive(index: index, what: what) }
       for (what, isSame) in [
-        ("targets", options.targets == first.targets), ("biases", options.trainsBiases == first.trainsBiases),
+        ("targets", options.targets == first.targets), ("blocks", options.blocks == first.blocks),
+        ("biases", options.trainsBiases == first.trainsBiases),
         ("scope of biases", options.scope == first.scope),
         ("updates of stitching layers", options.updatesLayers == first.updatesLayers),
         ("adapters beside the MLPs", (options.parallel == nil) == (first.parallel == nil)),

@@ -19,6 +19,8 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   public var updatesLayers: Bool
   /// The projections of a block that are adapted.
   public var targets: [AdapterTarget]
+  /// The blocks of each anchor whose projections are adapted, by its name; all of them if absent.
+  public var blocks: [String: [Int]]?
   /// Whether the blocks before the first stitching layer, and so whole anchors, stay as they are: all routes that start
   /// in one anchor then share its cache and hidden states exactly, and the anchors answer as they did.
   public var keepsPrefix: Bool
@@ -82,6 +84,7 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
     kronecker = try container.decodeIfPresent(KroneckerOptions.self, forKey: .kronecker)
     parallel = try container.decodeIfPresent(ParallelOptions.self, forKey: .parallel)
     prefix = try container.decodeIfPresent(PrefixOptions.self, forKey: .prefix)
+    blocks = try container.decodeIfPresent([String: [Int]].self, forKey: .blocks)
     prompt = try container.decodeIfPresent(PromptOptions.self, forKey: .prompt)
   }
 
@@ -142,7 +145,7 @@ public struct AdapterLayout: Sendable {
       guard !options.keepsPrefix || segment > 0 else { return [] }
       let place = Self.lowRankName(names[anchor], block: block, target)
       let scale = options.hasScales && Self.scaled.contains(target) ? [Slot.scale(place + ".scale")] : []
-      guard options.targets.contains(target) else { return scale }
+      guard options.targets.contains(target), isAdapted(block, of: anchor) else { return scale }
       // The first segment is the prefix that all stitches of the starting anchor have in common.
       let isShared = route.isAnchor || options.scope == .tail && segment == 0
       let bias = Slot.bias((isShared ? "" : "stitches.\(id(route)).") + place + ".bias")
@@ -219,7 +222,7 @@ public struct AdapterLayout: Sendable {
         for (name, shape) in parallelShapes(anchor, block) + prefixShapes(anchor, block) {
           add(name, shape: shape, decays: shape.count > 1, at: depth(block, of: anchor))
         }
-        for target in options.targets {
+        for target in options.targets where isAdapted(block, of: anchor) {
           add(
             update: lowRankName(anchor: anchor, block: block, target), outputs: target.outputs(configuration),
             inputs: target.inputs(configuration), at: depth(block, of: anchor))
@@ -254,6 +257,11 @@ public struct AdapterLayout: Sendable {
 }
 
 extension AdapterLayout {
+  /// Whether the projections of a block are adapted.
+  private func isAdapted(_ block: Int, of anchor: Int) -> Bool {
+    options.blocks.map { $0[names[anchor]]?.contains(block) ?? false } ?? true
+  }
+
   /// A block of an anchor with what an adapter has for it besides the deltas of its projections.
   func adapted(_ block: Block, anchor: Int, number: Int, from tensors: some DeltaTensors) -> Block {
     var block = renormed(block, anchor: anchor, number: number, from: tensors)

@@ -45,6 +45,8 @@ public struct PEFTAdapter {
     var lora_bias: Bool
     var bias = "none"
     var target_modules: [String]
+    /// Left out where all blocks are adapted.
+    var layers_to_transform: [Int]?
     var inference_mode = true
     var fan_in_fan_out = false
   }
@@ -73,7 +75,9 @@ public struct PEFTAdapter {
     let configuration = try encoder.encode(
       Configuration(
         base_model_name_or_path: base, r: rank, lora_alpha: Float(rank) * scale, lora_bias: hasBiases,
-        target_modules: targets.map(\.rawValue)))
+        target_modules: targets.map(\.rawValue),
+        layers_to_transform: blocks.contains { $0.projections.isEmpty }
+          ? blocks.filter { !$0.projections.isEmpty }.map(\.index) : nil))
     try NewDirectory.write(url) { directory in
       try AtomicFile.write(configuration, to: directory.appendingPathComponent("adapter_config.json"))
       try writer.write(to: directory.appendingPathComponent("adapter_model.safetensors"))

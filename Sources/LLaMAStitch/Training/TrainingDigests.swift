@@ -25,6 +25,15 @@ extension ParameterStore {
   }
 }
 
+extension TrainingExample {
+  /// Names some examples.
+  package static func digest(_ examples: [TrainingExample]) -> String {
+    var hash = SHA256()
+    for example in examples { hash.update(example.tokens, example.lossMask) }
+    return hash.finish()
+  }
+}
+
 extension Adapter {
   /// Names the values.
   package var digest: String {
