@@ -18,6 +18,10 @@ root = pathlib.Path(__file__).resolve().parent.parent
 METHODS = {
     "esta": [],
     "difffit": ["--update", "difffit"],
+    "alore": ["--update", "alore"],
+    "parallel": ["--update", "parallel"],
+    "prefix": ["--update", "prefix"],
+    "dept": ["--update", "dept"],
     "lst": ["--method", "lst"],
     "mezo": ["--method", "mezo"],
     "dizo": ["--method", "dizo"],

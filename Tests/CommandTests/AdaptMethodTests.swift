@@ -98,6 +98,26 @@ import Testing
     }
   }
 
+  /// What is no change of weights does not leave the family, and what does not add up is not added; a line says so.
+  @Test(arguments: [["--update", "prefix"], ["--update", "dept"], ["--update", "parallel", "--bottleneck", "3"]])
+  func whatNothingElseCanHold(options: [String]) throws {
+    try Workspace.with { workspace in
+      try Data(RandomFamily.lesson(count: 60).utf8).write(to: workspace.lesson)
+      let family = ["--family", workspace.family.path]
+      let outcome = try workspace.run(
+        ["adapt", "--data", workspace.lesson.path, "--steps", "4", "--tokens-per-step", "64"] + family + options)
+      #expect(outcome.status == 0, "\(outcome.complaint)")
+      for format in ["hf", "gguf", "peft"] {
+        try workspace.expectRefusal(
+          ["export", "--stitch", "small", "--format", format, "--adapter", "latest", "--output", workspace.output.path]
+            + family, ["no change of weights", "--adapter none"])
+      }
+      if options.contains("parallel") { return }
+      try workspace.expectRefusal(["adapter", "scale", "latest", "--last", "0.5"] + family, ["latest", "no part"])
+      try workspace.expectRefusal(["adapter", "merge", "latest", "latest"] + family, ["do not add up", "without one"])
+    }
+  }
+
   /// Of the default family: what backpropagation keeps of its blocks is not there.
   @Test func lessMemoryThanBackpropagation() throws {
     let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

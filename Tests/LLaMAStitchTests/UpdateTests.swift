@@ -128,6 +128,32 @@ import Testing
     }
   }
 
+  /// A file that claims what cannot be is refused, not run.
+  @Test(arguments: [
+    #""kronecker":{"experts":4,"factor":0,"rank":2,"scale":1}"#,
+    #""kronecker":{"experts":4,"factor":5,"rank":2,"scale":1}"#,
+    #""prefix":{"length":-3}"#, #""prefix":{"length":64}"#, #""parallel":{"scale":1,"width":0}"#,
+    #""prompt":{"length":9999999999,"positions":5,"rank":2}"#, #""side":{"interval":0,"reduction":1}"#,
+  ]) func filesThatClaimTheImpossible(claim: String) throws {
+    let folder = try TemporaryFolder()
+    let family = try RandomModel.family(in: folder)
+    let file = folder.url.appendingPathComponent("adapter.safetensors")
+    try ESTATrainerTests.trainer(family, steps: 1).snapshot().write(to: file)
+    // The header of JSON begins behind eight bytes of its length; what is added is taken from the padding of another field.
+    let data = try Data(contentsOf: file)
+    let length = data.prefix(8).enumerated().reduce(0) { $0 + Int($1.element) << (8 * $1.offset) }
+    var header = String(decoding: data[8..<8 + length], as: UTF8.self)
+    let escaped = claim.replacingOccurrences(of: "\"", with: "\\\"")
+    header = header.replacingOccurrences(
+      of: #"\"options\":{"#, with: #"\"options\":{"# + escaped + ",")
+    #expect(header.contains(escaped))
+    while header.utf8.count % 8 != 0 { header += " " }
+    var count = Data()
+    for shift in 0..<8 { count.append(UInt8(truncatingIfNeeded: header.utf8.count >> (8 * shift))) }
+    try (count + Data(header.utf8) + data[(8 + length)...]).write(to: file)
+    #expect(throws: FamilyError.self) { try Adapter.read(file, for: family) }
+  }
+
   /// Half a parallel adapter and half of it again are the whole, as wide as both.
   @Test func parallelAdaptersAddUp() throws {
     let folder = try TemporaryFolder()

@@ -83,14 +83,16 @@ public struct Adapter: Sendable {
     let url = file.url
     guard file.metadata["format"] == format, let text = file.metadata["adapter"],
       let header = try? JSONDecoder().decode(Header.self, from: Data(text.utf8)),
-      header.options.rank > 0, header.options.alpha.isFinite
+      header.options.rank > 0, header.options.alpha.isFinite, header.options.isSound
     else {
       throw FamilyError.damaged(file: url.path, cause: "it is not an adapter of this program")
     }
     guard header.family == family.identity else {
       throw FamilyError.foreignAdapter(file: url.path, family: family.directory.path)
     }
-    let parts = try family.layout(header.options).declarations.map { declaration in
+    let layout = family.layout(header.options)
+    do { try layout.check() } catch { throw FamilyError.damaged(file: url.path, cause: "\(error)") }
+    let parts = try layout.declarations.map { declaration in
       let tensor = try file.tensor(declaration.name)
       try tensor.check(shape: declaration.shape, file: url)
       return tensor

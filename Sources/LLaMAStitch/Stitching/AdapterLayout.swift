@@ -90,6 +90,16 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
 
   public var scale: Float { alpha / Float(rank) }
 
+  /// Whether what a file says can be the shape of anything.
+  var isSound: Bool {
+    let counts = [
+      side?.reduction, side?.interval, kronecker?.factor, kronecker?.experts, kronecker?.rank, parallel?.width,
+      prefix?.length, prompt?.length, prompt?.positions, prompt?.rank,
+    ]
+    return counts.allSatisfy { (1...1 << 24).contains($0 ?? 1) }
+      && [kronecker?.scale, parallel?.scale].allSatisfy { $0?.isFinite ?? true }
+  }
+
   /// Nothing but what stands beside the projections, which is yet to be said.
   public static var besideProjections: AdapterOptions {
     AdapterOptions(trainsBiases: false, updatesLayers: false, targets: [], hasLowRank: false)
@@ -257,6 +267,13 @@ public struct AdapterLayout: Sendable {
 }
 
 extension AdapterLayout {
+  /// - Throws: `TrainingError.plan` where the family has no place for what the options say.
+  func check() throws {
+    try checkSide()
+    try checkKronecker()
+    try checkVirtualTokens()
+  }
+
   /// Whether the projections of a block are adapted.
   private func isAdapted(_ block: Int, of anchor: Int) -> Bool {
     options.blocks.map { $0[names[anchor]]?.contains(block) ?? false } ?? true

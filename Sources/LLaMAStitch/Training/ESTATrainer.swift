@@ -30,9 +30,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     let data = try AdaptationData(examples, rehearsal: rehearsal, heldOutTokens: settings.heldOutMost)
     var settings = settings
     settings.options = try Self.options(settings, adapter)
-    try family.layout(settings.options).checkSide()
-    try family.layout(settings.options).checkKronecker()
-    try family.layout(settings.options).checkVirtualTokens()
+    try family.layout(settings.options).check()
     let wanted =
       switch settings.stitches {
       case .all: Set(family.stitches.map(\.id))
