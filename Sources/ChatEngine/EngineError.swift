@@ -18,6 +18,10 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case ambiguousSnapshot(prefix: String, matches: [String])
   /// A name that is neither a hash nor one of the words for an adapter.
   case notAnAdapter(name: String)
+  /// The family's own adapter was named, and it has none.
+  case noOwnAdapter(family: String)
+  /// Adapters that were to be mixed do not fit together; `adapter` is the one that does not.
+  case cannotMix(adapter: String, cause: String)
   /// A snapshot's content is not what its name says.
   case damagedSnapshot(file: String)
   /// A reply was made with an adapter that could not be written to the store.
@@ -64,6 +68,9 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "“\(prefix)” fits the snapshots \(matches.map { String($0.prefix(12)) }.joined(separator: ", ")); give more of the hash"
     case .notAnAdapter(let name):
       "“\(name)” is no adapter; use latest, own, none, or the beginning of a snapshot's hash (at least 4 hexadecimal digits)"
+    case .noOwnAdapter(let family):
+      "\(family) has no adapter of its own; name a snapshot by the beginning of its hash"
+    case .cannotMix(let adapter, let cause): "\(adapter) cannot be mixed in: \(cause)"
     case .damagedSnapshot(let file):
       "\(file) is damaged: its content does not have the hash in its name; delete it and use another snapshot"
     case .adapterNotKept(let step):

@@ -45,18 +45,21 @@ struct AdapterCommand: ParsableCommand {
     }
   }
 
-  private static func adapter(_ name: String, _ text: TextFamily, _ store: AdapterStore) throws -> Adapter {
+  private static func adapter(
+    _ name: String, _ text: TextFamily, _ store: AdapterStore
+  ) throws -> (adapter: Adapter, hash: String) {
     let choice = try AdapterChoice(name)
-    guard choice != .none, let adapter = try text.adapter(choice, store: store) else {
-      throw EngineError.notAnAdapter(name: name)
-    }
-    return adapter
+    let (adapter, hash) = try text.namedAdapter(choice, store: store)
+    guard choice != .none, let adapter else { throw EngineError.notAnAdapter(name: name) }
+    return (adapter, hash ?? "")
   }
 
-  private static func save(_ adapter: Adapter, in store: AdapterStore, json: Bool) throws {
+  static func save(_ adapter: Adapter, in store: AdapterStore, json: Bool) throws {
     let snapshot = try store.save(adapter)
     if json { return try Console.write(json: ["adapter": snapshot.hash, "file": snapshot.file.path]) }
-    try Console.write(text: "saved as \(snapshot.shortHash); chat with it by --adapter \(snapshot.shortHash)\n")
+    let origin = adapter.origin.map { "\($0), " } ?? ""
+    try Console.write(
+      text: "\(origin)saved as \(snapshot.shortHash); chat with it by --adapter \(snapshot.shortHash)\n")
   }
 
   // MARK: What there is
@@ -73,6 +76,8 @@ struct AdapterCommand: ParsableCommand {
     var targets: [String]
     var parameters: Int
     var isHealing: Bool
+    /// What it was made of, where it was made of others.
+    var origin: AdapterOrigin?
 
     init(_ name: String, _ adapter: Adapter, saved: Date? = nil) {
       let options = adapter.options
@@ -91,6 +96,7 @@ struct AdapterCommand: ParsableCommand {
         + (options.kronecker.map { ["\($0.experts) Kronecker experts of rank \($0.rank)"] } ?? [])
       parameters = adapter.parameterCount
       isHealing = options.keepsPrefix
+      origin = adapter.origin
     }
   }
 
@@ -110,12 +116,12 @@ struct AdapterCommand: ParsableCommand {
       }
       if json { return try Console.write(json: ["adapters": rows]) }
       if rows.isEmpty { return Console.log("no adapters; teach the family with /train or `stitch adapt`\n") }
-      var table = TextTable(["adapter", "saved", "steps", "rank", "on", "parameters"])
+      var table = TextTable(["adapter", "saved", "steps", "rank", "on", "parameters", "made of"])
       for row in rows {
         table.add([
           String(row.adapter.prefix(8)), String(row.saved?.prefix(10) ?? ""), String(row.step), String(row.rank),
           row.targets.joined(separator: ","),
-          Quantity.short(row.parameters),
+          Quantity.short(row.parameters), row.origin?.description ?? "",
         ])
       }
       try Console.write(text: table.text)
@@ -137,7 +143,7 @@ struct AdapterCommand: ParsableCommand {
 
     func run() throws {
       let (text, store) = try place.open()
-      let found = try AdapterCommand.adapter(adapter, text, store)
+      let found = try AdapterCommand.adapter(adapter, text, store).adapter
       let names = text.family.description.anchors.map(\.name)
       let norms = found.updateNorms(in: text.family)
       let row = Row(adapter, found)
@@ -149,6 +155,7 @@ struct AdapterCommand: ParsableCommand {
         "\(row.step) steps, rank \(row.rank), α \(row.alpha), on \(row.targets.joined(separator: ", ")); "
           + "\(Quantity.short(row.parameters)) parameters, biases of the \(row.scope == "tail" ? "tail" : "whole route")"
       ]
+      if let origin = row.origin { lines.append("made of \(origin)") }
       for (name, blocks) in zip(names, norms) {
         lines.append(
           "\(name), norm of the update by block: " + blocks.map { String(format: "%.2f", $0) }.joined(separator: " "))
@@ -173,51 +180,14 @@ struct AdapterCommand: ParsableCommand {
 
     func run() throws {
       let (text, store) = try place.open()
-      let found = try AdapterCommand.adapter(adapter, text, store)
+      let (found, hash) = try AdapterCommand.adapter(adapter, text, store)
       if let what = found.options.unscalable {
         throw CommandError.malformed(
           adapter, expected: "it has \(what), of which no part can be kept; train it for fewer steps")
       }
-      try AdapterCommand.save(found.scaled(by: depths.scale!, in: text.family), in: store, json: json)
-    }
-  }
-
-  struct Merge: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "merge", abstract: "Add up what several adapters were taught (task arithmetic).",
-      discussion: """
-        Without --weight each counts as an equal part of 1: their average. With --first and --last less of the early blocks \
-        is kept of each before. Ranks add up, and so does the time that a reply takes for them.
-        """)
-    @Argument(help: "Two adapters or more.") var adapters: [String]
-    @Option(help: "The weight of an adapter, in their order; as many as there are.") var weight: [Float] = []
-    @OptionGroup var depths: Depths
-    @OptionGroup var place: Place
-    @Flag(help: "One JSON document on standard output.") var json = false
-
-    func validate() throws {
-      if adapters.count < 2 { throw ValidationError("name two adapters or more") }
-      if !weight.isEmpty && weight.count != adapters.count {
-        throw ValidationError(
-          "--weight is given \(weight.count) times for \(adapters.count) adapters; give one for each")
-      }
-      for weight in weight where !(-10...10).contains(weight) {
-        throw ValidationError("--weight must be between -10 and 10, not \(weight)")
-      }
-    }
-
-    func run() throws {
-      let (text, store) = try place.open()
-      let parts = try adapters.enumerated().map { index, name in
-        let found = try AdapterCommand.adapter(name, text, store)
-        let kept = depths.scale.map { found.scaled(by: $0, in: text.family) } ?? found
-        return (adapter: kept, weight: weight.isEmpty ? 1 / Float(adapters.count) : weight[index])
-      }
-      do {
-        try AdapterCommand.save(Adapter.merged(parts, in: text.family), in: store, json: json)
-      } catch let error as AdapterMergeError {
-        throw CommandError.malformed(adapters[error.index], expected: "\(error)")
-      }
+      let scaled = found.scaled(by: depths.scale!, in: text.family)
+        .made(of: AdapterOrigin(.lines, [.init(hash)], scale: depths.scale))
+      try AdapterCommand.save(scaled, in: store, json: json)
     }
   }
 }

@@ -17,6 +17,9 @@ package struct AdapterFile {
   }
 
   /// - Throws: `FamilyError`, `SafetensorsError`.
+  package func describe() throws -> AdapterDescription { try Adapter.describe(SafetensorsFile(file)) }
+
+  /// - Throws: `FamilyError`, `SafetensorsError`.
   package func read(for family: Family) throws -> Adapter { try Adapter.read(SafetensorsFile(file), for: family) }
 }
 

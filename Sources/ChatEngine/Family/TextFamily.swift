@@ -71,7 +71,7 @@ public struct TextFamily: Sendable {
   }
 
   /// The same with the SHA-256 of its file.
-  func namedAdapter(_ choice: AdapterChoice, store: AdapterStore) throws -> (adapter: Adapter?, hash: String?) {
+  package func namedAdapter(_ choice: AdapterChoice, store: AdapterStore) throws -> (adapter: Adapter?, hash: String?) {
     switch choice {
     case .none: return (nil, nil)
     case .own:

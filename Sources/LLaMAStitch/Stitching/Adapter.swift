@@ -11,6 +11,8 @@ public struct Adapter: Sendable {
   public let family: String
   /// Importance of each stitch, by id, where it is known.
   public let importance: [String: Double]
+  /// What it was made of, where that is known; `nil` for one that was trained.
+  public internal(set) var origin: AdapterOrigin?
   let tensors: [String: MatrixView]
   /// What inference reads of the updates of quantised weights.
   private let read: [String: LowRank.Factors]
@@ -47,12 +49,6 @@ public struct Adapter: Sendable {
 
   // MARK: Files
 
-  private struct Header: Codable {
-    var options: AdapterOptions
-    var step: Int
-    var family: String
-    var importance: [String: Double]
-  }
   private static let format = "stitch-adapter-1"
 
   /// Writes one safetensors file, atomically.
@@ -60,7 +56,8 @@ public struct Adapter: Sendable {
   public func write(to url: URL, as type: ElementType = .f32) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let header = Header(options: options, step: step, family: family, importance: importance)
+    let header = AdapterDescription(
+      options: options, step: step, family: family, importance: importance, origin: origin)
     var writer = SafetensorsWriter(metadata: [
       "format": Self.format, "adapter": String(decoding: try encoder.encode(header), as: UTF8.self),
     ])
@@ -81,12 +78,7 @@ public struct Adapter: Sendable {
   /// The same from a file that is open already.
   public static func read(_ file: SafetensorsFile, for family: Family) throws -> Adapter {
     let url = file.url
-    guard file.metadata["format"] == format, let text = file.metadata["adapter"],
-      let header = try? JSONDecoder().decode(Header.self, from: Data(text.utf8)),
-      header.options.rank > 0, header.options.alpha.isFinite, header.options.isSound
-    else {
-      throw FamilyError.damaged(file: url.path, cause: "it is not an adapter of this program")
-    }
+    let header = try describe(file)
     guard header.family == family.identity else {
       throw FamilyError.foreignAdapter(file: url.path, family: family.directory.path)
     }
@@ -109,7 +101,20 @@ public struct Adapter: Sendable {
       tensors[part.name] = matrix
     }
     return Adapter(
-      options: header.options, step: header.step, family: family, importance: header.importance, tensors: tensors)
+      options: header.options, step: header.step, family: family, importance: header.importance, tensors: tensors
+    ).made(of: header.origin)
+  }
+
+  /// What a file says of its adapter, without its values.
+  /// - Throws: `FamilyError.damaged`.
+  public static func describe(_ file: SafetensorsFile) throws -> AdapterDescription {
+    guard file.metadata["format"] == format, let text = file.metadata["adapter"],
+      let header = try? JSONDecoder().decode(AdapterDescription.self, from: Data(text.utf8)),
+      header.options.rank > 0, header.options.alpha.isFinite, header.options.isSound
+    else {
+      throw FamilyError.damaged(file: file.url.path, cause: "it is not an adapter of this program")
+    }
+    return header
   }
 }
 

@@ -23,10 +23,14 @@ public enum AdapterMergeError: Error, Equatable, Sendable, CustomStringConvertib
   case notFinite(index: Int, tensor: String)
   /// It has something whose values do not add up.
   case notAdditive(index: Int, what: String)
+  /// It has something that no scale is learned of.
+  case noScale(index: Int, what: String)
 
   public var index: Int {
     switch self {
-    case .unlike(let index, _), .notFinite(let index, _), .notAdditive(let index, _): index
+    case .unlike(let index, _), .notFinite(let index, _), .notAdditive(let index, _),
+      .noScale(let index, _):
+      index
     }
   }
 
@@ -34,6 +38,7 @@ public enum AdapterMergeError: Error, Equatable, Sendable, CustomStringConvertib
     switch self {
     case .unlike(_, let what): "it has other \(what) than the first one; merge adapters that were trained with the same"
     case .notAdditive(_, let what): "it has \(what), whose values do not add up; merge adapters without one"
+    case .noScale(_, let what): "it has \(what), of which no scales are learned; merge by --method sum"
     case .notFinite(_, let tensor): "its tensor \(tensor) holds what is no number; train it anew"
     }
   }
@@ -71,28 +76,8 @@ extension Adapter {
   public static func merged(
     _ parts: [(adapter: Adapter, weight: Float)], in family: Family
   ) throws(AdapterMergeError) -> Adapter {
-    precondition(!parts.isEmpty)
+    try checkMergeable(parts.map(\.adapter))
     let first = parts[0].adapter.options
-    for (index, part) in parts.enumerated() {
-      let options = part.adapter.options
-      if let what = options.notAdditive { throw .notAdditive(index: index, what: what) }
-      for (what, isSame) in [
-        ("targets", options.targets == first.targets), ("blocks", options.blocks == first.blocks),
-        ("biases", options.trainsBiases == first.trainsBiases),
-        ("scope of biases", options.scope == first.scope),
-        ("updates of stitching layers", options.updatesLayers == first.updatesLayers),
-        ("adapters beside the MLPs", (options.parallel == nil) == (first.parallel == nil)),
-        ("updates", options.hasScales == first.hasScales && options.hasLowRank == first.hasLowRank),
-        ("blocks that it leaves alone", options.keepsPrefix == first.keepsPrefix),
-        (
-          "Kronecker factors",
-          options.kronecker?.factor == first.kronecker?.factor && options.kronecker?.rank == first.kronecker?.rank
-        ),
-      ] where !isSame { throw .unlike(index: index, what: what) }
-      for (name, tensor) in part.adapter.tensors.sorted(by: { $0.key < $1.key }) where !tensor.isFinite {
-        throw .notFinite(index: index, tensor: name)
-      }
-    }
     var options = first
     options.rank = parts.reduce(0) { $0 + $1.adapter.options.rank }
     options.alpha = Float(options.rank)
@@ -142,14 +127,47 @@ extension Adapter {
       }
       tensors[declaration.name] = sum
     }
-    let ids = Set(parts.flatMap(\.adapter.importance.keys))
-    let importance = ids.map { id -> (String, Double) in
-      let known = parts.compactMap { $0.adapter.importance[id] }
-      return (id, known.reduce(0, +) / Double(known.count))
-    }
     return Adapter(
       options: options, step: parts.map(\.adapter.step).max() ?? 0, family: family,
-      importance: Dictionary(uniqueKeysWithValues: importance), tensors: tensors)
+      importance: meanImportance(parts.map(\.adapter)), tensors: tensors)
+  }
+
+  /// Of each stitch, over the adapters that know it.
+  static func meanImportance(_ adapters: [Adapter]) -> [String: Double] {
+    let ids = Set(adapters.flatMap(\.importance.keys))
+    return Dictionary(
+      uniqueKeysWithValues: ids.map { id in
+        let known = adapters.compactMap { $0.importance[id] }
+        return (id, known.reduce(0, +) / Double(known.count))
+      })
+  }
+
+  /// Whether adapters of one family can be made one, whatever their ranks.
+  /// - Parameter adapters: at least one.
+  /// - Throws: `AdapterMergeError`.
+  static func checkMergeable(_ adapters: [Adapter]) throws(AdapterMergeError) {
+    precondition(!adapters.isEmpty)
+    let first = adapters[0].options
+    for (index, adapter) in adapters.enumerated() {
+      let options = adapter.options
+      if let what = options.notAdditive { throw .notAdditive(index: index, what: what) }
+      for (what, isSame) in [
+        ("targets", options.targets == first.targets), ("blocks", options.blocks == first.blocks),
+        ("biases", options.trainsBiases == first.trainsBiases),
+        ("scope of biases", options.scope == first.scope),
+        ("updates of stitching layers", options.updatesLayers == first.updatesLayers),
+        ("adapters beside the MLPs", (options.parallel == nil) == (first.parallel == nil)),
+        ("updates", options.hasScales == first.hasScales && options.hasLowRank == first.hasLowRank),
+        ("blocks that it leaves alone", options.keepsPrefix == first.keepsPrefix),
+        (
+          "Kronecker factors",
+          options.kronecker?.factor == first.kronecker?.factor && options.kronecker?.rank == first.kronecker?.rank
+        ),
+      ] where !isSame { throw .unlike(index: index, what: what) }
+      for (name, tensor) in adapter.tensors.sorted(by: { $0.key < $1.key }) where !tensor.isFinite {
+        throw .notFinite(index: index, tensor: name)
+      }
+    }
   }
 
   /// How large the low-rank updates are: of each block of each anchor the Frobenius norm of all that is added to its

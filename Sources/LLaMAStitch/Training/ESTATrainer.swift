@@ -127,7 +127,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
 }
 
 /// The stitches of a family as networks to train: frozen anchors and stitching layers, with what ESTA adds in a store.
-private struct AdaptedNetworks {
+struct AdaptedNetworks {
   let layout: AdapterLayout
   let store: ParameterStore
   private let family: Family
