@@ -83,6 +83,7 @@ public enum ConversationExport {
     var parts = [line(reply.stitch)]
     if let step = reply.adapter?.step { parts.append("step \(step)") }
     if let hash = reply.adapter?.hash { parts.append("adapter \(line(String(hash.prefix(8))))") }
+    if let origin = reply.adapter?.origin { parts.append("made of \(line(origin.text))") }
     if let options = reply.options {
       parts.append("temperature \(options.temperature)")
       parts.append("seed \(options.seed)")

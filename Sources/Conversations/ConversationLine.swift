@@ -184,7 +184,7 @@ struct ConversationLine: Codable {
               stitch: try need(line.stitch), adapterStep: line.adapter?.step, tokens: try need(line.tokens),
               tokensPerSecond: try need(line.tokensPerSecond), finish: finish,
               contextTokens: try need(line.contextTokens), droppedMessages: line.droppedMessages ?? 0,
-              adapterHash: line.adapter?.hash)))
+              adapterHash: line.adapter?.hash, adapterOrigin: line.adapter?.origin)))
       }
     case "drop":
       let keep = try need(line.keep)

@@ -86,7 +86,7 @@ struct CollectedReply {
   init(_ events: AsyncStream<ReplyEvent>, each: (Int) async -> Void = { _ in }) async {
     for await event in events {
       switch event {
-      case .started(let stitch, let step, _): started = (stitch, step)
+      case .started(let stitch, let step, _, _): started = (stitch, step)
       case .trimmed(let count): trimmed = count
       case .text(let more):
         text += more

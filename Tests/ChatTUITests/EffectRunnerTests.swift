@@ -66,6 +66,8 @@ private final class HeldBackend: ChatBackend {
   func saveTraining() async {}
   func endTraining() async {}
   func undoAdapter() async -> String { "there is no earlier adapter to go back to" }
+  func adapters() async throws -> [AdapterEntry] { throw Failure(description: "there are none") }
+  func mixAdapters(_ mix: AdapterMix) async throws -> AdapterMixed { throw Failure(description: "it is not there") }
   func useAdapter(_ adapter: AdapterReference) async throws { throw Failure(description: "it is not there") }
   func trainingStatus() -> AsyncStream<TrainingStatus> { status.stream }
 }

@@ -198,8 +198,8 @@ import Testing
        │     smallest                       │
        │ Alt-End                            │
        │     largest                        │
-      ─│                                    │─
-       └── 1-11 of 196 · PgDn · Esc closes ─┘
+      ─│ Alt-↑, Alt-+                       │─
+       └── 1-11 of 208 · PgDn · Esc closes ─┘
        Enter sends · F1 help       context 0%
       """)
   }

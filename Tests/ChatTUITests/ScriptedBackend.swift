@@ -187,6 +187,10 @@ final class ScriptedBackend: ChatBackend {
   func cacheStatus() -> AsyncStream<CacheStatus> { AsyncStream { $0.finish() } }
   func lessons() async -> [LessonFile] { [] }
   func undoAdapter() async -> String { "there is no earlier adapter to go back to" }
+  func adapters() async throws -> [AdapterEntry] { [AdapterEntry(name: "none")] }
+  func mixAdapters(_ mix: AdapterMix) async throws -> AdapterMixed {
+    throw Refusal(description: "there is only the family's own adapter")
+  }
   func useAdapter(_ adapter: AdapterReference) async throws {
     if adapter.step != Self.summary.adapterStep { throw Refusal(description: "there is only the family's own adapter") }
   }

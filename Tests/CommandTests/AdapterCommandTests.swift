@@ -1,3 +1,4 @@
+import FamilyFixture
 import Foundation
 import LLaMAStitch
 import Testing
@@ -53,6 +54,66 @@ import Testing
     }
   }
 
+  /// What lessons are merged with is said by what comes out, in lists, labels and exports; merged in the chat, too.
+  @Test func whatAMixWasMadeOf() throws {
+    try Workspace.with { workspace in
+      let family = ["--family", workspace.family.path]
+      func run(_ arguments: [String], input: String = "") throws -> StitchProcess.Outcome {
+        try workspace.run(arguments + family, input: Data(input.utf8))
+      }
+      for seed in ["1", "2"] {
+        let adapt = ["adapt", "--data", workspace.lesson.path, "--steps", "3", "--rank", "4", "--seed", seed]
+        #expect(try run(adapt).status == 0)
+      }
+      let all = try Self.json(run(["adapter", "list", "--json"]))["adapters"] as? [[String: Any]]
+      let lessons = try #require(all?.compactMap { $0["adapter"] as? String })
+      let (one, two) = (lessons[0], lessons[1])
+      let data = workspace.lesson.path
+      for (arguments, text) in [
+        (["merge", one, two], "50% \(one.prefix(8)) + 50% \(two.prefix(8))"),
+        (["scale", one, "--first", "0.25", "--last", "1"], "100% \(one.prefix(8)), blocks 25% to 100%"),
+        (
+          ["merge", one, two, "--method", "fisher", "--data", data, data, "--examples", "4"],
+          "Fisher average of 50% \(one.prefix(8)) + 50% \(two.prefix(8))"
+        ),
+        (
+          ["merge", one, two, "--method", "scalearn", "--data", data, "--steps", "3"],
+          "learned scales of \(one.prefix(8)) + \(two.prefix(8))"
+        ),
+        (
+          ["merge", one, two, "--method", "scalearn-uniform", "--data", data, "--steps", "3"],
+          "learned scales of \(one.prefix(8)) + \(two.prefix(8))"
+        ),
+      ] {
+        let made = try run(["adapter"] + arguments)
+        #expect(made.status == 0 && made.text.hasPrefix(text + ", saved as "), "\(made.text) \(made.complaint)")
+        // Once more is the same file.
+        #expect(try run(["adapter"] + arguments).text == made.text)
+        let name = String(try #require(made.text.split(separator: "--adapter ").last).dropLast())
+        #expect(try run(["adapter", "show", name]).text.contains("made of \(text)\n"))
+        #expect(try run(["ask", "say 1", "--max-tokens", "3", "--adapter", name]).status == 0)
+      }
+
+      let export = workspace.directory.appending(path: "chat.json")
+      let chat = try run(
+        ["chat", "--plain", "--max-tokens", "4", "--seed", "1"],
+        input: "/adapters\n/adapters \(one.prefix(8)) \(two.prefix(8)) 30\nhi\n/export \(export.path)\n")
+      #expect(chat.status == 0, "\(chat.complaint)")
+      let mix = "70% \(one.prefix(8)) + 30% \(two.prefix(8))"
+      #expect(
+        chat.text.contains("  \(one.prefix(8)) · step 3 · ") && chat.text.contains("* \(mix) from the next reply on"))
+      #expect(chat.text.contains("· \(mix) ·"), "\(chat.text)")
+      let document = try JSONSerialization.jsonObject(with: Data(contentsOf: export)) as? [String: Any]
+      let messages = try #require(document?["messages"] as? [[String: Any]])
+      let adapter = try #require(messages.last?["adapter"] as? [String: Any])
+      let parts = try #require((adapter["origin"] as? [String: Any])?["parts"] as? [[String: Any]])
+      #expect(parts.map { $0["adapter"] as? String } == [one, two])
+      // It is kept, and found by its hash.
+      let hash = try #require(adapter["hash"] as? String)
+      #expect(try run(["adapter", "show", hash]).text.contains("made of \(mix)\n"))
+    }
+  }
+
   @Test func refusals() throws {
     try Workspace.with { workspace in
       let family = ["--family", workspace.family.path]
@@ -60,7 +121,10 @@ import Testing
         (["scale", "abcd1234"], "--first"), (["scale", "abcd1234", "--last", "1"], "abcd1234"),
         (["merge", "own"], "two adapters"), (["merge", "own", "own", "--weight", "1"], "--weight"),
         (["merge", "own", "own", "--weight", "nan", "--weight", "1"], "--weight"), (["show", "none"], "none"),
-        (["show", "newest"], "newest"),
+        (["show", "newest"], "newest"), (["merge", "own", "own", "--data", "x.jsonl"], "--method"),
+        (["merge", "own", "own", "--method", "fisher", "--data", "x.jsonl"], "--data"),
+        (["merge", "own", "own", "--method", "scalearn"], "--data"),
+        (["merge", "own", "own", "--steps", "3"], "--steps"),
       ] {
         try workspace.expectRefusal(["adapter"] + arguments + family, [part])
       }

@@ -86,11 +86,15 @@ public struct TextFamily: Sendable {
     }
   }
 
-  /// The adapter that a reply was made with, `nil` if it was made without: a snapshot, or the family's own.
+  /// The adapter that a reply was made with, `nil` if it was made without: a snapshot, the family's own, or a mix that was
+  /// never kept, of adapters that are.
   /// - Throws: `EngineError.noSnapshot`, `EngineError.adapterNotKept`, and what opening throws.
   public func adapter(_ reference: AdapterReference, store: AdapterStore) throws -> Adapter? {
     guard let step = reference.step else { return nil }
-    guard let hash = reference.hash else { throw EngineError.adapterNotKept(step: step) }
+    guard let hash = reference.hash else {
+      guard let origin = reference.origin, origin.method == .sum else { throw EngineError.adapterNotKept(step: step) }
+      return try AdapterShelf(text: self, store: store).mix(origin.parts)
+    }
     if let own = try family.ownAdapterFile().map(AdapterFile.init), own.hash == hash {
       return try own.read(for: family)
     }

@@ -10,14 +10,19 @@ package final class AdapterInUse: Sendable {
     package var generation = 0
     /// SHA-256 of the file it is kept in, if it is.
     package var hash: String?
+    /// A mix that no reply was made with yet.
+    package var isTrial = false
 
-    package init(adapter: Adapter? = nil, generation: Int = 0, hash: String? = nil) {
+    package init(adapter: Adapter? = nil, generation: Int = 0, hash: String? = nil, isTrial: Bool = false) {
       self.adapter = adapter
       self.generation = generation
       self.hash = hash
+      self.isTrial = isTrial
     }
 
-    package var reference: AdapterReference { AdapterReference(step: adapter?.step, hash: hash) }
+    package var reference: AdapterReference {
+      AdapterReference(step: adapter?.step, hash: hash, origin: adapter?.origin)
+    }
   }
 
   private struct State {
@@ -45,13 +50,22 @@ package final class AdapterInUse: Sendable {
     }
   }
 
-  /// Takes an adapter into use from the next reply on.
-  package func take(_ adapter: Adapter?, hash: String?) {
+  /// Takes an adapter into use from the next reply on. There is no way back to a trial.
+  package func take(_ adapter: Adapter?, hash: String?, isTrial: Bool = false) {
     state.withLock { state in
-      state.earlier.append(state.current)
+      if !state.current.isTrial { state.earlier.append(state.current) }
       if state.earlier.count > Self.remembered { state.earlier.removeFirst() }
       state.generations += 1
-      state.current = Current(adapter: adapter, generation: state.generations, hash: hash)
+      state.current = Current(adapter: adapter, generation: state.generations, hash: hash, isTrial: isTrial)
+    }
+  }
+
+  /// A reply is made with a trial, which is none then, and which is kept in a file now if it has a hash.
+  package func settle(_ trial: Current) {
+    state.withLock { state in
+      guard state.current.generation == trial.generation else { return }
+      state.current.isTrial = false
+      state.current.hash = trial.hash
     }
   }
 

@@ -183,7 +183,7 @@ public final class FamilyBackend: ChatBackend {
       do {
         let loaded: Loaded
         do { loaded = try open() } catch { throw ReplyFailure.cannotLoad(message: "\(error)") }
-        let adapter = adapters.current
+        let adapter = settleAdapter(loaded)
         control.waitForRest()
         growing.waitForRest()
         var stamp = try loaded.maker.make(
@@ -193,6 +193,7 @@ public final class FamilyBackend: ChatBackend {
           continuation.yield($0)
         }
         stamp.adapterHash = adapter.hash
+        stamp.adapterOrigin = adapter.adapter?.origin
         continuation.yield(.finished(stamp))
       } catch {
         continuation.yield(.failed(ReplyFailure(error)))
@@ -295,4 +296,48 @@ public final class FamilyBackend: ChatBackend {
   }
 
   public func trainingStatus() -> AsyncStream<TrainingStatus> { board.stream() }
+
+  // MARK: Mixing
+
+  private func shelf(_ text: TextFamily) -> AdapterShelf {
+    AdapterShelf(text: text, store: text.adapterStore(root: options.dataDirectory))
+  }
+
+  public func adapters() async throws -> [AdapterEntry] {
+    try await worker.run { [self] in try shelf(open().text).entries() }
+  }
+
+  public func mixAdapters(_ mix: AdapterMix) async throws -> AdapterMixed {
+    let (mixed, isAnother) = try await worker.run { [self] in
+      let shelf = shelf(try open().text)
+      let (left, right) = (try shelf.entry(mix.left), try shelf.entry(mix.right))
+      let before = adapters.current.reference
+      let (adapter, hash) = try shelf.mix(left, right, percent: min(100, max(0, mix.percent)))
+      let reference = AdapterReference(step: adapter?.step, hash: hash, origin: adapter?.origin)
+      // One that a reply was made with has a hash by now.
+      let isAnother = before != reference && !(hash == nil && before.origin != nil && before.origin == reference.origin)
+      if isAnother { adapters.take(adapter, hash: hash, isTrial: true) }
+      return (AdapterMixed(left: left, right: right, reference: adapters.current.reference), isAnother)
+    }
+    if isAnother {
+      board.publish { _ in }
+      adapterChanged()
+    }
+    return mixed
+  }
+
+  /// What the next reply is made with: a mix is kept as soon as something is said with it.
+  private func settleAdapter(_ loaded: Loaded) -> AdapterInUse.Current {
+    var current = adapters.current
+    guard current.isTrial else { return current }
+    if options.keepsSnapshots, current.hash == nil, let adapter = current.adapter {
+      // Where it cannot be kept the reply is made all the same, and says what it was made of.
+      do { current.hash = try loaded.text.adapterStore(root: options.dataDirectory).save(adapter).hash } catch {
+        board.publish { $0.message = "the mix is in use, but not kept: \(error)" }
+      }
+    }
+    adapters.settle(current)
+    board.publish { _ in }
+    return current
+  }
 }

@@ -1,3 +1,5 @@
+import LLaMAStitch
+
 /// One stop of the slider, cheapest first.
 public struct Stop: Sendable, Equatable, Identifiable {
   /// The stitch's stable name: `small`, `large`, `small-large@3`.
@@ -88,9 +90,12 @@ public struct AdapterReference: Sendable, Equatable, Codable {
   public var step: Int?
   /// SHA-256 of its file; `nil` for one that was never kept.
   public var hash: String?
+  /// What it was made of, where it was made of others.
+  public var origin: AdapterOrigin?
 
-  public init(step: Int?, hash: String?) {
+  public init(step: Int?, hash: String?, origin: AdapterOrigin? = nil) {
     self.step = step
     self.hash = hash
+    self.origin = origin
   }
 }

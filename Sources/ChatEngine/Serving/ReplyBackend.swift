@@ -29,8 +29,8 @@ extension ReplyBackend {
   public func growth() -> AsyncStream<FamilyGrowth> { AsyncStream { $0.finish() } }
 }
 
-/// What a chat with a training pane needs.
-public typealias ChatBackend = ReplyBackend & TrainingBackend
+/// What a chat with a training pane and a choice of adapters needs.
+public typealias ChatBackend = ReplyBackend & TrainingBackend & AdapterBackend
 
 /// One turn of a conversation.
 public struct ChatMessage: Sendable, Hashable, Codable {
@@ -116,6 +116,8 @@ public struct ReplyStamp: Sendable, Equatable {
   public var adapterStep: Int?
   /// SHA-256 of the adapter's file, if it is kept in one.
   public var adapterHash: String?
+  /// What that adapter was made of, where it was made of others.
+  public var adapterOrigin: AdapterOrigin?
   /// Tokens of the reply that were generated, those of a stop string included.
   public var tokens: Int
   public var tokensPerSecond: Double
@@ -142,9 +144,10 @@ public struct ReplyStamp: Sendable, Equatable {
 
   public init(
     stitch: String, adapterStep: Int?, tokens: Int, tokensPerSecond: Double, finishReason: FinishReason,
-    contextTokens: Int, droppedMessages: Int = 0, adapterHash: String? = nil
+    contextTokens: Int, droppedMessages: Int = 0, adapterHash: String? = nil, adapterOrigin: AdapterOrigin? = nil
   ) {
     self.adapterHash = adapterHash
+    self.adapterOrigin = adapterOrigin
     self.stitch = stitch
     self.adapterStep = adapterStep
     self.tokens = tokens
@@ -157,7 +160,7 @@ public struct ReplyStamp: Sendable, Equatable {
   /// A stamp of which a file tells: its word stands for the most usual of the reasons that it may mean.
   public init(
     stitch: String, adapterStep: Int?, tokens: Int, tokensPerSecond: Double, finish: Finish,
-    contextTokens: Int, droppedMessages: Int = 0, adapterHash: String? = nil
+    contextTokens: Int, droppedMessages: Int = 0, adapterHash: String? = nil, adapterOrigin: AdapterOrigin? = nil
   ) {
     let reason: FinishReason =
       switch finish {
@@ -167,7 +170,8 @@ public struct ReplyStamp: Sendable, Equatable {
       }
     self.init(
       stitch: stitch, adapterStep: adapterStep, tokens: tokens, tokensPerSecond: tokensPerSecond, finishReason: reason,
-      contextTokens: contextTokens, droppedMessages: droppedMessages, adapterHash: adapterHash)
+      contextTokens: contextTokens, droppedMessages: droppedMessages, adapterHash: adapterHash,
+      adapterOrigin: adapterOrigin)
   }
 
   public var finish: Finish {
@@ -178,7 +182,9 @@ public struct ReplyStamp: Sendable, Equatable {
     }
   }
 
-  public var adapter: AdapterReference { AdapterReference(step: adapterStep, hash: adapterHash) }
+  public var adapter: AdapterReference {
+    AdapterReference(step: adapterStep, hash: adapterHash, origin: adapterOrigin)
+  }
 
   /// Whether the speed says something of the stop: few tokens say little, and repeated ones nothing.
   public var tellsSpeed: Bool { tokens > 4 && tokensPerSecond > 0 && repeatedTokens <= tokens / 10 }
@@ -187,7 +193,7 @@ public struct ReplyStamp: Sendable, Equatable {
 /// What a reply's stream delivers, in this order.
 public enum ReplyEvent: Sendable, Equatable {
   /// The engine began, with this stitch and this adapter.
-  case started(stitch: String, adapterStep: Int?, adapterHash: String? = nil)
+  case started(stitch: String, adapterStep: Int?, adapterHash: String? = nil, adapterOrigin: AdapterOrigin? = nil)
   /// The conversation is longer than the context: so many of its oldest messages are left out.
   case trimmed(droppedMessages: Int)
   /// More text; always whole characters. May hold control characters: views must not trust it.

@@ -55,7 +55,10 @@ package final class ReplyMaker: @unchecked Sendable {
     if options.overflow == .refuse && prompt.dropped > 0 {
       throw EngineError.conversationTooLong(messagesToDrop: prompt.dropped)
     }
-    emit(.started(stitch: stitch.id, adapterStep: adapter.adapter?.step, adapterHash: adapter.hash))
+    emit(
+      .started(
+        stitch: stitch.id, adapterStep: adapter.adapter?.step, adapterHash: adapter.hash,
+        adapterOrigin: adapter.adapter?.origin))
     if prompt.dropped > 0 { emit(.trimmed(droppedMessages: prompt.dropped)) }
 
     var decoder =

@@ -66,6 +66,10 @@ package final class EffectRunner {
           queue.push(.described(nil))
         }
       }
+    case .listAdapters:
+      tasks.start {
+        do { queue.push(.adapters(try await backend.adapters())) } catch { queue.push(.adaptersRefused("\(error)")) }
+      }
     case .listLessons: tasks.start { queue.push(.lessons(await backend.lessons())) }
     case .completePath(let line):
       tasks.start {
@@ -100,7 +104,7 @@ package final class EffectRunner {
       // The stream is read on: its last event says how the reply ended.
       reply?.cancelling = Task.detached(priority: .userInitiated) { await backend.cancelReply() }
     case .startTraining, .pauseTraining, .resumeTraining, .saveTraining, .endTraining, .undoAdapter,
-      .putTrainingAway, .restoreAdapter:
+      .putTrainingAway, .restoreAdapter, .mixAdapters:
       commands.yield(effect)
     case .record, .attachConversation, .listConversations, .openConversation, .export: conversations.run(effect)
     case .recordScript(let text):
@@ -128,6 +132,12 @@ package final class EffectRunner {
         queue.push(.adapterRestored(adapter, failure: nil))
       } catch {
         queue.push(.adapterRestored(adapter, failure: "\(error)"))
+      }
+    case .mixAdapters(let mix):
+      do {
+        queue.push(.mixed(mix, try await backend.mixAdapters(mix)))
+      } catch {
+        queue.push(.mixRefused("\(error)"))
       }
     case .undoAdapter: queue.push(.adapterUndone(await backend.undoAdapter()))
     case .putTrainingAway:

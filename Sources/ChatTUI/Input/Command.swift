@@ -17,6 +17,7 @@ package enum Command: Sendable, Equatable {
   case compare(stops: [String], text: String?)
   case keep(Int)
   case pause, resume, save, stop, undo
+  case adapters(AdapterCommand)
   case set(name: String, value: String)
   case showSettings
   /// `nil`: show it.
@@ -28,6 +29,13 @@ package enum Command: Sendable, Equatable {
   case continueReply
   case drop(DropTarget)
 
+  package enum AdapterCommand: Sendable, Equatable {
+    case list
+    /// By name alone.
+    case use(String)
+    /// - Parameter percent: what the right one counts; `nil`: half.
+    case mix(left: String, right: String, percent: Int?)
+  }
   package enum CopyTarget: Sendable, Equatable {
     case reply
     /// Counted from the end, from 1.
@@ -111,6 +119,11 @@ extension Command {
     Usage(name: "stop", arguments: "", help: "stop training and keep what was learned"),
     Usage(name: "undo", arguments: "", help: "go back to the weights in use before the last /save or /stop"),
     Usage(
+      name: "adapters", arguments: "[A [B [%]]]",
+      help:
+        "mix what the family was taught: B to so many percent (alone: half), the rest A, from the next reply on; A alone: use it; alone: list"
+    ),
+    Usage(
       name: "set", arguments: "[NAME VALUE]",
       help:
         "temperature, top_p, top_k, min_p, repeat, max_tokens, seed, overflow (ask, oldest); theme, mouse, ascii; alone: show"
@@ -169,6 +182,7 @@ extension Command {
     case "save": return .save
     case "stop": return .stop
     case "undo", "rollback": return .undo
+    case "adapters", "adapter", "mix": return .adapters(try parseAdapters(words))
     case "set":
       if words.isEmpty { return .showSettings }
       guard words.count == 2 else {
@@ -224,6 +238,16 @@ extension Command {
     if file.isEmpty { throw CommandError(message: "/\(name) needs a data file before the steps: /\(name) facts 300") }
     if let steps, steps < 1 { throw CommandError(message: "/\(name) takes at least 1 step") }
     return .train(file: file, steps: steps, distills: name == "distill")
+  }
+
+  private static func parseAdapters(_ words: [String]) throws(CommandError) -> AdapterCommand {
+    if words.isEmpty { return .list }
+    if words.count == 1 { return .use(words[0]) }
+    let percent = words.count < 3 ? nil : Int(words[2].hasSuffix("%") ? String(words[2].dropLast()) : words[2])
+    guard words.count == 2 || (words.count == 3 && (0...100).contains(percent ?? -1)) else {
+      throw CommandError(message: "/adapters takes two adapters and what the second counts: /adapters own 1a2b3c4d 40")
+    }
+    return .mix(left: words[0], right: words[1], percent: percent)
   }
 
   private static func parseCopy(_ words: [String]) throws(CommandError) -> CopyTarget {

@@ -1,7 +1,7 @@
 /// What a key can mean.
 package enum Intent: String, Sendable, CaseIterable {
   case send, newline, complete
-  case smaller, larger, smallest, largest
+  case smaller, larger, smallest, largest, mixLess, mixMore
   case cancelReply, interrupt, endOfInput, suspend, redraw
   case help
   case pageUp, pageDown, top, bottom
@@ -52,6 +52,8 @@ package struct Keymap: Sendable {
         bind(.larger, "larger network", KeyPress(.right, .alt), .alt("f"), KeyPress(.function(8))),
         bind(.smallest, "smallest", KeyPress(.home, .alt)),
         bind(.largest, "largest", KeyPress(.end, .alt)),
+        bind(.mixMore, "more of the right adapter, from the next reply on (/adapters)", KeyPress(.up, .alt), .alt("+")),
+        bind(.mixLess, "less of it", KeyPress(.down, .alt), .alt("-")),
       ]
     ),
     (

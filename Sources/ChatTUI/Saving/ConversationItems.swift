@@ -42,7 +42,9 @@ extension ReplyEntry {
   /// What makes it.
   var start: ConversationRecord.ReplyStart {
     .init(
-      stitch: stitch, adapter: isMade ? AdapterReference(step: adapterStep, hash: adapterHash) : nil, options: options)
+      stitch: stitch,
+      adapter: isMade ? AdapterReference(step: adapterStep, hash: adapterHash, origin: adapterOrigin) : nil,
+      options: options)
   }
 
   var end: ConversationRecord.ReplyEnd? {
@@ -69,6 +71,7 @@ extension ReplyEntry {
     text = saved.text
     adapterStep = saved.adapter?.step
     adapterHash = saved.adapter?.hash
+    adapterOrigin = saved.adapter?.origin
     options = saved.options
     state =
       switch saved.end {

@@ -80,10 +80,14 @@ extension ScriptRecording {
   mutating func withdraw() { request = nil }
 
   /// A reply has begun.
-  mutating func started(_ id: Int, with setting: Setting, family: FamilyReference?) {
+  /// - Parameter adapterCommand: what has its adapter taken into use.
+  mutating func started(
+    _ id: Int, with setting: Setting, family: FamilyReference?, adapterCommand: String? = nil
+  ) {
     guard let request else { return }
     self.request = nil
     prepare(setting, family: family)
+    if let adapterCommand { write(.command(adapterCommand)) }
     request.steps.forEach { write("  - \($0.text)\n") }
     if let question = request.question { asked.insert(question) }
     open = id

@@ -28,6 +28,12 @@ package enum Action: Sendable, Equatable {
   case trainingRefused(String)
   /// The engine will tell nothing more of training.
   case trainingFellSilent
+  /// The answer to `listAdapters`.
+  case adapters([AdapterEntry])
+  case adaptersRefused(String)
+  /// The answer to `mixAdapters`.
+  case mixed(AdapterMix, AdapterMixed)
+  case mixRefused(String)
   /// What is in use after an undo.
   case adapterUndone(String)
   case recorder(RecorderEvent)
@@ -73,6 +79,10 @@ package enum Effect: Sendable, Equatable {
   case saveTraining
   /// Ends it and keeps what was learned.
   case endTraining
+  /// Reports `adapters` or `adaptersRefused`.
+  case listAdapters
+  /// Takes a mix into use; reports `mixed` or `mixRefused`.
+  case mixAdapters(AdapterMix)
   /// Goes back to the adapter before; reports `adapterUndone`.
   case undoAdapter
   /// Goes back to the adapter of a saved conversation; reports `adapterRestored`.

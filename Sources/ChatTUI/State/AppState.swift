@@ -16,6 +16,7 @@ package struct AppState: Sendable, Equatable {
   /// A line to say before anything is asked.
   var openingNotice: String?
   package var slider = Slider()
+  package var mixer = Mixer()
   /// What is done to give the model more sizes, while it is.
   package var growth: String?
   /// There are more sizes, which the family as it was described last does not have.
@@ -226,7 +227,7 @@ extension AppState {
 
   /// Something was asked for and has not come: a reply, a list, a conversation, a file.
   package var isAwaitingAnswer: Bool {
-    activity != .idle || pendingAnswers > 0 || opening != .done || picker?.isLoading == true
+    activity != .idle || pendingAnswers > 0 || opening != .done || picker?.isLoading == true || mixer.asked != nil
   }
 
   package var training: TrainingStatus {
@@ -236,8 +237,8 @@ extension AppState {
 
   package var isTraining: Bool { training.phase.isActive }
 
-  /// The family is there, with the adapter that the conversation needs.
-  var canReply: Bool { summary != nil && opening != .adapter }
+  /// The family is there, with the adapter that the conversation needs, and the mix that was asked for.
+  var canReply: Bool { summary != nil && opening != .adapter && mixer.asked == nil }
 
   /// Of the adapter that the next reply is made with.
   package var adapterStep: Int? { summary?.adapterStep }

@@ -18,6 +18,7 @@ package struct ReplyEntry: Sendable, Equatable {
   package var stitch: String
   package var adapterStep: Int?
   package var adapterHash: String?
+  package var adapterOrigin: AdapterOrigin?
   /// Sampler and seed it is made with, once it was asked for.
   package var options: ReplyOptions?
 
@@ -30,13 +31,16 @@ package struct ReplyEntry: Sendable, Equatable {
 package struct Provenance: Sendable, Equatable {
   package var stitch: String
   package var adapterStep: Int?
+  package var adapterOrigin: AdapterOrigin?
 }
 
 extension ReplyEntry {
   /// What really made it; of a reply that has not begun, what was asked for, with the adapter of the one before.
   func provenance(after previous: Provenance?) -> Provenance? {
     if stitch.isEmpty { return nil }
-    return Provenance(stitch: stitch, adapterStep: isMade ? adapterStep : previous?.adapterStep)
+    return Provenance(
+      stitch: stitch, adapterStep: isMade ? adapterStep : previous?.adapterStep,
+      adapterOrigin: isMade ? adapterOrigin : previous?.adapterOrigin)
   }
 
   /// The engine said what makes it.

@@ -19,7 +19,13 @@ package struct Picker: Sendable, Equatable {
     package var height: Int { match == nil ? 1 : 2 }
   }
 
+  package enum Kind: Sendable, Equatable { case conversations, adapters }
+
   package var title: String
+  /// What its rows are.
+  package var lists: Kind
+  /// All rows there are, where the picker itself knows which fit a text.
+  private var all: [Row]?
   /// What shows if there is nothing to choose.
   package var emptyText: String
   package var query = ""
@@ -28,8 +34,9 @@ package struct Picker: Sendable, Equatable {
   /// The rows do not belong to the text yet.
   package private(set) var isLoading = true
 
-  package init(title: String, emptyText: String, query: String = "") {
+  package init(title: String, emptyText: String, query: String = "", lists: Kind = .conversations) {
     self.title = title
+    self.lists = lists
     self.emptyText = emptyText
     self.query = query
   }
@@ -43,6 +50,18 @@ package struct Picker: Sendable, Equatable {
     isLoading = false
   }
 
+  /// Shows those of all rows that the text is in.
+  package mutating func showAll(_ rows: [Row]) {
+    all = rows
+    filter()
+  }
+
+  private mutating func filter() {
+    guard let all else { return }
+    let words = query.lowercased()
+    show(words.isEmpty ? all : all.filter { "\($0.title) \($0.detail)".lowercased().contains(words) })
+  }
+
   package mutating func move(by count: Int) { selected = max(0, min(rows.count - 1, selected + count)) }
 
   /// Rows for another text are to come.
@@ -52,6 +71,7 @@ package struct Picker: Sendable, Equatable {
     query = String(query.prefix(200))
     selected = 0
     isLoading = true
+    filter()
   }
 
   /// The rows to draw in so many lines, among them the chosen one.

@@ -68,7 +68,7 @@ extension AppState {
 
   /// Quality and loss of the stops are of another adapter than the one in use.
   package var isQualityOld: Bool {
-    guard let summary, summary.measuredStep != summary.adapterStep else { return false }
+    guard let summary, summary.measuredStep != summary.adapterStep || adapter?.origin != nil else { return false }
     return summary.stops.contains { $0.quality != nil || $0.agreement != nil || $0.loss != nil }
   }
 }

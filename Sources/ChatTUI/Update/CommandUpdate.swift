@@ -34,6 +34,7 @@ extension AppState {
     case .save: return whileTraining([.running, .paused], .saveTraining)
     case .stop: return endTraining()
     case .undo: return askFor(.undoAdapter)
+    case .adapters(let what): return adapters(what)
     case .set(let name, let value): return set(name, value)
     case .showSettings: notice(settings)
     case .system(let text): setSystem(text)

@@ -180,6 +180,7 @@ extension AppState {
       notice("\(name), which this conversation was using, is not in use: \(failure)", isWarning: true)
     } else {
       self.adapter = adapter
+      closeMixer(unless: adapter)
     }
     journal.accept(conversationSettings)
     // Quality and importance are those of an adapter.

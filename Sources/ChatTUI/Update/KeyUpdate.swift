@@ -25,6 +25,8 @@ extension AppState {
     case .larger: choose(slider.stop + 1)
     case .smallest: choose(0)
     case .largest: choose(stops.count - 1)
+    case .mixLess: return moveMix(by: -Mixer.stride)
+    case .mixMore: return moveMix(by: Mixer.stride)
     case .cancelReply: return escape()
     case .interrupt: return interrupt()
     case .endOfInput: return endOfInput()
@@ -107,19 +109,26 @@ extension AppState {
 
   // MARK: The mouse
 
-  mutating func mouse(_ event: MouseEvent) {
+  mutating func mouse(_ event: MouseEvent) -> [Effect] {
     switch event.kind {
     case .wheelUp, .wheelDown:
       let step = event.kind == .wheelUp ? -3 : 3
       if !wheelInOverlay(by: step) { scrollBy(step) }
-    case .press: if !clickInOverlay() { click(event) }
-    case .move: if slider.isDragging { drag(to: event.x) }
-    case .release: slider.isDragging = false
+    case .press: if !clickInOverlay() { return click(event) }
+    case .move:
+      if slider.isDragging { drag(to: event.x) }
+      if mixer.isDragging { return dragMix(to: event.x) }
+    case .release: (slider.isDragging, mixer.isDragging) = (false, false)
     }
+    return []
   }
 
-  private mutating func click(_ event: MouseEvent) {
+  private mutating func click(_ event: MouseEvent) -> [Effect] {
     let layout = self.layout
+    if layout.mixer.contains(x: event.x, y: event.y) {
+      mixer.isDragging = true
+      return dragMix(to: event.x)
+    }
     if layout.slider.contains(x: event.x, y: event.y) && event.y == layout.sliderTrackY {
       slider.isDragging = true
       drag(to: event.x)
@@ -128,5 +137,6 @@ extension AppState {
     {
       scrollToEnd()
     }
+    return []
   }
 }

@@ -94,14 +94,15 @@ extension AppState {
   private mutating func editPicker(_ change: (inout String) -> Void) -> [Effect] {
     guard let before = picker?.query else { return [] }
     overlay.picker?.edit(change)
-    guard let query = picker?.query, query != before else { return [] }
+    guard let query = picker?.query, query != before, picker?.lists == .conversations else { return [] }
     return [.listConversations(query: query, refreshes: false)]
   }
 
   private mutating func choosePicked() -> [Effect] {
     guard let row = picker?.selectedRow else { return [] }
+    let kind = picker?.lists
     overlay = .none
-    return openConversation(row.id)
+    return kind == .adapters ? mixIn(row.id) : openConversation(row.id)
   }
 
   // MARK: Searching the transcript

@@ -53,6 +53,10 @@ extension AppState {
     var options = sampling
     options.seed = sampling.seed &+ UInt64(repliesStarted - 1)
     recording.prepare(recordedSetting(options), family: familyReference)
+    if let command = mixer.command {
+      recording.write(.command(command))
+      recording.adapter = adapter
+    }
     recording.write(
       question.map { .command("/compare \(stitches.joined(separator: " ")) -- \($0)") } ?? .compare(stitches))
     if let turn = conversation.userTurn(1) { recording.asked.insert(turn.id) }
@@ -64,7 +68,8 @@ extension AppState {
     guard recording.isOn, let reply = conversation.reply(id), let options = reply.options else { return }
     var setting = recordedSetting(options)
     setting.stitch = reply.stitch
-    recording.started(id, with: setting, family: familyReference)
+    recording.started(id, with: setting, family: familyReference, adapterCommand: mixer.command)
+    if mixer.command != nil { recording.adapter = adapter }
   }
 
   mutating func recordEnd(of id: Int) {

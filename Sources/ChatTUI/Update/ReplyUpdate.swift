@@ -67,7 +67,8 @@ extension AppState {
   mutating func reply(_ id: Int, _ event: ReplyEvent) -> [Effect] {
     guard id == activeReply else { return [] }
     switch event {
-    case .started(let stitch, let step, let hash): begun(id, stitch, AdapterReference(step: step, hash: hash))
+    case .started(let stitch, let step, let hash, let origin):
+      begun(id, stitch, AdapterReference(step: step, hash: hash, origin: origin))
     case .trimmed(let count):
       let messages = count == 1 ? "message is" : "\(count) messages are"
       say(
@@ -93,9 +94,11 @@ extension AppState {
       $0.stitch = stitch
       $0.adapterStep = adapter.step
       $0.adapterHash = adapter.hash
+      $0.adapterOrigin = adapter.origin
       $0.state = .streaming
     }
     recordStart(of: id)
+    mixer.command = nil
   }
 
   private mutating func grow(_ id: Int, _ text: String) {
@@ -115,6 +118,7 @@ extension AppState {
       $0.stitch = stamp.stitch
       $0.adapterStep = stamp.adapterStep
       $0.adapterHash = stamp.adapterHash
+      $0.adapterOrigin = stamp.adapterOrigin
       $0.state = .finished(stamp)
     }
   }

@@ -75,6 +75,7 @@ extension AppState {
     let before = training
     training = status
     adapter = status.adapter ?? adapter
+    closeMixer(unless: status.adapter)
     announce(before: before)
     recordTraining(before: before.phase)
     // A snapshot taken into use is said in the message.
@@ -126,6 +127,7 @@ extension AppState {
 
   mutating func adapterUndone(_ message: String) -> [Effect] {
     pendingAnswers -= 1
+    mixer = Mixer()
     notice("Undo: \(message)", isKept: true)
     return [.describe]
   }

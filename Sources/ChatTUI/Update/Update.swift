@@ -14,7 +14,7 @@ extension AppState {
     switch action {
     case .key(let key): return press(key)
     case .paste(let text): return paste(text)
-    case .mouse(let event): mouse(event)
+    case .mouse(let event): return mouse(event)
     case .resize(let width, let height): (self.width, self.height) = (width, height)
     case .submit(let text): return submit(text)
     case .completed(let line, let completed, let choices): self.completed(line, to: completed, choices: choices)
@@ -35,6 +35,10 @@ extension AppState {
     case .trainingFellSilent: trainingFellSilent()
     case .trainingPutAway: return leaving.status.map { [.quit(status: $0)] } ?? []
     case .lessons(let lessons): show(lessons)
+    case .adapters(let adapters): show(adapters)
+    case .adaptersRefused(let message): adaptersRefused(message)
+    case .mixed(let mix, let mixed): return self.mixed(mix, mixed)
+    case .mixRefused(let message): return mixRefused(message)
     case .adapterUndone(let message): return adapterUndone(message)
 
     case .recorder(let event): recorder(event)

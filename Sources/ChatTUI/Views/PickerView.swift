@@ -14,7 +14,8 @@ package enum PickerView {
     let frame = frame(in: state)
     let list = list(in: state)
     let position = picker.rows.isEmpty ? "" : "\(picker.selected + 1) of \(picker.rows.count) · "
-    let remark = frame.width >= 50 ? " \(position)Enter opens · Esc closes " : " Esc closes "
+    let choice = picker.lists == .adapters ? "Enter mixes it in" : "Enter opens"
+    let remark = frame.width >= 50 ? " \(position)\(choice) · Esc closes " : " Esc closes "
     canvas.box(picker.title, remark: remark, in: frame, glyphs: glyphs)
     drawQuery(picker, on: &canvas, in: frame.inset(left: 2, top: 1, right: 2), glyphs: glyphs)
     if picker.rows.isEmpty {

@@ -20,6 +20,7 @@ package func view(_ state: AppState, _ canvas: inout Canvas) {
   drawJunctions(state, layout, &canvas)
   if !layout.trainingLine.isEmpty { TrainingView.drawLine(state, on: &canvas, in: layout.trainingLine) }
   SliderView.draw(state, on: &canvas, in: layout.slider)
+  if !layout.mixer.isEmpty { MixerView.draw(state, on: &canvas, in: layout.mixer) }
   if state.search == nil {
     ComposerView.draw(state, on: &canvas, in: layout.composer)
   } else {
@@ -55,7 +56,9 @@ enum TitleView {
       x = canvas.put(state.glyphs.plain(text), x: x, y: rect.y, style: .dim, in: rect)
     }
     var parts: [String] = []
-    if let step = state.adapterStep { parts.append("adapter step \(step)") }
+    if let step = state.adapterStep {
+      parts.append(state.adapter?.origin == nil ? "adapter step \(step)" : "adapter mixed")
+    }
     if state.sampling.temperature > 0 { parts.append("temperature \(Format.short(state.sampling.temperature))") }
     let text = state.glyphs.plain(parts.joined(separator: " · "))
     var end = rect.maxX - 1

@@ -18,6 +18,8 @@ package struct ScreenLayout: Sendable, Equatable {
   /// Training in one line, where there is no pane for it.
   package var trainingLine = Rect.empty
   package var slider = Rect.empty
+  /// The second slider, where adapters are mixed.
+  package var mixer = Rect.empty
   package var composer = Rect.empty
   package var status = Rect.empty
 
@@ -43,7 +45,8 @@ package struct ScreenLayout: Sendable, Equatable {
     let hasPanes = Self.hasRoomForPanes(width: width, height: height)
     let hasTrainingPane = hasPanes && !state.isTrainingCollapsed
     let lineHeight = !hasTrainingPane && state.training.phase != .idle ? 1 : 0
-    let main = height - 2 - composerHeight - sliderHeight - lineHeight
+    let mixerHeight = state.mixer.ends == nil ? 0 : 1
+    let main = height - 2 - composerHeight - sliderHeight - mixerHeight - lineHeight
 
     title = Rect(x: 0, y: 0, width: width, height: 1)
     var chatWidth = width
@@ -58,7 +61,8 @@ package struct ScreenLayout: Sendable, Equatable {
     transcript = Rect(x: 0, y: 1, width: chatWidth, height: main)
     trainingLine = Rect(x: 0, y: 1 + main, width: width, height: lineHeight)
     slider = Rect(x: 0, y: 1 + main + lineHeight, width: width, height: sliderHeight)
-    composer = Rect(x: 0, y: slider.maxY, width: width, height: composerHeight)
+    mixer = Rect(x: 0, y: slider.maxY, width: width, height: mixerHeight)
+    composer = Rect(x: 0, y: mixer.maxY, width: width, height: composerHeight)
     status = Rect(x: 0, y: height - 1, width: width, height: 1)
   }
 }

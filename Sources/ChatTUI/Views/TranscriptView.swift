@@ -102,7 +102,7 @@ enum TranscriptLines {
   /// What made a reply.
   static func label(_ reply: ReplyEntry, glyphs: GlyphSet) -> String {
     var parts = [reply.stitch.isEmpty ? "waiting for the weights" : sanitiseLine(reply.stitch)]
-    if let step = reply.adapterStep { parts.append("step \(step)") }
+    if let adapter = adapterName(reply.adapterStep, reply.adapterOrigin) { parts.append(adapter) }
     switch reply.state {
     case .waiting, .streaming: parts.append("…")
     case .finished(let stamp):
@@ -120,12 +120,18 @@ enum TranscriptLines {
     return glyphs.plain(parts.joined(separator: " · "))
   }
 
+  /// By what it was made of, or the steps it was trained for; `nil` without one.
+  private static func adapterName(_ step: Int?, _ origin: AdapterOrigin?) -> String? {
+    if let origin { return sanitiseLine(origin.text) }
+    return step.map { "step \($0)" }
+  }
+
   private static func divider(from: Provenance, to: Provenance, width: Int, glyphs: GlyphSet) -> [Span] {
     var parts: [String] = []
     if from.stitch != to.stitch { parts.append("\(sanitiseLine(from.stitch)) → \(sanitiseLine(to.stitch))") }
-    if from.adapterStep != to.adapterStep {
-      func name(_ step: Int?) -> String { step.map { "step \($0)" } ?? "no adapter" }
-      parts.append("\(name(from.adapterStep)) → \(name(to.adapterStep))")
+    if from.adapterStep != to.adapterStep || from.adapterOrigin != to.adapterOrigin {
+      func name(_ made: Provenance) -> String { adapterName(made.adapterStep, made.adapterOrigin) ?? "no adapter" }
+      parts.append("\(name(from)) → \(name(to))")
     }
     let title = Wrap.truncate(
       glyphs.plain(parts.joined(separator: " · ")), width: max(1, width - 6), ellipsis: glyphs.ellipsis)
