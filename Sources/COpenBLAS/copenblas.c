@@ -15,11 +15,14 @@ typedef void (*dgemm_fn)(int, int, int, int, int, int, double, const double *, i
 typedef void (*dsyrk_fn)(int, int, int, int, int, double, const double *, int, double, double *, int);
 typedef void (*dposv_fn)(const char *, const int *, const int *, double *, const int *, double *, const int *, int *,
                          size_t);
+typedef void (*dsyev_fn)(const char *, const char *, const int *, double *, const int *, double *, double *,
+                         const int *, int *, size_t, size_t);
 
 static sgemm_fn sgemm;
 static dgemm_fn dgemm;
 static dsyrk_fn dsyrk;
 static dposv_fn dposv;
+static dsyev_fn dsyev;
 static char *(*corename)(void);
 static char *(*config)(void);
 static char error_text[512];
@@ -48,10 +51,11 @@ static void load(void) {
   dgemm = (dgemm_fn)dlsym(library, "cblas_dgemm");
   dsyrk = (dsyrk_fn)dlsym(library, "cblas_dsyrk");
   dposv = (dposv_fn)dlsym(library, "dposv_");
+  dsyev = (dsyev_fn)dlsym(library, "dsyev_");
   corename = (char *(*)(void))dlsym(library, "openblas_get_corename");
   config = (char *(*)(void))dlsym(library, "openblas_get_config");
-  if (!sgemm || !dgemm || !dsyrk || !dposv) {
-    snprintf(error_text, sizeof error_text, "libopenblas lacks cblas_sgemm, cblas_dgemm, cblas_dsyrk or dposv_");
+  if (!sgemm || !dgemm || !dsyrk || !dposv || !dsyev) {
+    snprintf(error_text, sizeof error_text, "libopenblas lacks cblas_sgemm, cblas_dgemm, cblas_dsyrk, dposv_ or dsyev_");
     return;
   }
   status = 0;
@@ -85,5 +89,18 @@ void cob_dsyrk(int n, int k, double alpha, const double *a, int lda, double beta
 int cob_dposv(int n, int nrhs, double *a, double *b) {
   int info = 0; /* the row-major upper triangle is the column-major lower one */
   dposv("L", &n, &nrhs, a, &n, b, &n, &info, 1);
+  return info;
+}
+
+int cob_dsyev(int n, double *a, double *w) {
+  int info = 0, room = -1;
+  double wanted = 0;
+  dsyev("V", "L", &n, a, &n, w, &wanted, &room, &info, 1, 1);
+  if (info != 0) return info;
+  room = (int)wanted;
+  double *work = malloc(sizeof(double) * (size_t)room);
+  if (!work) return -1;
+  dsyev("V", "L", &n, a, &n, w, work, &room, &info, 1, 1); /* its columns are our rows */
+  free(work);
   return info;
 }

@@ -85,26 +85,15 @@ public struct FamilyBuildJob {
     return nil
   }
 
-  /// Texts that an anchor writes from nothing, at temperature 1.
+  /// Texts that an anchor writes from nothing.
   private func writtenText(
     by anchor: LlamaModel, _ tokenizer: any Tokenizer, texts: Int
   ) throws -> [[Int32]] {
-    let start = anchor.configuration.bosToken ?? tokenizer.bosToken ?? tokenizer.eosToken ?? 0
-    let length = min(256, anchor.configuration.contextLength)
-    let count = min(texts, max(1, calibrationTokens / length))
-    let requests = (0..<count).map { index in
-      let sampling = SamplingOptions(temperature: 1, seed: options.seed &* 1000 &+ UInt64(index))
-      return BatchGenerator.Request(
-        prompt: [start], options: GenerationOptions(maxTokens: length - 1, sampling: sampling))
-    }
-    let session = BatchSession(
-      network: anchor.network(), capacity: min(count, Self.textsAtOnce), contextLength: length,
-      pool: ComputePool(threads: threads))
-    return try BatchGenerator.generate(requests, session: session).map { ([start] + $0.tokens).map(Int32.init) }
+    try CalibrationText(file: nil, tokens: calibrationTokens, seed: options.seed, threads: threads)
+      .written(by: anchor, tokenizer, atMost: texts)
   }
 
   private static let writtenTexts = 64
-  private static let textsAtOnce = 16
   /// Where only routes within an anchor are fitted: who has one model does not wait long for a slider.
   private static let writtenTextsWithin = 26
 

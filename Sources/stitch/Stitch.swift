@@ -25,6 +25,7 @@ struct Stitch: AsyncParsableCommand {
       Generate.self,
       Adapt.self,
       AdapterCommand.self,
+      AnchorCommand.self,
       DataCommand.self,
       FrontierCommand.self,
       ModelsCommand.self,

@@ -39,5 +39,9 @@ void cob_dgemm(int transpose_a, int transpose_b, int m, int n, int k, double alp
    factor); B is [nrhs×n] row-major, one right-hand side a row, overwritten by the solution.
    0 on success, > 0 if A is not positive definite, < 0 for a bad argument. */
 int cob_dposv(int n, int nrhs, double *_Nonnull a, double *_Nonnull b);
+/* Eigenvalues and eigenvectors of a symmetric A[n×n], of which the upper triangle counts as stored row-major. A is
+   overwritten by the eigenvectors, one a row, and w[n] holds the eigenvalues, ascending. 0 on success, > 0 if it does not
+   converge, < 0 for a bad argument or where there is no memory to work in. */
+int cob_dsyev(int n, double *_Nonnull a, double *_Nonnull w);
 
 #endif

@@ -64,12 +64,7 @@ struct LeastSquares {
 
   /// Sequences, the first `contextLength` tokens of each, in batches of about 1,024 tokens.
   static func batches(of sequences: [[Int32]], contextLength: Int) -> [PackedBatch] {
-    var batches = [PackedBatch()]
-    for sequence in sequences {
-      if batches[batches.count - 1].rows >= 1024 { batches.append(PackedBatch()) }
-      batches[batches.count - 1].append(Array(sequence.prefix(contextLength)))
-    }
-    return batches.filter { $0.rows > 0 }
+    PackedBatch.batches(of: sequences, contextLength: contextLength)
   }
 
   static let tooShort = FamilyError.unstitchable(

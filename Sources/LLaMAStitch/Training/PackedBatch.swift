@@ -29,6 +29,16 @@ public struct PackedBatch: Sendable, Equatable {
     self.targets += targets
   }
 
+  /// Sequences in batches of about 1024 rows, each cut to a context.
+  public static func batches(of sequences: [[Int32]], contextLength: Int) -> [PackedBatch] {
+    var batches = [PackedBatch()]
+    for sequence in sequences {
+      if batches[batches.count - 1].rows >= 1024 { batches.append(PackedBatch()) }
+      batches[batches.count - 1].append(Array(sequence.prefix(contextLength)))
+    }
+    return batches.filter { $0.rows > 0 }
+  }
+
   public var rows: Int { tokens.count }
   public var sequenceCount: Int { starts.count }
   public var targetCount: Int { targets.count { $0 != Self.ignored } }

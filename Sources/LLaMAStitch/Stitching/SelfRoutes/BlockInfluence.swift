@@ -32,7 +32,7 @@ public struct BlockInfluence: Sendable, Equatable {
   package init(values: [Double]) { self.values = values }
 
   /// The sum of the cosines of two matrices' rows.
-  private static func cosines(_ x: MatrixView, _ y: MatrixView) -> Double {
+  static func cosines(_ x: MatrixView, _ y: MatrixView) -> Double {
     (0..<x.rows).reduce(0) { sum, row in
       let (a, b) = (x.row(row), y.row(row))
       let scale = (TrainingKernels.dot(a, a) * TrainingKernels.dot(b, b)).squareRoot()
