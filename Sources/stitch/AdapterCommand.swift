@@ -7,12 +7,13 @@ import LLaMAStitch
 struct AdapterCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "adapter",
-    abstract: "List, show, weaken or merge what a family was taught, and find where to teach it.",
+    abstract: "List, show, weaken, merge or move what a family was taught, and find where to teach it.",
     discussion: """
       An adapter is named as for chat: own (the family's), latest (the snapshot that training made last), or the beginning \
       of a snapshot's hash. What is made of adapters is a new snapshot; those it is made of stay as they are.
       """,
-    subcommands: [List.self, Show.self, Scale.self, Merge.self, Search.self], defaultSubcommand: List.self)
+    subcommands: [List.self, Show.self, Scale.self, Merge.self, Transfer.self, Search.self],
+    defaultSubcommand: List.self)
 
   /// A family whose adapters are kept.
   struct Place: ParsableArguments {

@@ -114,6 +114,44 @@ import Testing
     }
   }
 
+  /// A lesson goes over to a family whose anchors have the same shapes, and to no other.
+  @Test func aLessonGoesOver() throws {
+    try Workspace.with { workspace in
+      func run(_ arguments: [String]) throws -> StitchProcess.Outcome { try workspace.run(arguments) }
+      let old = ["--family", workspace.family.path]
+      #expect(try run(["adapt", "--data", workspace.lesson.path, "--steps", "3", "--rank", "4"] + old).status == 0)
+      func built(_ name: String, _ anchors: [String], _ more: [String] = []) throws -> String {
+        let output = workspace.directory.appending(path: name).path
+        let places = try anchors.map { anchor in
+          let place = workspace.directory.appending(path: "\(name)-\(anchor)")
+          try workspace.makeModel(anchor, at: place)
+          return place.path
+        }
+        let build = try run(
+          ["family", "build", "--template", "tiny", "--calibration", workspace.text.path, "--output", output]
+            + places.flatMap { ["--anchor", $0] } + more)
+        #expect(build.status == 0, "\(build.complaint)")
+        return output
+      }
+      // Other names, and more routes.
+      let next = try built("next", ["small", "large"], ["--window", "2"])
+      let moved = try run(["adapter", "transfer", "latest", "--to", next] + old)
+      #expect(moved.status == 0 && moved.complaint.contains("new sizes"), "\(moved.complaint)")
+      let name = String(try #require(moved.text.split(separator: "--adapter ").last).dropLast())
+      #expect(try run(["ask", "say 1", "--max-tokens", "3", "--family", next, "--adapter", name]).status == 0)
+      let shown = try Self.json(run(["adapter", "show", name, "--family", next, "--json"]))
+      let before = try Self.json(run(["adapter", "show", "latest", "--json"] + old))
+      #expect(
+        (shown["update_norms"] as? [String: [Double]])?.values.map { $0.reduce(0, +) }.sorted()
+          == (before["update_norms"] as? [String: [Double]])?.values.map { $0.reduce(0, +) }.sorted())
+      let wide = workspace.directory.appending(path: "wide")
+      try RandomFamily.make(at: wide, width: 48)
+      try workspace.expectRefusal(["adapter", "transfer", "latest", "--to", wide.path] + old, ["numbers"])
+      try workspace.expectRefusal(
+        ["adapter", "transfer", "latest", "--to", workspace.model.path] + old, ["anchor model", "small, large"])
+    }
+  }
+
   @Test func refusals() throws {
     try Workspace.with { workspace in
       let family = ["--family", workspace.family.path]
