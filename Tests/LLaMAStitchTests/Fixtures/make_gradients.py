@@ -242,36 +242,42 @@ def save(values, file):
     save_file({name: value.float().contiguous() for name, value in values.items()}, OUTPUT / file)
 
 
-torch.manual_seed(20)
-torch.set_num_threads(1)
-shutil.rmtree(OUTPUT, ignore_errors=True)
-OUTPUT.mkdir()
-ADAPTER = random_adapter(random_anchor(SMALL, OUTPUT / "small"), random_anchor(LARGE, OUTPUT / "large"))
-STITCHING = random_stitching_layer()
+def write():
+    global ADAPTER, STITCHING
+    torch.manual_seed(20)
+    torch.set_num_threads(1)
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    OUTPUT.mkdir()
+    ADAPTER = random_adapter(random_anchor(SMALL, OUTPUT / "small"), random_anchor(LARGE, OUTPUT / "large"))
+    STITCHING = random_stitching_layer()
 
-with norms_in_the_dtype_of_their_input():
-    losses, logits, gradients, everything = compute(torch.float64)
-_, stock_logits, stock_gradients, stock_everything = compute(torch.float32)
-assert_agree(logits, stock_logits, "logits")
-assert_agree(gradients, stock_gradients, "gradient")
-assert_agree(everything, stock_everything, "gradient")
+    with norms_in_the_dtype_of_their_input():
+        losses, logits, gradients, everything = compute(torch.float64)
+    _, stock_logits, stock_gradients, stock_everything = compute(torch.float32)
+    assert_agree(logits, stock_logits, "logits")
+    assert_agree(gradients, stock_gradients, "gradient")
+    assert_agree(everything, stock_everything, "gradient")
 
-save(ADAPTER, "adapter.safetensors")
-save({f"stitches.{STITCH}.{name}": value for name, value in STITCHING.items()}, "stitches.safetensors")
-save(gradients, "gradients.safetensors")
-save(everything, "gradients_all.safetensors")
-save(logits, "logits.safetensors")
-case = {
-    "tokens": TOKENS,
-    "masks": MASKS,
-    "route": {"id": STITCH, "l": SMALL_BLOCKS.stop, "m": LARGE_BLOCKS.start},
-    "rank": RANK,
-    "alpha": ALPHA,
-    "losses": losses,
-}
-(OUTPUT / "case.json").write_text(json.dumps(case, indent=2) + "\n")
-for file in OUTPUT.rglob("*.safetensors"):
-    file.chmod(0o644)
-for name, loss in losses.items():
-    print(f"{name:9} {loss:.6f}")
-print(f"{sum(f.stat().st_size for f in OUTPUT.rglob('*') if f.is_file()) / 1e3:.0f} kB")
+    save(ADAPTER, "adapter.safetensors")
+    save({f"stitches.{STITCH}.{name}": value for name, value in STITCHING.items()}, "stitches.safetensors")
+    save(gradients, "gradients.safetensors")
+    save(everything, "gradients_all.safetensors")
+    save(logits, "logits.safetensors")
+    case = {
+        "tokens": TOKENS,
+        "masks": MASKS,
+        "route": {"id": STITCH, "l": SMALL_BLOCKS.stop, "m": LARGE_BLOCKS.start},
+        "rank": RANK,
+        "alpha": ALPHA,
+        "losses": losses,
+    }
+    (OUTPUT / "case.json").write_text(json.dumps(case, indent=2) + "\n")
+    for file in OUTPUT.rglob("*.safetensors"):
+        file.chmod(0o644)
+    for name, loss in losses.items():
+        print(f"{name:9} {loss:.6f}")
+    print(f"{sum(f.stat().st_size for f in OUTPUT.rglob('*') if f.is_file()) / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    write()
