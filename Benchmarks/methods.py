@@ -23,6 +23,8 @@ METHODS = {
     "prefix": ["--update", "prefix"],
     "dept": ["--update", "dept"],
     "lst": ["--method", "lst"],
+    "unipt": ["--method", "unipt"],
+    "sherl": ["--method", "sherl"],
     "mezo": ["--method", "mezo"],
     "dizo": ["--method", "dizo"],
 }

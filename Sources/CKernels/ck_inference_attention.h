@@ -66,6 +66,21 @@ INLINE float NAME(soften)(float *scores, size_t count) {
   return 1.0f / NAME(sum)(total);
 }
 
+/* Turns `count` scores into max(0, s); answers 1 / their sum. */
+INLINE float NAME(rectify)(float *scores, size_t count) {
+  const i16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const v16 zero = {0};
+  v16 total = {0};
+  for (size_t i = 0; i < count; i += LANES) {
+    v16 s = NAME(load)(scores + i);
+    s = NAME(select)(s > zero, s, zero);
+    s = NAME(select)(lane < (i16){0} + (int32_t)(count - i), s, zero);
+    *(v16u *)(scores + i) = s;
+    total += s;
+  }
+  return 1.0f / (NAME(sum)(total) + 1e-6f);
+}
+
 /* Columns [column, column + 16 V) of the outputs of Q queries. Even and odd positions have a sum each. */
 INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, const int V, const float *scores,
                       size_t width, const float *inverse, size_t shortest, size_t column, float *output) {
@@ -163,7 +178,11 @@ INLINE void NAME(attend_some)(const ck_attention *a, const int32_t type, size_t 
   NAME(score_queries)(a, type, SCORE_QUERIES, SCORE_BLOCKS, t, whole, blocks, scores, width);
   NAME(score_queries)(a, type, 1, ALONE_BLOCKS, t + whole, count - whole, blocks, scores + whole * width, width);
   float inverse[CK_ATTEND_QUERIES];
-  for (size_t q = 0; q < count; q++) inverse[q] = NAME(soften)(scores + q * width, shortest + q * a->step);
+  for (size_t q = 0; q < count; q++) {
+    float *own = scores + q * width;
+    const size_t seen = shortest + q * a->step;
+    inverse[q] = a->rectified ? NAME(rectify)(own, seen) : NAME(soften)(own, seen);
+  }
   whole = count / MIX_QUERIES * MIX_QUERIES;
   NAME(mix_queries)(a, type, MIX_QUERIES, MIX_VALUES, t, whole, scores, width, inverse);
   NAME(mix_queries)(a, type, 1, ALONE_VALUES, t + whole, count - whole, scores + whole * width, width, inverse + whole);

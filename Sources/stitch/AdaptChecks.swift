@@ -22,6 +22,7 @@ extension Adapt {
     try Check.positive("--epsilon", Double(epsilon ?? 1))
     try Check.range("--side-reduction", sideReduction ?? 1, 1...1024)
     try Check.range("--side-interval", sideInterval ?? 1, 1...1024)
+    try Check.range("--late-blocks", lateBlocks ?? 1, 1...1024)
     try Check.range("--projection-interval", projectionInterval ?? 1, 1...1_000_000_000)
     try Check.positive("--temperature", temperature)
     try Check.positive("--alpha", Double(alpha ?? 1))
@@ -71,7 +72,8 @@ extension Adapt {
     }
     try refuse(projectionInterval != nil && method != .dizo, "--projection-interval", "it projects nothing")
     try updates.validate(with: self)
-    if method == .lst {
+    try refuse(lateBlocks != nil && method != .sherl, "--late-blocks", "it has no late blocks")
+    if sideKind != nil {
       for (option, isGiven) in [
         ("--heal", heal), ("--distill", distill), ("--rank", rank != nil), ("--alpha", alpha != nil),
         ("--targets", targets != nil), ("--scope", scope != "tail"), ("--no-stitch-biases", noStitchBiases),

@@ -27,14 +27,15 @@ struct Adapt: DividedCommand {
 
       The methods: esta trains a small adapter for all stitches in one stage. mezo and dizo train the same with forward \
       passes alone, which take no more memory than a chat and many more steps; dizo projects the updates of each layer \
-      now and then. lst trains a small network that runs beside the blocks and reads what they compute, with no gradient \
-      through them. lora-per-anchor trains a LoRA for each \
+      now and then. lst trains a small network that runs beside the blocks and reads what they compute, unipt one layer that \
+      reads the outputs of all blocks at once, both with no gradient through them; sherl merges the outputs of all blocks but \
+      the last ones, through which alone the gradient flows. lora-per-anchor trains a LoRA for each \
       anchor and no stitches. sn-net trains every weight, of each anchor by itself and then of anchors and stitching \
       layers together. The last two are there to compare with.
       """)
 
   enum Method: String, ExpressibleByArgument, CaseIterable {
-    case esta, mezo, dizo, lst
+    case esta, mezo, dizo, lst, unipt, sherl
     case snNet = "sn-net"
     case loraPerAnchor = "lora-per-anchor"
 
@@ -44,7 +45,7 @@ struct Adapt: DividedCommand {
       case .esta: .esta
       case .mezo: .forwardOnly(ZerothOrderSettings())
       case .dizo: .forwardOnly(ZerothOrderSettings(projection: ProjectionSettings()))
-      case .lst: .ladder
+      case .lst, .unipt, .sherl: SideKind(rawValue: rawValue).map(AdaptationMethod.side)
       case .snNet, .loraPerAnchor: nil
       }
     }
@@ -77,9 +78,13 @@ struct Adapt: DividedCommand {
   @Option(help: "mezo, dizo: how far values are moved to either side to see what the loss does (default: 0.01).")
   var epsilon: Float?
   @Option(help: "dizo: steps from one projection to the next (default: 50).") var projectionInterval: Int?
-  @Option(help: "lst: how many times narrower than the dearest anchor the side network is (default: 8).")
+  @Option(
+    help: "lst, unipt, sherl: how many times narrower than the dearest anchor the side network is (default: 8).")
   var sideReduction: Int?
-  @Option(help: "lst: blocks from one that the side network reads to the next (default: 2).") var sideInterval: Int?
+  @Option(
+    help: "lst, unipt, sherl: blocks from one that the side network reads to the next (default: 3 with lst, else 2).")
+  var sideInterval: Int?
+  @Option(help: "sherl: the last blocks, which run with what was merged (default: 1).") var lateBlocks: Int?
   @Option(help: "Weight decay of matrices.") var weightDecay: Float = 0
   @Option(help: "The learning rate of biases and norms, as a multiple of that of matrices.") var biasLearningRateFactor:
     Float = 1
@@ -146,6 +151,9 @@ struct Adapt: DividedCommand {
   @Option(help: "Seed.") var seed: UInt64 = 1
   @Option(help: "Threads of a process; the result does not depend on their number.") var threads = 2
 
+  /// Of a method that trains a side network.
+  var sideKind: SideKind? { SideKind(rawValue: method.rawValue) }
+
   private var isLesson: Bool { continues && !heal }
   static let usualSteps = 1000
 
@@ -166,7 +174,7 @@ struct Adapt: DividedCommand {
           projection: method == .dizo
             ? ProjectionSettings(interval: projectionInterval ?? ProjectionSettings().interval) : nil))
       settings.optimizer.learningRate = ZerothOrderSettings.learningRate
-    case .lst: settings.method = .ladder
+    case .lst, .unipt, .sherl: settings.method = .side(sideKind!)
     case .loraPerAnchor: settings.method = .loraPerAnchor
     case .snNet:
       settings.method = .snNet(anchorSteps: anchorSteps ?? steps / 2, keepsLayers: keepLayers)
@@ -178,10 +186,12 @@ struct Adapt: DividedCommand {
       targets: targets ?? (heal ? .all : .attention) == .all ? AdapterTarget.allCases : AdapterTarget.attention,
       keepsPrefix: heal)
     try updates.apply(to: &settings, rank: rank, alpha: alpha, family: family)
-    if method == .lst {
-      settings.options = AdapterOptions(
-        side: SideOptions(
-          reduction: sideReduction ?? SideOptions().reduction, interval: sideInterval ?? SideOptions().interval))
+    if let sideKind {
+      var side = SideOptions(kind: sideKind)
+      if let sideReduction { side.reduction = sideReduction }
+      if let sideInterval { side.interval = sideInterval }
+      if let lateBlocks { side.lateBlocks = lateBlocks }
+      settings.options = AdapterOptions(side: side)
     }
     settings.distillationShare = distill || heal ? distillShare ?? LessonSettings.distillationShare : nil
     settings.heldOutTokens = heldOutTokens

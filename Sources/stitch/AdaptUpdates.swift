@@ -109,7 +109,8 @@ struct UpdateOptions: ParsableArguments {
       try refuse(update != .lora, "--configuration", "it says where low-rank updates are")
       for (option, isGiven) in [
         ("--rank", command.rank != nil), ("--alpha", command.alpha != nil), ("--targets", command.targets != nil),
-        ("--continue", command.continues), ("--heal", command.heal), ("--method lst", command.method == .lst),
+        ("--continue", command.continues), ("--heal", command.heal),
+        ("--method \(command.method.rawValue)", command.sideKind != nil),
         ("--method sn-net", command.method == .snNet),
       ] where isGiven {
         throw ValidationError("--configuration does not go with \(option): it says what the update's shape is")

@@ -90,7 +90,7 @@ struct AdapterCommand: ParsableCommand {
       scope = options.scope.rawValue
       targets =
         options.targets.map(\.rawValue) + (options.hasScales ? ["scales"] : [])
-        + (options.side == nil ? [] : ["side network"])
+        + (options.side.map { ["side network (\($0.kind.rawValue))"] } ?? [])
         + (options.parallel.map { ["\($0.width) beside each MLP"] } ?? [])
         + (options.prefix.map { ["\($0.length) keys and values"] } ?? [])
         + (options.prompt.map { ["\($0.length) soft tokens"] } ?? [])

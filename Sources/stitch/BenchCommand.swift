@@ -9,8 +9,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure this program's speed and memory on this machine.",
     discussion: """
-      Every suite but start, and slider, speculation and memory without --shape, works on random weights, where --model names \
-      none. `make bench-peers` compares with PyTorch and llama.cpp.
+      Every suite but start and side, and slider, speculation and memory without --shape, works on random weights, where \
+      --model names none. `make bench-peers` compares with PyTorch and llama.cpp.
 
       train: tokens per second of training steps. Shapes: large (the default family's), 8M, 134M.
       infer: prefill and decode, of --model also of 16 texts at once, in rounds, each with the speed at which this machine reads memory, and \
@@ -25,6 +25,7 @@ struct BenchCommand: ParsableCommand {
       is but one anchor its cheapest stop, or the stop --drafter; with --shape of random ones, where chance decides whether a \
       draft is accepted.
       memory: resident memory of a family with a session for each of its stitches, by its anchors and caches.
+      side: the share of the time of a decoded token that a side network takes (lst, unipt, sherl), of every stop of a family.
       start: from starting this program to the first token of a reply, and opening a family, with the first token of its \
       cheapest and most expensive stops; of a family without a tokenizer, the latter alone.
       large-family: makes anchors, builds a family of them and takes one step of each --method. 7B+13B (the default) takes 65 GB of \
@@ -35,17 +36,17 @@ struct BenchCommand: ParsableCommand {
       """)
 
   enum Suite: String, CaseIterable, ExpressibleByArgument {
-    case train, infer, kernels, slider, speculation, memory, start
+    case train, infer, kernels, slider, speculation, side, memory, start
     case memoryLimit = "memory-limit"
     case largeFamily = "large-family"
   }
 
   @Option(
     help:
-      "train, infer, kernels, memory-limit, slider, speculation, memory, start or large-family (default: train and infer)."
+      "train, infer, kernels, memory-limit, slider, speculation, side, memory, start or large-family (default: train and infer)."
   ) var suite: Suite?
   @Option(help: "The model's shape; see above (default: large and 8M).") var shape: String?
-  @Option(help: "The family of slider, speculation, memory and start (default: the default family).") var family:
+  @Option(help: "The family of slider, speculation, side, memory and start (default: the default family).") var family:
     String?
   @OptionGroup var single: ModelOption
   @Option(help: ArgumentHelp("How weights are stored: f32, f16, bf16, q8_0, q4_1 or q4_0.", valueName: "type"))
@@ -105,8 +106,8 @@ struct BenchCommand: ParsableCommand {
     if drafter != nil && (suite != .speculation || shape != nil) {
       throw ValidationError("--drafter goes with speculation, of a family")
     }
-    if suite == .start && shape != nil {
-      throw ValidationError("start takes a family, not a shape; give --family or nothing")
+    if let suite, [.start, .side].contains(suite), shape != nil {
+      throw ValidationError("\(suite.rawValue) takes a family, not a shape; give --family or nothing")
     }
   }
 
@@ -116,6 +117,7 @@ struct BenchCommand: ParsableCommand {
     case .largeFamily: try largeFamily()
     case .slider: try show(familySuites().slider()) { self.table($0) }
     case .speculation: try speculation()
+    case .side: try show(familySuites().side(of: directory(), prompt: prompt.first ?? 256)) { self.table($0) }
     case .memory: try show(familySuites().memory()) { self.text($0) }
     case .kernels: try kernels()
     case .start: try show(familySuites().start(of: directory(), model: single.model)) { self.text($0) }
@@ -290,6 +292,16 @@ extension BenchCommand {
       table.add([
         row.stitch, String(format: "%.2f", row.accepted), String(format: "%.1f", row.plainSpeed),
         String(format: "%.1f", row.draftingSpeed), String(format: "%.2f", row.ratio),
+      ])
+    }
+    return table.text
+  }
+
+  private func table(_ report: FamilySuites.SideReport) -> String {
+    var table = TextTable(["method", "stitch", "time by that without", "share of the time"])
+    for row in report.results {
+      table.add([
+        row.method, row.stitch, String(format: "%.3f", row.timeRatio), String(format: "%.1f %%", 100 * row.share),
       ])
     }
     return table.text

@@ -70,7 +70,8 @@ import Testing
   /// written, and runs.
   @Test(arguments: [
     ["--method", "mezo"], ["--method", "dizo", "--projection-interval", "2"],
-    ["--method", "lst", "--side-reduction", "2"],
+    ["--method", "lst", "--side-reduction", "2"], ["--method", "unipt", "--side-reduction", "2"],
+    ["--method", "sherl", "--side-reduction", "2"],
     ["--update", "difffit"], ["--method", "mezo", "--update", "difffit"],
     ["--update", "parallel", "--bottleneck", "3"], ["--update", "prefix", "--prefix-length", "5"],
     ["--update", "dept", "--prompt-length", "4", "--rank", "2"], ["--method", "mezo", "--update", "dept"],
@@ -94,6 +95,13 @@ import Testing
           "ask", "say 3", "--family", workspace.output.path, "--stitch", stitch, "--max-tokens", "8",
         ])
         #expect(outcome.status == 0, "\(outcome.complaint)")
+      }
+      if options[0] == "--method", options[1] != "mezo", options[1] != "dizo" {
+        let exported = workspace.directory.appending(path: "exported")
+        try workspace.expectRefusal(
+          ["export", "--family", workspace.output.path, "--stitch", "large", "--output", exported.path],
+          ["large", "side network"])
+        #expect(!FileManager.default.fileExists(atPath: exported.path))
       }
     }
   }
@@ -140,9 +148,11 @@ import Testing
       }
       let whole = try peak("esta", [])
       let forward = try peak("mezo", ["--method", "mezo"])
-      let side = try peak("lst", ["--method", "lst"])
       #expect(forward < 0.7 * whole, "\(forward) and \(whole)")
-      #expect(side < 0.8 * whole, "\(side) and \(whole)")
+      for method in ["lst", "unipt", "sherl"] {
+        let side = try peak(method, ["--method", method])
+        #expect(side < 0.8 * whole, "\(method): \(side) and \(whole)")
+      }
     }
   }
 
@@ -220,6 +230,10 @@ import Testing
         (["--side-reduction", "4"], ["--side-reduction", "esta"]),
         (["--method", "lst", "--side-reduction", "64"], ["large", "--side-reduction"]),
         (["--method", "lst", "--update", "difffit"], ["--update difffit", "lst"]),
+        (["--method", "unipt", "--scope", "all"], ["--scope", "unipt"]),
+        (["--method", "unipt", "--late-blocks", "1"], ["--late-blocks", "unipt"]),
+        (["--method", "sherl", "--side-reduction", "2", "--late-blocks", "64"], ["small", "--late-blocks"]),
+        (["--method", "sherl", "--distill"], ["--distill", "sherl"]),
         (["--update", "difffit", "--rank", "4"], ["--rank", "difffit"]),
         (["--update", "magic"], ["magic", "difffit"]),
         (["--update", "alore", "--kronecker", "7"], ["factor of 7", "--kronecker"]),

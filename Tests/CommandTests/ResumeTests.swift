@@ -83,6 +83,7 @@ import Testing
 
   @Test(arguments: [
     ["--rank", "2"], ["--method", "dizo", "--rank", "2"], ["--method", "lst", "--side-reduction", "2"],
+    ["--method", "unipt", "--side-reduction", "2"], ["--method", "sherl", "--side-reduction", "2"],
     ["--update", "alore", "--kronecker", "2"], ["--update", "parallel", "--bottleneck", "3"],
     ["--update", "prefix", "--prefix-length", "2"], ["--update", "dept", "--prompt-length", "2", "--rank", "2"],
   ]) func adaptation(options: [String]) throws {

@@ -152,7 +152,7 @@ struct GradientFixture {
   private let masks: [[Int]]
   private let rank: Int
   private let alpha: Float
-  private let folder: URL
+  let folder: URL
 
   init() throws {
     folder = try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures/gradients")

@@ -114,6 +114,24 @@ public struct FamilySuites {
     }
   }
 
+  // MARK: Side networks
+
+  public struct SideReport: Sendable, Encodable {
+    public var suite = "side"
+    public var family: String
+    public var threads: Int
+    public var results: [SideBenchmark.Row]
+  }
+
+  /// - Parameter prompt: tokens before those that are decoded.
+  public func side(of family: URL, prompt: Int) throws -> SideReport {
+    let family = try Family(family)
+    return SideReport(
+      family: family.description.name, threads: threads,
+      results: try SideBenchmark.rows(
+        family, prompt: prompt, reply: reply, rounds: rounds, pool: pool, note: note))
+  }
+
   // MARK: Memory
 
   public struct MemoryReport: Sendable, Encodable {

@@ -192,7 +192,7 @@ public enum LargeFamilyBenchmark {
         steps: 1, tokensPerStep: settings.stepTokens, tokensPerMicroBatch: settings.stepTokens)
       adaptation.method = method
       adaptation.stitches = .named([dearest.id])
-      if method == .ladder { adaptation.options = AdapterOptions(side: SideOptions()) }
+      if case .side(let kind) = method { adaptation.options = AdapterOptions(side: SideOptions(kind: kind)) }
       let trainer = try ESTATrainer(
         family: family, adapter: nil, settings: adaptation, examples: examples, pool: pool)
       begin(stage(of: method))

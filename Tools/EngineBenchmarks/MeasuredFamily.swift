@@ -31,8 +31,7 @@ public struct MeasuredFamily {
     anchors = family.anchors.indices.map { family.network(family.route(ofAnchor: $0), adapter: adapter) }
     exits = family.anchors.indices.map { family.exits(of: $0) }
     contextLength = min(family.contextLength, InferenceSession.longestUsualContext)
-    // Otherwise every stitch has biases of its own from the first block on.
-    sharesPrefixes = (adapter?.options.scope ?? .tail) == .tail
+    sharesPrefixes = adapter?.options.sharesPrefix ?? true
   }
 
   /// Random anchors of a shape and random stitching layers: both anchors and the stitch in the middle between them, or

@@ -46,6 +46,7 @@ typedef struct ck_attention {
   size_t position;               /* query 0 sees positions 0 … position */
   size_t step;                   /* how many more each further one sees: 1, or of one token 0 */
   float scale;                   /* of the scores */
+  int32_t rectified;             /* weights: 0: e to the score; else the score, or 0 where it is negative; over their sum */
 } ck_attention;
 
 /* One instruction set's kernels. Rows are `stride` floats apart; weights are dense rows of `columns`, unaligned,

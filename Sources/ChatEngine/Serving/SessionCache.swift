@@ -87,8 +87,7 @@ package final class SessionCache {
     return cached
   }
 
-  /// Otherwise every stitch has biases of its own from the first block on.
-  private var sharesPrefixes: Bool { (adapter?.options.scope ?? .tail) == .tail }
+  private var sharesPrefixes: Bool { adapter?.options.sharesPrefix ?? true }
 
   private func prefix(of start: Int) -> Prefix? {
     guard sharesPrefixes else { return nil }

@@ -180,7 +180,7 @@ package struct InferenceKernels: @unchecked Sendable {
       queries: queries.base + head * cache.headDimension, query_stride: queries.stride, cache_type: cache.type,
       keys: cache.keys(of: keyValueHead), values: cache.values(of: keyValueHead), value_stride: cache.valueStride,
       output: output.base + head * cache.headDimension, output_stride: output.stride,
-      head_dimension: cache.headDimension, position: position, step: 1, scale: cache.scale)
+      head_dimension: cache.headDimension, position: position, step: 1, scale: cache.scale, rectified: 0)
     table.pointee.attend(&attention, range.lowerBound, range.upperBound, scratch.base)
   }
 
@@ -198,10 +198,24 @@ package struct InferenceKernels: @unchecked Sendable {
         queries: query.base + head * cache.headDimension, query_stride: cache.headDimension, cache_type: cache.type,
         keys: cache.keys(of: keyValueHead), values: cache.values(of: keyValueHead), value_stride: cache.valueStride,
         output: output.base + head * cache.headDimension, output_stride: cache.headDimension,
-        head_dimension: cache.headDimension, position: position, step: 0, scale: cache.scale)
+        head_dimension: cache.headDimension, position: position, step: 0, scale: cache.scale, rectified: 0)
       table.pointee.attend(&attention, 0, end - head, scratch.base)
       head = end
     }
+  }
+
+  /// Σ max(0, q · k) v over the sum of these weights, of a cache's one head, for the tokens in `range`, the first of the
+  /// part being at `position`.
+  @inline(__always)
+  package func attendRectified(
+    _ cache: UnsafeCache, queries: UnsafeRows, into output: UnsafeRows, tokens range: Range<Int>, position: Int,
+    scratch: UnsafeFloats
+  ) {
+    var attention = ck_attention(
+      queries: queries.base, query_stride: queries.stride, cache_type: cache.type, keys: cache.keys(of: 0),
+      values: cache.values(of: 0), value_stride: cache.valueStride, output: output.base, output_stride: output.stride,
+      head_dimension: cache.headDimension, position: position, step: 1, scale: 1, rectified: 1)
+    table.pointee.attend(&attention, range.lowerBound, range.upperBound, scratch.base)
   }
 
   /// Keeps the key of one head at one position.
@@ -214,6 +228,14 @@ package struct InferenceKernels: @unchecked Sendable {
   @inline(__always)
   package func storeValue(_ cache: UnsafeCache, head: Int, position: Int, _ value: UnsafeFloats) {
     ck_store_value(cache.type, cache.values(of: head), cache.valueStride, position, value.base, cache.headDimension)
+  }
+
+  /// The value of one head at one position, as it was kept.
+  @inline(__always)
+  package func loadValue(_ cache: UnsafeCache, head: Int, position: Int, into value: UnsafeFloats) {
+    let numberSize = cache.type == Int32(CK_F16) ? 2 : 4
+    table.pointee.dequantize(
+      cache.type, cache.values(of: head) + position * cache.valueStride * numberSize, cache.headDimension, value.base)
   }
 }
 
@@ -236,6 +258,23 @@ package struct UnsafeFloats: BitwiseCopyable {
   @inline(__always) package func scale(by factor: Float, count: Int) {
     for index in 0..<count { base[index] *= factor }
   }
+
+  /// Adds so many numbers of another, times a factor.
+  @inline(__always) package func add(_ other: UnsafeFloats, times factor: Float, count: Int) {
+    for index in 0..<count { base[index] += factor * other.base[index] }
+  }
+
+  /// - Parameter count: a multiple of 16.
+  @inline(__always) package func dot(_ other: UnsafeFloats, count: Int) -> Float {
+    var sums = SIMD16<Float>()
+    for index in stride(from: 0, to: count, by: 16) {
+      let own = UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<Float>.self)
+      sums += own * UnsafeRawPointer(other.base + index).loadUnaligned(as: SIMD16<Float>.self)
+    }
+    return sums.sum()
+  }
+
+  @inline(__always) package func offset(by count: Int) -> UnsafeFloats { UnsafeFloats(base: base + count) }
 
   /// Zeros, so many.
   @inline(__always) package func clear(count: Int) { base.update(repeating: 0, count: count) }
@@ -316,6 +355,9 @@ package struct UnsafeCache: BitwiseCopyable {
   fileprivate let type: Int32
   private var keys: UnsafeMutableRawPointer
   private var values: UnsafeMutableRawPointer
+  private var sums: UnsafeMutablePointer<Float>
+  private let sumWidth: Int
+  private let sumTextStride: Int
   /// Bytes.
   private let keyTextStride: Int
   private let valueTextStride: Int
@@ -332,6 +374,9 @@ package struct UnsafeCache: BitwiseCopyable {
     type = cache.type.code
     keys = UnsafeMutableRawPointer(cache.keys.base)
     values = UnsafeMutableRawPointer(cache.values.base)
+    sums = cache.sums.base
+    sumWidth = cache.sumWidth
+    sumTextStride = cache.capacity * cache.sumWidth
     keyTextStride = cache.keyTextStride * cache.type.size
     valueTextStride = cache.valueTextStride * cache.type.size
     keyHeadStride = cache.keyHeadStride * cache.type.size
@@ -348,7 +393,20 @@ package struct UnsafeCache: BitwiseCopyable {
     var cache = self
     cache.keys += index * keyTextStride
     cache.values += index * valueTextStride
+    cache.sums += index * sumTextStride
     return cache
+  }
+
+  /// The sum of what was added at this position and before.
+  @inline(__always)
+  package func sums(position: Int) -> UnsafeFloats { UnsafeFloats(base: sums + position * sumWidth) }
+
+  /// Adds numbers to the sum of those before this position.
+  @inline(__always)
+  package func addSum(_ values: UnsafeFloats, position: Int) {
+    let sum = sums(position: position)
+    sum.copy(values, count: sumWidth)
+    if position > 0 { sum.add(sums(position: position - 1), times: 1, count: sumWidth) }
   }
 
   fileprivate func keys(of head: Int) -> UnsafeMutableRawPointer { keys + head * keyHeadStride }

@@ -32,15 +32,20 @@ struct ForwardPass {
       }
     }
     team.barrier()
-    if let side = plan.side, kept == nil { enter(side, x) }
+    if kept == nil {
+      if let ladder = plan.ladder { enter(ladder, x) }
+      if let parallel = plan.parallelNetwork { read(parallel, after: 0, x) }
+    }
     for index in range {
+      if let parallel = plan.parallelNetwork { speak(parallel, before: index, x) }
       switch plan.stages[index] {
       case .block(let block):
         if let wanted, index == plan.stages.count - 1 {
           return (other, lastBlock(block, x, wanted: wanted, into: other))
         }
         self.block(block, x)
-        if let side = plan.side, let rung = side.rungs[index] { climb(rung, side, x) }
+        if let ladder = plan.ladder, let rung = ladder.rungs[index] { climb(rung, ladder, x) }
+        if let parallel = plan.parallelNetwork { read(parallel, after: index + 1, x) }
         if index < plan.sharedStages, let kept = plan.prefix?.hiddenState(after: index + 1) {
           for token in team.share(of: tokens) where kept.start <= position + token {
             let width = kept.rows.stride - kept.sideWidth
@@ -56,7 +61,11 @@ struct ForwardPass {
         swap(&x, &other)
       }
     }
-    if let side = plan.side, range.upperBound == plan.stages.count { leave(side, x) }
+    if let ladder = plan.ladder, range.upperBound == plan.stages.count { leave(ladder, x) }
+    if let parallel = plan.parallelNetwork {
+      keep(parallel, places: (kept == nil ? 0 : range.lowerBound + 1)..<range.upperBound + 1)
+      if range.upperBound == plan.stages.count { speak(parallel, before: range.upperBound, x) }
+    }
     return (x, self)
   }
 

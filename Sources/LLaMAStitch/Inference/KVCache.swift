@@ -22,6 +22,9 @@ public final class KVCache: Sendable {
   let keys: FloatBuffer
   /// `[texts × keyValueHeads × capacity × headDimension rounded up to 16]`
   let values: FloatBuffer
+  /// `[texts × capacity × sumWidth]`, of single precision: what else a side network keeps of every position.
+  let sums: FloatBuffer
+  let sumWidth: Int
   /// Strides are counts of numbers.
   let keyTextStride: Int
   let valueTextStride: Int
@@ -30,7 +33,14 @@ public final class KVCache: Sendable {
   let valueStride: Int
 
   /// For a block of this configuration; `capacity` is rounded up to whole groups of positions.
-  public init(configuration: LlamaConfiguration, texts: Int = 1, capacity: Int, type: CacheType = .f32) {
+  public convenience init(
+    configuration: LlamaConfiguration, texts: Int = 1, capacity: Int, type: CacheType = .f32
+  ) {
+    self.init(KeptShape(configuration: configuration, sums: 0), texts: texts, capacity: capacity, type: type)
+  }
+
+  init(_ shape: KeptShape, texts: Int = 1, capacity: Int, type: CacheType = .f32) {
+    let configuration = shape.configuration
     self.capacity = Self.rounded(capacity)
     self.type = type
     valueStride = Self.valueStride(configuration)
@@ -41,6 +51,8 @@ public final class KVCache: Sendable {
     func buffer(_ count: Int) -> FloatBuffer { FloatBuffer(count: count * type.size / MemoryLayout<Float>.size) }
     keys = buffer(texts * keyTextStride)
     values = buffer(texts * valueTextStride)
+    sumWidth = shape.sums
+    sums = FloatBuffer(count: texts * self.capacity * sumWidth)
   }
 
   /// Copies the first positions of one text to another.
@@ -49,6 +61,9 @@ public final class KVCache: Sendable {
     let wholeGroups = Self.rounded(positions)
     copy(keys, textStride: keyTextStride, headStride: keyHeadStride, count: wholeGroups * (keyHeadStride / capacity))
     copy(values, textStride: valueTextStride, headStride: valueHeadStride, count: positions * valueStride)
+    let sumTextStride = capacity * sumWidth
+    sums.vector(offset: target * sumTextStride, count: positions * sumWidth).copy(
+      from: sums.vector(offset: source * sumTextStride, count: positions * sumWidth))
 
     /// The beginning of each head's numbers.
     func copy(_ buffer: FloatBuffer, textStride: Int, headStride: Int, count: Int) {
@@ -66,6 +81,11 @@ public final class KVCache: Sendable {
       * (configuration.headDimension + valueStride(configuration))
   }
 
+  /// The same of what a side network keeps.
+  static func byteCount(_ shape: KeptShape, capacity: Int, type: CacheType = .f32) -> Int {
+    byteCount(configuration: shape.configuration, capacity: capacity, type: type) + 4 * rounded(capacity) * shape.sums
+  }
+
   private static func rounded(_ capacity: Int) -> Int {
     let group = Int(CK_KEY_BLOCK)
     return (capacity + group - 1) / group * group
@@ -79,7 +99,10 @@ public final class KVCache: Sendable {
 extension Network {
   /// Bytes of the KV cache of so many positions, of the stages from `first` on: computing the next token reads them.
   public func cacheBytes(positions: Int, from first: Int = 0, type: CacheType = .f32) -> Int {
-    stages.dropFirst(first).reduce(0) { total, stage in
+    let beside = (side?.kept ?? [:]).filter { $0.key > first || first == 0 }.values.reduce(0) {
+      $0 + KVCache.byteCount($1, capacity: positions, type: type)
+    }
+    return stages.dropFirst(first).reduce(beside) { total, stage in
       guard case .block(let block) = stage else { return total }
       return total
         + KVCache.byteCount(configuration: block.configuration, capacity: positions + virtualTokens, type: type)

@@ -9,7 +9,9 @@ final class NetworkPlan: @unchecked Sendable {
   let finalNorm: UnsafeFloats
   let finalNormEpsilon: Float
   let head: LinearPlan
-  let side: SidePlan?
+  /// What runs beside the stages, if anything.
+  let ladder: LadderPlan?
+  let parallelNetwork: ParallelNetworkPlan?
   let prompt: PromptPlan?
   /// Positions of caches and of angles before those of a text.
   let offset: Int
@@ -65,11 +67,25 @@ final class NetworkPlan: @unchecked Sendable {
             BlockPlan(block, cache: cache, offset: offset, rotary: table(block.configuration), keeping: &owned)))
       }
     }
-    side = network.side.map { side in
-      SidePlan(side, keeping: &owned) { stage, block, owned in
-        let cache = stage < shared ? prefix!.sideCaches[stage]! : cache(block)
-        return BlockPlan(block, cache: cache, offset: offset, rotary: table(block.configuration), keeping: &owned)
+    /// What the side network keeps after so many stages.
+    func cache(after stages: Int, _ shape: KeptShape) -> KVCache {
+      if let prefix, stages <= shared { return prefix.sideCaches[stages]! }
+      return KVCache(shape, texts: texts, capacity: contextLength, type: cacheType)
+    }
+    switch network.side {
+    case .ladder(let side):
+      ladder = LadderPlan(side, keeping: &owned) { stage, block, owned in
+        let shape = KeptShape(configuration: block.configuration, sums: 0)
+        return BlockPlan(
+          block, cache: cache(after: stage + 1, shape), offset: offset, rotary: table(block.configuration),
+          keeping: &owned)
       }
+      parallelNetwork = nil
+    case .parallel(let side):
+      precondition(prefix == nil || side.insertion == network.stages.count, "late blocks are not shared")
+      parallelNetwork = ParallelNetworkPlan(side, keeping: &owned) { cache(after: $0, $1) }
+      ladder = nil
+    case nil: (ladder, parallelNetwork) = (nil, nil)
     }
     prompt = network.prompt.map { PromptPlan($0) }
     sharedStages = shared
@@ -87,7 +103,8 @@ final class NetworkPlan: @unchecked Sendable {
 
   deinit {
     stages.deallocate()
-    side?.deallocate()
+    ladder?.deallocate()
+    parallelNetwork?.deallocate()
   }
 
   /// Multiplications per token of some stages; the last one comes with the head.
@@ -217,9 +234,14 @@ extension Widths {
       case .block(let block): note(block)
       }
     }
-    if let beside = network.side {
-      side = beside.width
-      for case let rung? in beside.rungs { note(rung.block) }
+    switch network.side {
+    case .ladder(let ladder):
+      side = ladder.width
+      for case let rung? in ladder.rungs { note(rung.block) }
+    case .parallel(let parallel):
+      merged = parallel.width
+      readers = parallel.reading.count
+    case nil: break
     }
     note(network.head)
   }

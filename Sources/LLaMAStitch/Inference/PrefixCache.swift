@@ -13,7 +13,7 @@ public final class PrefixCache: @unchecked Sendable {
   /// Positions that fit.
   public let contextLength: Int
   let caches: [KVCache]
-  /// Of the side network's blocks, by the block that they stand beside.
+  /// Of the side network, by the number of blocks after which it keeps something.
   let sideCaches: [Int: KVCache]
   let lock = NSLock()
   /// The hidden state after so many blocks, by that number; `nil` where it is not kept.
@@ -37,13 +37,11 @@ public final class PrefixCache: @unchecked Sendable {
     }
     computed = [Int](repeating: 0, count: configurations.count)
     var sideCaches: [Int: KVCache] = [:]
-    for (index, rung) in (anchor.side?.rungs ?? []).enumerated() {
-      sideCaches[index] = rung.map {
-        KVCache(configuration: $0.block.configuration, capacity: contextLength, type: cacheType)
-      }
+    for (place, shape) in anchor.side?.kept ?? [:] {
+      sideCaches[place] = KVCache(shape, capacity: contextLength, type: cacheType)
     }
     self.sideCaches = sideCaches
-    let sideWidth = anchor.side?.width ?? 0
+    let sideWidth = anchor.side?.stateWidth ?? 0
     states = (0...configurations.count).map { exit in
       // Before the first block it is the embedding.
       guard exit > 0, let readers = exits[exit] else { return nil }
@@ -56,13 +54,14 @@ public final class PrefixCache: @unchecked Sendable {
 
   /// Bytes that keys, values and hidden states of so many positions take.
   public static func byteCount(anchor: Network, exits: [Int: Int], positions: Int, cacheType: CacheType = .f32) -> Int {
-    anchor.leadingBlocks.enumerated().reduce(0) { total, block in
+    let side = (anchor.side?.kept ?? [:]).values.reduce(0) {
+      $0 + KVCache.byteCount($1, capacity: positions, type: cacheType)
+    }
+    return anchor.leadingBlocks.enumerated().reduce(side) { total, block in
       let configuration = block.element.configuration
-      let beside = anchor.side?.rungs[block.offset]?.block.configuration
-      let width = configuration.hiddenSize + (anchor.side?.width ?? 0)
-      return [configuration, beside].compactMap { $0 }.reduce(total) {
-        $0 + KVCache.byteCount(configuration: $1, capacity: positions, type: cacheType)
-      } + (exits[block.offset + 1] != nil ? 4 * positions * width : 0)
+      let width = configuration.hiddenSize + (anchor.side?.stateWidth ?? 0)
+      return total + KVCache.byteCount(configuration: configuration, capacity: positions, type: cacheType)
+        + (exits[block.offset + 1] != nil ? 4 * positions * width : 0)
     }
   }
 

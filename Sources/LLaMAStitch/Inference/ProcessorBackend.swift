@@ -101,7 +101,9 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     wanted = UnsafeArray([BatchPart](repeating: BatchPart(), count: backend.chunkSize))
     let stages = plan.stages.count
     let isKept = plan.sharedStages == stages && plan.prefix?.hiddenState(after: stages) != nil
-    endsNarrow = stages > 0 && plan.stages[stages - 1].isBlock && plan.side == nil && !isKept
+    endsNarrow =
+      stages > 0 && plan.stages[stages - 1].isBlock && plan.ladder == nil
+      && plan.parallelNetwork == nil && !isKept
     logits = FloatBuffer(count: plan.head.rows)
     _ = body
   }

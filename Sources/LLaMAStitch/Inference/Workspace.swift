@@ -11,8 +11,11 @@ struct Widths: Equatable {
   var hasScales = false
   /// Of the bottlenecks beside MLPs.
   var parallel = 0
-  /// Of the state of a side network.
+  /// Of the state of a ladder side network.
   var side = 0
+  /// Of what is read of one place, of a side network that reads many.
+  var merged = 0
+  var readers = 0
   /// Of weights whose products need scratch.
   var scratchColumns = 0
 
@@ -21,7 +24,7 @@ struct Widths: Equatable {
       hidden: max(hidden, other.hidden), query: max(query, other.query), keyValue: max(keyValue, other.keyValue),
       intermediate: max(intermediate, other.intermediate), rank: max(rank, other.rank),
       hasScales: hasScales || other.hasScales, parallel: max(parallel, other.parallel),
-      side: max(side, other.side),
+      side: max(side, other.side), merged: max(merged, other.merged), readers: max(readers, other.readers),
       scratchColumns: max(scratchColumns, other.scratchColumns))
   }
 }
@@ -34,8 +37,16 @@ final class Workspace: @unchecked Sendable {
   let residual: (UnsafeRows, UnsafeRows)
   /// What is to be scaled before it is added to the hidden state. `[tokens × hidden]`
   let unscaled: UnsafeRows
-  /// The state of a side network, `[tokens × width]`.
+  /// The state of a ladder side network, `[tokens × width]`.
   let side: UnsafeRows
+  /// What a side network has read of each place, two things that it makes of it, and how much each counts.
+  /// `[tokens × readers · width]`, `[tokens × readers]`
+  let features: UnsafeRows
+  let merged: UnsafeRows
+  let opened: UnsafeRows
+  let weights: UnsafeRows
+  /// What they add up to, its projection, and scratch; shared as `normed` is. `[tokens × 2 · width + 2 · readers]`
+  let merging: UnsafeArray<UnsafeRows>
   /// `[tokens × heads · headDimension]`; in the memory of `gate`, which comes after it.
   let query: UnsafeRows
   /// `[tokens × keyValueHeads · headDimension]`; in the memory of `up`.
@@ -77,6 +88,11 @@ final class Workspace: @unchecked Sendable {
     }
     residual = (rows(widths.hidden), rows(widths.hidden))
     side = rows(widths.side)
+    let wholeMerged = widths.readers * widths.merged
+    features = rows(wholeMerged)
+    merged = rows(wholeMerged)
+    opened = rows(wholeMerged)
+    weights = rows(widths.readers)
     unscaled = rows(widths.hasScales ? widths.hidden : 0)
     let keyWidth = rounded(widths.keyValue)
     let widest = max(widths.intermediate, widths.query, keyWidth + widths.keyValue)
@@ -91,6 +107,7 @@ final class Workspace: @unchecked Sendable {
     lowRank = UnsafeArray((0..<threads).map { rows(3 * widths.rank, some($0)) })
     parallel = UnsafeArray((0..<threads).map { rows(widths.parallel, some($0)) })
     normed = UnsafeArray((0..<threads).map { rows(widths.hidden, some($0)) })
+    merging = UnsafeArray((0..<threads).map { rows(2 * (widths.merged + widths.readers), some($0)) })
     self.rounded = UnsafeArray(
       (0..<threads).map { thread in
         let bytes = kernels.roundedSize(columns: widths.scratchColumns, tokens: some(thread))
@@ -117,6 +134,7 @@ final class Workspace: @unchecked Sendable {
   deinit {
     products.deallocate()
     normed.deallocate()
+    merging.deallocate()
     lowRank.deallocate()
     parallel.deallocate()
     rounded.deallocate()

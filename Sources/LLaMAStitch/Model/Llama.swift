@@ -172,7 +172,7 @@ public struct Network: Sendable {
       }
     }
     precondition(
-      side.map { $0.rungs.count == stages.count && $0.exit.rows == width } ?? true, "a side network of another")
+      side?.fits(stages: stages.count, width: width) ?? true, "a side network of another")
     precondition(
       stages.allSatisfy { stage in
         guard case .block(let block) = stage else { return true }

@@ -1,64 +1,75 @@
-import Foundation
+/// A small network that runs beside the blocks of another and reads what they compute. Of an adapter that has one, nothing
+/// else need be trained, so that no gradient flows through what lies before the place where it speaks.
+public enum SideNetwork: Sendable {
+  /// A network of blocks of its own, beside those of the other (LST).
+  case ladder(LadderNetwork)
+  /// One layer that reads the outputs of all blocks at once (UniPT, SHERL).
+  case parallel(ParallelNetwork)
 
-/// A small network that runs beside the blocks of another and reads what they compute (ladder side tuning, LST: Sung et
-/// al. 2022, arXiv 2206.06522). Nothing of it flows back into them, so that training it needs no gradient of theirs.
-///
-/// Its state begins with the embedding and goes on, after some of the stages, by
-///
-/// > s ← block(μ · D x̂ + (1 − μ) · s), μ = σ(α / T), T = 0.1,
-///
-/// where x̂ is the hidden state there over its root mean square, D a projection down to the width of s, and block one of
-/// the same kind as the others. In the end U · norm(s) is added to the hidden state, before the last norm and the head.
-///
-/// The paper leaves to the reader how large hidden states are, which in LLaMAs grow by thousands at the first token: so
-/// they are divided by their root mean square; and it makes the last state of s alone the output, where here it is added
-/// to that of the network, for U = 0 then leaves every reply as it was before training.
-public struct SideNetwork: Sendable {
-  /// From the embedding, `[width × hidden]`.
-  public let entry: WeightMatrix
-  /// One a stage of the network; `nil` where nothing is read.
-  public let rungs: [Rung?]
-  /// `[width]`
-  public let norm: WeightVector
-  /// U, `[hidden × width]`, of the ending model.
-  public let exit: WeightMatrix
-
-  /// What is computed beside a stage.
-  public struct Rung: Sendable {
-    /// D, `[width × hidden]`.
-    public let down: WeightMatrix
-    /// α, one number.
-    public let gate: WeightVector
-    public let block: Block
-
-    /// T of the paper.
-    static let temperature: Float = 0.1
-
-    /// μ
-    var openness: Float { 1 / (1 + exp(-gate.values[0] / Self.temperature)) }
-
-    var flopsPerToken: Int { 2 * down.elementCount + block.flopsPerToken }
-    var parameterCount: Int { down.elementCount + 1 + block.parameterCount }
-    var byteCount: Int { down.byteCount + 4 + block.byteCount }
-    var parameters: [Int] { [down.parameter, gate.parameter].compactMap { $0 } + block.parameters }
-  }
-
-  /// Of its state.
-  public var width: Int { norm.count }
+  /// Of the norms in it.
   static let epsilon: Float = 1e-5
 
-  private var present: [Rung] { rungs.compactMap { $0 } }
+  /// Numbers of a token's state that a stage hands to the next one.
+  var stateWidth: Int {
+    switch self {
+    case .ladder(let ladder): ladder.width
+    case .parallel: 0
+    }
+  }
+
+  /// What it keeps of every position, by the number of stages after which it does; 0 stands for the embedding.
+  var kept: [Int: KeptShape] {
+    switch self {
+    case .ladder(let ladder):
+      ladder.rungs.enumerated().reduce(into: [:]) { kept, rung in
+        kept[rung.offset + 1] = rung.element.map { KeptShape(configuration: $0.block.configuration, sums: 0) }
+      }
+    case .parallel(let parallel): parallel.kept
+    }
+  }
+
+  /// Whether it fits a network of so many stages that ends in so many numbers.
+  func fits(stages: Int, width: Int) -> Bool {
+    switch self {
+    case .ladder(let ladder): ladder.rungs.count == stages && ladder.exit.rows == width
+    case .parallel(let parallel):
+      parallel.readers.count == stages + 1 && parallel.insertion <= stages && parallel.exit.rows == width
+    }
+  }
 
   var flopsPerToken: Int {
-    present.reduce(2 * (entry.elementCount + exit.elementCount)) { $0 + $1.flopsPerToken }
+    switch self {
+    case .ladder(let ladder): ladder.flopsPerToken
+    case .parallel(let parallel): 2 * parallel.matrices.reduce(0) { $0 + $1.elementCount }
+    }
   }
   var parameterCount: Int {
-    present.reduce(entry.elementCount + norm.count + exit.elementCount) { $0 + $1.parameterCount }
+    switch self {
+    case .ladder(let ladder): ladder.parameterCount
+    case .parallel(let parallel):
+      parallel.vectors.reduce(parallel.matrices.reduce(0) { $0 + $1.elementCount }) { $0 + $1.count }
+    }
   }
-  var byteCount: Int { present.reduce(entry.byteCount + 4 * norm.count + exit.byteCount) { $0 + $1.byteCount } }
-
+  var byteCount: Int {
+    switch self {
+    case .ladder(let ladder): ladder.byteCount
+    case .parallel(let parallel):
+      parallel.vectors.reduce(parallel.matrices.reduce(0) { $0 + $1.byteCount }) { $0 + 4 * $1.count }
+    }
+  }
   /// The parameters of a store that it uses.
   var parameters: [Int] {
-    present.reduce([entry.parameter, norm.parameter, exit.parameter].compactMap { $0 }) { $0 + $1.parameters }
+    switch self {
+    case .ladder(let ladder): ladder.parameters
+    case .parallel(let parallel): parallel.matrices.compactMap(\.parameter) + parallel.vectors.compactMap(\.parameter)
+    }
   }
+}
+
+/// What a side network keeps of every position at one place.
+struct KeptShape {
+  /// Heads and widths of keys and values.
+  let configuration: LlamaConfiguration
+  /// Running sums, in single precision.
+  let sums: Int
 }

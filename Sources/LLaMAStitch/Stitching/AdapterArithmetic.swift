@@ -57,8 +57,7 @@ extension Adapter {
         let start = family.layout(options).startScale(name, anchors: family.anchors)
         return (name, tensor.moved(by: factor, from: start))
       }
-      // A side network is as strong as its exit.
-      if AdapterLayout.isSide(name), !name.hasSuffix(".exit") { return (name, tensor) }
+      if AdapterLayout.isSide(name), !AdapterLayout.isSideStrength(name) { return (name, tensor) }
       if AdapterLayout.isParallel(name), name.contains(".down") { return (name, tensor) }
       if AdapterLayout.isPrefix(name) || AdapterLayout.isPrompt(name) { return (name, tensor) }
       return (name, tensor.multiplied(by: scale.factor(at: depths[name] ?? 1)))

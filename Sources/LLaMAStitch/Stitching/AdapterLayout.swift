@@ -63,11 +63,6 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
       scope: scope, updatesLayers: false, targets: AdapterTarget.allCases, hasLowRank: false, hasScales: true)
   }
 
-  /// Nothing but a side network.
-  public init(side: SideOptions) {
-    self.init(trainsBiases: false, updatesLayers: false, targets: [], side: side)
-  }
-
   /// What adapters do not say was so before it could be said.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)

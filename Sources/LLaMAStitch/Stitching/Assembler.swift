@@ -72,6 +72,13 @@ public struct Assembler: Sendable {
   }
 }
 
+extension Assembler {
+  /// The same with what a store trains.
+  package func assemble(_ route: Route, _ layout: AdapterLayout, trained: ParameterStore) -> Network {
+    assemble(route, layout, from: trained)
+  }
+}
+
 /// The projections of a block that may be adapted. `rawValue` is the name in Hugging Face models.
 public enum AdapterTarget: String, CaseIterable, Sendable, Codable {
   case query = "q_proj"

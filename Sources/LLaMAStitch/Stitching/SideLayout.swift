@@ -1,54 +1,36 @@
 import Support
 
-/// The shape of a side network, which all routes of a family share.
-public struct SideOptions: Sendable, Equatable, Codable {
-  /// r: the dearest anchor is so many times wider.
-  public var reduction: Int
-  /// Blocks of an anchor from one that is read to the next; the last one always is.
-  public var interval: Int
-
-  public init(reduction: Int = 8, interval: Int = 2) {
-    self.reduction = reduction
-    self.interval = interval
-  }
-
-  private static let headDimension = 16
-
-  /// What its blocks are, of the same kind as those of the anchors; `nil` where these are too narrow.
-  /// - Parameter anchors: of the family, cheapest first.
-  func configuration(beside anchors: [LlamaConfiguration]) -> LlamaConfiguration? {
-    guard let dearest = anchors.last else { return nil }
-    func narrowed(_ width: Int) -> Int { width / reduction / Self.headDimension * Self.headDimension }
-    let width = narrowed(dearest.hiddenSize)
-    guard width > 0 else { return nil }
-    return LlamaConfiguration(
-      vocabularySize: dearest.vocabularySize, hiddenSize: width,
-      intermediateSize: max(width, narrowed(dearest.intermediateSize)), blockCount: 1,
-      headCount: width / Self.headDimension, contextLength: dearest.contextLength, normEpsilon: SideNetwork.epsilon,
-      ropeTheta: dearest.ropeTheta, ropeScaling: dearest.ropeScaling == .unrotated ? .none : dearest.ropeScaling)
-  }
-
-  /// Whether there is a rung after a block of an anchor.
-  func reads(_ block: Int, of anchor: LlamaConfiguration) -> Bool {
-    (block + 1) % interval == 0 || block == anchor.blockCount - 1
-  }
-}
-
 /// The tensors of a side network. What stands beside a block of an anchor is shared by all stitches that pass through it,
 /// as low-rank updates are, and the state has the same width everywhere: so a route's side network needs no stitching
 /// layers.
 ///
+/// Of a ladder
 /// - of an anchor `anchors.NAME.side.entry` `[width × hidden]`, `.side.norm` `[width]`, `.side.exit` `[hidden × width]`
 /// - beside a block `anchors.NAME.layers.N.side.down` `[width × hidden]`, `.side.gate` `[1]`, and the block's own tensors,
 ///   `.side.q_proj` and so on
+///
+/// Others: `ParallelNetworkLayout.swift`.
 extension AdapterLayout {
-  /// - Throws: `TrainingError.plan` where the anchors are too narrow.
+  /// A tensor of a side network, and the block of an anchor at which it acts.
+  typealias SideDeclaration = (declaration: ParameterStore.Declaration, anchor: Int, block: Int)
+
+  /// - Throws: `TrainingError.plan` where the anchors are too narrow, or too shallow.
   func checkSide() throws {
-    guard let side = options.side, side.configuration(beside: configurations) == nil else { return }
-    throw TrainingError.plan(
-      cause:
-        "a side network \(side.reduction) times narrower than \(names[names.count - 1]), which is \(configurations[configurations.count - 1].hiddenSize) wide, has no head; give a smaller --side-reduction"
-    )
+    guard let side = options.side else { return }
+    if side.configuration(beside: configurations) == nil {
+      throw TrainingError.plan(
+        cause:
+          "a side network \(side.reduction) times narrower than \(names[names.count - 1]), which is \(configurations[configurations.count - 1].hiddenSize) wide, has no head; give a smaller --side-reduction"
+      )
+    }
+    if side.kind == .sherl,
+      let shallow = configurations.indices.first(where: { configurations[$0].blockCount <= side.lateBlocks })
+    {
+      throw TrainingError.plan(
+        cause:
+          "\(names[shallow]) has \(configurations[shallow].blockCount) blocks, none before the last \(side.lateBlocks); give a smaller --late-blocks"
+      )
+    }
   }
 
   /// Whether a tensor is of a side network.
@@ -58,19 +40,27 @@ extension AdapterLayout {
 
   /// Whether a tensor of an adapter has one dimension.
   static func isVector(_ name: String) -> Bool {
-    name.hasSuffix("bias") || isScale(name) || isSide(name) && ["norm", "gate"].contains { name.hasSuffix($0) }
+    name.hasSuffix("bias") || isScale(name)
+      || isSide(name) && ["norm", ".gate", ".confidence", ".weighing", ".keep"].contains { name.hasSuffix($0) }
   }
+
+  /// Whether a side network is as strong as this tensor of it.
+  static func isSideStrength(_ name: String) -> Bool { name.hasSuffix(".exit") || name.hasSuffix(".keep") }
 
   private static let blockNorms = ["attention_norm", "mlp_norm"]
 
-  private func sideName(_ anchor: Int, _ block: Int? = nil, _ part: String) -> String {
+  func sideName(_ anchor: Int, _ block: Int? = nil, _ part: String) -> String {
     "anchors.\(names[anchor])." + (block.map { "layers.\($0)." } ?? "") + "side." + part
   }
 
   /// Every tensor of the side network, with where it acts.
-  var sideDeclarations: [(declaration: ParameterStore.Declaration, anchor: Int, block: Int)] {
+  var sideDeclarations: [SideDeclaration] {
     guard let side = options.side, let own = side.configuration(beside: configurations) else { return [] }
-    var all: [(declaration: ParameterStore.Declaration, anchor: Int, block: Int)] = []
+    return side.kind == .lst ? ladderDeclarations(side, own) : parallelNetworkDeclarations(side, width: own.hiddenSize)
+  }
+
+  private func ladderDeclarations(_ side: SideOptions, _ own: LlamaConfiguration) -> [SideDeclaration] {
+    var all: [SideDeclaration] = []
     for (anchor, configuration) in configurations.enumerated() {
       func add(_ part: String, _ shape: [Int], after block: Int, of place: Int?) {
         all.append(
@@ -94,12 +84,20 @@ extension AdapterLayout {
 
   /// The side network of a route; `nil` where the adapter has none.
   func side(_ route: Route, from tensors: some DeltaTensors) -> SideNetwork? {
-    guard let side = options.side, let own = side.configuration(beside: configurations),
-      let entry = tensors.matrix(sideName(route.start, nil, "entry")),
+    guard let side = options.side, let own = side.configuration(beside: configurations) else { return nil }
+    return side.kind == .lst
+      ? ladder(route, side, own, from: tensors).map(SideNetwork.ladder)
+      : parallelNetwork(route, side, from: tensors).map(SideNetwork.parallel)
+  }
+
+  private func ladder(
+    _ route: Route, _ side: SideOptions, _ own: LlamaConfiguration, from tensors: some DeltaTensors
+  ) -> LadderNetwork? {
+    guard let entry = tensors.matrix(sideName(route.start, nil, "entry")),
       let norm = tensors.bias(sideName(route.end, nil, "norm")),
       let exit = tensors.matrix(sideName(route.end, nil, "exit"))
     else { return nil }
-    var rungs: [SideNetwork.Rung?] = []
+    var rungs: [LadderNetwork.Rung?] = []
     for (index, segment) in route.segments.enumerated() {
       if index > 0 { rungs.append(nil) }
       for block in segment.blocks {
@@ -108,12 +106,12 @@ extension AdapterLayout {
             ? rung(segment.anchor, block, own, from: tensors) : nil)
       }
     }
-    return SideNetwork(entry: entry, rungs: rungs, norm: norm, exit: exit)
+    return LadderNetwork(entry: entry, rungs: rungs, norm: norm, exit: exit)
   }
 
   private func rung(
     _ anchor: Int, _ block: Int, _ configuration: LlamaConfiguration, from tensors: some DeltaTensors
-  ) -> SideNetwork.Rung? {
+  ) -> LadderNetwork.Rung? {
     func matrix(_ part: String) -> WeightMatrix? { tensors.matrix(sideName(anchor, block, part)) }
     func vector(_ part: String) -> WeightVector? { tensors.bias(sideName(anchor, block, part)) }
     func projection(_ target: AdapterTarget) -> Projection? { matrix(target.rawValue).map { Projection(weight: $0) } }
@@ -122,7 +120,7 @@ extension AdapterLayout {
       let value = projection(.value), let output = projection(.output), let gateProjection = projection(.gate),
       let up = projection(.up), let downProjection = projection(.down)
     else { return nil }
-    return SideNetwork.Rung(
+    return LadderNetwork.Rung(
       down: down, gate: gate,
       block: Block(
         configuration: configuration, attentionNorm: first,
@@ -135,7 +133,7 @@ extension AdapterLayout {
   static func startSide(_ parameter: Parameter, _ values: VectorView, _ random: inout SeededGenerator) {
     let part = parameter.name.split(separator: ".").last!
     if part.hasSuffix("norm") { return values.fill(1) }
-    if part == "exit" || part == "gate" { return values.fill(0) }
-    values.fillUniformly(within: 1 / Float(parameter.shape[1]).squareRoot(), &random)
+    if ["exit", "gate", "keep"].contains(part) { return values.fill(0) }
+    values.fillUniformly(within: 1 / Float(parameter.shape.last!).squareRoot(), &random)
   }
 }

@@ -91,8 +91,9 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
   case esta
   /// The same, its steps taken by forward passes alone (MeZO, DiZO).
   case forwardOnly(ZerothOrderSettings)
-  /// The same, of which a side network is trained and nothing else (LST, arXiv 2206.06522).
-  case ladder
+  /// The same, of which a side network is trained and nothing else (LST, arXiv 2206.06522; UniPT, arXiv 2308.14316; SHERL,
+  /// arXiv 2407.07523).
+  case side(SideKind)
   /// A LoRA for each anchor, trained in turn; no stitches.
   case loraPerAnchor
   /// SN-Net (Pan et al. 2023): every weight of each anchor is fine-tuned by itself for `anchorSteps` of the steps, divided
@@ -105,7 +106,7 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
     switch self {
     case .esta: "esta"
     case .forwardOnly(let settings): settings.projection == nil ? "mezo" : "dizo"
-    case .ladder: "lst"
+    case .side(let kind): kind.rawValue
     case .loraPerAnchor: "lora-per-anchor"
     case .snNet: "sn-net"
     }
@@ -114,15 +115,18 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
   /// Whether each step draws one of all stitches.
   var isOneStage: Bool {
     switch self {
-    case .esta, .forwardOnly, .ladder: true
+    case .esta, .forwardOnly, .side: true
     case .loraPerAnchor, .snNet: false
     }
   }
 
-  /// Whether no gradient flows through the anchors, whose weights are then read as they are stored.
+  var isForwardOnly: Bool { if case .forwardOnly = self { true } else { false } }
+
+  /// Whether no gradient flows through the anchors, or through their last blocks alone, whose weights are then read as they
+  /// are stored.
   var leavesAnchors: Bool {
     switch self {
-    case .forwardOnly, .ladder: true
+    case .forwardOnly, .side: true
     case .esta, .loraPerAnchor, .snNet: false
     }
   }
@@ -147,7 +151,7 @@ public enum AdapterUpdate: String, Sendable, Codable, CaseIterable {
 extension AdaptationSettings {
   /// Whether a tensor of an adapter is trained; what is not stays as the adapter has it.
   func trains(_ name: String) -> Bool {
-    if method == .ladder { return AdapterLayout.isSide(name) }
+    if case .side = method { return AdapterLayout.isSide(name) }
     return switch update {
     case nil, .lora: true
     case .diffFit: name.hasSuffix("bias") && !AdapterLayout.isParallel(name) || AdapterLayout.isScale(name)

@@ -63,10 +63,11 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
   /// Those of the adapter where there is one, with what the method trains besides.
   private static func options(_ settings: AdaptationSettings, _ adapter: Adapter?) throws -> AdapterOptions {
     let method = settings.method
-    if adapter?.options.side != nil && !method.leavesAnchors {
+    let own = adapter?.options.side?.kind
+    if let own, method != .side(own), !method.isForwardOnly {
       throw TrainingError.plan(
         cause:
-          "the adapter to go on from has a side network, through which \(method.name) trains nothing; use --method lst, mezo or dizo"
+          "the adapter to go on from has a side network of \(own.rawValue), through which \(method.name) trains nothing; use --method \(own.rawValue), mezo or dizo"
       )
     }
     guard var options = adapter?.options else { return settings.options }
@@ -78,7 +79,9 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     case .prefix: options.prefix = options.prefix ?? settings.options.prefix
     case .dept: options.prompt = options.prompt ?? settings.options.prompt
     }
-    if method == .ladder && options.side == nil { options.side = settings.options.side ?? SideOptions() }
+    if case .side(let kind) = method, options.side == nil {
+      options.side = settings.options.side ?? SideOptions(kind: kind)
+    }
     return options
   }
 

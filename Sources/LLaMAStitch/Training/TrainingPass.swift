@@ -35,7 +35,12 @@ final class TrainingPass {
     scratch.reset()
     if let side = network.side {
       precondition(teacher == nil, "a side network learns the replies alone")
-      return runLadder(network, side, batch: batch, lossScale: lossScale, gradients: gradients, losses: losses)
+      switch side {
+      case .ladder(let side):
+        return runLadder(network, side, batch: batch, lossScale: lossScale, gradients: gradients, losses: losses)
+      case .parallel(let side):
+        return runParallel(network, side, batch: batch, lossScale: lossScale, gradients: gradients, losses: losses)
+      }
     }
     let batch = network.prompt.map { batch.preceded(by: $0.length) } ?? batch
     // The rows of a prompt have positions; a prefix is no rows.

@@ -4,7 +4,7 @@
 extension TrainingPass {
   /// What a rung keeps for the backward pass.
   private struct KeptRung {
-    let rung: SideNetwork.Rung
+    let rung: LadderNetwork.Rung
     /// x̂, `[N × hidden]`
     let read: MatrixView
     /// D x̂ and the state before, `[N × width]`
@@ -14,7 +14,7 @@ extension TrainingPass {
 
   /// See `run`.
   func runLadder(
-    _ network: Network, _ side: SideNetwork, batch: PackedBatch, lossScale: Float, gradients: GradientBuffer?,
+    _ network: Network, _ side: LadderNetwork, batch: PackedBatch, lossScale: Float, gradients: GradientBuffer?,
     losses: ((Float) -> Void)?
   ) -> Double {
     precondition(network.firstTrainedStage == network.stages.count, "only the side network can be trained")
@@ -70,7 +70,7 @@ extension TrainingPass {
       if let gate = gradients.vector(kept.rung.gate) {
         let difference =
           TrainingKernels.dot(flowing.dense, kept.down.dense) - TrainingKernels.dot(flowing.dense, kept.before.dense)
-        gate[0] += Float(difference) * openness * (1 - openness) / SideNetwork.Rung.temperature
+        gate[0] += Float(difference) * openness * (1 - openness) / LadderNetwork.Rung.temperature
       }
       if let down = gradients.matrix(kept.rung.down) {
         LinearAlgebra.multiply(flowing.transposed, kept.read, into: down, alpha: openness, beta: 1)
@@ -84,7 +84,7 @@ extension TrainingPass {
   }
 
   /// The stream after a stage, of which nothing else is kept; `stream` may be lost.
-  private func advanced(_ stage: Stage, _ stream: MatrixView, _ rows: RowPlan) -> MatrixView {
+  func advanced(_ stage: Stage, _ stream: MatrixView, _ rows: RowPlan) -> MatrixView {
     switch stage {
     case .block(let block):
       let mark = arena.mark
@@ -101,7 +101,7 @@ extension TrainingPass {
   }
 
   /// Rows over their root mean squares, kept.
-  private func divided(_ stream: MatrixView) -> MatrixView {
+  func divided(_ stream: MatrixView) -> MatrixView {
     let divided = arena.matrix(stream.rows, stream.columns)
     let mark = scratch.mark
     let ones = scratch.vector(stream.columns)

@@ -1,7 +1,7 @@
 import Support
 
-/// A side network as addresses.
-struct SidePlan {
+/// A ladder side network as addresses.
+struct LadderPlan {
   let width: Int
   let ones: UnsafeFloats
   let entry: LinearPlan
@@ -12,7 +12,7 @@ struct SidePlan {
 
   /// - Parameter block: plans a block, given the stage beside which it stands.
   init(
-    _ side: SideNetwork, keeping owned: inout NetworkPlan.Owned,
+    _ side: LadderNetwork, keeping owned: inout NetworkPlan.Owned,
     block: (Int, Block, inout NetworkPlan.Owned) -> BlockPlan
   ) {
     width = side.width
@@ -45,17 +45,17 @@ struct RungPlan {
   let block: BlockPlan
 }
 
-/// The side network beside the forward pass; see `SideNetwork`.
+/// The ladder beside the forward pass; see `LadderNetwork`.
 extension ForwardPass {
   /// Its state at the embedding `x`.
-  func enter(_ side: SidePlan, _ x: UnsafeRows) {
+  func enter(_ side: LadderPlan, _ x: UnsafeRows) {
     let read = normed(x, by: side.ones, epsilon: SideNetwork.epsilon, for: side.entry)
     project(side.entry, read, into: workspace.side, rows: team.share(of: side.width, unit: 16))
     team.barrier()
   }
 
   /// Its state beside the hidden state `x` after a stage.
-  func climb(_ rung: RungPlan, _ side: SidePlan, _ x: UnsafeRows) {
+  func climb(_ rung: RungPlan, _ side: LadderPlan, _ x: UnsafeRows) {
     let read = normed(x, by: side.ones, epsilon: SideNetwork.epsilon, for: rung.down)
     let columns = team.share(of: side.width, unit: 16)
     for token in 0..<tokens {
@@ -70,7 +70,7 @@ extension ForwardPass {
   }
 
   /// Adds what it has to say to the hidden state `x` after the last stage.
-  func leave(_ side: SidePlan, _ x: UnsafeRows) {
+  func leave(_ side: LadderPlan, _ x: UnsafeRows) {
     let read = normed(workspace.side, by: side.norm, epsilon: SideNetwork.epsilon, for: side.exit)
     project(side.exit, read, into: x, rows: team.share(of: side.exit.rows, unit: 16), adding: true)
     team.barrier()

@@ -1,0 +1,78 @@
+import Foundation
+import LLaMAStitch
+import Support
+import Testing
+
+/// Whether a loss changes as its gradients say.
+enum FiniteDifferences {
+  static var batch: PackedBatch {
+    var batch = PackedBatch()
+    for example in ESTATrainerTests.examples(12) { batch.append(example.tokens, lossMask: example.lossMask) }
+    return batch
+  }
+
+  /// Random values for everything trained, so that no gradient is zero.
+  static func randomise(_ store: ParameterStore) {
+    var random = SeededGenerator(seed: 6)
+    for index in store.parameters.indices {
+      let values = store.value(index)
+      let isNorm = values.array.allSatisfy { $0 == 1 }
+      // A gate's α counts tenfold.
+      let spread = values.count == 1 ? 0.05 : 0.3
+      values.copy(from: (0..<values.count).map { _ in Float((isNorm ? 1 : 0) + spread * random.normal()) })
+    }
+  }
+
+  /// Of every stitch of a family, with a trainer each, whose values are made random.
+  /// - Parameter jumps: whether the loss jumps where something changes its sign.
+  static func expect(of family: Family, jumps: Bool = false, _ trainer: (Family) throws -> ESTATrainer) throws {
+    for stitch in family.stitches {
+      let trainer = try trainer(family)
+      randomise(trainer.store)
+      try expect(trainer, stitch.route, jumps: jumps)
+    }
+  }
+
+  /// The loss changes along a random direction of each parameter as the gradient says; where it jumps, along most of the
+  /// numbers that it depends on most.
+  private static func expect(_ trainer: ESTATrainer, _ route: Route, jumps: Bool) throws {
+    let network = trainer.trainingNetwork(route)
+    let rule = try Backpropagation(store: trainer.store, pool: ComputePool(threads: 2))
+    let (_, gradients) = rule.gradients(network, batch)
+    #expect(gradients.count == network.parameters.count && !gradients.isEmpty)
+    for index in network.parameters {
+      let parameter = trainer.store.parameters[index]
+      let values = trainer.store.value(index)
+      let before = values.array
+      let gradient = try #require(gradients[parameter.name])
+      func difference(_ step: Float, along direction: [Float]) -> Double {
+        func loss(_ step: Float) -> Double {
+          values.copy(from: zip(before, direction).map { $0 + step * $1 })
+          return rule.loss(trainer.trainingNetwork(route), batch)
+        }
+        defer { values.copy(from: before) }
+        return (loss(step) - loss(-step)) / Double(2 * step)
+      }
+      let directions: [[Float]]
+      if jumps {
+        // What is rectified, and divided by a sum of such, jumps here and there: less often where one number changes.
+        let largest = gradient.indices.sorted { abs(gradient[$0]) > abs(gradient[$1]) }.prefix(7)
+        directions = largest.map { place in gradient.indices.map { $0 == place ? 1 : 0 } }
+      } else {
+        var random = SeededGenerator(seed: UInt64(index))
+        directions = [before.map { _ in random.unit() < 0.5 ? -1 : 1 }]
+      }
+      let agreeing = directions.count { direction in
+        let measured = difference(jumps ? 1e-3 : parameter.count == 1 ? 2e-3 : 3e-3, along: direction)
+        let expected = zip(gradient, direction).reduce(0.0) { $0 + Double($1.0 * $1.1) }
+        return abs(measured - expected) < (jumps ? 1e-3 : 2e-3) + 0.02 * abs(expected)
+      }
+      // What weighs few things turns them on and off: its gradient is compared with PyTorch's alone.
+      if jumps && parameter.name.hasSuffix(".weighing") { continue }
+      #expect(2 * agreeing > directions.count, "\(parameter.name)")
+      // What weighs several things makes no difference where there is one.
+      if parameter.name.hasSuffix(".confidence") { continue }
+      #expect(gradient.contains { $0 != 0 }, "\(parameter.name)")
+    }
+  }
+}
