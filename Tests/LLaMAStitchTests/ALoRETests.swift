@@ -50,11 +50,7 @@ import Testing
   @Test func finiteDifferences() throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
-    for stitch in family.stitches {
-      let trainer = try Self.trainer(family, steps: 1)
-      SideNetworkTests.randomise(trainer.store)
-      try SideNetworkTests.expectGradients(trainer, stitch.route)
-    }
+    try FiniteDifferences.expect(of: family) { try Self.trainer($0, steps: 1) }
   }
 
   @Test func trainingLowersTheLossOfEveryStitch() throws {
@@ -63,7 +59,7 @@ import Testing
     let trainer = try Self.trainer(family, steps: 200)
     let judge = try Backpropagation(store: trainer.store, pool: ComputePool(threads: 2))
     func losses() -> [Double] {
-      family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), SideNetworkTests.batch) }
+      family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), FiniteDifferences.batch) }
     }
     let before = losses()
     #expect(try trainer.run { _ in .goOn })
@@ -78,7 +74,7 @@ import Testing
     let family = try RandomModel.family(in: folder)
     let trainer = try Self.trainer(family, steps: 1)
     let start = trainer.snapshot()
-    SideNetworkTests.randomise(trainer.store)
+    FiniteDifferences.randomise(trainer.store)
     let adapter = trainer.snapshot()
     let file = folder.url.appendingPathComponent("alore.safetensors")
     try adapter.write(to: file)
@@ -95,9 +91,9 @@ import Testing
       #expect(relativeDifference(changed, plain) > 0.1)
       let pool = ComputePool(threads: 2)
       let network = trainer.trainingNetwork(stitch.route)
-      let exact = try Backpropagation(store: trainer.store, pool: pool).loss(network, SideNetworkTests.batch)
+      let exact = try Backpropagation(store: trainer.store, pool: pool).loss(network, FiniteDifferences.batch)
       let forward = MeZO(store: trainer.store, settings: .init(), seed: 1, pool: pool).loss(
-        network, SideNetworkTests.batch, teacher: nil)
+        network, FiniteDifferences.batch, teacher: nil)
       #expect(abs(forward - exact) < 1e-5 * exact, "\(stitch.id)")
     }
     for anchor in family.stitches where anchor.route.isAnchor {
@@ -120,7 +116,7 @@ import Testing
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
     let trainer = try Self.trainer(family, steps: 1)
-    SideNetworkTests.randomise(trainer.store)
+    FiniteDifferences.randomise(trainer.store)
     let adapter = trainer.snapshot()
     let half = adapter.scaled(by: AdapterScale(first: 0.5, last: 0.5), in: family)
     let both = try Adapter.merged([(half, 1), (half, 1)], in: family)

@@ -24,11 +24,17 @@ enum FiniteDifferences {
   }
 
   /// Of every stitch of a family, with a trainer each, whose values are made random.
-  /// - Parameter jumps: whether the loss jumps where something changes its sign.
-  static func expect(of family: Family, jumps: Bool = false, _ trainer: (Family) throws -> ESTATrainer) throws {
+  /// - Parameters:
+  ///   - jumps: whether the loss jumps where something changes its sign.
+  ///   - adjust: changes the random values.
+  static func expect(
+    of family: Family, jumps: Bool = false, adjust: (ParameterStore) -> Void = { _ in },
+    _ trainer: (Family) throws -> ESTATrainer
+  ) throws {
     for stitch in family.stitches {
       let trainer = try trainer(family)
       randomise(trainer.store)
+      adjust(trainer.store)
       try expect(trainer, stitch.route, jumps: jumps)
     }
   }

@@ -14,7 +14,7 @@ import Testing
     return settings
   }
 
-  private static func trainer(
+  static func trainer(
     _ kind: SideKind, _ family: Family, steps: Int, interval: Int = 2, adapter: Adapter? = nil, threads: Int = 2
   ) throws -> ESTATrainer {
     try ESTATrainer(

@@ -32,15 +32,13 @@ import Testing
   @Test(arguments: kinds) func finiteDifferences(update: AdapterUpdate) throws {
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
-    for stitch in family.stitches {
-      let trainer = try Self.trainer(family, update, steps: 1)
-      SideNetworkTests.randomise(trainer.store)
+    func adjust(_ store: ParameterStore) {
       // A difference across a corner says nothing: each number of a bottleneck is on or off for all tokens.
-      for (index, parameter) in trainer.store.parameters.enumerated() where parameter.name.hasSuffix(".down_bias") {
-        trainer.store.value(index).copy(from: (0..<parameter.count).map { $0 % 2 == 0 ? 6 : -6 })
+      for (index, parameter) in store.parameters.enumerated() where parameter.name.hasSuffix(".down_bias") {
+        store.value(index).copy(from: (0..<parameter.count).map { $0 % 2 == 0 ? 6 : -6 })
       }
-      try SideNetworkTests.expectGradients(trainer, stitch.route)
     }
+    try FiniteDifferences.expect(of: family, adjust: adjust) { try Self.trainer($0, update, steps: 1) }
   }
 
   @Test(arguments: kinds) func trainingLowersTheLossOfEveryStitch(update: AdapterUpdate) throws {
@@ -49,7 +47,7 @@ import Testing
     let trainer = try Self.trainer(family, update, steps: 300)
     let judge = try Backpropagation(store: trainer.store, pool: ComputePool(threads: 2))
     func losses() -> [Double] {
-      family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), SideNetworkTests.batch) }
+      family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), FiniteDifferences.batch) }
     }
     let before = losses()
     #expect(try trainer.run { _ in .goOn })
@@ -64,7 +62,7 @@ import Testing
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
     let trainer = try Self.trainer(family, update, steps: 1)
-    SideNetworkTests.randomise(trainer.store)
+    FiniteDifferences.randomise(trainer.store)
     let adapter = trainer.snapshot()
     let file = folder.url.appendingPathComponent("adapter.safetensors")
     try adapter.write(to: file)
@@ -123,7 +121,7 @@ import Testing
     if update != .parallel {
       #expect(throws: AdapterMergeError.self) { try Adapter.merged([(adapter, 1), (adapter, 1)], in: family) }
       #expect(throws: TrainingError.self) { try Self.trainer(family, update, steps: 1, length: 64) }
-      let side = try SideNetworkTests.trainer(family, steps: 1).snapshot()
+      let side = try SideNetworkTests.trainer(.lst, family, steps: 1).snapshot()
       #expect(throws: TrainingError.self) { try Self.trainer(family, update, steps: 1, adapter: side) }
     }
   }
@@ -159,7 +157,7 @@ import Testing
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
     let trainer = try Self.trainer(family, .parallel, steps: 1)
-    SideNetworkTests.randomise(trainer.store)
+    FiniteDifferences.randomise(trainer.store)
     let adapter = trainer.snapshot()
     let half = adapter.scaled(by: AdapterScale(first: 0.5, last: 0.5), in: family)
     let both = try Adapter.merged([(half, 1), (half, 1)], in: family)
