@@ -147,8 +147,10 @@ import Testing
       let wide = workspace.directory.appending(path: "wide")
       try RandomFamily.make(at: wide, width: 48)
       try workspace.expectRefusal(["adapter", "transfer", "latest", "--to", wide.path] + old, ["numbers"])
-      try workspace.expectRefusal(
-        ["adapter", "transfer", "latest", "--to", workspace.model.path] + old, ["anchor model", "small, large"])
+      // A single model is a family of one, which is kept for the next time.
+      let single = try run(["adapter", "transfer", "latest", "--to", workspace.model.path] + old)
+      #expect(single.status == 2 && single.text.isEmpty)
+      #expect(single.complaint.contains("anchor model") && single.complaint.contains("small, large"))
     }
   }
 

@@ -64,7 +64,7 @@ import Tokenizer
     let events = try await fixture.chat(asked + #", "stream": true"#).events.documents
     #expect(events.compactMap { $0["choices"][0]["delta"]["content"].string }.joined() == alone.string)
 
-    let word = try await fixture.chat(#""model": "large", "grammar": "root ::= \"yes\" | \"no\""#).json["choices"][0]
+    let word = try await fixture.chat(#""model": "large", "grammar": "root ::= \"yes\" | \"no\"""#).json["choices"][0]
     #expect(["yes", "no"].contains(word["message"]["content"].string) && word["finish_reason"].string == "stop")
   }
 
