@@ -21,6 +21,7 @@ SPEED = {
         "beside llama.cpp": tables.llama, "a real model": tables.real_model,
         "a real model on AVX-512": tables.real_model_on_avx512, "roofline": tables.roofline, "adapter": tables.adapter, "slider and memory": tables.families,
         "speculation": tables.speculation, "start": tables.start, "cache": tables.cache, "auto": tables.auto, "step": tables.step,
+        "side networks": tables.side_networks, "memory of methods": tables.method_memory,
     },
 }
 

@@ -242,6 +242,27 @@ def step():
 # Other files
 
 
+def side_networks():
+    """Of `stitch bench --suite side`: the share of a decoded token's time, over the stops."""
+    report = read(MEASUREMENTS / "side-smollm2.json")
+    shares = {}
+    for row in report["results"]:
+        shares.setdefault(row["method"], {})[row["stitch"]] = 100 * row["share"]
+    dearest = report["results"][-1]["stitch"]
+    rows = [
+        [method, *(f"{value:.1f} %" for value in (min(found.values()), median(found.values()), max(found.values()), found[dearest]))]
+        for method, found in shares.items()]
+    return table(["method", "least", "median", "most", "the whole model"], rows)
+
+
+def method_memory():
+    """Of `stitch bench --suite large-family --shape 1.1B`: the peak of a step without mapped files, by ESTA's."""
+    rows = [
+        [step["method"], f"{step['trained_parameters'] / 1e6:.1f}", f"{step['peak_anonymous_bytes'] / 1e6:,.0f}", f"{step['peak_ratio']:.2f}"]
+        for step in read(MEASUREMENTS / "method-memory.json")["steps"]]
+    return table(["method", "trained, millions", "peak, MB", "of ESTA's"], rows)
+
+
 def roofline():
     results = read(MEASUREMENTS / "roofline.json")["results"]
     names = {"before": "of the limit, before", "now": "of the limit"}
