@@ -8,7 +8,6 @@ directory, once. Exit code 0: all hold; 1: a document did not; 2: could not run.
 """
 import argparse
 import json
-import os
 import pathlib
 import re
 import statistics
@@ -18,10 +17,9 @@ import time
 import urllib.request
 
 import documents
+import environment
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-ENVIRONMENT = CACHE / "stitch" / "jsonschema"
 PACKAGES = ["jsonschema[format-nongpl]==4.*"]
 MOST_TOKENS = 400
 
@@ -60,23 +58,6 @@ arguments = parser.parse_args()
 def give_up(reason):
     print(f"forms_peer: {reason}", file=sys.stderr)
     sys.exit(2)
-
-
-def enter_environment():
-    """Runs this script again where the validator is installed."""
-    python = ENVIRONMENT / "bin" / "python"
-    if pathlib.Path(sys.prefix) == ENVIRONMENT:
-        return
-    stamp = ENVIRONMENT / "installed"
-    if not stamp.exists() or stamp.read_text() != " ".join(PACKAGES):
-        try:
-            subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True, stdout=sys.stderr)
-            pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-            subprocess.run(pip + PACKAGES, check=True, stdout=sys.stderr)
-        except (OSError, subprocess.CalledProcessError) as error:
-            give_up(f"the validator cannot be installed: {error}")
-        stamp.write_text(" ".join(PACKAGES))
-    os.execv(python, [python, *sys.argv])
 
 
 def start_server():
@@ -144,7 +125,7 @@ def measure(url, model):
 
 
 def main():
-    enter_environment()
+    environment.enter("jsonschema", PACKAGES)
     import jsonschema
 
     validators = {

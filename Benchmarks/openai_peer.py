@@ -5,16 +5,15 @@ The client is installed in an environment of its own in the user's cache directo
 did not hold; 2: could not run.
 """
 import concurrent.futures
-import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
+import environment
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-ENVIRONMENT = CACHE / "stitch" / "openai-client"
 PACKAGES = ["openai==2.*"]
 failures = []
 
@@ -22,23 +21,6 @@ failures = []
 def give_up(reason):
     print(f"openai_peer: {reason}", file=sys.stderr)
     sys.exit(2)
-
-
-def enter_environment():
-    """Runs this script again where the client is installed."""
-    python = ENVIRONMENT / "bin" / "python"
-    if pathlib.Path(sys.prefix) == ENVIRONMENT:
-        return
-    stamp = ENVIRONMENT / "installed"
-    if not stamp.exists() or stamp.read_text() != " ".join(PACKAGES):
-        try:
-            subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True, stdout=sys.stderr)
-            pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-            subprocess.run(pip + PACKAGES, check=True, stdout=sys.stderr)
-        except (OSError, subprocess.CalledProcessError) as error:
-            give_up(f"the client cannot be installed: {error}")
-        stamp.write_text(" ".join(PACKAGES))
-    os.execv(python, [python, *sys.argv])
 
 
 def check(what, holds, detail=""):
@@ -125,7 +107,7 @@ def check_many(client):
 
 
 def main():
-    enter_environment()
+    environment.enter("openai-client", PACKAGES)
     import openai
 
     if not (ROOT / ".build" / "release" / "stitch-serve").exists():
