@@ -83,8 +83,12 @@ import Testing
       }
       /// The server takes note of who comes and goes a moment later.
       func wait(for wanted: Int) throws -> Int {
-        for _ in 0..<2000 where try status() != wanted { Thread.sleep(forTimeInterval: 0.005) }
-        return try status()
+        var last = try status()
+        for _ in 0..<2000 where last != wanted {
+          Thread.sleep(forTimeInterval: 0.005)
+          last = try status()
+        }
+        return last
       }
       let others = [try RawClient(port: port), try RawClient(port: port)]
       let refused = try wait(for: 503)
