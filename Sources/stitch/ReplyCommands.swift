@@ -50,7 +50,7 @@ struct Ask: ParsableCommand {
     if json { try Console.write(json: Report(self, model, text: text, result)) }
     if form != nil && result.finishReason != .stopToken {
       Console.complain(
-        "stitch: the reply was cut off after \(result.tokens.count) tokens, before it was whole; raise --max-tokens")
+        "the reply was cut off after \(result.tokens.count) tokens, before it was whole; raise --max-tokens")
       throw ExitCode.failure
     }
   }
