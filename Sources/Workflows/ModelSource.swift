@@ -78,7 +78,7 @@ extension ModelSource {
     public var sampling = SamplingOptions()
     public var cacheType = CacheType.f32
     /// What the reply is to look like.
-    public var form: FormSource?
+    public var form: Grammar?
 
     public init() {}
   }
@@ -100,7 +100,7 @@ extension ModelSource {
     guard tokens.count <= session.contextLength else {
       throw InferenceError.contextOverflow(needed: tokens.count, contextLength: session.contextLength)
     }
-    let form = try options.form.map { try ReplyForms(tokenizer).form($0) }
+    let form = try options.form.map { try ReplyForm($0, vocabulary: ReplyForms.vocabulary(of: tokenizer)) }
     var decoder = options.isRaw ? try StreamingDecoder(tokenizer, after: tokens) : StreamingDecoder(tokenizer)
     var text = ""
     if options.isRaw { try write(prompt) }

@@ -2,7 +2,6 @@ import ArgumentParser
 import Forms
 import Foundation
 import Support
-import Workflows
 
 /// What a reply is to look like: shared by the commands that make one.
 struct FormOptions: ParsableArguments {
@@ -27,7 +26,7 @@ struct FormOptions: ParsableArguments {
   }
 
   /// What was asked for, read and checked.
-  func source() throws -> FormSource? {
+  func form() throws -> Grammar? {
     var name: String?
     let source: FormSource
     if let schema {
@@ -45,10 +44,9 @@ struct FormOptions: ParsableArguments {
     } else {
       return nil
     }
-    do throws(FormError) { _ = try source.grammar() } catch {
+    do throws(FormError) { return try source.grammar() } catch {
       throw ValidationError("\(name.map { "\($0): " } ?? "")\(error)")
     }
-    return source
   }
 
   private func text(_ path: String) throws -> String {

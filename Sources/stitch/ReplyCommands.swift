@@ -35,7 +35,7 @@ struct Ask: ParsableCommand {
 
   func run() throws {
     let bytes = try input()
-    let form = try form.source()
+    let form = try form.form()
     let model = try source.open()
     var options = ModelSource.ReplyOptions()
     options.isRaw = raw

@@ -57,15 +57,7 @@ import Testing
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
     let trainer = try Self.trainer(family, steps: 200)
-    let judge = try Backpropagation(store: trainer.store, pool: ComputePool(threads: 2))
-    func losses() -> [Double] {
-      family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), FiniteDifferences.batch) }
-    }
-    let before = losses()
-    #expect(try trainer.run { _ in .goOn })
-    for (index, (old, new)) in zip(before, losses()).enumerated() {
-      #expect(new < old - 0.1, "\(family.stitches[index].id): \(old) → \(new)")
-    }
+    try FiniteDifferences.expectTraining(trainer, of: family, lowersLossBy: 0.1)
   }
 
   /// Replies compute what training does, before training what the family did; exported anchors the same, and as a LoRA.

@@ -39,6 +39,17 @@ enum FiniteDifferences {
     }
   }
 
+  /// Training lowers the loss of every stitch, by so much at least.
+  static func expectTraining(_ trainer: ESTATrainer, of family: Family, lowersLossBy least: Double) throws {
+    let judge = try Backpropagation(store: trainer.store, pool: ComputePool(threads: 2))
+    func losses() -> [Double] { family.stitches.map { judge.loss(trainer.trainingNetwork($0.route), batch) } }
+    let before = losses()
+    #expect(try trainer.run { _ in .goOn })
+    for (index, (old, new)) in zip(before, losses()).enumerated() {
+      #expect(new < old - least, "\(family.stitches[index].id): \(old) → \(new)")
+    }
+  }
+
   /// The loss changes along a random direction of each parameter as the gradient says; where it jumps, along most of the
   /// numbers that it depends on most.
   private static func expect(_ trainer: ESTATrainer, _ route: Route, jumps: Bool) throws {

@@ -37,7 +37,7 @@ public final class ReplyForms: Sendable {
       made.vocabulary = vocabulary
       return vocabulary
     }
-    let form = ReplyForm(try Form(grammar, vocabulary: vocabulary))
+    let form = try ReplyForm(grammar, vocabulary: vocabulary)
     made.withLock { made in
       made.forms.append((source, form))
       if made.forms.count > Self.most { made.forms.removeFirst() }
@@ -45,7 +45,8 @@ public final class ReplyForms: Sendable {
     return form
   }
 
-  private static func vocabulary(of tokenizer: any Tokenizer) -> FormVocabulary {
+  /// A tokenizer's vocabulary as forms see it.
+  public static func vocabulary(of tokenizer: any Tokenizer) -> FormVocabulary {
     func bytes(isAtStart: Bool) -> [[UInt8]?] {
       (0..<tokenizer.vocabularySize).map { token in
         // What text becomes that has no token is no text.
@@ -62,7 +63,10 @@ public final class ReplyForms: Sendable {
 public final class ReplyForm: TokenForm {
   private let form: Form
 
-  init(_ form: Form) { self.form = form }
+  /// - Throws: `FormError.tooAmbiguous`.
+  public init(_ grammar: Grammar, vocabulary: FormVocabulary) throws(FormError) {
+    form = try Form(grammar, vocabulary: vocabulary)
+  }
 
   public func begin(stopTokens: Set<Int>) -> any TokenConstraint { ReplyConstraint(form, stopTokens: stopTokens) }
 }
