@@ -124,7 +124,7 @@ import Testing
        small-large@2 · step 400 · stopped · 52.1 tok/s                             │       ⡰⠁
          十二足す七は十九です。                                                    │ 61% •⠊
                                                                                    │     900 kFLOPs                8.0 MFLOPs
-                                                                                   │     ≈900 tok/s                52.1 tok/s
+                                                                                   │     ≈125 tok/s                52.1 tok/s
                                                                                    ├─ Training ─── F9 pauses · /save · /stop ─
                                                                                    │ running                      facts.jsonl
                                                                                    │ ━━━━━━━━━━━━━━━━━──────────────── 50/100

@@ -62,7 +62,7 @@ func onItsOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> R
         you> /train
         * No lessons come with this family: /train FILE takes JSON Lines with questions and answers.
         you> /auto 500
-        * auto: small next, about 52.1 tok/s
+        * auto: small next, about 235 tok/s
 
         """)
   }

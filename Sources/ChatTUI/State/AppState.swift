@@ -26,6 +26,8 @@ package struct AppState: Sendable, Equatable {
   package var adapter: AdapterReference?
   /// Measured here: tokens per second by stitch, newer than what the family knows.
   package var speeds: [String: Double] = [:]
+  /// What they tell of all stops; `nil` until the family is loaded.
+  var speedEstimates: SpeedEstimates?
   /// Measured here: prompt tokens per second by stitch.
   package var prefillSpeeds: [String: Double] = [:]
 

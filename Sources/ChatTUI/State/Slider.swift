@@ -38,8 +38,10 @@ extension AppState {
     return nil
   }
 
-  /// The family's stop with what was measured here.
-  package func speed(of stop: Stop) -> Double? { speeds[stop.id] ?? stop.tokensPerSecond }
+  /// Tokens per second of a stop: measured here, else about what it would make on this machine now.
+  package func speed(of stop: Stop) -> Double? {
+    speeds[stop.id] ?? speedEstimates?.estimate(stitch: stop.id) ?? stop.tokensPerSecond
+  }
 
   /// The stitch of the running reply, if the slider stands elsewhere.
   package var otherRunningStitch: String? {

@@ -67,6 +67,11 @@ extension AppState {
     var summary = summary
     summary.stops.sort { $0.flopsPerToken < $1.flopsPerToken }
     family = .ready(summary)
+    speedEstimates = SpeedEstimates(stops: summary.stops)
+    // The newest reply says what this machine gives, unless it is of another day.
+    if case .finished(let stamp)? = conversation.lastReply?.state, speeds[stamp.stitch] == stamp.tokensPerSecond {
+      speedEstimates?.record(stitch: stamp.stitch, tokensPerSecond: stamp.tokensPerSecond)
+    }
   }
 
   // MARK: What replies show of the machine
@@ -79,6 +84,7 @@ extension AppState {
     }
     guard stamp.tellsSpeed else { return }
     speeds[stamp.stitch] = stamp.tokensPerSecond
+    speedEstimates?.record(stitch: stamp.stitch, tokensPerSecond: stamp.tokensPerSecond)
     slider.auto?.record(stitch: stamp.stitch, tokensPerSecond: stamp.tokensPerSecond)
     if comparing == nil { followAuto() }
   }
@@ -140,11 +146,7 @@ extension AppState {
       return
     }
     let target = target ?? slider.autoTarget
-    slider.auto = SpeedController(target: target, stops: stops)
-    // The newest reply says what this machine gives.
-    if case .finished(let stamp)? = conversation.lastReply?.state, stamp.tellsSpeed {
-      slider.auto?.record(stitch: stamp.stitch, tokensPerSecond: stamp.tokensPerSecond)
-    }
+    slider.auto = SpeedController(target: target, stops: stops, speeds: speedEstimates)
     let before = slider.stop
     followAuto()
     if slider.stop == before { say("auto: the best size that makes \(Format.rate(target)) tok/s") }
