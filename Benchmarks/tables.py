@@ -258,7 +258,7 @@ def side_networks():
 def method_memory():
     """Of `stitch bench --suite large-family --shape 1.1B`: the peak of a step without mapped files, by ESTA's."""
     rows = [
-        [step["method"], f"{step['trained_parameters'] / 1e6:.1f}", f"{step['peak_anonymous_bytes'] / 1e6:,.0f}", f"{step['peak_ratio']:.2f}"]
+        [step["method"] + ("" if step.get("activations", "exact") == "exact" else f", {step['activations']}"), f"{step['trained_parameters'] / 1e6:.1f}", f"{step['peak_anonymous_bytes'] / 1e6:,.0f}", f"{step['peak_ratio']:.2f}"]
         for step in read(MEASUREMENTS / "method-memory.json")["steps"]]
     return table(["method", "trained, millions", "peak, MB", "of ESTA's"], rows)
 

@@ -175,6 +175,89 @@ CK_CLONES void ck_silu_multiply_backward(float *restrict gate, float *restrict u
   }
 }
 
+CK_CLONES void ck_silu_multiply_derivatives(float *restrict gate, float *restrict up, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    float g = gate[i], u = up[i];
+    float sigmoid = 1.0f / (1.0f + exponential(-g));
+    float silu = g * sigmoid;
+    up[i] = silu;
+    gate[i] = u * (sigmoid + silu * (1.0f - sigmoid));
+  }
+}
+
+CK_CLONES void ck_multiply(float *restrict y, const float *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] *= x[i];
+}
+
+// A block: where its numbers begin and how far two neighbouring ones of 16 are apart, in BF16, and 16 bytes, each of
+// number j in its lower half and number j + 16 in its upper one.
+enum { NIBBLE_BLOCK = 32, NIBBLE_BYTES = 20 };
+
+static inline uint16_t upper_half(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  return (uint16_t)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+static inline float from_upper_half(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float x;
+  memcpy(&x, &bits, 4);
+  return x;
+}
+
+size_t ck_nibble_bytes(size_t rows, size_t columns) {
+  return rows * ((columns + NIBBLE_BLOCK - 1) / NIBBLE_BLOCK) * NIBBLE_BYTES;
+}
+
+CK_CLONES void ck_pack_nibbles(const float *x, void *packed, size_t rows, size_t columns) {
+  uint8_t *out = packed;
+  for (size_t row = 0; row < rows; row++) {
+    for (size_t start = 0; start < columns; start += NIBBLE_BLOCK, out += NIBBLE_BYTES) {
+      const float *from = x + row * columns + start;
+      size_t count = columns - start < NIBBLE_BLOCK ? columns - start : NIBBLE_BLOCK;
+      float values[NIBBLE_BLOCK];
+      for (size_t j = 0; j < NIBBLE_BLOCK; j++) values[j] = from[j < count ? j : 0];
+      float low = values[0], high = values[0];
+      for (size_t j = 1; j < NIBBLE_BLOCK; j++) {
+        low = values[j] < low ? values[j] : low;
+        high = values[j] > high ? values[j] : high;
+      }
+      uint16_t ends[2] = {upper_half(low), upper_half((high - low) / 15.0f)};
+      memcpy(out, ends, 4);
+      float first = from_upper_half(ends[0]), step = from_upper_half(ends[1]);
+      float inverse = step > 0.0f ? 1.0f / step : 0.0f;
+      int32_t codes[NIBBLE_BLOCK];
+      for (size_t j = 0; j < NIBBLE_BLOCK; j++) {
+        float code = (values[j] - first) * inverse + 0.5f;
+        // What is no number becomes 0 here, which its block's ends say already.
+        code = code > 0.0f ? code : 0.0f;
+        codes[j] = (int32_t)(code < 15.0f ? code : 15.0f);
+      }
+      for (size_t j = 0; j < 16; j++) out[4 + j] = (uint8_t)(codes[j] | codes[j + 16] << 4);
+    }
+  }
+}
+
+CK_CLONES void ck_unpack_nibbles(const void *packed, float *y, size_t rows, size_t columns) {
+  const uint8_t *from = packed;
+  for (size_t row = 0; row < rows; row++) {
+    for (size_t start = 0; start < columns; start += NIBBLE_BLOCK, from += NIBBLE_BYTES) {
+      float *to = y + row * columns + start;
+      size_t count = columns - start < NIBBLE_BLOCK ? columns - start : NIBBLE_BLOCK;
+      uint16_t ends[2];
+      memcpy(ends, from, 4);
+      float first = from_upper_half(ends[0]), step = from_upper_half(ends[1]);
+      float values[NIBBLE_BLOCK];
+      for (size_t j = 0; j < 16; j++) {
+        values[j] = first + step * (float)(from[4 + j] & 15);
+        values[j + 16] = first + step * (float)(from[4 + j] >> 4);
+      }
+      memcpy(to, values, count * sizeof(float));
+    }
+  }
+}
+
 // In place: logits become their exponentials above the largest; returns their sum.
 static inline float exponentials(float *row, size_t columns, float top) {
 #pragma clang fp reassociate(on) contract(fast)

@@ -64,6 +64,10 @@ extension Adapt {
     }
     if heal && output == nil { throw ValidationError("--heal makes another family: give --output") }
     let isForwardOnly = method == .mezo || method == .dizo
+    if activations != nil {
+      try refuse(isForwardOnly, "--activations", "it has no backward pass that would keep any")
+      try refuse(method == .unipt, "--activations", "its gradient flows through no block")
+    }
     if isForwardOnly {
       try refuse(heal, "--heal", "forward passes alone learn the replies alone")
       try refuse(distill, "--distill", "forward passes alone learn the replies alone")

@@ -68,6 +68,11 @@ struct Adapt: DividedCommand {
   @Option(
     help: "Tokens that go through the network at a time; fewer need less memory (default: 512).")
   var tokensPerMicroBatch: Int?
+  @Option(
+    help:
+      "How blocks keep what they compute for the backward pass: exact, recompute (each block's input alone; the same result, slower), or 4bit (what non-linear functions are differentiated by is rounded to 4 bits) (default: exact)."
+  )
+  var activations: SavedActivations?
   @Option(help: ArgumentHelp("As --tokens-per-micro-batch.", visibility: .hidden)) var tokensAtOnce: Int?
   @Option(
     help:
@@ -195,6 +200,7 @@ struct Adapt: DividedCommand {
     }
     settings.distillationShare = distill || heal ? distillShare ?? LessonSettings.distillationShare : nil
     settings.heldOutTokens = heldOutTokens
+    settings.activations = activations
     settings.seed = seed
     settings.tokensPerMicroBatch = tokensPerMicroBatch ?? tokensAtOnce ?? 512
     if let stitches { settings.stitches = stitches }

@@ -4,6 +4,7 @@ import LLaMAStitch
 import Workflows
 
 extension AdapterUpdate: ExpressibleByArgument {}
+extension SavedActivations: ExpressibleByArgument {}
 
 /// What `adapt` trains, and the options that one kind of update has and others do not.
 struct UpdateOptions: ParsableArguments {

@@ -82,6 +82,9 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Tokens of a step of large-family.") var stepTokens = 32
   @Option(help: "How large-family takes a step of training; several may be given (default: esta).") var method:
     [Adapt.Method] = []
+  @Option(
+    help: "How large-family's steps keep activations: exact, recompute or 4bit; several may be given (default: exact).")
+  var activations: [SavedActivations] = []
   @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
   @Flag(help: "One JSON document on standard output.") var json = false
 
@@ -346,7 +349,7 @@ extension BenchCommand {
           throw ValidationError("--method \(method.rawValue) changes anchors; large-family trains families as they are")
         }
         return method
-      })
+      }, activations: activations.isEmpty ? [.exact] : activations)
     let report = try LargeFamilyBenchmark.run(
       settings, in: directory, keepingFamilyAt: keep ? kept : nil, pool: ComputePool(threads: threads), note: note)
     if json {
@@ -371,11 +374,12 @@ extension BenchCommand {
       ])
     }
     var steps = TextTable([
-      "method", "stitch", "loss", "trained parameters", "peak without mapped files", "by the first",
+      "method", "activations", "stitch", "loss", "trained parameters", "peak without mapped files", "by the first",
     ])
     for step in report.steps {
       steps.add([
-        step.method, step.stitch, String(format: "%.3f", step.loss), Quantity.short(step.trained_parameters),
+        step.method, step.activations, step.stitch, String(format: "%.3f", step.loss),
+        Quantity.short(step.trained_parameters),
         Quantity.short(step.peak_anonymous_bytes) + "B", String(format: "%.2f", step.peak_ratio),
       ])
     }

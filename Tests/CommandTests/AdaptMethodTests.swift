@@ -156,6 +156,27 @@ import Testing
     }
   }
 
+  /// What blocks keep does not show in the result where it is computed again; every method that keeps any takes it.
+  @Test func activationsComputedAgain() throws {
+    try Workspace.with { workspace in
+      try Data(RandomFamily.lesson(count: 60).utf8).write(to: workspace.lesson)
+      for (index, method) in [["esta"], ["sherl", "--side-reduction", "2"], ["sn-net"]].enumerated() {
+        let trees = try ["exact", "recompute", "4bit"].map { activations in
+          let output = workspace.directory.appending(path: "\(index)-\(activations)")
+          let outcome = try workspace.run(
+            [
+              "adapt", "--family", workspace.family.path, "--data", workspace.lesson.path, "--output", output.path,
+              "--steps", "4", "--tokens-per-step", "64", "--activations", activations, "--method",
+            ] + method)
+          #expect(outcome.status == 0, "\(outcome.complaint)")
+          return try FileManager.default.subpathsOfDirectory(atPath: output.path)
+            .filter { $0.hasSuffix(".safetensors") }.sorted().map { try Data(contentsOf: output.appending(path: $0)) }
+        }
+        #expect(trees[0] == trees[1] && trees[0] != trees[2], "\(method)")
+      }
+    }
+  }
+
   /// Healing is part of the family that is written; its largest anchor stays as it was, and a lesson comes on top.
   @Test func healing() throws {
     try Workspace.with { workspace in
@@ -245,6 +266,9 @@ import Testing
         (["--update", "dept", "--distill"], ["--distill", "dept"]),
         (["--update", "alore", "--method", "lst"], ["alore", "lst"]),
         (["--update", "alore", "--heal"] + written, ["--heal", "alore"]),
+        (["--activations", "8bit"], ["8bit", "recompute", "4bit"]),
+        (["--activations", "recompute", "--method", "dizo"], ["--activations", "dizo", "no backward pass"]),
+        (["--activations", "4bit", "--method", "unipt"], ["--activations", "unipt", "no block"]),
       ]
       for (arguments, parts) in cases { try workspace.expectRefusal(adapt + arguments, parts) }
     }

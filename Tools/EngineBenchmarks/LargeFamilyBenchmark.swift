@@ -44,15 +44,26 @@ public enum LargeFamilyBenchmark {
     public var stepTokens: Int
     /// How a step is taken, one method after another.
     public var methods: [AdaptationMethod]
+    /// How blocks keep what they compute for the backward pass: each method takes a step with each, where it has any.
+    public var activations: [SavedActivations]
+
+    /// What steps are taken, in order.
+    fileprivate var plans: [(method: AdaptationMethod, activations: SavedActivations)] {
+      methods.flatMap { method in
+        (method.keepsActivations ? activations : [.exact]).map { (method, $0) }
+      }
+    }
 
     public init(
-      shape: Shape, elementType: ElementType, calibrationTokens: Int, stepTokens: Int, methods: [AdaptationMethod]
+      shape: Shape, elementType: ElementType, calibrationTokens: Int, stepTokens: Int, methods: [AdaptationMethod],
+      activations: [SavedActivations] = [.exact]
     ) {
       self.shape = shape
       self.elementType = elementType
       self.calibrationTokens = calibrationTokens
       self.stepTokens = stepTokens
       self.methods = methods
+      self.activations = activations
     }
   }
 
@@ -70,6 +81,7 @@ public enum LargeFamilyBenchmark {
   /// A step of training on the dearest stitch.
   public struct Step: Sendable, Encodable {
     public var method: String
+    public var activations: String
     public var stitch: String
     /// Before the update.
     public var loss: Double
@@ -186,20 +198,22 @@ public enum LargeFamilyBenchmark {
       preconditionFailure("a family has stitches")
     }
     var steps: [Step] = []
-    for method in settings.methods {
+    for (method, activations) in settings.plans {
       begin("open for \(method.name)")
       var adaptation = AdaptationSettings(
         steps: 1, tokensPerStep: settings.stepTokens, tokensPerMicroBatch: settings.stepTokens)
       adaptation.method = method
+      adaptation.activations = activations
       adaptation.stitches = .named([dearest.id])
       if case .side(let kind) = method { adaptation.options = AdapterOptions(side: SideOptions(kind: kind)) }
       let trainer = try ESTATrainer(
         family: family, adapter: nil, settings: adaptation, examples: examples, pool: pool)
-      begin(stage(of: method))
+      begin(stage(of: method, activations))
       _ = try trainer.run { progress in
         steps.append(
           Step(
-            method: method.name, stitch: progress.stitch, loss: progress.loss, tokens: settings.stepTokens,
+            method: method.name, activations: activations.rawValue, stitch: progress.stitch, loss: progress.loss,
+            tokens: settings.stepTokens,
             trained_parameters: trainer.parameterCount, peak_anonymous_bytes: 0, peak_ratio: 0))
         return .goOn
       }
@@ -208,8 +222,8 @@ public enum LargeFamilyBenchmark {
       Stage(
         stage: $0.name, seconds: $0.seconds, peakAnonymousBytes: $0.anonymousBytes, peakResidentBytes: $0.residentBytes)
     }
-    for (index, method) in settings.methods.enumerated() {
-      guard let stage = stages.first(where: { $0.stage == stage(of: method) }) else { continue }
+    for (index, plan) in settings.plans.enumerated() {
+      guard let stage = stages.first(where: { $0.stage == stage(of: plan.method, plan.activations) }) else { continue }
       steps[index].peak_anonymous_bytes = stage.peakAnonymousBytes
       steps[index].peak_ratio = Double(stage.peakAnonymousBytes) / Double(max(1, steps[0].peak_anonymous_bytes))
     }
@@ -219,7 +233,9 @@ public enum LargeFamilyBenchmark {
       peakResidentBytes: max(MemoryMeter.status()["VmHWM"] ?? 0, stages.map(\.peakResidentBytes).max() ?? 0))
   }
 
-  private static func stage(of method: AdaptationMethod) -> String { "one step of \(method.name)" }
+  private static func stage(of method: AdaptationMethod, _ activations: SavedActivations) -> String {
+    "one step of \(method.name)" + (activations == .exact ? "" : ", \(activations.rawValue)")
+  }
 
   /// Random sequences of at most 128 tokens, `tokens` in all; two of them at least, so that two workers have one each.
   private static func sequences(_ tokens: Int, vocabulary: Int, seed: UInt64) -> [[Int32]] {

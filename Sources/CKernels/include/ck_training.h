@@ -37,6 +37,16 @@ void ck_softmax_backward(const float *_Nonnull probabilities, float *_Nonnull d,
 void ck_silu_multiply_forward(const float *_Nonnull gate, const float *_Nonnull up, float *_Nonnull out, size_t count);
 /* The gradients of gate and up take their places. */
 void ck_silu_multiply_backward(float *_Nonnull gate, float *_Nonnull up, const float *_Nonnull dout, size_t count);
+/* The derivatives of silu(gate) · up by gate and by up take their places. */
+void ck_silu_multiply_derivatives(float *_Nonnull gate, float *_Nonnull up, size_t count);
+/* y *= x */
+void ck_multiply(float *_Nonnull y, const float *_Nonnull x, size_t count);
+
+/* Numbers at four bits each: in blocks of 32 of a row, the nearest of 16 that are evenly spread from the block's smallest to
+   its largest. Five bits each with the ends of a block. */
+size_t ck_nibble_bytes(size_t rows, size_t columns);
+void ck_pack_nibbles(const float *_Nonnull x, void *_Nonnull packed, size_t rows, size_t columns);
+void ck_unpack_nibbles(const void *_Nonnull packed, float *_Nonnull y, size_t rows, size_t columns);
 
 /* For which instructions the loops run here were compiled. Static memory. */
 const char *_Nonnull ck_training_instructions(void);

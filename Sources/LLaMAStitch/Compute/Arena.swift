@@ -18,6 +18,9 @@ package final class Arena {
 
   package var mark: Mark { Mark(chunk: chunk, used: used) }
 
+  /// Bytes of memory that it holds, handed out or not: as many as the largest pass needed, in whole chunks.
+  package var byteCount: Int { chunks.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.size }
+
   /// Takes back everything handed out since the mark.
   package func release(to mark: Mark) {
     chunk = mark.chunk

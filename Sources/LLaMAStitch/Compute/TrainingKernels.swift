@@ -57,6 +57,14 @@ package enum TrainingKernels {
     ck_silu_multiply_backward(gate.base, up.base, dout.base, gate.rows * gate.columns)
   }
 
+  /// The derivatives of silu(gate) · up by gate and by up take their places.
+  package static func siluMultiplyDerivatives(gate: MatrixView, up: MatrixView) {
+    ck_silu_multiply_derivatives(gate.base, up.base, gate.rows * gate.columns)
+  }
+
+  /// y = y ∘ x
+  package static func multiply(_ y: MatrixView, by x: MatrixView) { ck_multiply(y.base, x.base, y.rows * y.columns) }
+
   /// Sum of the rows' losses; logits become ∂(scale · loss)/∂logits.
   package static func crossEntropy(
     logits: MatrixView, targets: IndexBuffer, scale: Float, losses: VectorView?

@@ -171,7 +171,7 @@ final class AdaptationLoop {
   private func restore(_ checkpoint: URL) throws {
     let state = try TrainingCheckpoint.resume(store, state: State.self, from: checkpoint, communicator) { state in
       func other(_ what: String) -> TrainingError { .otherRun(file: checkpoint.path, what: what) }
-      guard state.settings == settings else { throw other("setting") }
+      guard state.settings.decisive == settings.decisive else { throw other("setting") }
       guard state.family == family.identity else { throw other("family") }
       guard state.examples == stream.count else { throw other("data") }
     }
@@ -186,7 +186,7 @@ final class AdaptationLoop {
       encoder.outputFormatting = .sortedKeys
       return [
         (
-          "set of options", SHA256.hexadecimal(of: Array(try encoder.encode(settings))),
+          "set of options", SHA256.hexadecimal(of: Array(try encoder.encode(settings.decisive))),
           "give every process the same command"
         ),
         ("family", try family.contentDigest(), "give every machine the same \(family.directory.path)"),

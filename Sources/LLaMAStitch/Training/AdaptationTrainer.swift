@@ -23,12 +23,21 @@ public struct AdaptationSettings: Sendable, Equatable, Codable {
   public var heldOutTokens: Int?
   /// What is trained; low-rank updates if absent.
   public var update: AdapterUpdate?
+  /// How blocks keep what they compute for the backward pass; exact if absent.
+  public var activations: SavedActivations?
 
   private enum CodingKeys: String, CodingKey {
     case method, stitches, steps, tokensPerStep, optimizer, options, sampler, seed, distillationShare, heldOutTokens,
-      update
+      update, activations
     // As checkpoints have always called it.
     case tokensPerMicroBatch = "tokensAtOnce"
+  }
+
+  /// What a run's result depends on: computing something again changes nothing.
+  var decisive: AdaptationSettings {
+    var settings = self
+    if activations != .fourBit { settings.activations = nil }
+    return settings
   }
 
   /// Tokens held out to measure.
@@ -122,6 +131,14 @@ public enum AdaptationMethod: Sendable, Equatable, Codable {
 
   var isForwardOnly: Bool { if case .forwardOnly = self { true } else { false } }
 
+  /// Whether a gradient flows through blocks, so that something of them is kept for it.
+  public var keepsActivations: Bool {
+    switch self {
+    case .forwardOnly, .side(.unipt): false
+    case .esta, .side, .loraPerAnchor, .snNet: true
+    }
+  }
+
   /// Whether no gradient flows through the anchors, or through their last blocks alone, whose weights are then read as they
   /// are stored.
   var leavesAnchors: Bool {
@@ -173,7 +190,8 @@ extension AdaptationSettings {
       }
       return MeZO(store: store, settings: settings, seed: seed, pool: pool, holdsStart: holdsStart)
     }
-    return try Backpropagation(store: store, pool: pool, communicator: communicator, holdsStart: holdsStart)
+    return try Backpropagation(
+      store: store, pool: pool, communicator: communicator, holdsStart: holdsStart, activations: activations ?? .exact)
   }
 }
 

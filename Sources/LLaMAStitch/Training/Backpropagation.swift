@@ -13,16 +13,19 @@ public final class Backpropagation: StepRule {
   private let sum: GradientSum
   private let optimizer: AdamW
 
-  /// - Parameter holdsStart: keep a copy of the values as they are now, for the start decay of the optimiser.
+  /// - Parameters:
+  ///   - holdsStart: keep a copy of the values as they are now, for the start decay of the optimiser.
+  ///   - activations: how blocks keep what they compute for the backward pass.
   public init(
-    store: ParameterStore, pool: ComputePool, communicator: any Communicator = SingleProcess(), holdsStart: Bool = false
+    store: ParameterStore, pool: ComputePool, communicator: any Communicator = SingleProcess(),
+    holdsStart: Bool = false, activations: SavedActivations = .exact
   ) throws(ComputeError) {
     try LinearAlgebra.load()
     self.store = store
     self.pool = pool
     self.communicator = communicator
     let tables = RotaryTables()
-    passes = (0..<pool.threads).map { _ in TrainingPass(tables: tables) }
+    passes = (0..<pool.threads).map { _ in TrainingPass(tables: tables, activations: activations) }
     sum = GradientSum(of: store, pool: pool, communicator: communicator)
     optimizer = AdamW(store, holdsStart: holdsStart)
   }
@@ -48,6 +51,9 @@ public final class Backpropagation: StepRule {
       gradientNorm: norm,
       sensitivity: products / Double(max(1, active.reduce(0) { $0 + store.parameters[$1].count })))
   }
+
+  /// Bytes that the threads have needed so far for what they keep for a backward pass and for what they do not.
+  package var passBytes: Int { passes.reduce(0) { $0 + $1.arena.byteCount + $1.scratch.byteCount } }
 
   /// The loss and the gradient of every parameter, by name, with nothing changed.
   package func gradients(

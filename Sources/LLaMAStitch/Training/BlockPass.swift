@@ -1,26 +1,31 @@
 /// A block, forward and backward.
 extension TrainingPass {
-  /// Normed streams and the activation of the feed-forward part are computed again: they are quickly had and large.
+  /// Normed streams and, where nothing is rounded, the activation of the feed-forward part are computed again: they are quickly had and large.
   struct BlockActivations {
-    var input: MatrixView  // [N × d]
     var inverse1: VectorView  // [N]
     var query, key, value: MatrixView  // [N × heads·headDimension], rotated
     var attended: MatrixView  // [N × heads·headDimension]
     var logSums: VectorView  // [N × heads]
-    var middle: MatrixView  // [N × d], after attention
     var inverse2: VectorView  // [N]
-    var gate, up: MatrixView  // [N × f]
+    var nonlinear: NonlinearInputs
     var out: MatrixView  // [N × d]
     var reducedQuery, reducedKey, reducedValue, reducedOutput: Reduced
     var reducedGate, reducedUp, reducedDown: Reduced
     var parallel: MatrixView?  // [N × width], of what stands beside the MLP
   }
 
-  func forward(_ block: Block, _ input: MatrixView, _ rows: RowPlan) -> BlockActivations {
+  /// - Parameter keepsFourBits: keep what the norms and the MLP's product are to be differentiated by at four bits; the
+  ///   output then takes the place of the input.
+  func forward(
+    _ block: Block, _ input: MatrixView, _ rows: RowPlan, keepsFourBits: Bool = false
+  ) -> BlockActivations {
     let n = input.rows
     let width = input.columns
+    // What is kept at four bits is needed as it is only while the block runs.
+    let passing = keepsFourBits ? scratch : arena
     let rotary = rotary(block, rows)
     let mark = scratch.mark
+    let keptInput = keepsFourBits ? FourBitMatrix(input, in: arena) : nil
     let inverse1 = arena.vector(n)
     let normed1 = scratch.matrix(n, width)
     TrainingKernels.rmsNorm(
@@ -41,7 +46,7 @@ extension TrainingPass {
     attention.forward(
       block, query: query, key: key, value: value, into: attended, logSums: logSums,
       sequences: rows.sequences)
-    let middle = arena.matrix(n, width)
+    let middle = passing.matrix(n, width)
     let reducedOutput = forward(block.attention.output, attended, into: middle)
     TrainingKernels.add(input, to: middle)
 
@@ -50,21 +55,30 @@ extension TrainingPass {
     TrainingKernels.rmsNorm(
       middle, weight: block.mlpNorm.values, epsilon: block.configuration.normEpsilon, into: normed2,
       inverseRMS: inverse2)
-    let gate = arena.matrix(n, block.mlp.gate.outputSize)
-    let up = arena.matrix(n, block.mlp.up.outputSize)
+    let gate = passing.matrix(n, block.mlp.gate.outputSize)
+    let up = passing.matrix(n, block.mlp.up.outputSize)
     let reducedGate = forward(block.mlp.gate, normed2, into: gate)
     let reducedUp = forward(block.mlp.up, normed2, into: up)
     let active = scratch.matrix(n, gate.columns)
     TrainingKernels.siluMultiply(gate: gate, up: up, into: active)
-    let out = arena.matrix(n, width)
+    let nonlinear: NonlinearInputs
+    if let keptInput {
+      TrainingKernels.siluMultiplyDerivatives(gate: gate, up: up)
+      nonlinear = .fourBit(
+        input: keptInput, middle: FourBitMatrix(middle, in: arena), byGate: FourBitMatrix(gate, in: arena),
+        byUp: FourBitMatrix(up, in: arena),
+        active: block.mlp.down.hasUseForInput ? FourBitMatrix(active, in: arena) : nil)
+    } else {
+      nonlinear = .exact(input: input, middle: middle, gate: gate, up: up)
+    }
+    let out = keepsFourBits ? input : arena.matrix(n, width)
     let reducedDown = forward(block.mlp.down, active, into: out)
     let parallel = block.mlp.parallel.map { forward($0, normed2, addingTo: out) }
     TrainingKernels.add(middle, to: out)
     scratch.release(to: mark)
     return BlockActivations(
-      input: input, inverse1: inverse1, query: query, key: key, value: value, attended: attended, logSums: logSums,
-      middle: middle, inverse2: inverse2, gate: gate, up: up, out: out, reducedQuery: reducedQuery,
-      reducedKey: reducedKey,
+      inverse1: inverse1, query: query, key: key, value: value, attended: attended, logSums: logSums,
+      inverse2: inverse2, nonlinear: nonlinear, out: out, reducedQuery: reducedQuery, reducedKey: reducedKey,
       reducedValue: reducedValue, reducedOutput: reducedOutput, reducedGate: reducedGate, reducedUp: reducedUp,
       reducedDown: reducedDown, parallel: parallel)
   }
@@ -80,26 +94,25 @@ extension TrainingPass {
     let dNormed = scratch.matrix(n, gradient.columns)
     let normed = scratch.matrix(n, gradient.columns)
 
-    let dActive = scratch.matrix(n, kept.gate.columns)
-    let active = scratch.matrix(n, kept.gate.columns)
-    if block.mlp.down.hasUseForInput { TrainingKernels.siluMultiply(gate: kept.gate, up: kept.up, into: active) }
+    let dActive = scratch.matrix(n, block.mlp.gate.outputSize)
+    let active = block.mlp.down.hasUseForInput ? self.active(kept.nonlinear) : nil
     backward(
-      block.mlp.down, x: active, reduced: kept.reducedDown, dy: gradient, dx: dActive, accumulate: false, gradients)
-    TrainingKernels.siluMultiplyBackward(gate: kept.gate, up: kept.up, dout: dActive)
+      block.mlp.down, x: active ?? dActive, reduced: kept.reducedDown, dy: gradient, dx: dActive, accumulate: false,
+      gradients)
+    let (dGate, dUp) = productGradients(kept.nonlinear, dActive)
+    let (input, middle) = streams(kept.nonlinear)
     if block.mlp.gate.hasUseForInput || block.mlp.up.hasUseForInput || kept.parallel != nil {
-      TrainingKernels.rmsNorm(
-        kept.middle, weight: block.mlpNorm.values, epsilon: block.configuration.normEpsilon, into: normed,
-        inverseRMS: kept.inverse2)
+      normAgain(middle, block.mlpNorm, block, into: normed)
     }
     backward(
-      block.mlp.gate, x: normed, reduced: kept.reducedGate, dy: kept.gate, dx: dNormed, accumulate: false, gradients)
+      block.mlp.gate, x: normed, reduced: kept.reducedGate, dy: dGate, dx: dNormed, accumulate: false, gradients)
     backward(
-      block.mlp.up, x: normed, reduced: kept.reducedUp, dy: kept.up, dx: dNormed, accumulate: true, gradients)
+      block.mlp.up, x: normed, reduced: kept.reducedUp, dy: dUp, dx: dNormed, accumulate: true, gradients)
     if let parallel = block.mlp.parallel, let active = kept.parallel {
       backward(parallel, x: normed, active: active, dy: gradient, dx: dNormed, gradients)
     }
     TrainingKernels.rmsNormBackward(
-      dNormed, x: kept.middle, weight: block.mlpNorm.values, inverseRMS: kept.inverse2,
+      dNormed, x: middle, weight: block.mlpNorm.values, inverseRMS: kept.inverse2,
       addingTo: gradient, weightGradient: gradients.vector(block.mlpNorm))
 
     let dAttended = scratch.matrix(n, kept.attended.columns)
@@ -120,9 +133,7 @@ extension TrainingPass {
     if block.attention.query.hasUseForInput || block.attention.key.hasUseForInput
       || block.attention.value.hasUseForInput
     {
-      TrainingKernels.rmsNorm(
-        kept.input, weight: block.attentionNorm.values, epsilon: block.configuration.normEpsilon, into: normed,
-        inverseRMS: kept.inverse1)
+      normAgain(input, block.attentionNorm, block, into: normed)
     }
     let dInput = needsInput || block.attentionNorm.parameter != nil ? dNormed : nil
     backward(
@@ -134,7 +145,7 @@ extension TrainingPass {
       block.attention.value, x: normed, reduced: kept.reducedValue, dy: dValue, dx: dInput, accumulate: true, gradients)
     if let dInput {
       TrainingKernels.rmsNormBackward(
-        dInput, x: kept.input, weight: block.attentionNorm.values, inverseRMS: kept.inverse1,
+        dInput, x: input, weight: block.attentionNorm.values, inverseRMS: kept.inverse1,
         addingTo: gradient, weightGradient: gradients.vector(block.attentionNorm))
     }
     scratch.release(to: mark)

@@ -9,7 +9,7 @@ extension TrainingPass {
     let read: MatrixView
     /// D x̂ and the state before, `[N × width]`
     let down, before: MatrixView
-    let activations: BlockActivations
+    let activations: KeptBlock
   }
 
   /// See `run`.
@@ -36,9 +36,9 @@ extension TrainingPass {
       mixed.dense.copy(from: down.dense)
       TrainingKernels.scale(mixed.dense, by: rung.openness)
       TrainingKernels.addScaled(state, by: 1 - rung.openness, to: mixed)
-      let activations = forward(rung.block, mixed, rows)
+      let (activations, out) = keeping(rung.block, mixed, rows)
       kept.append(KeptRung(rung: rung, read: read, down: down, before: state, activations: activations))
-      state = activations.out
+      state = out
     }
     let inverse = arena.vector(batch.rows)
     let normed = arena.matrix(batch.rows, side.width)

@@ -49,18 +49,15 @@ extension TrainingPass {
     stream.dense.copy(from: added.dense)
     TrainingKernels.addScaled(before, by: keptShare, to: stream)
 
-    var late: [(block: Block, activations: BlockActivations)] = []
+    var late: [(block: Block, activations: KeptBlock)] = []
     for stage in network.stages[side.insertion...] {
       guard case .block(let block) = stage else { preconditionFailure("a stitching layer behind a side network") }
-      let mark = arena.mark
-      let activations = forward(block, stream, rows)
       if gradients == nil {
-        added.dense.copy(from: activations.out.dense)
-        arena.release(to: mark)
-        stream.dense.copy(from: added.dense)
+        stream = advanced(.block(block), stream, rows)
       } else {
+        let (activations, out) = keeping(block, stream, rows)
         late.append((block, activations))
-        stream = activations.out
+        stream = out
       }
     }
     // What was added has no further use.

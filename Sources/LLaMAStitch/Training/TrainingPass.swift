@@ -8,10 +8,16 @@ final class TrainingPass {
   /// What is not: of the head, of one block forward or one block backward.
   let scratch = Arena()
   let attention = TrainingAttention()
+  let activations: SavedActivations
   private let tables: RotaryTables
 
-  /// - Parameter tables: of rotary angles, which workers have in common.
-  init(tables: RotaryTables = RotaryTables()) { self.tables = tables }
+  /// - Parameters:
+  ///   - tables: of rotary angles, which workers have in common.
+  ///   - activations: how blocks keep what they compute for the backward pass.
+  init(tables: RotaryTables = RotaryTables(), activations: SavedActivations = .exact) {
+    self.tables = tables
+    self.activations = activations
+  }
 
   /// The angles of every position of a batch.
   func rotary(_ block: Block, _ rows: RowPlan) -> RotaryTable {
@@ -59,9 +65,9 @@ final class TrainingPass {
     for stage in network.stages[firstKept...] {
       switch stage {
       case .block(let block):
-        let activations = forward(block, stream, rows)
-        stream = activations.out
-        kept.append(.block(block, activations))
+        let one = keeping(block, stream, rows)
+        stream = one.out
+        kept.append(.block(block, one.kept))
       case .stitch(let layer):
         let out = arena.matrix(batch.rows, layer.outputSize)
         let reduced = forward(layer, stream, into: out)
@@ -175,7 +181,7 @@ final class TrainingPass {
   typealias Reduced = [MatrixView]
 
   private enum Kept {
-    case block(Block, BlockActivations)
+    case block(Block, KeptBlock)
     case stitch(Projection, input: MatrixView, reduced: Reduced)
   }
 }
