@@ -70,7 +70,8 @@ let package = Package(
 
     // The user interface: what happens, then how it shows, then a real terminal.
     .target(
-      name: "ChatScript", dependencies: ["ChatEngine", "Conversations", "Support", yams], swiftSettings: swiftSettings),
+      name: "ChatScript", dependencies: ["ChatEngine", "Conversations", "Forms", "Support", yams],
+      swiftSettings: swiftSettings),
     .target(
       name: "ChatTUI", dependencies: ["ChatEngine", "Conversations", "ChatScript", "Support", "CTextWidth"],
       swiftSettings: swiftSettings),
@@ -79,7 +80,7 @@ let package = Package(
       dependencies: ["ChatTUI", "ChatScript", "ChatEngine", "Conversations", "LLaMAStitch", "Support"],
       swiftSettings: swiftSettings),
     .target(
-      name: "ChatReplay", dependencies: ["ChatTUI", "ChatScript", "ChatEngine", "Conversations", "Support"],
+      name: "ChatReplay", dependencies: ["ChatTUI", "ChatScript", "ChatEngine", "Conversations", "Forms", "Support"],
       swiftSettings: swiftSettings),
     .target(
       name: "ChatTerminal", dependencies: ["ChatTUI", "ChatScript", "ChatEngine", "CTerminal"],
@@ -147,8 +148,8 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "ChatScriptTests", dependencies: ["ChatScript", "ChatEngine", "Conversations"], swiftSettings: swiftSettings
-    ),
+      name: "ChatScriptTests", dependencies: ["ChatScript", "ChatEngine", "Conversations", "Forms"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "ChatTUITests",
       dependencies: ["ChatTUI", "ChatReplay", "ChatTerminal", "ChatScript", "Conversations", "ChatEngine", "Support"],

@@ -12,6 +12,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case promptTooLong(tokens: Int, contextLength: Int)
   /// The conversation is longer than the context, and nothing was to be left out.
   case conversationTooLong(messagesToDrop: Int)
+  /// A reply was to be gone on with and held to a form, which the part that is there does not begin.
+  case formOfContinuation
   /// The store has no snapshot for the family, or none whose hash begins like this.
   case noSnapshot(prefix: String?, store: String)
   /// More than one snapshot's hash begins like this.
@@ -60,6 +62,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "the message with what must precede it has \(tokens) tokens, the context \(contextLength) and a reply needs room too; shorten the message or the system prompt"
     case .conversationTooLong(let messages):
       "the conversation is longer than the context; leave out its oldest \(messages) messages, or allow that"
+    case .formOfContinuation:
+      "a reply that is gone on with cannot be held to a form; ask anew, or leave the form out"
     case .noSnapshot(let prefix?, let store):
       "no snapshot in \(store) has a hash that begins with “\(prefix)”; use `latest`, or leave --adapter out for the family's own"
     case .noSnapshot(nil, let store):

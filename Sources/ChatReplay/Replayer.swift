@@ -69,6 +69,7 @@ public struct Replayer {
       done.input = "screen \(size.width)×\(size.height)"
       resize(size)
     }
+    apply(.holdReplies(to: step.expectation?.form?.source))
     let before = state.conversation.entries.last?.id ?? 0
     /// An earlier reply that the step goes on with.
     var goneOn: Int?
@@ -148,7 +149,7 @@ public struct Replayer {
           text: text, stitch: stamp.stitch, adapterStep: stamp.adapterStep, tokens: stamp.tokens, finish: stamp.finish,
           tokensPerSecond: stamp.tokensPerSecond, seconds: seconds))
       if let expectation, !expectation.ignoresReply {
-        let failures = expectation.failures(text: text, stamp: stamp, seconds: seconds)
+        let failures = expectation.failures(text: text, whole: reply.text, stamp: stamp, seconds: seconds)
         done.isChecked = true
         done.isReplyExpected = failures.isEmpty
         done.failures += failures

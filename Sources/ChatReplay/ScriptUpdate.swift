@@ -2,7 +2,9 @@ import ChatEngine
 import ChatScript
 import ChatTUI
 import Conversations
+import Forms
 import Foundation
+import Support
 
 /// Writes into a script what its replies were, where they were not what it expects or where it expects nothing:
 /// `replay --update`. Everything else in the file stays as it is, comments too.
@@ -29,7 +31,7 @@ public struct ScriptUpdate: Sendable {
     // From the end, so that the lines before keep their numbers.
     let starts = script.steps.map(\.line)
     for (index, step) in result.steps.enumerated().reversed() {
-      let screen = script.steps[index].expectation?.screen
+      let expected = script.steps[index].expectation
       if !step.isScreenExpected {
         leftOut.append(
           Omission(line: step.line, reason: "the screen is not as expected, and only you can say what it should show"))
@@ -39,7 +41,8 @@ public struct ScriptUpdate: Sendable {
       let range = (step.line - 1)..<max(step.line, end)
       let isAlone = !starts.indices.contains { $0 != index && starts[$0] == step.line }
       let old = range.upperBound <= lines.count && isAlone ? Array(lines[range]) : []
-      guard let new = script.format == .jsonLines ? Self.json(old, reply, screen) : Self.yaml(old, reply, screen) else {
+      guard let new = script.format == .jsonLines ? Self.json(old, reply, expected) : Self.yaml(old, reply, expected)
+      else {
         leftOut.append(
           Omission(
             line: step.line,
@@ -59,25 +62,30 @@ public struct ScriptUpdate: Sendable {
 
   /// A step of a JSON Lines file, its `expect` replaced.
   private static func json(
-    _ lines: [String], _ reply: ReplayResult.ReplayedReply, _ screen: ScreenExpectation?
+    _ lines: [String], _ reply: ReplayResult.ReplayedReply, _ old: Expectation?
   ) -> [String]? {
-    guard let line = lines.first,
-      var object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-    else {
-      return nil
+    guard let line = lines.first, case .object(var members)? = try? OrderedJSON(utf8: line.utf8) else { return nil }
+    var expectation: [(key: String, value: OrderedJSON)] = [
+      ("equals", .string(reply.text)), ("stitch", .string(reply.stitch)),
+    ]
+    func list(_ texts: [String]) -> OrderedJSON { .array(texts.map { .string($0) }) }
+    if let screen = old?.screen {
+      let shown = [("contains", list(screen.contains)), ("regex", list(screen.regex)), ("not", list(screen.not))]
+      expectation.append(("screen", .object(shown.map { (key: $0.0, value: $0.1) })))
     }
-    var expectation: [String: Any] = ["equals": reply.text, "stitch": reply.stitch]
-    if let screen { expectation["screen"] = ["contains": screen.contains, "regex": screen.regex, "not": screen.not] }
-    object["expect"] = expectation
-    guard
-      let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-    else { return nil }
-    return [String(decoding: data, as: UTF8.self)] + lines.dropFirst()
+    let place = members.firstIndex { $0.key == "expect" } ?? members.count
+    if place == members.count { members.append(("expect", .null)) }
+    // As it is written: a schema's properties have an order.
+    for kind in ["schema", "grammar"] {
+      if let form = members[place].value[kind] { expectation.append((kind, form)) }
+    }
+    members[place].value = .object(expectation)
+    return [OrderedJSON.object(members).text] + lines.dropFirst()
   }
 
   /// A step of a YAML file in block style, its `expect` replaced or added behind it.
   private static func yaml(
-    _ lines: [String], _ reply: ReplayResult.ReplayedReply, _ screen: ScreenExpectation?
+    _ lines: [String], _ reply: ReplayResult.ReplayedReply, _ old: Expectation?
   ) -> [String]? {
     guard let first = lines.first, let dash = first.firstIndex(of: "-"), first[..<dash].allSatisfy({ $0 == " " }) else {
       return nil
@@ -97,7 +105,7 @@ public struct ScriptUpdate: Sendable {
         end += 1
       }
       result.removeSubrange(place..<end)
-      result.insert(expectation(reply, screen, indent), at: place)
+      result.insert(expectation(reply, old, indent), at: place)
       return result
     }
     // Behind the last line of the step itself: what else is there belongs to the next.
@@ -108,7 +116,7 @@ public struct ScriptUpdate: Sendable {
     if action.prefix(while: { $0 != " " && $0 != "\r" }) == "regen" {
       result[0] = first.replacing("regen", with: "regen: true", maxReplacements: 1)
     }
-    result.insert(expectation(reply, screen, indent), at: end)
+    result.insert(expectation(reply, old, indent), at: end)
     return result
   }
 
@@ -119,12 +127,13 @@ public struct ScriptUpdate: Sendable {
     return rest.isEmpty || rest == "\r" || (rest.first == "#" && spaces < column)
   }
 
-  /// The screen's part stays what it was: what else stands there, only a person can say.
+  /// The screen's part and the form stay what they were: what else stands there, only a person can say.
   private static func expectation(
-    _ reply: ReplayResult.ReplayedReply, _ screen: ScreenExpectation?, _ indent: String
+    _ reply: ReplayResult.ReplayedReply, _ old: Expectation?, _ indent: String
   ) -> String {
     var expectation = Expectation()
-    (expectation.equals, expectation.stitch, expectation.screen) = (reply.text, reply.stitch, screen)
+    (expectation.equals, expectation.stitch) = (reply.text, reply.stitch)
+    (expectation.form, expectation.screen) = (old?.form, old?.screen)
     return "\(indent)expect: \(expectation.text)"
   }
 }

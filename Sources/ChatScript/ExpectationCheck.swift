@@ -1,12 +1,14 @@
 import ChatEngine
+import Forms
 import Foundation
 
 extension Expectation {
   /// What does not hold of a reply; empty if all does.
   /// - Parameters:
   ///   - text: without white space at its ends.
+  ///   - whole: the same with it, for a form; `nil`: there is none.
   ///   - seconds: from sending to the last token.
-  public func failures(text: String, stamp: ReplyStamp, seconds: Double) -> [String] {
+  public func failures(text: String, whole: String? = nil, stamp: ReplyStamp, seconds: Double) -> [String] {
     var failures: [String] = []
     if let equals, equals.trimmingCharacters(in: .whitespacesAndNewlines) != text {
       failures.append("expected “\(equals)”")
@@ -16,6 +18,7 @@ extension Expectation {
       if !Self.matches(pattern, text) { failures.append("expected a match of /\(pattern)/") }
     }
     for part in not where text.contains(part) { failures.append("“\(part)” must not occur") }
+    if let form, let failure = form.failure(of: whole ?? text, stamp) { failures.append(failure) }
     if let maxTokens, stamp.tokens > maxTokens {
       failures.append("\(stamp.tokens) tokens, at most \(maxTokens) expected")
     }
@@ -37,6 +40,18 @@ extension Expectation {
   private static func short(_ value: Double) -> String {
     let hundredths = Int((value * 100).rounded())
     return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
+  }
+}
+
+extension FormExpectation {
+  /// What is wrong with a reply, if anything is. One that is held to a form can only have been cut off.
+  fileprivate func failure(of text: String, _ stamp: ReplyStamp) -> String? {
+    do {
+      if try source.grammar().matches(text) { return nil }
+    } catch { return "\(error)" }
+    return stamp.finish == .length
+      ? "cut off after \(stamp.tokens) tokens, before it was what the \(kind.rawValue) wants; let it be longer"
+      : "not what the \(kind.rawValue) wants"
   }
 }
 

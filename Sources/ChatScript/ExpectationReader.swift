@@ -1,15 +1,20 @@
 import ChatEngine
+import Foundation
 
 /// Reads `expect`: what a reply must be, and what the screen must show.
 enum ExpectationReader {
-  static func expectation(_ node: DocumentNode) throws(DocumentError) -> Expectation {
+  /// - Parameter folder: what paths are relative to.
+  static func expectation(_ node: DocumentNode, folder: URL) throws(DocumentError) -> Expectation {
     var expectation = Expectation()
     // A bare text is what the reply contains.
     if case .scalar(let text) = node.value {
       expectation.contains = [text]
       return expectation
     }
-    let known = ["equals", "contains", "regex", "not", "max_tokens", "finish", "stitch", "max_seconds", "screen"]
+    let known = [
+      "equals", "contains", "regex", "not", "max_tokens", "finish", "stitch", "max_seconds", "schema", "grammar",
+      "screen",
+    ]
     let fields = try FieldReader(node, known: known, kind: "expectation")
     expectation.equals = try fields.text("equals")
     expectation.contains = try fields.texts("contains")
@@ -19,6 +24,7 @@ enum ExpectationReader {
     expectation.finish = try fields.word("finish", among: [ReplyStamp.Finish.stop, .length, .cancelled])
     expectation.stitch = try fields.text("stitch")
     expectation.maxSeconds = try fields.positive("max_seconds")
+    expectation.form = try FormReader(folder: folder).form(fields)
     expectation.screen = try fields["screen"].map { node throws(DocumentError) in try screen(node) }
     if let equals = expectation.equals {
       for part in expectation.contains where !equals.contains(part) {

@@ -84,6 +84,8 @@ public struct Expectation: Sendable, Equatable {
   /// The stitch that really made it.
   public var stitch: String?
   public var maxSeconds: Double?
+  /// What it is held to while it is made, and must be.
+  public var form: FormExpectation?
   /// What the screen must show after the step.
   public var screen: ScreenExpectation?
 
@@ -94,6 +96,23 @@ public struct Expectation: Sendable, Equatable {
     var rest = self
     rest.screen = nil
     return rest == Expectation()
+  }
+}
+
+/// A form that a reply is held to token by token.
+public struct FormExpectation: Sendable, Equatable {
+  public enum Kind: String, Sendable { case schema, grammar }
+
+  public var kind: Kind
+  /// What it is.
+  public var source: ReplyFormSource
+  /// How the script says it: what follows `schema:`, on one line.
+  public var spelling: String
+
+  public init(kind: Kind, source: ReplyFormSource, spelling: String) {
+    self.kind = kind
+    self.source = source
+    self.spelling = spelling
   }
 }
 

@@ -61,6 +61,7 @@ extension Expectation {
     if let finish { parts.append("finish: \(finish.rawValue)") }
     if let stitch { parts.append("stitch: \(stitch.doubleQuoted)") }
     if let maxSeconds { parts.append("max_seconds: \(maxSeconds)") }
+    if let form { parts.append("\(form.kind.rawValue): \(form.spelling)") }
     if let screen {
       let inner = Self.parts(screen.contains, screen.regex, screen.not)
       parts.append("screen: {" + inner.joined(separator: ", ") + "}")

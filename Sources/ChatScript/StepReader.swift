@@ -27,7 +27,7 @@ struct StepReader {
     let action = try action(name, fields[name]!)
     var expectation: Expectation?
     if let node = fields["expect"] {
-      expectation = try ExpectationReader.expectation(node)
+      expectation = try ExpectationReader.expectation(node, folder: folder)
       switch action {
       case .user, .regenerate, .command: break
       default:

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Forms
-import Foundation
 import Support
 
 /// What a reply is to look like: shared by the commands that make one.
@@ -50,6 +49,6 @@ struct FormOptions: ParsableArguments {
   }
 
   private func text(_ path: String) throws -> String {
-    String(decoding: try MappedFile(URL(fileURLWithPath: path)).bytes.data, as: UTF8.self)
+    try TextFile.read(path, atMost: FormSource.longest).text
   }
 }

@@ -1,6 +1,7 @@
 import ChatEngine
 import ChatScript
 import Conversations
+import Forms
 import Foundation
 import Testing
 
@@ -172,6 +173,73 @@ private func read(_ text: String, _ file: String = "demo.yaml") throws -> Script
   func mistakesInJSON(_ text: String, _ message: String) throws {
     let error = try #require(throws: DocumentError.self) { try read(text, "demo.jsonl") }
     #expect(error.description.contains(message), "\(error)")
+  }
+
+  @Test func forms() throws {
+    let script = try read(
+      """
+      - user: a
+        expect:
+          schema: {type: object, properties: {z: {const: "7"}, a: {maximum: 7}}, required: [z], additionalProperties: false}
+      - user: b
+        expect: {schema: '{"type": "null"}', contains: null}
+      - regen:
+        expect: {grammar: 'root ::= "x"'}
+      """)
+    // Fields stay in their order, and what is in quotation marks is a text.
+    let schema =
+      ##"{"type":"object","properties":{"z":{"const":"7"},"a":{"maximum":7}},"required":["z"],"additionalProperties":false}"##
+    let forms = script.steps.compactMap(\.expectation?.form)
+    #expect(forms.map(\.source) == [.schema(schema), .schema(#"{"type": "null"}"#), .grammar(#"root ::= "x""#)])
+    #expect(script.steps.allSatisfy { !$0.expectation!.ignoresReply })
+    // What is written of it reads as the same.
+    for step in script.steps {
+      let again = try read("- user: x\n  expect: \(step.expectation!.text)")
+      #expect(again.steps[0].expectation?.form?.source == step.expectation?.form?.source)
+    }
+    let line =
+      ##"{"user": "a", "expect": {"schema": {"required": ["b"], "properties": {"b": {"type": "null"}, "a": {}}}}}"##
+    #expect(
+      try read(line, "demo.jsonl").steps[0].expectation?.form?.source
+        == .schema(##"{"required":["b"],"properties":{"b":{"type":"null"},"a":{}}}"##))
+  }
+
+  @Test func formsOfFiles() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "forms-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try Data("\u{FEFF}{\"type\": \"integer\"}\r\n".utf8).write(to: folder.appending(path: "a.json"))
+    try Data("root ::= [".utf8).write(to: folder.appending(path: "b.gbnf"))
+    #expect(mkfifo(folder.appending(path: "pipe").path, 0o600) == 0)
+    func read(_ expectation: String) throws -> FormExpectation? {
+      try Script("- user: a\n  expect: \(expectation)", file: "s.yaml", folder: folder).steps[0].expectation?.form
+    }
+    let form = try read("{schema: a.json}")
+    #expect(form?.source == .schema("{\"type\": \"integer\"}\n") && form?.spelling == "\"a.json\"")
+    for (text, message) in [
+      ("{grammar: b.gbnf}", "s.yaml:2:21: \"b.gbnf\": line 1 of the grammar: "),
+      ("{schema: pipe}", "s.yaml:2:20: \(folder.path)/pipe is a pipe; "),
+      ("{schema: /dev/zero}", "s.yaml:2:20: /dev/zero is a device; "),
+      ("{schema: .}", "s.yaml:2:20: \(folder.path) is a directory; "),
+      ("{schema: gone.json}", "s.yaml:2:20: cannot open \(folder.path)/gone.json: no such file or directory; "),
+    ] {
+      #expect { try read(text) } throws: { "\($0)".hasPrefix(message) }
+    }
+  }
+
+  @Test(arguments: [
+    ("{schema: {type: objekt}}", "s.yaml:2:20: the schema, at #/type: “objekt” is no type"),
+    ("{schema: [a]}", "s.yaml:2:20: schema is a JSON schema, or the path of its file, not a list"),
+    ("{schema: {type: object, required: [a], properties: {a: {$ref: '#'}}}}", "no text can have this form"),
+    ("{schema: '{'}", "s.yaml:2:20: the schema is no JSON"),
+    ("{schema: {not: {}}}", "s.yaml:2:20: the schema, at #: "),
+    ("{schema: {type: 'null'}, grammar: 'root ::= \"x\"'}", "“schema” and “grammar” exclude one another"),
+    ("{grammar: 'root ::= root \"x\"'}", "the rule “root” comes to itself again"),
+    ("{grammar: 'a ::= \"x\"'}", "s.yaml:2:21: "),
+  ]) func formsThatCannotBe(_ text: String, _ message: String) throws {
+    #expect { try read("- user: a\n  expect: \(text)", "s.yaml") } throws: { "\($0)".contains(message) }
+    // No more than a reply can be held to one.
+    #expect(throws: DocumentError.self) { try read("- stitch: a\n  expect: {schema: {type: 'null'}}") }
   }
 
   @Test func theScreen() throws {

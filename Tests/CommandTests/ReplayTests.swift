@@ -54,6 +54,58 @@ import Testing
     return url
   }
 
+  /// Of random weights nothing sensible comes, but always of the form.
+  @Test func repliesKeepTheFormOfTheirStep() throws {
+    try Workspace.with { workspace in
+      try Data(#"{"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 3}"#.utf8)
+        .write(to: workspace.directory.appending(path: "list.json"))
+      let url = try script(
+        workspace,
+        """
+          - set: {max_tokens: 300}
+          - user: hello
+            expect: {schema: list.json, finish: stop}
+          - regen: true
+            expect: {schema: {type: object, properties: {"yes": {type: boolean}}, required: ["yes"], additionalProperties: false}}
+          - command: /compare 1 2 -- well?
+            expect: {grammar: 'root ::= [ab]{3}'}
+          - user: hello
+          - set: {max_tokens: 2}
+          - user: hello
+            expect: {grammar: 'root ::= [ab]{9}'}
+        """)
+      let outcome = try workspace.run(["replay", url.path, "--json"])
+      #expect(outcome.status == 1, "\(outcome.text)\(outcome.complaint)")
+      let steps = try #require(try Self.report(outcome).results.first).steps
+      let replies = steps.map { $0.replies.map(\.text) }
+      let list = try #require(JSONSerialization.jsonObject(with: Data(replies[1][0].utf8)) as? [Int])
+      #expect((2...3).contains(list.count))
+      #expect(replies[2][0].contains(/^\{\s*"yes":\s*(true|false)\s*\}$/), "\(replies[2])")
+      #expect(replies[3].count == 2 && replies[3].allSatisfy { $0.contains(/^[ab]{3}$/) }, "\(replies[3])")
+      // The next one is free.
+      #expect(!replies[4][0].allSatisfy { "ab".contains($0) })
+      #expect(steps[6].failures == ["cut off after 2 tokens, before it was what the grammar wants; let it be longer"])
+      #expect(steps[..<6].allSatisfy { $0.failures.isEmpty })
+      // What is held to a form stays so where the rest is written anew.
+      let updated = try workspace.run(["replay", url.path, "--update"])
+      let text = try String(contentsOf: url, encoding: .utf8)
+      #expect(text.contains(#"schema: "list.json""#) || text.contains("schema: list.json"), "\(updated.text)\(text)")
+      #expect(text.contains(#""[ab]{9}""#) || text.contains("[ab]{9}"))
+    }
+  }
+
+  @Test func aFormThatCannotBeIsSaidFirst() throws {
+    try Workspace.with { workspace in
+      let url = try script(workspace, "  - user: hello\n  - user: hello\n    expect: {schema: {type: whole}}\n")
+      let outcome = try workspace.run(["replay", url.path])
+      #expect(outcome.status == 2)
+      #expect(outcome.text.contains("script.yaml:6:22: the schema, at #/type: “whole” is no type"), "\(outcome.text)")
+      #expect(outcome.text.contains("0 of 0 steps checked"))
+      let chat = try workspace.run(["chat", "--plain", "--script", url.path])
+      #expect(chat.status == 2 && chat.complaint.contains("script.yaml:6:22: the schema"), "\(chat.complaint)")
+    }
+  }
+
   @Test func whatDoesNotHoldIsNamed() throws {
     try Workspace.with { workspace in
       let url = try script(

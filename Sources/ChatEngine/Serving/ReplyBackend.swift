@@ -1,3 +1,4 @@
+import Forms
 import LLaMAStitch
 
 /// What a chat front end needs to have replies made: a family's stops and streamed replies. Front ends see only this
@@ -69,6 +70,9 @@ public struct ReplyOptions: Sendable, Equatable, Codable {
   /// The reply ends before the first of these in its text; empty ones count for nothing. Not kept in files: they belong
   /// to the program that asks, not to the conversation.
   public var stopStrings: [String] = []
+  /// What the reply is held to, token by token; `nil`: anything. Not kept in files either. A reply that is gone on with
+  /// has none.
+  public var form: ReplyFormSource?
 
   private enum CodingKeys: String, CodingKey {
     case temperature, topK, topP, minP, repetitionPenalty, seed, maxTokens, overflow

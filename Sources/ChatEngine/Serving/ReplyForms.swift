@@ -3,6 +3,9 @@ import LLaMAStitch
 import Synchronization
 import Tokenizer
 
+/// A JSON schema or a grammar that a reply is to keep: front ends hand it on without knowing of forms.
+public typealias ReplyFormSource = FormSource
+
 /// The forms that replies of one vocabulary are asked to keep; what is found out for one reply is kept for the next.
 public final class ReplyForms: Sendable {
   private let tokenizer: any Tokenizer

@@ -19,6 +19,7 @@ package final class ReplyMaker: @unchecked Sendable {
   private let text: TextFamily
   private let backend: ProcessorBackend
   private let fitter: PromptFitter
+  private let forms: ReplyForms
   private let reusesCache: Bool
   private var sessions: SessionCache?
   private var generation: Int?
@@ -36,14 +37,15 @@ package final class ReplyMaker: @unchecked Sendable {
     self.reusesCache = reusesCache
     backend = ProcessorBackend(
       chunkSize: Self.chunkSize, cacheType: cacheType, pool: ComputePool(threads: threads, name: "stitch-reply"))
+    forms = ReplyForms(text.tokenizer)
     fitter = PromptFitter(tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
   }
 
   /// Makes one reply.
   /// - Parameter emit: receives `started`, `trimmed` and the text.
   /// - Throws: `FamilyError.unknownStitch`, `EngineError.promptTooLong`,
-  ///   `EngineError.conversationTooLong`, `SamplingError`, `InferenceError`,
-  ///   `TokenizerError`.
+  ///   `EngineError.conversationTooLong`, `EngineError.formOfContinuation`, `FormError`, `SamplingError`,
+  ///   `InferenceError`, `TokenizerError`.
   package func make(
     _ messages: [ChatMessage], stitch id: String, options: ReplyOptions, adapter: AdapterInUse.Current,
     cancellation: CancellationFlag, emit: (ReplyEvent) -> Void
@@ -55,6 +57,9 @@ package final class ReplyMaker: @unchecked Sendable {
     if options.overflow == .refuse && prompt.dropped > 0 {
       throw EngineError.conversationTooLong(messagesToDrop: prompt.dropped)
     }
+    // What was said so far is not of the form.
+    if options.form != nil && prompt.continues { throw EngineError.formOfContinuation }
+    let form = try options.form.map { try forms.form($0) }
     emit(
       .started(
         stitch: stitch.id, adapterStep: adapter.adapter?.step, adapterHash: adapter.hash,
@@ -75,7 +80,7 @@ package final class ReplyMaker: @unchecked Sendable {
       prompt: prompt.tokens,
       options: GenerationOptions(
         maxTokens: options.maxTokens, stopTokens: text.stopTokens, sampling: sampling,
-        vocabularySize: text.tokenizer.vocabularySize),
+        vocabularySize: text.tokenizer.vocabularySize, form: form),
       drafter: drafter
     ) { event in
       switch event {

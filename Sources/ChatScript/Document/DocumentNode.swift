@@ -44,6 +44,8 @@ package struct DocumentNode: Sendable, Equatable {
 
   package var value: Value
   package var place: Place
+  /// A scalar that is not written as a text: it may be a number or a truth value.
+  package var isPlain = false
 
   /// How deep values may lie in one another.
   static let deepest = 32

@@ -34,7 +34,8 @@ package enum YAMLDocument {
     switch node {
     case .scalar(let scalar):
       let isNull = scalar.style == .plain && ["", "~", "null", "Null", "NULL"].contains(scalar.string)
-      return DocumentNode(value: isNull ? .null : .scalar(scalar.string), place: place)
+      return DocumentNode(
+        value: isNull ? .null : .scalar(scalar.string), place: place, isPlain: scalar.style == .plain)
     case .sequence(let sequence):
       var list: [DocumentNode] = []
       for child in sequence { list.append(try convert(child, file: file, depth: depth + 1)) }

@@ -102,10 +102,12 @@ struct PlainChat {
   private mutating func play(_ playback: ScriptPlayback, isInteractive: Bool) {
     for step in playback.script.steps where status == nil {
       if step.action == .waitForTraining { wait { $0.isTraining } }
+      apply(.holdReplies(to: step.expectation?.form?.source))
       for line in ScriptLines.lines(step.action) where status == nil {
         enter(line, isInteractive: isInteractive, repeating: true)
       }
     }
+    apply(.holdReplies(to: nil))
     if status == nil && (playback.quitsAtEnd || !isInteractive) {
       apply(.terminate(status: 0))
       wait { _ in true }

@@ -15,6 +15,8 @@ enum ScriptBeat: Equatable {
   case key(KeyPress)
   case paste(String)
   case send
+  /// What replies are held to from here on.
+  case form(ReplyFormSource?)
   /// Moves the slider, stop by stop, to a name or number.
   case slide(String)
 
@@ -23,7 +25,11 @@ enum ScriptBeat: Equatable {
 
   /// - Parameter shortening: how the path of a data file is typed.
   static func beats(_ script: Script, shortening: (String) -> String) -> [ScriptBeat] {
-    [.family] + script.steps.flatMap { beats($0.action, shortening: shortening) } + [.reply]
+    let hasForms = script.steps.contains { $0.expectation?.form != nil }
+    return [.family]
+      + script.steps.flatMap { step in
+        (hasForms ? [.reply, .form(step.expectation?.form?.source)] : []) + beats(step.action, shortening: shortening)
+      } + [.reply]
   }
 
   private static func beats(_ action: Script.Action, shortening: (String) -> String) -> [ScriptBeat] {

@@ -75,6 +75,9 @@ package struct ScriptPlayer {
         return act(.key(key), now, 0.035 + 0.055 * random.unit() + (isPause ? 0.06 * random.unit() : 0))
       case .send: return act(.key(KeyPress(.enter)), now, 0.5)
       case .paste(let text): return act(.paste(text), now, 0.8)
+      case .form(let form):
+        beats = beats.dropFirst()
+        return .act(.holdReplies(to: form))
       case .slide(let name):
         guard let target = state.stopIndex(name) else {
           // The chat will say that there is no such stitch.

@@ -59,6 +59,8 @@ package enum Action: Sendable, Equatable {
   /// The program should end with this status: a signal came, or the end of input.
   case terminate(status: Int32)
   case suspendRequested
+  /// What replies are held to from now on; `nil`: to nothing.
+  case holdReplies(to: ReplyFormSource?)
   /// The script that was being played is over, or the user took over.
   case scriptEnded(takenOver: Bool)
 }

@@ -22,6 +22,8 @@ package struct AppState: Sendable, Equatable {
   /// There are more sizes, which the family as it was described last does not have.
   var hasGrown = false
   package var sampling = ReplyOptions()
+  /// What replies are held to: a script says so of its steps.
+  package var replyForm: ReplyFormSource?
   /// What the next reply is made with, once that is known.
   package var adapter: AdapterReference?
   /// Measured here: tokens per second by stitch, newer than what the family knows.

@@ -64,6 +64,7 @@ extension AppState {
     // All with one seed.
     options.seed = sampling.seed &+ UInt64(repliesStarted - 1)
     conversation.changeReply(next.id) { $0.options = options }
+    options.form = replyForm
     return [
       .startReply(
         id: next.id, messages: conversation.messagesToLastQuestion, stitch: next.reply.stitch, options: options)

@@ -88,6 +88,7 @@ extension AppState {
     }
     var expectation = Expectation()
     expectation.stitch = whole.stitch
+    expectation.form = FormExpectation(replyForm)
     let reason = reasonNotToExpect(whole.adapter, before: id)
     if reason == nil { (expectation.equals, expectation.finish) = (reply.text.trimmingWhitespace, whole.finish) }
     recording.ended(id, of: entry, expectation, because: reason)

@@ -26,6 +26,8 @@ extension AppState {
       $0.stitch = stop.id
       $0.options = options
     }
+    // Of the step, not of the conversation.
+    options.form = replyForm
     return [.startReply(id: id, messages: conversation.messages, stitch: stop.id, options: options)]
   }
 

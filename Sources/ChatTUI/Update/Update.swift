@@ -51,7 +51,9 @@ extension AppState {
 
     case .terminate(let status): return quit(status: status)
     case .suspendRequested: return [.suspend(wholeGroup: false)]
+    case .holdReplies(let form): replyForm = form
     case .scriptEnded(let takenOver):
+      replyForm = nil
       say(takenOver ? "the script has stopped: the chat is yours" : "the script is over: the chat is yours")
     }
     return []
