@@ -28,6 +28,8 @@ public struct Replayer {
     for setting in script.settings { setting.apply(to: &options.sampling) }
     if let seed = script.seed { options.sampling.seed = seed }
     state = AppState(options)
+    // A script says itself what it sends: a message is what it says.
+    state.attachments.takesMentions = false
     let arrived = DispatchSemaphore(value: 0)
     self.arrived = arrived
     queue = ActionQueue(wake: { arrived.signal() })

@@ -21,7 +21,7 @@ extension Script {
     system = conversation.settings.system.isEmpty ? nil : conversation.settings.system
     var sampling: ReplyOptions?
     for (index, item) in conversation.items.enumerated() {
-      guard case .user(let text) = item else { continue }
+      guard case .user(let text, _) = item else { continue }
       let reply = Self.answer(in: conversation.items[(index + 1)...])
       if let reply, reply.stitch != here {
         if here == nil { stitch = reply.stitch } else { append(.stitch(reply.stitch)) }

@@ -60,7 +60,7 @@ public enum ConversationExport {
     }
     for item in conversation.items {
       switch item {
-      case .user(let question): text += "\n## You\n\n\(harmless(question))\n"
+      case .user(let question, _): text += "\n## You\n\n\(harmless(question))\n"
       case .reply(let reply): text += "\n## Assistant\n" + self.body(reply)
       case .comparison(let comparison):
         text += "\n## Assistant, at \(comparison.stitches.count) sizes\n"
@@ -117,6 +117,8 @@ public enum ConversationExport {
     struct Message: Encodable {
       var role: String
       var content: String
+      /// Of a user's message, whose text ends it.
+      var files: [MessageFile]?
       var stitch: String?
       var adapter: AdapterReference?
       var sampling: ReplyOptions?
@@ -162,7 +164,11 @@ public enum ConversationExport {
       let system = conversation.settings.system
       if !system.isEmpty { messages.append(Message(role: "system", content: system)) }
       for item in conversation.items {
-        if case .user(let text) = item { messages.append(Message(role: "user", content: text)) }
+        if case .user(let text, let files) = item {
+          var message = Message(role: "user", content: text)
+          message.files = files.isEmpty ? nil : files
+          messages.append(message)
+        }
         guard let reply = item.reply, !reply.text.isEmpty else { continue }
         var message = Message(reply)
         if case .comparison(let comparison) = item {

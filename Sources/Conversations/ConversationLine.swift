@@ -19,6 +19,8 @@ struct ConversationLine: Codable {
   // user, text, notice, title; why a reply failed
   var text: String?
   var isWarning: Bool?
+  // user
+  var files: [MessageFile]?
   // reply
   var stitch: String?
   var adapter: AdapterReference?
@@ -66,7 +68,9 @@ struct ConversationLine: Codable {
     case .settings(let settings):
       line = ConversationLine("settings")
       line.settings = settings
-    case .user(let text): line = ConversationLine("user", text: text)
+    case .user(let text, let files):
+      line = ConversationLine("user", text: text)
+      line.files = files.isEmpty ? nil : files
     case .reply(let start):
       line = ConversationLine("reply")
       line.stitch = start.stitch
@@ -154,7 +158,7 @@ struct ConversationLine: Codable {
       let settings = try need(line.settings)
       try check(settings.sampling)
       return .settings(settings)
-    case "user": return .user(try need(line.text))
+    case "user": return .user(try need(line.text), files: line.files ?? [])
     case "text": return .text(try need(line.text))
     case "title": return .title(try need(line.text))
     case "notice": return .notice(try need(line.text), isWarning: line.isWarning ?? false)

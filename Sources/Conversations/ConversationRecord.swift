@@ -67,7 +67,8 @@ public enum ConversationRecord: Sendable, Equatable {
   /// A new conversation, with a file of its own. Always the first.
   case begin(family: FamilyReference?, parent: ConversationParent?)
   case settings(ConversationSettings)
-  case user(String)
+  /// - Parameter files: whose text ends the message.
+  case user(String, files: [MessageFile] = [])
   /// The engine began a reply, or went on with the last one.
   case reply(ReplyStart)
   /// The replies that follow, as many as there are stitches, answer the same question side by side.

@@ -175,7 +175,7 @@ public final class ConversationLibrary: Sendable {
     return conversation.items.flatMap { item -> [Turn] in
       let replies: [SavedReply]
       switch item {
-      case .user(let text):
+      case .user(let text, _):
         number += 1
         return [Turn(number, .user, text)]
       case .reply(let reply): replies = [reply]

@@ -48,7 +48,8 @@ public struct SavedConversation: Sendable, Equatable {
   }
 
   public enum Item: Sendable, Equatable {
-    case user(String)
+    /// - Parameter files: whose text ends the message.
+    case user(String, files: [MessageFile] = [])
     case reply(SavedReply)
     case comparison(Comparison)
     case notice(String, isWarning: Bool)
@@ -103,7 +104,7 @@ public struct SavedConversation: Sendable, Equatable {
   }
 
   public var firstQuestion: String {
-    for case .user(let text) in items { return text }
+    for case .user(let text, let files) in items { return MessageFile.split(text, files).text }
     return ""
   }
 
@@ -114,7 +115,7 @@ public struct SavedConversation: Sendable, Equatable {
     switch record {
     case .begin: break
     case .settings(let settings): self.settings = settings
-    case .user(let text): items.append(.user(text))
+    case .user(let text, let files): items.append(.user(text, files: files))
     case .reply(let start):
       settings.follow(start)
       if !start.continues || !continueLastReply(start) { begin(start) }

@@ -129,7 +129,7 @@ extension ModelSource {
     return (text, result)
   }
 
-  private func promptTokens(_ bytes: [UInt8], isRaw: Bool) throws -> [Int] {
+  func promptTokens(_ bytes: [UInt8], isRaw: Bool) throws -> [Int] {
     if isRaw {
       let tokens = try tokenizer.textStart + tokenizer.encode(bytes: bytes)
       if tokens.isEmpty { throw PromptError.nothingToBeginWith }
@@ -145,9 +145,13 @@ extension ModelSource {
     case empty
     /// Nothing to continue, and no token that begins a text.
     case nothingToBeginWith
+    /// Files are longer than the context; `files` is how many tokens of theirs fit.
+    case filesDoNotFit(tokens: Int, room: Int, files: Int)
 
     public var description: String {
       switch self {
+      case .filesDoNotFit(let tokens, let room, let files):
+        "the prompt with its files has \(tokens) tokens, and \(room) fit beside a reply, \(files) of them for the files; --cut-files sends as much from their beginnings, or name shorter ones"
       case .empty: "the prompt is empty; give one as argument or on standard input"
       case .nothingToBeginWith: "the prompt is empty, and the model has no token to begin with; give a prompt"
       }

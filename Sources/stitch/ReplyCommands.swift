@@ -1,4 +1,5 @@
 import ArgumentParser
+import ChatEngine
 import Forms
 import Foundation
 import LLaMAStitch
@@ -16,7 +17,7 @@ struct Ask: ParsableCommand {
       The prompt is put into the model's chat template. With --raw it is continued as it is, after the token that \
       begins a text if the model's tokenizer puts one there, and printed together with its continuation. Standard input \
       is taken byte for byte; a file or what another program writes there comes after a prompt that is given, and an empty \
-      line.
+      line. Files of --file stand between the two, each with its name.
       """)
 
   @Argument(help: "The prompt, before what standard input holds.")
@@ -33,10 +34,28 @@ struct Ask: ParsableCommand {
 
   @OptionGroup var form: FormOptions
 
+  @Option(
+    name: .customLong("file"),
+    help: ArgumentHelp("A file of text that goes with the prompt; may be given again.", valueName: "path"))
+  var files: [String] = []
+
+  @Flag(help: "Send the beginning of files that are longer than the context, instead of refusing them.")
+  var cutFiles = false
+
+  func validate() throws {
+    if raw && !files.isEmpty { throw ValidationError("--file does not go with --raw") }
+    if cutFiles && files.isEmpty { throw ValidationError("--cut-files goes with --file") }
+  }
+
   func run() throws {
-    let bytes = try input()
+    let attached = try files.map { path throws(AttachmentError) in try AttachedFile(reading: path) }
+    let input = try input()
     let form = try form.form()
     let model = try source.open()
+    let bytes =
+      attached.isEmpty
+      ? Array([input.words, input.given].filter { !$0.isEmpty }.joined(separator: Array("\n\n".utf8)))
+      : try fit(attached, input, model)
     var options = ModelSource.ReplyOptions()
     options.isRaw = raw
     if let maxTokens = sampling.maxTokens ?? (raw ? 256 : nil) { options.maxTokens = maxTokens }
@@ -55,10 +74,30 @@ struct Ask: ParsableCommand {
     }
   }
 
-  private func input() throws -> [UInt8] {
-    guard let prompt else { return try Console.readStandardInput() }
+  private func input() throws -> (words: [UInt8], given: [UInt8]) {
+    guard prompt != nil || !files.isEmpty else { return ([], try Console.readStandardInput()) }
     let given = Console.hasPipedInput ? try Console.readStandardInput() : []
-    return Array(prompt.utf8) + (given.isEmpty ? [] : Array("\n\n".utf8) + given)
+    if prompt == nil && given.allSatisfy({ $0 <= 0x20 }) {
+      throw ValidationError("give a prompt: what to do with the file")
+    }
+    return (Array((prompt ?? "").utf8), given)
+  }
+
+  /// The prompt with the files, whose sizes somebody who watches is told.
+  private func fit(
+    _ files: [AttachedFile], _ input: (words: [UInt8], given: [UInt8]), _ model: ModelSource
+  ) throws -> [UInt8] {
+    let (bytes, sent) = try model.prompt(
+      input.words, files: files, rest: input.given, maxTokens: sampling.maxTokens, cutsFiles: cutFiles)
+    for file in files {
+      guard let now = sent.first(where: { $0.path == file.path }) else {
+        Console.complain("\(file.name) is left out: nothing of it fits")
+        continue
+      }
+      let line = "\(file.name), \(file.bytes) bytes, \(now.tokens.count) tokens\(now.isCut ? " of its beginning" : "")"
+      if now.isCut || isatty(STDERR_FILENO) == 1 { Console.log("\(Console.harmless(line))\n") }
+    }
+    return bytes
   }
 
   private struct Report: Encodable {

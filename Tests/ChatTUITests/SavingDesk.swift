@@ -84,7 +84,7 @@ final class Desk {
   func turns(_ conversation: SavedConversation) -> [String] {
     conversation.items.map { item in
       switch item {
-      case .user(let text): "u:\(text)"
+      case .user(let text, _): "u:\(text)"
       case .reply(let reply): "\(reply.stitch):\(reply.text)"
       case .comparison(let comparison):
         comparison.replies.enumerated().map { index, reply in

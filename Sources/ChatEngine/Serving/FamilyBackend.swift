@@ -46,6 +46,8 @@ public final class FamilyBackend: ChatBackend {
 
   private let options: Options
   private let worker = WorkerThread(name: "stitch-reply")
+  /// Texts are counted on a thread of their own: a reply may take long.
+  private let reading = WorkerThread(name: "stitch-texts")
   private let adapters = AdapterInUse()
   private let control = TrainingControl()
   /// Where the making of more sizes rests while a reply is made.
@@ -94,6 +96,24 @@ public final class FamilyBackend: ChatBackend {
       maker: ReplyMaker(text, threads: options.threads, cacheType: options.cacheType, reusesCache: options.reusesCache))
     self.loaded.withLock { $0 = loaded }
     return loaded
+  }
+
+  // MARK: Texts
+
+  public func tokens(of text: String) async throws -> TokenCount {
+    let family = try await opened()
+    return TokenCount(try await reading.run { try family.tokenizer.encode(text).count })
+  }
+
+  public func beginning(of text: String, tokens: Int) async throws -> String {
+    let family = try await opened()
+    return try await reading.run { try family.tokenizer.beginning(of: text, tokens: tokens) }
+  }
+
+  /// The family, which is opened if need be.
+  private func opened() async throws -> TextFamily {
+    if let loaded = loaded.withLock({ $0 }) { return loaded.text }
+    return try await worker.run { [self] in try open().text }
   }
 
   // MARK: More sizes

@@ -23,11 +23,24 @@ public protocol ReplyBackend: Sendable {
   /// Begins to make more sizes of the family, where the backend is made for it, and tells how far that is. Called once.
   /// Ends after `grown` or `failed`.
   func growth() -> AsyncStream<FamilyGrowth>
+
+  /// How many tokens a text has, by itself.
+  func tokens(of text: String) async throws -> TokenCount
+
+  /// As much of the beginning of a text as so many tokens hold, whole lines where it has them.
+  func beginning(of text: String, tokens: Int) async throws -> String
 }
 
 extension ReplyBackend {
   /// A family that stays as it is.
   public func growth() -> AsyncStream<FamilyGrowth> { AsyncStream { $0.finish() } }
+
+  /// Without a tokenizer at hand, about so many.
+  public func tokens(of text: String) async throws -> TokenCount { TokenCount(estimating: text) }
+
+  public func beginning(of text: String, tokens: Int) async throws -> String {
+    TokenCount.beginning(of: text, tokens: tokens)
+  }
 }
 
 /// What a chat with a training pane and a choice of adapters needs.

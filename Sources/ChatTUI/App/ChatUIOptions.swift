@@ -65,6 +65,7 @@ extension AppState {
     conversation.system = options.system
     familyReference = options.family
     openingNotice = options.notice
+    attachments.takesMentions = options.script == nil
     if options.recordedScript != nil { recording.begin(adapterName: options.recordedAdapter) }
     journal.isOn = options.saving?.isRecording ?? false
     if options.resume != nil {

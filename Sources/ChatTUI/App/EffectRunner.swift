@@ -77,6 +77,16 @@ package final class EffectRunner {
         let result = PathCompletion.complete(line, lessons: lessons)
         queue.push(.completed(line: line, to: result.line, choices: result.choices))
       }
+    case .readFiles(let words, let purpose):
+      tasks.start {
+        var readings: [FileReading] = []
+        for word in words { readings.append(await FileReading(of: word, purpose, backend: backend)) }
+        queue.push(.filesRead(purpose, readings))
+      }
+    case .cutFiles(let files, let tokens, let message):
+      tasks.start {
+        queue.push(.filesCut(await AttachedFile.fitting(files, tokens: tokens, backend: backend), message: message))
+      }
     case .startReply(let id, let messages, let stitch, let options):
       let before = reply
       let cancellation = CancellationFlag()

@@ -28,6 +28,7 @@ package enum Command: Sendable, Equatable {
   case edit(EditTarget)
   case continueReply
   case drop(DropTarget)
+  case file(FileCommand)
 
   package enum AdapterCommand: Sendable, Equatable {
     case list
@@ -47,6 +48,14 @@ package enum Command: Sendable, Equatable {
     case turn(Int)
     case text(String)
     case undo
+  }
+  package enum FileCommand: Sendable, Equatable {
+    case list
+    case add([String])
+    /// By number from 1 or by path; none: all.
+    case remove([String])
+    /// What is too long is to be cut.
+    case cut
   }
   package enum DropTarget: Sendable, Equatable {
     /// Whatever does not fit, from now on.
@@ -129,6 +138,10 @@ extension Command {
         "temperature, top_p, top_k, min_p, repeat, max_tokens, seed, overflow (ask, oldest); theme, mouse, ascii; alone: show"
     ),
     Usage(name: "system", arguments: "[TEXT]", help: "set the system prompt; alone: show it; “-” removes it"),
+    Usage(
+      name: "file", arguments: "[FILE…|- [N]]",
+      help: "send files of text with the next message, as @FILE in it does; - takes them away; alone: list",
+      completes: .file),
     Usage(name: "regen", arguments: "", help: "answer the last question again, at the size chosen now"),
     Usage(name: "continue", arguments: "", help: "go on with the last reply"),
     Usage(
@@ -190,6 +203,7 @@ extension Command {
       }
       return .set(name: words[0].lowercased(), value: words[1])
     case "system": return .system(rest.isEmpty ? nil : rest)
+    case "file", "files", "attach": return .file(parseFile(PathWords.split(rest)))
     case "clear", "new": return .clear
     case "regen": return .regen
     case "search", "find": return .search(rest)
@@ -238,6 +252,12 @@ extension Command {
     if file.isEmpty { throw CommandError(message: "/\(name) needs a data file before the steps: /\(name) facts 300") }
     if let steps, steps < 1 { throw CommandError(message: "/\(name) takes at least 1 step") }
     return .train(file: file, steps: steps, distills: name == "distill")
+  }
+
+  private static func parseFile(_ words: [String]) -> FileCommand {
+    if words.isEmpty { return .list }
+    if words[0] == "-" { return .remove(Array(words.dropFirst())) }
+    return words == ["cut"] ? .cut : .add(words)
   }
 
   private static func parseAdapters(_ words: [String]) throws(CommandError) -> AdapterCommand {

@@ -47,6 +47,7 @@ struct PlainChat {
     state = AppState(options)
     script = options.script
     state.isPlain = true
+    state.attachments.takesMentions = options.script == nil
     state.sampling.overflow = options.overflow ?? .dropOldest
     let arrived = DispatchSemaphore(value: 0)
     self.arrived = arrived
@@ -108,6 +109,7 @@ struct PlainChat {
       }
     }
     apply(.holdReplies(to: nil))
+    state.attachments.takesMentions = true
     if status == nil && (playback.quitsAtEnd || !isInteractive) {
       apply(.terminate(status: 0))
       wait { _ in true }

@@ -34,6 +34,11 @@ struct PlainPrinter {
 
   init(output: @escaping (String) -> Void) { self.output = output }
 
+  /// A message as it was written, with the names of the files that went with it.
+  static func written(_ entry: Entry, _ text: String) -> String {
+    sanitise(MessageFile.split(text, entry.files).text) + entry.files.map { "\n  + \(Format.file($0))" }.joined()
+  }
+
   /// The program's own words.
   func say(_ text: String) { output("* \(sanitise(text).replacing("\n", with: "\n  "))\n") }
 
@@ -44,7 +49,7 @@ struct PlainPrinter {
     for entry in state.conversation.entries where entry.id >= nextEntry {
       switch entry.kind {
       // What was just typed is on the screen already.
-      case .user(let text): if entry.id <= state.restoredThrough { output("you> \(sanitise(text))\n") }
+      case .user(let text): if entry.id <= state.restoredThrough { output("you> \(Self.written(entry, text))\n") }
       case .notice(let text, _): say(text)
       case .reply(let reply):
         guard print(entry.id, reply, glyphs: state.glyphs) else { return }
@@ -123,7 +128,7 @@ package func plainTranscript(_ state: AppState) -> String {
   var text = ""
   for entry in state.conversation.entries {
     switch entry.kind {
-    case .user(let line): text += "\(state.glyphs.prompt) \(sanitise(line))\n"
+    case .user(let line): text += "\(state.glyphs.prompt) \(PlainPrinter.written(entry, line))\n"
     case .reply(let reply) where !reply.text.isEmpty:
       text +=
         "\(sanitise(reply.text).trimmingWhitespace)\n[\(TranscriptLines.label(reply, glyphs: state.glyphs))]\n\n"

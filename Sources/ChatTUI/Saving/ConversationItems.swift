@@ -7,7 +7,7 @@ import Foundation
 extension Entry {
   /// What is saved of an entry.
   enum Content {
-    case user(String)
+    case user(String, files: [MessageFile])
     case reply(ReplyEntry)
     case comparison(Comparison)
     case notice(String, isWarning: Bool)
@@ -16,7 +16,7 @@ extension Entry {
   /// Replies count once they began, a notice if it belongs to the conversation.
   var content: Content? {
     switch kind {
-    case .user(let text): .user(text)
+    case .user(let text): .user(text, files: files)
     case .reply(let reply): reply.hasBegun ? .reply(reply) : nil
     case .comparison(let comparison): comparison.columns.first?.reply.hasBegun == true ? .comparison(comparison) : nil
     case .notice(let text, let isWarning): isKept ? .notice(text, isWarning: isWarning) : nil
@@ -25,7 +25,7 @@ extension Entry {
 
   fileprivate var item: SavedConversation.Item? {
     switch content {
-    case .user(let text): return .user(text)
+    case .user(let text, let files): return .user(text, files: files)
     case .notice(let text, let isWarning): return .notice(text, isWarning: isWarning)
     case .reply(let reply): return .reply(reply.saved)
     case .comparison(let comparison):
@@ -91,7 +91,7 @@ extension Conversation {
     system = saved.settings.system
     for item in saved.items {
       switch item {
-      case .user(let text): append(.user(text))
+      case .user(let text, let files): append(.user(text), files: files)
       case .reply(let reply): append(.reply(ReplyEntry(reply)))
       case .comparison(let comparison): appendComparison(restoring: comparison)
       case .notice(let text, let isWarning): append(.notice(text, isWarning: isWarning), isKept: true)

@@ -206,7 +206,7 @@ struct RecordedEntry: Sendable, Equatable {
   static func begin(_ entry: Entry, _ content: Entry.Content) -> (RecordedEntry, [ConversationRecord]) {
     var new = RecordedEntry(beginning: entry)
     switch content {
-    case .user(let text): return (new, [.user(text)])
+    case .user(let text, let files): return (new, [.user(text, files: files)])
     case .notice(let text, let isWarning): return (new, [.notice(text, isWarning: isWarning)])
     case .reply(let reply):
       let (recorded, records) = RecordedReply.begin(reply)

@@ -19,6 +19,10 @@ package enum Action: Sendable, Equatable {
   case lessons([LessonFile])
   /// What Tab makes of a line with a path in it, and what there is to choose from.
   case completed(line: String, to: String, choices: [String])
+  /// The answer to `readFiles`.
+  case filesRead(FilePurpose, [FileReading])
+  /// The answer to `cutFiles`: those that fit now; none, if nothing does.
+  case filesCut([AttachedFile], message: String?)
   /// `id` names the reply's entry in the conversation.
   case reply(id: Int, ReplyEvent)
   /// The reply's stream ended without a last event.
@@ -73,6 +77,10 @@ package enum Effect: Sendable, Equatable {
   case listLessons
   /// Completes the path at the end of a line; reports `completed`.
   case completePath(line: String)
+  /// Reads files, and counts their tokens; reports `filesRead`.
+  case readFiles([String], for: FilePurpose)
+  /// Shortens files until all have no more tokens together; reports `filesCut`.
+  case cutFiles([AttachedFile], tokens: Int, message: String?)
   case startReply(id: Int, messages: [ChatMessage], stitch: String, options: ReplyOptions)
   case cancelReply
   case startTraining(file: String, steps: Int, distills: Bool = false)

@@ -71,6 +71,8 @@ package struct AppState: Sendable, Equatable {
   package var editor = Editor()
   /// The turn of the user's that what is written will replace.
   package var editing: Int?
+  /// Files that go with the next message.
+  package var attachments = Attachments()
   /// A message that did not fit the context, and how many of the oldest would have to go.
   package var held: HeldMessage?
 
@@ -178,7 +180,9 @@ extension AppState {
   }
 
   package struct HeldMessage: Sendable, Equatable {
+    /// As it is written.
     package var text: String
+    package var files: [AttachedFile] = []
     package var messagesToDrop: Int
   }
 

@@ -84,6 +84,8 @@ package struct Entry: Sendable, Equatable, Identifiable {
   package var isForgotten = false
   /// Of a notice: it belongs to the conversation and is saved with it.
   package var isKept = false
+  /// Of a user's turn: the files whose text ends it.
+  package var files: [MessageFile] = []
 }
 
 /// What was said, in order, with the program's notices in between. Kept in memory; texts are kept as they came and
@@ -104,9 +106,9 @@ package struct Conversation: Sendable, Equatable {
   package init() {}
 
   @discardableResult
-  package mutating func append(_ kind: Entry.Kind, isKept: Bool = false) -> Int {
+  package mutating func append(_ kind: Entry.Kind, isKept: Bool = false, files: [MessageFile] = []) -> Int {
     defer { nextID += 1 }
-    entries.append(Entry(id: nextID, kind: kind, isKept: isKept))
+    entries.append(Entry(id: nextID, kind: kind, isKept: isKept, files: files))
     return nextID
   }
 
@@ -200,15 +202,33 @@ package struct Conversation: Sendable, Equatable {
   }
 }
 
+/// A message of the user's.
+package struct UserTurn: Sendable, Equatable {
+  package var id: Int
+  /// As the model sees it, files included.
+  package var text: String
+  /// As it was written, and the files that went with it.
+  package var written: String
+  package var files: [AttachedFile]
+
+  fileprivate init(_ entry: Entry, _ text: String) {
+    id = entry.id
+    self.text = text
+    let (written, blocks) = MessageFile.split(text, entry.files)
+    self.written = written
+    files = blocks.isEmpty ? [] : zip(entry.files, blocks).map { AttachedFile($0, sentAs: $1) }
+  }
+}
+
 /// Changes to what was said before.
 extension Conversation {
   /// The user's turns that can be sent again, the last first.
-  private var userTurns: [(id: Int, text: String)] {
-    entries.reversed().compactMap { if case .user(let text) = $0.kind { ($0.id, text) } else { nil } }
+  private var userTurns: [UserTurn] {
+    entries.reversed().compactMap { if case .user(let text) = $0.kind { UserTurn($0, text) } else { nil } }
   }
 
   /// A turn of the user's, counted from the end, from 1.
-  package func userTurn(_ number: Int) -> (id: Int, text: String)? {
+  package func userTurn(_ number: Int) -> UserTurn? {
     let turns = userTurns
     return turns.indices.contains(number - 1) ? turns[number - 1] : nil
   }
@@ -267,15 +287,16 @@ extension Conversation {
 
   /// Takes a reply that was not made and the question before it away.
   /// - Returns: the question; `nil` if the reply has text already.
-  mutating func takeBack(reply id: Int) -> String? {
+  mutating func takeBack(reply id: Int) -> UserTurn? {
     guard let index = entries.lastIndex(where: { $0.id == id }), case .reply(let reply) = entries[index].kind,
       reply.text.isEmpty,
       let question = entries[..<index].lastIndex(where: { if case .user = $0.kind { true } else { false } }),
       case .user(let text) = entries[question].kind
     else { return nil }
+    let turn = UserTurn(entries[question], text)
     entries.remove(at: index)
     entries.remove(at: question)
-    return text
+    return turn
   }
 
   /// The last reply, or of a comparison the one in use, if it is the last message and can go on.

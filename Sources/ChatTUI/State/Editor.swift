@@ -9,6 +9,8 @@ package struct Editor: Sendable, Equatable {
   /// What deletions of more than a character took, for putting it back: those that follow each other, together.
   private var killed = ""
   private var killsFollow = false
+  /// Grows with every change.
+  private(set) var revision = 0
 
   package var history: [String] = []
   /// Where in the history we are, and the draft that was left for it.
@@ -24,6 +26,7 @@ package struct Editor: Sendable, Equatable {
 
   /// The one place where the text changes. Only lines around the change are wrapped anew.
   private mutating func change(_ range: Range<Int>, to new: [Character]) {
+    revision += 1
     characters.replaceSubrange(range, with: new)
     let shift = new.count - range.count
     let changedEnd = range.lowerBound + new.count
@@ -69,6 +72,15 @@ package struct Editor: Sendable, Equatable {
   package mutating func replace(with text: String) {
     change(0..<characters.count, to: Array(text))
     cursor = characters.count
+  }
+
+  /// What stands before the cursor.
+  var textBeforeCursor: String { String(characters[..<cursor]) }
+
+  mutating func replaceBeforeCursor(with text: String) {
+    let new = Array(text)
+    change(0..<cursor, to: new)
+    cursor = new.count
   }
 
   package mutating func deleteBackward() {

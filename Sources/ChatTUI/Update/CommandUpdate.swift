@@ -37,6 +37,7 @@ extension AppState {
     case .adapters(let what): return adapters(what)
     case .set(let name, let value): return set(name, value)
     case .showSettings: notice(settings)
+    case .file(let what): return file(what)
     case .system(let text): setSystem(text)
     case .regen: return regenerate()
     case .continueReply: return continueReply()

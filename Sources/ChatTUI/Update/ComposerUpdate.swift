@@ -19,19 +19,20 @@ extension AppState {
     return []
   }
 
-  /// Tab: the name of a command, or the path after one.
+  /// Tab: the name of a command, the path after one, or a file that a message mentions.
   mutating func complete() -> [Effect] {
-    if let line = Command.complete(editor.text) {
-      editor.replace(with: line)
-    } else if PathCompletion.applies(to: editor.text) {
-      return [.completePath(line: editor.text)]
+    let line = editor.textBeforeCursor
+    if editor.cursor == editor.characters.count, let completed = Command.complete(line) {
+      editor.replace(with: completed)
+    } else if PathCompletion.applies(to: line, mentions: attachments.takesMentions) {
+      return [.completePath(line: line)]
     }
     return []
   }
 
   mutating func completed(_ line: String, to completed: String, choices: [String]) {
-    guard editor.text == line else { return }
-    editor.replace(with: completed)
+    guard editor.textBeforeCursor == line else { return }
+    editor.replaceBeforeCursor(with: completed)
     if !choices.isEmpty { say(choices.joined(separator: "  ")) }
   }
 
@@ -66,7 +67,11 @@ extension AppState {
   /// Sends what the composer holds, or does what it commands.
   mutating func send() -> [Effect] {
     let line = editor.text.trimmingWhitespace
-    if line.isEmpty { return [] }
+    if !Command.isCommand(line), let effects = answerByEnter() { return effects }
+    if line.isEmpty {
+      if !attachments.files.isEmpty { say("write what to do with what is attached; /file lists it") }
+      return []
+    }
     if Command.isCommand(line) { return command(line) }
     if case .failed = family {
       say("no family is loaded, so nothing can answer", isWarning: true)
@@ -80,13 +85,26 @@ extension AppState {
       say("the conversation is being opened; your text stays here")
       return []
     }
+    let mentioned = wordsToRead(line)
+    if mentioned.isEmpty { return send(line, with: []) }
+    pendingAnswers += 1
+    return [.readFiles(mentioned, for: .send(line))]
+  }
+
+  /// Sends a line, with what is attached and with the files that it mentions.
+  mutating func send(_ line: String, with mentioned: [AttachedFile]) -> [Effect] {
+    if refusesWhileReplying() { return [] }
     settleChoice()
     _ = editor.take()
     makeRoom(for: line)
     let edited = recordedNumber(ofTurn: editing)
     replaceEdited()
-    let text = Self.asMeant(line)
-    conversation.append(.user(text))
+    mentioned.forEach { attachments.take($0) }
+    let files = attachments.files
+    attachments.files = []
+    attachments.question = nil
+    let text = AttachedFile.message(Self.asMeant(line), with: files)
+    conversation.append(.user(text), files: files.map { MessageFile($0) })
     recordMessage(text, edited: edited)
     return ask()
   }
@@ -110,6 +128,7 @@ extension AppState {
         return []
       }
       editing = turn.id
+      turn.files.forEach { attachments.take($0) }
       return submit(text)
     }
     return []
@@ -131,16 +150,18 @@ extension AppState {
         number == 1 ? "there is no message of yours yet" : "there are not so many messages of yours", isWarning: true)
     }
     editing = turn.id
+    turn.files.forEach { attachments.take($0) }
     if isPlain {
-      notice("The next message replaces “\(turn.text)” and all that followed.")
+      notice("The next message replaces “\(turn.written)” and all that followed.")
     } else {
-      editor.replace(with: Self.asTyped(turn.text))
+      editor.replace(with: Self.asTyped(turn.written))
       say("Enter sends it instead; what followed goes · Esc leaves it")
     }
   }
 
   mutating func leaveEditing() {
     editing = nil
+    attachments.files = []
     editor.putAside()
     say("the old message stays; ↑ brings back what you wrote")
   }
@@ -161,6 +182,7 @@ extension AppState {
   /// The message is not sent and stands in the composer again, before what was written meanwhile.
   mutating func holdBack(_ message: HeldMessage) {
     held = message
+    message.files.forEach { attachments.take($0) }
     let count = message.messagesToDrop
     let messages = count == 1 ? "message" : "\(count) messages"
     let draft = editor.text

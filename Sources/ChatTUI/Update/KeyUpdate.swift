@@ -54,6 +54,11 @@ extension AppState {
 
   private mutating func escape() -> [Effect] {
     if activity != .idle { return cancelReply() }
+    if attachments.question != nil {
+      attachments.question = nil
+      say("left out")
+      return []
+    }
     if editing != nil { leaveEditing() }
     scrollToEnd()
     return []

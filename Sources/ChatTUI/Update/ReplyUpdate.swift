@@ -168,7 +168,7 @@ extension AppState {
       return end(id) { $0.state = .failed("the context is full; /drop \(count) makes room") }
     }
     activity = .idle
-    holdBack(HeldMessage(text: message, messagesToDrop: count))
+    holdBack(HeldMessage(text: message.written, files: message.files, messagesToDrop: count))
     return []
   }
 

@@ -2,7 +2,7 @@ import ChatEngine
 
 /// The one place where the state changes. Pure: what has to be done outside comes back as effects.
 package func update(_ state: inout AppState, _ action: Action) -> [Effect] {
-  let effects = state.apply(action)
+  let effects = state.apply(action) + state.noticeMentions()
   state.refreshTranscript()
   let text = state.recording.takeText()
   return state.recordChanges() + (text.isEmpty ? [] : [.recordScript(text)]) + effects
@@ -18,6 +18,8 @@ extension AppState {
     case .resize(let width, let height): (self.width, self.height) = (width, height)
     case .submit(let text): return submit(text)
     case .completed(let line, let completed, let choices): self.completed(line, to: completed, choices: choices)
+    case .filesRead(let purpose, let readings): return filesRead(purpose, readings)
+    case .filesCut(let files, let message): return filesCut(files, message: message)
     case .draftEdited(let text): draftEdited(text)
     case .editorFailed(let message): say(message, isWarning: true)
 
@@ -54,6 +56,7 @@ extension AppState {
     case .holdReplies(let form): replyForm = form
     case .scriptEnded(let takenOver):
       replyForm = nil
+      attachments.takesMentions = true
       say(takenOver ? "the script has stopped: the chat is yours" : "the script is over: the chat is yours")
     }
     return []

@@ -1,7 +1,24 @@
+import ChatEngine
+
 /// What the user writes.
 enum ComposerView {
+  /// The files that go with it, and what they take; `nil`: none do.
+  private static func attached(_ state: AppState) -> String? {
+    let files = state.attachments.all
+    guard let first = files.first else { return nil }
+    let share = state.summary.flatMap { summary in
+      summary.contextLength > 0
+        ? ", \(Format.percent(Double(files.tokens.count) / Double(summary.contextLength))) of the context" : nil
+    }
+    if files.count == 1 { return "With \(Format.file(first))\(share ?? "")" }
+    let bytes = Format.bytes(files.reduce(0) { $0 + $1.bytes })
+    let names = files.map { sanitiseLine($0.path) }.joined(separator: ", ")
+    return "With \(files.count) files, \(bytes), \(Format.tokens(files.tokens))\(share ?? ""): \(names)"
+  }
+
   static func draw(_ state: AppState, on canvas: inout Canvas, in rect: Rect) {
-    canvas.rule(state.editing == nil ? "" : "Instead of what was sent", in: rect, glyphs: state.glyphs)
+    let title = [state.editing == nil ? nil : "Instead of what was sent", attached(state)].compactMap(\.self)
+    canvas.rule(state.glyphs.plain(title.joined(separator: " · ")), in: rect, glyphs: state.glyphs)
     let rows = rect.height - 1
     let lines = state.editor.lines
     let (row, column) = state.editor.position

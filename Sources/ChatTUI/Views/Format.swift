@@ -37,6 +37,27 @@ package enum Format {
   /// `98 MB`.
   package static func megabytes(_ bytes: Int) -> String { String(format: "%.0f MB", Double(bytes) / 1e6) }
 
+  /// `350 bytes`, `1.2 kB`, `3.4 MB`.
+  package static func bytes(_ count: Int) -> String {
+    if count < 1000 { return count == 1 ? "1 byte" : "\(count) bytes" }
+    return count < 999_950
+      ? String(format: "%.1f kB", Double(count) / 1e3) : String(format: "%.1f MB", Double(count) / 1e6)
+  }
+
+  /// `310 tokens`, `≈310 tokens`.
+  package static func tokens(_ count: TokenCount) -> String {
+    "\(count.isEstimate ? "≈" : "")\(count.count) token\(count.count == 1 ? "" : "s")"
+  }
+
+  /// `notes.txt, 1.2 kB, 310 tokens`.
+  package static func file(_ file: AttachedFile) -> String { self.file(MessageFile(file)) }
+
+  package static func file(_ file: MessageFile) -> String {
+    let count = TokenCount(file.tokens, isEstimate: file.isEstimate ?? false)
+    return
+      "\(sanitiseLine(file.path)), \(file.isCut == true ? "the beginning of " : "")\(bytes(file.bytes)), \(tokens(count))"
+  }
+
   /// What a single model is, and takes.
   package static func facts(of summary: FamilySummary) -> String {
     guard let model = summary.model else { return "\(summary.stops.count) sizes" }

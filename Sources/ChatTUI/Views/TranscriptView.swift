@@ -66,9 +66,16 @@ enum TranscriptLines {
   static func lines(of entry: Entry, width: Int, glyphs: GlyphSet) -> [TextLine] {
     switch entry.kind {
     case .user(let text):
-      return TextLine.wrap(
-        sanitise(text), style: entry.isForgotten ? .dim : .strong, first: Span("\(glyphs.prompt) ", .user), width: width
-      )
+      // Files are named, not shown: they can be long.
+      let (written, blocks) = MessageFile.split(text, entry.files)
+      let lines = TextLine.wrap(
+        sanitise(written), style: entry.isForgotten ? .dim : .strong, first: Span("\(glyphs.prompt) ", .user),
+        width: width)
+      return lines
+        + zip(entry.files, blocks).flatMap { file, _ in
+          TextLine.wrap(
+            glyphs.plain(Format.file(file)), style: .dim, first: Span("  + ", .dim), width: width)
+        }
     case .notice(let text, let isWarning):
       return TextLine.wrap(
         glyphs.plain(sanitise(text)), style: isWarning ? .warning : .dim,
