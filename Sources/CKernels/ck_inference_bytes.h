@@ -96,9 +96,9 @@ INLINE void integer_piece(const int32_t type, const int P, const char *const *pa
 }
 
 /* The T tokens of the group that starts with token t, with P panels. Two panels share what is loaded of the tokens: with
-   one, loading would be the limit. The first group of tokens brings the panels from memory, and asks for them ahead. */
+   one, loading would be the limit. */
 INLINE void integer_tile(const NAME(product) *p, const activations *a, const int32_t type, const int P,
-                         const part *panels, const int T, size_t t) {
+                         const part *panels, const int T, size_t t, ahead *later) {
   const size_t blocks = p->columns / CK_BLOCK, bytes = NAME(panel_block)(type);
   const char *values = a->values + t * p->columns * ACTIVATION_BYTES;
   const float *scales = a->scales + t * blocks;
@@ -110,11 +110,7 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
   for (size_t block = 0; block < blocks; block++) {
     const char *next[PANELS];
     UNROLL for (int i = 0; i < P; i++) next[i] = panels[i].blocks + block * bytes;
-    if (t == 0) {
-      UNROLL for (int i = 0; i < P; i++) {
-        for (size_t line = 0; line < bytes; line += 64) _mm_prefetch(next[i] + AHEAD + line, _MM_HINT_T0);
-      }
-    }
+    ask_ahead(later);
     byte_sums whole;
     UNROLL for (int j = 0; j < T; j++) {
       const __m512i start = type == CK_Q4_1 ? _mm512_setzero_si512() : _mm512_set1_epi32(starts[j]);

@@ -9,7 +9,7 @@
      ACTIVATION_BYTES   of a rounded activation
      PANELS, PANEL_TOKENS   panels, and tokens, 6 at most, that share a pass: their sums stay in registers
      round_block        rounds a block of activations
-     integer_tile       multiplies up to PANELS panels and PANEL_TOKENS tokens
+     integer_tile       multiplies up to PANELS panels and PANEL_TOKENS tokens, and asks for what is read next
      integer_peak       the most that such products could reach
 
    Weights are kept unsigned, as q + offset (128 or 8), and offset · Σ q of the activations is subtracted, by starting the
@@ -31,6 +31,17 @@ typedef struct {
   const char *blocks;
   size_t row, first, last;
 } part;
+
+/* What is read next, and how much of it to ask memory for with every block: evenly, so that neither waits for the other. */
+typedef struct {
+  const char *next, *end;
+  size_t some;
+} ahead;
+
+INLINE void ask_ahead(ahead *later) {
+  const char *until = (size_t)(later->end - later->next) < later->some ? later->end : later->next + later->some;
+  for (; later->next < until; later->next += 64) _mm_prefetch(later->next, _MM_HINT_T0);
+}
 
 #include INTEGER_PRODUCTS
 
@@ -68,9 +79,14 @@ static void round_activations(const int32_t type, const float *x, size_t x_strid
 /* All tokens with P panels. */
 INLINE void integer_tiles(const NAME(product) *p, const activations *a, const int32_t type, const int P,
                           const part *panels, size_t tokens) {
+  /* While these panels meet their tokens the next ones come: with one panel and one token that is memory's own pace. */
+  const size_t blocks = p->columns / CK_BLOCK, groups = (tokens + PANEL_TOKENS - 1) / PANEL_TOKENS;
+  const size_t bytes = P * blocks * NAME(panel_block)(type);
+  const size_t distance = P == 1 && bytes < AHEAD ? AHEAD : bytes;
+  ahead later = {panels->blocks + distance, panels->blocks + distance + bytes, bytes / (blocks * groups) / 64 * 64 + 64};
   for (size_t t = 0; t < tokens; t += PANEL_TOKENS) {
     switch (group_size(tokens, t)) {
-#define TILE(T) case T: if (T <= PANEL_TOKENS) integer_tile(p, a, type, P, panels, T, t); break
+#define TILE(T) case T: if (T <= PANEL_TOKENS) integer_tile(p, a, type, P, panels, T, t, &later); break
       TILE(1); TILE(2); TILE(3); TILE(4); TILE(5); TILE(6);
 #undef TILE
     }

@@ -112,12 +112,14 @@ static size_t NAME(peak)(int32_t type, size_t steps, float *answer) {
 
 #include "ck_inference_attention.h"
 #include "ck_inference_rows.h"
+#include "ck_inference_sampling.h"
 
 /* ---- the table ---------------------------------------------------------------------------------------------- */
 
 const ck_inference NAME(kernels) = {
     ISA, NAME(round), NAME(rounded_size), NAME(linear), NAME(linear_scratch), NAME(peak),
     NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(dequantize), NAME(dequantize_panel),
+    NAME(largest), NAME(spread), NAME(exponentials),
 #ifdef BFLOAT16_PRODUCTS
     bfloat16_linear_back, back_scratch,
 #else

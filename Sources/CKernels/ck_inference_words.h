@@ -88,10 +88,9 @@ INLINE void word_piece(const int32_t type, const char *block, const int T, const
   }
 }
 
-/* The T tokens of the group that starts with token t. The first group brings the panel from memory, and asks for it
-   ahead. */
+/* The T tokens of the group that starts with token t. */
 INLINE void integer_tile(const NAME(product) *p, const activations *a, const int32_t type, const int P,
-                         const part *panel, const int T, size_t t) {
+                         const part *panel, const int T, size_t t, ahead *later) {
   const size_t blocks = p->columns / CK_BLOCK, bytes = NAME(panel_block)(type);
   const char *values = a->values + t * p->columns * ACTIVATION_BYTES, *next = panel->blocks;
   const float *scales = a->scales + t * blocks;
@@ -102,8 +101,7 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
   }
   (void)P;
   for (size_t block = 0; block < blocks; block++, next += bytes) {
-    if (t == 0)
-      for (size_t line = 0; line < bytes; line += 64) _mm_prefetch(next + AHEAD + line, _MM_HINT_T0);
+    ask_ahead(later);
     __m256i whole[SIDES][PANEL_TOKENS];
     UNROLL for (int j = 0; j < T; j++) {
       const __m256i start = type == CK_Q4_1 ? _mm256_setzero_si256() : _mm256_set1_epi32(starts[j]);

@@ -83,8 +83,8 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   private(set) var logits: FloatBuffer
   /// What is computed at the moment.
   private var step = Step()
-  /// For one token, for few and for many: a token takes less time the more there are at once.
-  private var threadChoices = [ThreadChoice](repeating: ThreadChoice(), count: 3)
+  /// By how many tokens there are at once: one, up to 2, up to 4, and so on: a token takes less time the more there are.
+  private var threadChoices = [ThreadChoice](repeating: ThreadChoice(), count: 8)
   /// Whether the prompt, if there is one, has been computed: once, when the first text is, for then those who share its
   /// caches wait.
   private var hasReadPrompt = false
@@ -151,7 +151,7 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     precondition(step.tokens == tokens.count && step.tokens <= backend.chunkSize)
     reserveLogits(rows: logitsRow + step.logits)
     let work = plan.multiplications(of: stages)
-    let kind = step.tokens == 1 ? 0 : step.tokens < Self.manyTokens ? 1 : 2
+    let kind = min(threadChoices.count - 1, Int.bitWidth - (step.tokens - 1).leadingZeroBitCount)
     let threads =
       switch splitting {
       case .never: 1
@@ -184,8 +184,6 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
   func copy(positions: Int, from source: Int, to target: Int) {
     for cache in plan.caches { cache.copy(positions: positions + plan.offset, from: source, to: target) }
   }
-
-  private static let manyTokens = 64
 
   private func run(_ team: Team) {
     let step = self.step

@@ -60,6 +60,10 @@ public struct Sampler: Sendable {
   public let options: SamplingOptions
   private var random: SeededGenerator
   private var isSeen: [Bool]
+  /// The same tokens one after another.
+  private var seen: [Int] = []
+  /// Different tokens of a text that there is room for from the beginning.
+  private static let usuallySeen = 2048
   /// eˡ⁻ᵐᵃˣ of every token.
   private var weights: [Double]
   /// A heap of token ids, the most likely on top; what is taken from it gathers at its end.
@@ -75,6 +79,7 @@ public struct Sampler: Sendable {
     self.constraint = constraint
     random = SeededGenerator(seed: options.seed)
     isSeen = [Bool](repeating: false, count: vocabularySize)
+    if options.repetitionPenalty != 1 { seen.reserveCapacity(min(vocabularySize, Self.usuallySeen)) }
     weights = [Double](repeating: 0, count: vocabularySize)
     heap = [Int32](repeating: 0, count: vocabularySize)
   }
@@ -84,12 +89,15 @@ public struct Sampler: Sendable {
 
   /// Notes that `token` is part of the text, for the repetition penalty.
   public mutating func observe(_ token: Int) {
-    if isSeen.indices.contains(token) { isSeen[token] = true }
+    guard isPenalised, isSeen.indices.contains(token), !isSeen[token] else { return }
+    isSeen[token] = true
+    seen.append(token)
   }
 
   /// Forgets what was observed.
   public mutating func forget() {
-    for index in isSeen.indices { isSeen[index] = false }
+    for token in seen { isSeen[token] = false }
+    seen.removeAll(keepingCapacity: true)
   }
 
   /// Whether the text keeps a form.
@@ -111,7 +119,7 @@ public struct Sampler: Sendable {
     if let constraint, !logits.restrict(to: constraint.next()) { return nil }
     let token = options.temperature == 0 || options.topK == 1 ? greedy(logits) : draw(logits)
     if let token {
-      isSeen[token] = true
+      observe(token)
       constraint?.take(token)
     }
     return token
@@ -119,20 +127,28 @@ public struct Sampler: Sendable {
 
   private func penalised(_ logits: VectorView, _ index: Int) -> Double {
     let logit = Double(logits[index])
-    if options.repetitionPenalty == 1 || !isSeen[index] { return logit }
-    return logit > 0 ? logit / options.repetitionPenalty : logit * options.repetitionPenalty
+    return !isPenalised || !isSeen[index] ? logit : penalised(logit)
+  }
+
+  private var isPenalised: Bool { options.repetitionPenalty != 1 }
+
+  /// That of a token that is part of the text.
+  private func penalised(_ logit: Double) -> Double {
+    logit > 0 ? logit / options.repetitionPenalty : logit * options.repetitionPenalty
   }
 
   /// The most likely token, the first of equals.
   private func greedy(_ logits: VectorView) -> Int? {
-    if options.repetitionPenalty == 1 { return logits.indexOfLargest(count: weights.count) }
-    var best: Int?
+    if !isPenalised { return logits.indexOfLargest(count: weights.count) }
+    // Those of the text are few: they are looked at apart, the others as if those were not there.
+    var best = logits.indexOfLargest(count: weights.count, besides: seen)
     var largest = -Double.infinity
-    for index in 0..<weights.count {
-      let logit = penalised(logits, index)
-      if logit > largest {
+    if let best { largest = Double(logits[best]) }
+    for token in seen {
+      let logit = penalised(Double(logits[token]))
+      if logit > largest || logit == largest && token < best ?? 0 {
         largest = logit
-        best = index
+        best = token
       }
     }
     return best
@@ -144,10 +160,9 @@ public struct Sampler: Sendable {
     // An infinite logit leaves no choice.
     if largest == .infinity { return top }
     // A temperature close to 0 makes the difference infinite: its exponential is 0, as it should be.
-    if options.repetitionPenalty == 1 {
-      logits.exponents(largest: largest, temperature: options.temperature, into: &weights)
-    } else {
-      for index in 0..<weights.count { weights[index] = (penalised(logits, index) - largest) / options.temperature }
+    logits.exponents(largest: largest, temperature: options.temperature, into: &weights)
+    if isPenalised {
+      for token in seen { weights[token] = (penalised(logits, token) - largest) / options.temperature }
     }
     let total = Exponentials.replace(&weights)
     let target = random.unit()
