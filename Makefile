@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-mpi build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network pictures install clean
+.PHONY: help setup setup-mpi setup-arm test-arm build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -15,6 +15,9 @@ setup: ## install the libraries that are missing (Debian, Ubuntu)
 
 setup-mpi: ## install Open MPI, for training on many machines (Debian, Ubuntu)
 	@./scripts/setup-mpi.sh
+
+setup-arm: ## install a C compiler for AArch64 and an emulator, for make test-arm (Debian, Ubuntu)
+	@./scripts/setup-arm.sh
 
 build: setup ## build everything, optimised
 	$(BUILD)
@@ -73,6 +76,9 @@ test-peers: setup ## check the server with OpenAI's client; formats, tokenizers,
 test-mpi-network: setup setup-mpi ## train over a slow network that loses packets, between network namespaces (root; a minute)
 	$(BUILD) --product stitch
 	./scripts/mpi-network.sh .build/release/stitch
+
+test-arm: setup setup-arm ## check the kernels on emulated processors: AArch64, and x86-64 without AVX (two minutes)
+	@SWIFT="$(SWIFT)" ./scripts/kernel-check.sh
 
 bench-machines: setup setup-mpi ## measure two processes beside two threads, and write docs/many-machines.md (ten minutes)
 	$(BUILD) --product stitch

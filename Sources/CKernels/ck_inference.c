@@ -2,6 +2,10 @@
 #include "ckernels.h"
 
 #include <string.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 extern const ck_inference ck_baseline_kernels;
 #if defined(__x86_64__)
@@ -9,6 +13,11 @@ extern const ck_inference ck_avx2_kernels;
 extern const ck_inference ck_avx512_kernels;
 extern const ck_inference ck_vnni_kernels;
 extern const ck_inference ck_bfloat16_kernels;
+#elif defined(__aarch64__)
+extern const ck_inference ck_neon_kernels;
+extern const ck_inference ck_neon_dot_kernels;
+extern const ck_inference ck_neon_i8mm_kernels;
+extern const ck_inference ck_neon_bfloat16_kernels;
 #endif
 
 const ck_inference *ck_inference_for(int32_t isa) {
@@ -30,6 +39,14 @@ const ck_inference *ck_inference_for(int32_t isa) {
     case CK_ISA_AVX512_BF16:
       return ck_inference_for(CK_ISA_AVX512_VNNI) && __builtin_cpu_supports("avx512bf16") ? &ck_bfloat16_kernels
                                                                                           : NULL;
+#elif defined(__aarch64__)
+    case CK_ISA_NEON: return &ck_neon_kernels;
+    case CK_ISA_NEON_DOT: return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? &ck_neon_dot_kernels : NULL;
+    case CK_ISA_NEON_I8MM:
+      return ck_inference_for(CK_ISA_NEON_DOT) && getauxval(AT_HWCAP2) & HWCAP2_I8MM ? &ck_neon_i8mm_kernels : NULL;
+    case CK_ISA_NEON_BF16:
+      return ck_inference_for(CK_ISA_NEON_I8MM) && getauxval(AT_HWCAP2) & HWCAP2_BF16 ? &ck_neon_bfloat16_kernels
+                                                                                      : NULL;
 #endif
     default: return NULL;
   }

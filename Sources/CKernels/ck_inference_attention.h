@@ -7,7 +7,9 @@ INLINE v16 NAME(load_cached)(const int32_t type, const void *base, size_t index)
 
 /* Blocks of keys, and registers of a value, that meet a query left over. */
 #define ALONE_BLOCKS 4
+#ifndef ALONE_VALUES
 #define ALONE_VALUES 4
+#endif
 
 /* Of all, at most. */
 #define MOST_BLOCKS (SCORE_BLOCKS > ALONE_BLOCKS ? SCORE_BLOCKS : ALONE_BLOCKS)

@@ -7,6 +7,7 @@
 
 #define NAME(x) ck_avx2_##x
 #define ISA CK_ISA_AVX2
+#define ISA_NAME "AVX2"
 #define FMA(a, b, c) __builtin_elementwise_fma((a), (b), (c))
 #define WIDEN_F16(p) ck_avx2_widen_f16(p)
 #define WIDEN_SCALE(p) ck_avx2_widen_scale(p)

@@ -1,4 +1,4 @@
-/* What the kernels for AVX-512 share; the includer defines NAME, ISA and TARGET, the instructions to compile for. */
+/* What the kernels for AVX-512 share; the includer defines NAME, ISA, ISA_NAME and TARGET, the instructions to compile for. */
 #include <string.h>
 
 #define FMA(a, b, c) __builtin_elementwise_fma((a), (b), (c))

@@ -3,6 +3,7 @@
 
 #define NAME(x) ck_baseline_##x
 #define ISA CK_ISA_BASELINE
+#define ISA_NAME "baseline"
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define WIDEN_F16(p) ck_baseline_widen_f16(p)
 #define WIDEN_SCALE(p) ck_baseline_widen_scale(p)

@@ -1,19 +1,17 @@
-/* Products of BF16 weights with activations rounded to BF16, for AVX-512 with BF16.
+/* Products of BF16 weights with activations rounded to BF16, for processors that have such products.
 
-   An instruction multiplies 32 pairs and adds two products to each of 16 sums, in twice the speed of products of
-   floats. Rounding to nearest loses of an activation what storing lost of a weight. */
-#include <immintrin.h>
+   An instruction adds two products to each of its sums, in twice the speed of products of floats. Rounding to nearest
+   loses of an activation what storing lost of a weight.
 
-typedef __m512bh pairs;
-
-INLINE pairs load_pairs(const char *p) { return (pairs)_mm512_loadu_si512(p); }
-
-/* The first `count` < 32 numbers at p, then zeros. */
-INLINE pairs load_pairs_part(const char *p, size_t count) {
-  return (pairs)_mm512_maskz_loadu_epi16((__mmask32)((1u << count) - 1), p);
-}
-
-INLINE v16 add_pairs(v16 sum, pairs a, pairs b) { return (v16)_mm512_dpbf16_ps((__m512)sum, a, b); }
+   The includer defines BFLOAT16_PRODUCTS, the file that has what depends on the processor:
+     pairs            32 numbers, two and two
+     load_pairs, load_pairs_part   32 of them, or fewer than 32 and then zeros
+     all_pairs        one pair, sixteen times
+     add_pairs        adds both products of pair i to sum i
+     round_sixteen    rounds up to sixteen floats to BF16, then zeros
+     weave            32 weights of two rows, side by side
+     add_to_row       adds up to sixteen sums to what is there, or writes them there */
+#include BFLOAT16_PRODUCTS
 
 /* Bytes of a token's rounded activations: whole cache lines. */
 static size_t rounded_bytes(size_t columns) { return (columns * 2 + 63) / 64 * 64; }
@@ -22,17 +20,14 @@ static void round_to_bfloat16(const float *x, size_t x_stride, size_t columns, s
   char *rounded = to;
   for (size_t t = 0; t < tokens; t++, rounded += rounded_bytes(columns)) {
     const float *row = x + t * x_stride;
-    for (size_t k = 0; k < columns; k += LANES) {
-      const __mmask16 mask = columns - k < LANES ? (__mmask16)((1u << (columns - k)) - 1) : 0xffff;
-      const __m256bh sixteen = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, row + k));
-      _mm256_storeu_si256((__m256i *)(rounded + 2 * k), (__m256i)sixteen);
-    }
+    for (size_t k = 0; k < columns; k += LANES)
+      round_sixteen(row + k, columns - k < LANES ? columns - k : LANES, rounded + 2 * k);
   }
 }
 
 static size_t bfloat16_peak(size_t steps, float *answer) {
   v16 sums[PEAK_SUMS];
-  const pairs x = (pairs)_mm512_set1_epi32((int)(steps & 1));
+  const pairs x = all_pairs((int32_t)(steps & 1));
   UNROLL for (int i = 0; i < PEAK_SUMS; i++) sums[i] = (v16){0} + (float)i;
   for (size_t step = 0; step < steps; step++) {
     UNROLL for (int i = 0; i < PEAK_SUMS; i++) sums[i] = add_pairs(sums[i], x, x);
@@ -55,24 +50,13 @@ static size_t back_scratch(size_t rows, size_t tokens) {
   return BACK_ROWS * BACK_COLUMNS * 2 + rounded_bytes(rows) * tokens;
 }
 
-/* The first `count` ≤ 32 of a row's weights, then zeros. */
-INLINE __m512i load_weights_part(const char *p, size_t count) {
-  return _mm512_maskz_loadu_epi16(count < 32 ? (__mmask32)((1u << count) - 1) : 0xffffffff, p);
-}
-
 /* Rows [0, count) from `w` on, `row_bytes` apart, of up to BACK_COLUMNS columns, as a panel. */
 static void pack_backward_panel(const char *w, size_t row_bytes, size_t count, size_t columns, char *panel) {
-  const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4,
-                                         35, 3, 34, 2, 33, 1, 32, 0);
-  const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
   for (size_t r = 0; r < count; r += 2, panel += 2 * BACK_COLUMNS * 2) {
     const char *row = w + r * row_bytes;
     for (size_t from = 0; from < BACK_COLUMNS; from += 32) {
       const size_t there = columns > from ? columns - from : 0, some = there < 32 ? there : 32;
-      const __m512i a = some > 0 ? load_weights_part(row + 2 * from, some) : _mm512_setzero_si512();
-      const __m512i b = some > 0 && r + 1 < count ? load_weights_part(row + row_bytes + 2 * from, some) : _mm512_setzero_si512();
-      _mm512_store_si512(panel + 4 * from, _mm512_permutex2var_epi16(a, first, b));
-      _mm512_store_si512(panel + 4 * from + 64, _mm512_permutex2var_epi16(a, second, b));
+      weave(row + 2 * from, some, row + row_bytes + 2 * from, r + 1 < count ? some : 0, panel + 4 * from);
     }
   }
 }
@@ -90,7 +74,7 @@ INLINE void backward_tile(const char *panel, size_t row_pairs, const char *dy, s
     UNROLL for (int j = 0; j < T; j++) {
       int32_t two;
       memcpy(&two, dy + j * dy_bytes + 4 * p, sizeof two);
-      const pairs gradient = (pairs)_mm512_set1_epi32(two);
+      const pairs gradient = all_pairs(two);
       UNROLL for (int i = 0; i < BACK_VECTORS; i++) sums[j][i] = add_pairs(sums[j][i], weights[i], gradient);
     }
   }
@@ -98,11 +82,7 @@ INLINE void backward_tile(const char *panel, size_t row_pairs, const char *dy, s
     UNROLL for (int i = 0; i < BACK_VECTORS; i++) {
       if (columns > (size_t)i * LANES) {
         const size_t there = columns - (size_t)i * LANES;
-        const __mmask16 mask = there < LANES ? (__mmask16)((1u << there) - 1) : 0xffff;
-        float *out = dx + j * dx_stride + i * LANES;
-        __m512 sum = (__m512)sums[j][i];
-        if (accumulate) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, out));
-        _mm512_mask_storeu_ps(out, mask, sum);
+        add_to_row(dx + j * dx_stride + i * LANES, sums[j][i], there < LANES ? there : LANES, accumulate);
       }
     }
   }

@@ -3,6 +3,8 @@
    vpdpbusd multiplies unsigned by signed bytes. With 8 bits activations change what models say: the largest of a block
    may be hundreds of times the others. So they are rounded to 16, d = max |x| / (127 · 256), and multiplied as two bytes
    each: 256 · high + low. */
+#include <immintrin.h>
+
 #define ACTIVATION_BYTES 2
 #define PANELS 2
 #define PANEL_TOKENS 4

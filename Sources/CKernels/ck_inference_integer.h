@@ -8,14 +8,13 @@
    The includer defines INTEGER_PRODUCTS, the file that has the products themselves:
      ACTIVATION_BYTES   of a rounded activation
      PANELS, PANEL_TOKENS   panels, and tokens, 6 at most, that share a pass: their sums stay in registers
+     MOST_WORD          of the largest activation of a block
      round_block        rounds a block of activations
      integer_tile       multiplies up to PANELS panels and PANEL_TOKENS tokens, and asks for what is read next
      integer_peak       the most that such products could reach
 
    Weights are kept unsigned, as q + offset (128 or 8), and offset · Σ q of the activations is subtracted, by starting the
    sum with its negative. Those of Q4_1 are unsigned, and have a minimum, which is added as minimum · Σ x of the block. */
-#include <immintrin.h>
-
 /* Rounded activations: values, scales and starts of all tokens, each part whole cache lines. Of PANEL_TOKENS tokens, or of
    those that are left, the blocks lie side by side. */
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }

@@ -3,13 +3,14 @@
    The includer defines
      NAME(x)        the name of x in this instruction set
      ISA            its CK_ISA_ number
+     ISA_NAME       its name
      FMA(a, b, c)   a · b + c on vectors
      WIDEN_F16(p)   16 half-precision numbers at p, as floats
      WIDEN_SCALE(p) one half-precision number at p, as float
      LINEAR_ROWS, LINEAR_TOKENS   the tile of a matrix product, LINEAR_ROWS_1 its rows where there is one token
      INTEGER_PRODUCTS   if quantised weights meet rounded activations: the file of such products, see
                         ck_inference_integer.h; else they are those of ck_inference_panels.h
-     BFLOAT16_PRODUCTS  if BF16 weights do, see ck_inference_bfloat16.h
+     BFLOAT16_PRODUCTS  if BF16 weights do: likewise, see ck_inference_bfloat16.h
      SCORE_QUERIES, SCORE_BLOCKS, MIX_QUERIES, MIX_VALUES   queries and blocks of keys, queries and registers of a value,
                     that meet in registers
    Tiles are chosen so that all their sums stay in registers; they do not change any result. */
@@ -18,7 +19,9 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 
 /* Sums that `peak` keeps in registers. */
+#ifndef PEAK_SUMS
 #define PEAK_SUMS 12
+#endif
 
 #include "ck_inference_vectors.h"
 #include "ck_inference_products.h"
@@ -116,8 +119,19 @@ static size_t NAME(peak)(int32_t type, size_t steps, float *answer) {
 
 /* ---- the table ---------------------------------------------------------------------------------------------- */
 
+#ifdef INTEGER_PRODUCTS
+#define BLOCK_STEPS MOST_WORD
+#else
+#define BLOCK_STEPS 0
+#endif
+#ifdef BFLOAT16_PRODUCTS
+#define ROUNDS_TO_BFLOAT16 1
+#else
+#define ROUNDS_TO_BFLOAT16 0
+#endif
+
 const ck_inference NAME(kernels) = {
-    ISA, NAME(round), NAME(rounded_size), NAME(linear), NAME(linear_scratch), NAME(peak),
+    ISA, ISA_NAME, BLOCK_STEPS, ROUNDS_TO_BFLOAT16, NAME(round), NAME(rounded_size), NAME(linear), NAME(linear_scratch), NAME(peak),
     NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(dequantize), NAME(dequantize_panel),
     NAME(largest), NAME(spread), NAME(exponentials),
 #ifdef BFLOAT16_PRODUCTS

@@ -4,6 +4,8 @@
    vpmaddwd multiplies words and adds pairs of products. The four bytes of a row in a panel's register are read as words:
    bytes 0 and 2 are the low ones of a pair, 1 and 3 the high ones, and so are the halves of bytes; activations are kept
    in that order, as pairs (k, k + 2), (k + 1, k + 3) of every four. */
+#include <immintrin.h>
+
 #define ACTIVATION_BYTES 2
 #define PANELS 1
 #define PANEL_TOKENS 4

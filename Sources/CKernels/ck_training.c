@@ -22,6 +22,8 @@ const char *ck_training_instructions(void) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   return __builtin_cpu_supports("x86-64-v4") ? "x86-64-v4" : __builtin_cpu_supports("x86-64-v3") ? "x86-64-v3" : "x86-64";
+#elif defined(__aarch64__)
+  return "aarch64";
 #else
   return "portable";
 #endif

@@ -156,7 +156,7 @@ static int read_key(ct_event *event) {
 
 /* Never more is read than the end marker still needs, so that nothing after it is taken from ncurses. */
 int ct_read_paste(uint8_t *bytes, int size, int timeout_ms, int *is_over) {
-  static const uint8_t end[6] = "\033[201~";
+  static const uint8_t end[6] = {0x1b, '[', '2', '0', '1', '~'};
   static int matched; /* bytes of the marker at the end of what was read */
   int count = 0;
   *is_over = 0;

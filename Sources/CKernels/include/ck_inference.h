@@ -1,25 +1,30 @@
 /* Kernels of inference: fixed order of summation, so that results do not depend on the batch.
 
    Each sum over k keeps 16 partial sums (k mod 16) that grow in the order of k, and joins them in a fixed tree; with
-   quantised weights it is the sum of the sums of blocks, in their order, which are exact with VNNI and with AVX2; with
+   quantised weights it is the sum of the sums of blocks, in their order, which are exact where activations are rounded; with
    BF16 and such weights a partial sum (k / 2 mod 16) grows by two products at once.
    How many tokens, rows or threads take part only decides which sums are computed side by side, never how one of
    them is computed: a token's result is the same bits alone and in any batch. It may differ between instruction
-   sets without and with fused multiply-add. */
+   sets without and with fused multiply-add, and where activations are rounded; it does not between processors
+   that do the same of these. */
 #ifndef CK_INFERENCE_H
 #define CK_INFERENCE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Instruction sets. */
+/* Instruction sets, on a processor from the narrowest to the widest. */
 enum {
-  CK_ISA_BASELINE = 0,    /* what the compiler assumes: SSE2 on x86-64 */
+  CK_ISA_BASELINE = 0,    /* what the compiler assumes: SSE2 on x86-64, NEON on AArch64 without fused multiply-add */
   CK_ISA_AVX2 = 1,        /* AVX2, FMA, F16C */
   CK_ISA_AVX512 = 2,      /* AVX-512 F, BW, VL, DQ */
   CK_ISA_AVX512_VNNI = 3, /* and VNNI */
   CK_ISA_AVX512_BF16 = 4, /* and BF16 */
-  CK_ISA_COUNT = 5
+  CK_ISA_NEON = 5,        /* NEON with fused multiply-add: every AArch64 processor */
+  CK_ISA_NEON_DOT = 6,    /* and dot products of bytes */
+  CK_ISA_NEON_I8MM = 7,   /* and products of 2 × 8 bytes with 8 × 2 */
+  CK_ISA_NEON_BF16 = 8,   /* and BF16 */
+  CK_ISA_COUNT = 9
 };
 
 /* Types of weights; those from CK_Q8_0 on are quantised and lie in panels, see ck_quantization.h. */
@@ -53,9 +58,15 @@ typedef struct ck_attention {
    or panels of `rows` in all, where `columns` is a multiple of 32. */
 typedef struct ck_inference {
   int32_t isa;
+  const char *_Nonnull name;
+
+  /* Steps of the largest activation of a block, where activations are rounded to meet quantised weights; else 0. */
+  float block_steps;
+  /* Whether activations are rounded to BF16 to meet such weights: 1 or 0. */
+  int32_t rounds_to_bfloat16;
 
   /* Rounds tokens [t0, t1) of x, [tokens × columns], as weights of that type meet them: where they are quantised, in
-     blocks to 16 bits with AVX2 and with VNNI; where they are BF16, to BF16 where there are products of that. `rounded`:
+     blocks to 16 bits with AVX2, VNNI and dot products; where they are BF16, to BF16 where there are products of that. `rounded`:
      rounded_size bytes, 64-byte aligned, 0 where nothing is rounded. Threads may each round some tokens. */
   void (*_Nonnull round)(int32_t type, const float *_Nonnull x, size_t x_stride, size_t columns, size_t tokens, size_t t0,
                          size_t t1, void *_Nonnull rounded);

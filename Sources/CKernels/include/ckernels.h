@@ -1,5 +1,5 @@
 /* CKernels: the numerical inner loops, in C because they need per-function instruction sets
-   (AVX2, AVX-512) chosen at run time, which Swift cannot express.
+   (AVX2, AVX-512, NEON's extensions) chosen at run time, which Swift cannot express.
 
    Every function works on memory that the caller owns and keeps alive; none allocates, keeps a pointer or
    can fail. Names start with `ck_`. */

@@ -36,22 +36,11 @@ package struct InferenceKernels: @unchecked Sendable {
   }
 
   /// What the kernels are compiled for.
-  package var name: String {
-    switch Int(table.pointee.isa) {
-    case Int(CK_ISA_AVX512_BF16): "AVX-512 BF16"
-    case Int(CK_ISA_AVX512_VNNI): "AVX-512 VNNI"
-    case Int(CK_ISA_AVX512): "AVX-512"
-    case Int(CK_ISA_AVX2): "AVX2"
-    default: "baseline"
-    }
-  }
+  package var name: String { String(cString: table.pointee.name) }
 
   /// Whether activations are rounded where they meet weights of `type`.
   package func rounds(_ type: ElementType) -> Bool {
-    let isa = Int(table.pointee.isa)
-    return type.isQuantized
-      ? isa == Int(CK_ISA_AVX2) || isa >= Int(CK_ISA_AVX512_VNNI)
-      : type == .bf16 && isa >= Int(CK_ISA_AVX512_BF16)
+    type.isQuantized ? table.pointee.block_steps > 0 : type == .bf16 && table.pointee.rounds_to_bfloat16 != 0
   }
 
   /// Rounds some tokens of x as `weights` meet them, where they do: then `linear` need not.
