@@ -22,8 +22,17 @@ static struct {
   int (*allgatherv)(const void *, int, handle, void *, const int *, const int *, handle, handle);
   int (*alltoallv)(const void *, const int *, const int *, handle, void *, const int *, const int *, handle, handle);
   int (*bcast)(void *, int, handle, int, handle);
+  int (*duplicate)(handle, handle *);
+  int (*begin_allgatherv)(const void *, int, handle, void *, const int *, const int *, handle, handle, handle *);
+  int (*begin_alltoallv)(const void *, const int *, const int *, handle, void *, const int *, const int *, handle,
+                         handle, handle *);
+  int (*test)(handle *, int *, void *);
+  int (*wait)(handle *, void *);
 } mpi;
 static handle world, floats, bytes, errors_return;
+/* What is begun and not waited for travels apart from the rest, and each kind apart from the other: calls of one
+   communicator have to come in the same order everywhere. */
+static handle exchanges, gathers;
 static int process_count;
 static char error_text[512];
 
@@ -78,8 +87,14 @@ static int load(int *missing) {
   *(void **)&mpi.allgatherv = dlsym(library, "MPI_Allgatherv");
   *(void **)&mpi.alltoallv = dlsym(library, "MPI_Alltoallv");
   *(void **)&mpi.bcast = dlsym(library, "MPI_Bcast");
+  *(void **)&mpi.duplicate = dlsym(library, "MPI_Comm_dup");
+  *(void **)&mpi.begin_allgatherv = dlsym(library, "MPI_Iallgatherv");
+  *(void **)&mpi.begin_alltoallv = dlsym(library, "MPI_Ialltoallv");
+  *(void **)&mpi.test = dlsym(library, "MPI_Test");
+  *(void **)&mpi.wait = dlsym(library, "MPI_Wait");
   if (!floats || !bytes || !errors_return || !mpi.init || !mpi.finalize || !mpi.rank || !mpi.size ||
-      !mpi.set_errhandler || !mpi.error_string || !mpi.allgatherv || !mpi.alltoallv || !mpi.bcast)
+      !mpi.set_errhandler || !mpi.error_string || !mpi.allgatherv || !mpi.alltoallv || !mpi.bcast || !mpi.duplicate ||
+      !mpi.begin_allgatherv || !mpi.begin_alltoallv || !mpi.test || !mpi.wait)
     return fail("libmpi lacks a function of MPI 3.1");
   return 0;
 }
@@ -88,7 +103,7 @@ int com_start(int *rank, int *count, int *library_missing) {
   int provided = 0;
   if (load(library_missing) || check(mpi.init(NULL, NULL, funneled, &provided))) return -1;
   if (check(mpi.set_errhandler(world, errors_return)) || check(mpi.rank(world, rank)) ||
-      check(mpi.size(world, count)))
+      check(mpi.size(world, count)) || check(mpi.duplicate(world, &exchanges)) || check(mpi.duplicate(world, &gathers)))
     return -1;
   process_count = *count;
   return 0;
@@ -131,6 +146,65 @@ int com_exchange(const float *sent, const size_t *sent_counts, float *received, 
   int out[process_count], out_places[process_count], in[process_count], in_places[process_count];
   if (narrow(sent_counts, out, out_places) || narrow(received_counts, in, in_places)) return -1;
   return check(mpi.alltoallv(sent, out, out_places, floats, received, in, in_places, floats, world));
+}
+
+/* A message that was begun; its counts have to stay until it is done. */
+struct pending {
+  handle request;
+  int numbers[];
+};
+
+/* Room for so many lists of a number for each process. */
+static struct pending *begin(int lists) {
+  struct pending *made = malloc(sizeof(struct pending) + sizeof(int) * (size_t)(lists * process_count));
+  if (!made) fail("no memory for a message");
+  return made;
+}
+
+/* Hands out what was begun, or frees it where it was not. */
+static int begun(struct pending *made, int status, void **pending) {
+  if (status) {
+    free(made);
+    return -1;
+  }
+  *pending = made;
+  return 0;
+}
+
+int com_begin_gather(const float *part, float *all, const size_t *counts, void **pending) {
+  struct pending *made = begin(2);
+  if (!made) return -1;
+  int *narrowed = made->numbers, *places = narrowed + process_count, rank = 0;
+  int status = narrow(counts, narrowed, places) || check(mpi.rank(world, &rank)) ||
+               check(mpi.begin_allgatherv(part, narrowed[rank], floats, all, narrowed, places, floats, gathers,
+                                          &made->request));
+  return begun(made, status, pending);
+}
+
+int com_begin_exchange(const float *sent, const size_t *sent_counts, float *received, const size_t *received_counts,
+                       void **pending) {
+  struct pending *made = begin(4);
+  if (!made) return -1;
+  int *out = made->numbers, *out_places = out + process_count, *in = out_places + process_count,
+      *in_places = in + process_count;
+  int status = narrow(sent_counts, out, out_places) || narrow(received_counts, in, in_places) ||
+               check(mpi.begin_alltoallv(sent, out, out_places, floats, received, in, in_places, floats, exchanges,
+                                         &made->request));
+  return begun(made, status, pending);
+}
+
+int com_progress(void *pending, int *done) {
+  struct pending *message = pending;
+  if (check(mpi.test(&message->request, done, NULL))) return -1;
+  if (*done) free(message);
+  return 0;
+}
+
+int com_wait(void *pending) {
+  struct pending *message = pending;
+  if (check(mpi.wait(&message->request, NULL))) return -1;
+  free(message);
+  return 0;
 }
 
 int com_broadcast(float *values, size_t count) {

@@ -53,6 +53,49 @@ final class OpenMPI: Communicator {
     check(com_exchange(sent.base, sentCounts, received.base, receivedCounts))
   }
 
+  func beginGather(_ part: VectorView, into all: VectorView, counts: [Int]) -> any PendingMessage {
+    precondition(part.count == counts[rank] && all.count == counts.reduce(0, +), "counts do not fit")
+    var pending: UnsafeMutableRawPointer?
+    check(com_begin_gather(part.base, all.base, counts, &pending))
+    return Pending(pending!, holding: [part, all], check)
+  }
+
+  func beginExchange(
+    _ sent: VectorView, _ sentCounts: [Int], into received: VectorView, _ receivedCounts: [Int]
+  ) -> any PendingMessage {
+    precondition(
+      sent.count == sentCounts.reduce(0, +) && received.count == receivedCounts.reduce(0, +), "counts do not fit")
+    var pending: UnsafeMutableRawPointer?
+    check(com_begin_exchange(sent.base, sentCounts, received.base, receivedCounts, &pending))
+    return Pending(pending!, holding: [sent, received], check)
+  }
+
+  /// A message on its way, with the memory that it travels between.
+  private final class Pending: PendingMessage {
+    private var message: UnsafeMutableRawPointer?
+    private let memory: [VectorView]
+    private let check: (Int32) -> Void
+
+    init(_ message: UnsafeMutableRawPointer, holding memory: [VectorView], _ check: @escaping (Int32) -> Void) {
+      self.message = message
+      self.memory = memory
+      self.check = check
+    }
+
+    func progress() -> Bool {
+      guard let message else { return true }
+      var isDone: Int32 = 0
+      check(com_progress(message, &isDone))
+      if isDone != 0 { self.message = nil }
+      return isDone != 0
+    }
+
+    func wait() {
+      if let message { check(com_wait(message)) }
+      message = nil
+    }
+  }
+
   func broadcast(_ values: VectorView) { check(com_broadcast(values.base, values.count)) }
 
   private func check(_ status: Int32) {

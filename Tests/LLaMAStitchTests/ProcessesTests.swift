@@ -115,11 +115,14 @@ final class Meeting: Sendable {
     _ count: Int, _ body: @escaping @Sendable (any Communicator) throws -> Outcome
   ) -> [Result<Outcome, any Error>] {
     let meeting = Meeting(count: count)
+    let (exchanges, gathers) = (Meeting(count: count), Meeting(count: count))
     let outcomes = Outcomes<Outcome>()
     let done = DispatchSemaphore(value: 0)
     for rank in 0..<count {
       Thread {
-        let outcome = Result { try body(Seat(rank: rank, meeting: meeting)) }
+        let outcome = Result {
+          try body(Seat(rank: rank, meeting: meeting, later: (Later(exchanges, rank), Later(gathers, rank))))
+        }
         outcomes.all.withLock { $0[rank] = outcome }
         done.signal()
       }.start()
@@ -146,9 +149,42 @@ final class Meeting: Sendable {
     }
   }
 
+  /// What is begun of one kind: it goes on by itself, in order, and apart from everything else.
+  private final class Later: Sendable {
+    private let queue = DispatchQueue(label: "later")
+    private let seat: Seat
+
+    init(_ meeting: Meeting, _ rank: Int) { seat = Seat(rank: rank, meeting: meeting) }
+
+    func begin(_ body: @escaping @Sendable (Seat) -> Void) -> any PendingMessage {
+      let message = Message()
+      queue.async { [seat] in
+        body(seat)
+        message.isDone.withLock { $0 = true }
+      }
+      return message
+    }
+
+    private final class Message: PendingMessage, Sendable {
+      let isDone = Mutex(false)
+      func progress() -> Bool { isDone.withLock { $0 } }
+      func wait() { while !progress() { Thread.sleep(forTimeInterval: 1e-5) } }
+    }
+  }
+
   private struct Seat: Communicator {
     let rank: Int
     let meeting: Meeting
+    var later: (exchanges: Later, gathers: Later)?
+
+    func beginGather(_ part: VectorView, into all: VectorView, counts: [Int]) -> any PendingMessage {
+      later!.gathers.begin { $0.gather(part, into: all, counts: counts) }
+    }
+    func beginExchange(
+      _ sent: VectorView, _ sentCounts: [Int], into received: VectorView, _ receivedCounts: [Int]
+    ) -> any PendingMessage {
+      later!.exchanges.begin { $0.exchange(sent, sentCounts, into: received, receivedCounts) }
+    }
     var count: Int { meeting.count }
 
     func gather(_ message: [UInt8]) -> [[UInt8]] { meeting.swap(Parcel(message: message), rank: rank).map(\.message) }

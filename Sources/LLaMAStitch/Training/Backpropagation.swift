@@ -36,8 +36,7 @@ public final class Backpropagation: StepRule {
   ) -> StepResult {
     let active = network.parameters
     let slices = store.slices(of: active)
-    let (loss, targets) = accumulate(network, microBatches, teacher, slices: slices, gate: gate)
-    let gradient = sum.finish(slices)
+    let (loss, targets, gradient) = accumulate(network, microBatches, teacher, slices: slices, gate: gate)
     let (squares, products) = measure(gradient, slices)
     let norm = squares.squareRoot()
     let scale = settings.clip > 0 && norm > Double(settings.clip) ? Float(Double(settings.clip) / norm) : 1
@@ -61,58 +60,65 @@ public final class Backpropagation: StepRule {
   ) -> (loss: Double, gradients: [String: [Float]]) {
     let active = network.parameters
     let slices = store.slices(of: active)
-    let (loss, targets) = accumulate(network, [batch], teacher, slices: slices, gate: {})
-    let gradient = sum.finish(slices)
+    let (loss, targets, gradient) = accumulate(network, [batch], teacher, slices: slices, gate: {})
     var named: [String: [Float]] = [:]
     for index in active { named[store.parameters[index].name] = gradient.vector(index).array }
     return (loss / Double(max(1, targets)), named)
   }
 
   public func loss(_ network: Network, _ batch: PackedBatch, teacher: Teacher?) -> Double {
-    let loss = run(batch.parts) { parts, losses, _ in
+    let losses = run(batch.parts) { parts, losses, _, _ in
       run(parts: parts.count) { part, pass in
         losses[part] = pass.run(network, batch: parts[part], teacher: teacher, lossScale: 1, gradients: nil)
       }
     }
-    return loss / Double(max(1, batch.targetCount))
+    return communicator.gather(losses).reduce(0, +) / Double(max(1, batch.targetCount))
   }
 
   // MARK: Parts of a step
 
-  /// Gradient accumulation: this process's parts, as many at a time as there are threads.
-  /// - Returns: the sum of the losses, and the number of targets, of all processes.
+  /// Gradient accumulation: this process's parts, as many at a time as there are threads. What is final of the last of them
+  /// travels to the other processes while their backward pass goes on.
+  /// - Returns: the sum of the losses, the number of targets, and the sum of the gradients, of all processes.
   private func accumulate(
     _ network: Network, _ microBatches: [PackedBatch], _ teacher: Teacher?, slices: [Range<Int>], gate: () -> Void
-  ) -> (loss: Double, targets: Int) {
+  ) -> (loss: Double, targets: Int, gradient: GradientBuffer) {
     let targets = microBatches.reduce(0) { $0 + $1.targetCount }
     let scale = 1 / Float(max(1, targets))
     let parts = microBatches.flatMap(\.parts)
+    let points = communicator.count == 1 ? [] : network.parametersByPoint.map(store.slices)
     sum.begin(parts: parts.count)
-    let loss = run(parts) { parts, losses, first in
+    let losses = run(parts) { parts, losses, first, isLast in
       gate()
       let gradients = sum.buffers(parts.count, slices: slices)
+      let travel = isLast && communicator.count > 1 ? sum.travel(gradients, ofPartsFrom: first, points: points) : nil
       run(parts: parts.count) { part, pass in
         losses[part] = pass.run(
-          network, batch: parts[part], teacher: teacher, lossScale: scale, gradients: gradients[part])
+          network, batch: parts[part], teacher: teacher, lossScale: scale, gradients: gradients[part],
+          reach: { travel?.reach($0, part: part) })
       }
-      sum.add(gradients, ofPartsFrom: first, slices: slices)
+      if travel == nil { sum.add(gradients, ofPartsFrom: first, slices: slices) }
     }
-    return (loss, targets)
+    let gradient = sum.finish(points)
+    return (communicator.gather(losses).reduce(0, +), targets, gradient)
   }
 
   /// Has this process's share of a batch's parts computed, as many at a time as there are threads.
-  /// - Parameter round: computes some parts, writes their losses, and is told which the first of them is.
-  /// - Returns: the sum of the losses of all processes, in order of the parts.
-  private func run(_ parts: [PackedBatch], round: ([PackedBatch], Slots, _ first: Int) -> Void) -> Double {
+  /// - Parameter round: computes some parts, writes their losses, and is told which the first of them is, and whether they
+  ///   are the last.
+  /// - Returns: the losses of this process's parts, in order.
+  private func run(
+    _ parts: [PackedBatch], round: ([PackedBatch], Slots, _ first: Int, _ isLast: Bool) -> Void
+  ) -> [Double] {
     let own = communicator.share(of: parts.count)
     var losses: [Double] = []
     for first in stride(from: own.lowerBound, to: own.upperBound, by: passes.count) {
-      let some = Array(parts[first..<min(first + passes.count, own.upperBound)])
-      let slots = Slots(count: some.count)
-      round(some, slots, first)
-      losses += (0..<some.count).map { slots[$0] }
+      let end = min(first + passes.count, own.upperBound)
+      let slots = Slots(count: end - first)
+      round(Array(parts[first..<end]), slots, first, end == own.upperBound)
+      losses += (first..<end).map { slots[$0 - first] }
     }
-    return communicator.gather(losses).reduce(0, +)
+    return losses
   }
 
   /// Σ g² and Σ |θ·g|.

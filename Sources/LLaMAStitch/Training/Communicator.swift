@@ -15,8 +15,31 @@ public protocol Communicator: Sendable {
   func gather(_ part: VectorView, into all: VectorView, counts: [Int])
   /// Sends `sentCounts[r]` floats to process r and receives `receivedCounts[r]` from it, both one after another by rank.
   func exchange(_ sent: VectorView, _ sentCounts: [Int], into received: VectorView, _ receivedCounts: [Int])
+  /// Begins to gather, and does not wait for the end. Memory must stay as it is until then.
+  ///
+  /// All processes begin what they gather so in the same order, and what they exchange so, too; neither has an order with the
+  /// other, nor with what is waited for.
+  func beginGather(_ part: VectorView, into all: VectorView, counts: [Int]) -> any PendingMessage
+  /// Begins to exchange; see `beginGather`.
+  func beginExchange(
+    _ sent: VectorView, _ sentCounts: [Int], into received: VectorView, _ receivedCounts: [Int]
+  ) -> any PendingMessage
   /// Replaces values by those of process 0.
   func broadcast(_ values: VectorView)
+}
+
+/// What was begun between processes and may not have ended.
+public protocol PendingMessage {
+  /// Lets it go on, and tells whether it has ended.
+  func progress() -> Bool
+  /// Returns when it has ended.
+  func wait()
+}
+
+/// One that had ended when it was begun.
+struct CompletedMessage: PendingMessage {
+  func progress() -> Bool { true }
+  func wait() {}
 }
 
 /// One process alone.
@@ -29,6 +52,16 @@ public struct SingleProcess: Communicator {
   public func gather(_ part: VectorView, into all: VectorView, counts: [Int]) { all.copy(from: part) }
   public func exchange(_ sent: VectorView, _ sentCounts: [Int], into received: VectorView, _ receivedCounts: [Int]) {
     received.copy(from: sent)
+  }
+  public func beginGather(_ part: VectorView, into all: VectorView, counts: [Int]) -> any PendingMessage {
+    gather(part, into: all, counts: counts)
+    return CompletedMessage()
+  }
+  public func beginExchange(
+    _ sent: VectorView, _ sentCounts: [Int], into received: VectorView, _ receivedCounts: [Int]
+  ) -> any PendingMessage {
+    exchange(sent, sentCounts, into: received, receivedCounts)
+    return CompletedMessage()
   }
   public func broadcast(_ values: VectorView) {}
 }

@@ -1,3 +1,21 @@
+extension Network {
+  /// The parameters of a store that it uses, each once, by the point of the backward pass behind which nothing is added to
+  /// their gradients: behind the head, behind each stage from the last one to the first, and at the end.
+  var parametersByPoint: [[Int]] {
+    let end = stages.count + 1
+    var points: [Int: Int] = [:]
+    func use(_ parameters: [Int], until point: Int) {
+      for parameter in parameters { points[parameter] = max(points[parameter] ?? 0, point) }
+    }
+    use([finalNorm.parameter].compactMap { $0 } + head.parameters, until: 0)
+    for (index, stage) in stages.enumerated() { use(stage.parameters, until: stages.count - index) }
+    use([embedding.parameter].compactMap { $0 } + (prompt?.parameters ?? []), until: end)
+    // What a side network has is read here and there.
+    if side != nil { use(parameters, until: end) }
+    return (0...end).map { point in points.filter { $0.value == point }.keys.sorted() }
+  }
+}
+
 /// One worker's forward and backward pass over a network.
 ///
 /// Shapes: N rows (tokens of all sequences of the batch, one after another), d the width of the hidden state.
@@ -31,10 +49,12 @@ final class TrainingPass {
   /// - Parameters:
   ///   - teacher: whose distribution is to be met, besides the targets.
   ///   - gradients: where ∂(lossScale · Σ loss)/∂θ is added for each trainable θ; `nil` to only measure.
+  ///   - reach: hears of each point of the backward pass (`Network.parametersByPoint`), behind which nothing is added to
+  ///     the gradients of its parameters.
   ///   - losses: if given, receives the loss of each target in order of rows.
   func run(
     _ network: Network, batch: PackedBatch, teacher: Teacher? = nil, lossScale: Float, gradients: GradientBuffer?,
-    losses: ((Float) -> Void)? = nil
+    reach: (Int) -> Void = { _ in }, losses: ((Float) -> Void)? = nil
   ) -> Double {
     if batch.rows == 0 { return 0 }
     arena.reset()
@@ -82,6 +102,7 @@ final class TrainingPass {
       losses: losses)
     guard let gradients else { return total }
 
+    reach(0)
     var flowing = gradient
     for (index, item) in kept.enumerated().reversed() {
       // Nothing before the first trained stage has a use for its gradient, but an embedding that is trained.
@@ -94,6 +115,7 @@ final class TrainingPass {
         backward(layer, x: input, reduced: reduced, dy: flowing, dx: below, accumulate: false, gradients)
         if let below { flowing = below }
       }
+      reach(kept.count - index)
     }
     if let prompt = network.prompt, network.trainsInput { backward(prompt, flowing, rows, gradients) }
     if let table = gradients.matrix(network.embedding) {
