@@ -52,8 +52,12 @@ public struct AnchorSizeJob {
     public var method: String
     public var blocks: Int
     public var parameters: Int
-    /// Of a grown anchor: of each block, the one it is a copy of; −1 for one that was predicted.
+    /// Of a grown anchor: of each block, the one it is a copy of; −1 for one that was predicted or combined.
     public var origins: [Int]?
+    /// Of blocks that are combinations of their neighbours: what they have of the one before and of the one behind.
+    public var factors: [[Float]]?
+    /// The divergence from the anchor at the first and the last step of learning those.
+    public var divergences: [Double]?
     /// Of a shrunk one: the blocks that were left out, first and last of each span.
     public var leftOut: [[Int]]?
     /// What is left of the error of each map in their place, as a share of what they add.
@@ -76,23 +80,30 @@ public struct AnchorSizeJob {
     var files = tokenizer.files
     if let text = try template?.source(tokenizer) { files["chat_template.jinja"] = Data(text.utf8) }
     files[GenerationDefaults.fileName] = try GenerationDefaults.read(in: source)?.json
+    let text = CalibrationText(file: calibration, tokens: calibrationTokens, seed: seed, threads: threads)
+    var batches: [PackedBatch]?
+    func needed() throws -> [PackedBatch] {
+      if let batches { return batches }
+      let made = try text.batches(model, tokenizer: tokenizer, template: template ?? .fallback, note: note)
+      batches = made
+      return made
+    }
     switch change {
     case .grow(let method, let blocks):
+      // Before a text is written for it.
+      try GrownAnchor.check(blocks: blocks, of: model.blocks.count, method)
       let grown = try GrownAnchor(
-        model, blocks: blocks, method: method, seed: seed, pool: pool, progress: progress)
+        model, blocks: blocks, method: method, batches: method.needsText ? needed() : [], seed: seed, pool: pool,
+        progress: progress)
       try grown.model.write(to: output, elementType: type, files: files)
       var report = report(grown.model, method.rawValue)
       report.origins = grown.origins.map { $0 ?? -1 }
+      if method == .replace {
+        report.factors = grown.factors
+        report.divergences = [grown.losses.first, grown.losses.last].compactMap { $0 }
+      }
       return report
     case .shrink(let method, let without):
-      let text = CalibrationText(file: calibration, tokens: calibrationTokens, seed: seed, threads: threads)
-      var batches: [PackedBatch]?
-      func needed() throws -> [PackedBatch] {
-        if let batches { return batches }
-        let made = try text.batches(model, tokenizer: tokenizer, template: template ?? .fallback, note: note)
-        batches = made
-        return made
-      }
       let depth = model.blocks.count
       let spans: [Range<Int>]
       switch without {

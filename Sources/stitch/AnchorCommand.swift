@@ -40,7 +40,7 @@ struct AnchorCommand: ParsableCommand {
 
     func run(_ job: AnchorSizeJob) throws {
       let meter = ProgressMeter()
-      let report = try job.run(note: meter.note) { meter.share("learning the pattern of the blocks", $0, of: $1) }
+      let report = try job.run(note: meter.note) { meter.share("learning from the blocks", $0, of: $1) }
       meter.end()
       if json { return try Console.write(json: report) }
       var text = "wrote \(report.blocks) blocks, \(Quantity.short(report.parameters)) parameters, to \(report.output)"
@@ -57,19 +57,34 @@ struct AnchorCommand: ParsableCommand {
       commandName: "grow", abstract: "Make a deeper anchor.",
       discussion: """
         zero adds copies that change nothing at first: the model answers as before. copy has the blocks in the middle twice \
-        (depth up-scaling). lesa predicts blocks between the last ones from the pattern of all.
+        (depth up-scaling). lesa predicts blocks between the last ones from the pattern of all. replace puts blocks between \
+        neighbours that are a combination of both, by two numbers each, learned on a text from what the model itself says \
+        (Replacement Learning).
         """)
     @Option(help: "The model: a directory, a GGUF file, or a name from 'stitch models list'.") var model: String
     @Option(help: "How many blocks it is to have.") var blocks: Int
-    @Option(help: "How: zero, copy or lesa.") var method = GrownAnchor.Method.zero
+    @Option(help: "How: zero, copy, lesa or replace.") var method = GrownAnchor.Method.zero
+    @Option(help: "replace: text to learn on, JSON Lines or plain text (default: the model writes it).")
+    var calibration: String?
+    @Option(help: "replace: tokens of calibration, at most (default: 20000).") var calibrationTokens: Int?
     @OptionGroup var common: Common
+
+    func validate() throws {
+      try Check.range("--calibration-tokens", calibrationTokens ?? 1, 1...Int.max)
+      for (option, isGiven) in [
+        ("--calibration", calibration != nil), ("--calibration-tokens", calibrationTokens != nil),
+      ] where isGiven && !method.needsText {
+        throw ValidationError("\(option) does not go with --method \(method.rawValue): it reads no text")
+      }
+    }
 
     func run() throws {
       let source = try ModelOption.directory(of: model, asFamily: false)!
       try common.run(
         AnchorSizeJob(
           source: source, change: .grow(method, blocks: blocks), output: URL(fileURLWithPath: common.output),
-          elementType: common.elementType(), seed: common.seed, threads: common.threads))
+          elementType: common.elementType(), calibration: calibration.map { URL(fileURLWithPath: $0) },
+          calibrationTokens: calibrationTokens ?? 20_000, seed: common.seed, threads: common.threads))
     }
   }
 

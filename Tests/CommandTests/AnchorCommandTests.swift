@@ -26,6 +26,11 @@ import Testing
         let grown = try made(["grow", "--model", large.path, "--blocks", "\(blocks)", "--method", method], at: method)
         #expect(grown["origins"] as? [Int] == origins, "\(method)")
       }
+      let combined = try made(
+        ["grow", "--model", large.path, "--blocks", "5", "--method", "replace", "--calibration", workspace.text.path],
+        at: "combined")
+      #expect(combined["origins"] as? [Int] == [0, 1, 2, -1, 3] && (combined["factors"] as? [[Double]])?.count == 1)
+      #expect((combined["divergences"] as? [Double])?.count == 2)
       func says(_ name: String) throws -> String {
         let outcome = try workspace.run([
           "ask", "hello", "--model", workspace.directory.appending(path: name).path, "--max-tokens", "5",
@@ -87,6 +92,8 @@ import Testing
         (["shrink"] + model, ["--without"]), (["shrink", "--blocks", "1"] + model, ["2 blocks"]),
         (["shrink", "--without", "0"] + model, ["2 blocks"]), (["shrink", "--without", "a-b"] + model, ["a-b"]),
         (["shrink", "--without", "1", "--blocks", "2"] + model, ["--blocks"]),
+        (["grow", "--blocks", "3", "--calibration", workspace.text.path] + model, ["--calibration", "zero"]),
+        (["grow", "--blocks", "4", "--method", "replace"] + model, ["2 blocks"]),
         (["grow", "--blocks", "3", "--model", "/no/such", "--output", workspace.output.path], ["/no/such"]),
       ] {
         try workspace.expectRefusal(["anchor"] + arguments, parts)

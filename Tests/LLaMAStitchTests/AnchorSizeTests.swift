@@ -149,6 +149,33 @@ import Testing
     #expect(try Self.logits(grown.model).allSatisfy(\.isFinite))
   }
 
+  /// What a block has of its neighbours is learned from what the anchor says, and is all that is learned of it.
+  @Test func combinedBlocks() throws {
+    let model = Self.model(blocks: 4, scale: 0.9)
+    let grown = try GrownAnchor(model, blocks: 6, method: .replace, batches: Self.batches, pool: Self.pool)
+    #expect(grown.origins == [0, nil, 1, 2, nil, 3])
+    #expect(grown.factors.count == 2 && grown.factors.allSatisfy { $0 != [0.5, 0.5] })
+    #expect(grown.losses.last! < 0.7 * grown.losses[0], "\(grown.losses)")
+    for (place, (before, after)) in [(1, (0, 1)), (4, (2, 3))] {
+      let factors = grown.factors[place == 1 ? 0 : 1]
+      for path in [\Block.attention.query, \Block.mlp.down] as [KeyPath<Block, Projection>] {
+        let (one, other) = (model.blocks[before], model.blocks[after])
+        let expected = zip(one[keyPath: path].weight.floats(), other[keyPath: path].weight.floats())
+          .map { factors[0] * $0 + factors[1] * $1 }
+        #expect(relativeDifference(grown.model.blocks[place][keyPath: path].weight.floats(), expected) < 1e-6)
+      }
+    }
+    // The same bytes, however many threads.
+    let again = try GrownAnchor(
+      model, blocks: 6, method: .replace, batches: Self.batches, pool: ComputePool(threads: 1))
+    #expect(again.factors == grown.factors && again.losses == grown.losses)
+    for (blocks, batches) in [(8, Self.batches), (4, Self.batches), (6, [])] {
+      #expect(throws: AnchorSizeError.self) {
+        try GrownAnchor(model, blocks: blocks, method: .replace, batches: batches, pool: Self.pool)
+      }
+    }
+  }
+
   /// What is written is read again as the same model.
   @Test func whatIsWrittenIsRead() throws {
     let folder = try TemporaryFolder()

@@ -11,27 +11,55 @@ public struct GrownAnchor {
     /// Copies that add nothing at first, evenly spread: the model answers as before (LLaMA Pro: Wu et al. 2024, arXiv
     /// 2401.02415).
     case zero
+    /// Blocks between neighbours, evenly spread, whose weights are a learned combination of the neighbours' (Replacement
+    /// Learning: Zhang et al. 2024, arXiv 2410.01239).
+    case replace
+
+    /// Whether it learns on a text.
+    public var needsText: Bool { self == .replace }
   }
 
   public let model: LlamaModel
   /// Of each block, the one of the original it is a copy of; `nil` for one that was predicted.
   public let origins: [Int?]
+  /// Of each block that is a combination of its neighbours, what it has of the one before and of the one behind; empty
+  /// where there is none.
+  public let factors: [[Float]]
+  /// How far what it says was from what the anchor says while such factors were learned, nats per token.
+  public let losses: [Double]
 
   /// - Parameters:
   ///   - blocks: how many the deeper one has.
-  ///   - progress: hears how many kinds of weights of how many are predicted.
+  ///   - batches: text to learn on, where the method does.
+  ///   - progress: hears how much of how much is learned.
   /// - Throws: `AnchorSizeError`, `ComputeError`.
   public init(
-    _ anchor: LlamaModel, blocks count: Int, method: Method, seed: UInt64 = 1, pool: ComputePool,
-    progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    _ anchor: LlamaModel, blocks count: Int, method: Method, batches: [PackedBatch] = [], seed: UInt64 = 1,
+    pool: ComputePool, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws {
     let depth = anchor.blocks.count
-    let most = Self.most(method, depth: depth)
-    if method == .lesa && depth < 3 { throw AnchorSizeError.tooShallow(depth, needed: 3) }
-    guard count > depth, count <= most else {
-      throw AnchorSizeError.blocks(count, of: depth, possible: depth + 1...max(depth + 1, most))
-    }
+    try Self.check(blocks: count, of: depth, method)
     let more = count - depth
+    if method == .replace {
+      // Behind the last block of each of as many groups of gaps as there are new ones.
+      let places = (1...more).map { $0 * (depth - 1) / more - 1 }
+      let learned = try ReplacementLearning(anchor, after: places, batches: batches, pool: pool, progress: progress)
+      factors = learned.factors.map { [$0.before, $0.after] }
+      losses = learned.losses
+      var (origins, blocks) = ([Int?](), [Block]())
+      for (index, block) in anchor.blocks.enumerated() {
+        origins.append(index)
+        blocks.append(block)
+        if let place = places.firstIndex(of: index) {
+          origins.append(nil)
+          blocks.append(learned.blocks[place])
+        }
+      }
+      self.origins = origins
+      model = anchor.with(blocks: blocks)
+      return
+    }
+    (factors, losses) = ([], [])
     switch method {
     case .copy:
       origins = Array(0..<count - count / 2) + Array(depth - count / 2..<depth)
@@ -61,10 +89,20 @@ public struct GrownAnchor {
       }
       self.origins = origins
       model = anchor.with(blocks: blocks)
+    case .replace: preconditionFailure("returned above")
     }
   }
 
-  private static func most(_ method: Method, depth: Int) -> Int { method == .lesa ? 2 * depth - 1 : 2 * depth }
+  /// Whether a method makes so many blocks of an anchor's.
+  /// - Throws: `AnchorSizeError`.
+  public static func check(blocks count: Int, of depth: Int, _ method: Method) throws(AnchorSizeError) {
+    let isBetween = method == .lesa || method == .replace
+    let (least, most) = (method == .lesa ? 3 : method == .replace ? 2 : 1, isBetween ? 2 * depth - 1 : 2 * depth)
+    if depth < least { throw .tooShallow(depth, needed: least) }
+    guard count > depth, count <= most else {
+      throw .blocks(count, of: depth, possible: depth + 1...max(depth + 1, most))
+    }
+  }
 }
 
 extension Block {
