@@ -29,6 +29,7 @@ let package = Package(
   targets: [
     // C shims, one reason each.
     .target(name: "CKernels"),
+    .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "CMemory"),
     .target(name: "COniguruma", linkerSettings: [.linkedLibrary("onig")]),
     .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
@@ -68,6 +69,10 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
+    // A server elsewhere as the engine behind a chat.
+    .target(
+      name: "RemoteChat", dependencies: ["CCurl", "ChatEngine", "Forms", "Support"], swiftSettings: swiftSettings),
+
     // The user interface: what happens, then how it shows, then a real terminal.
     .target(
       name: "ChatScript", dependencies: ["ChatEngine", "Conversations", "Forms", "Support", yams],
@@ -93,7 +98,7 @@ let package = Package(
       dependencies: [
         "Support", "Tokenizer", "LLaMAStitch", "ChatEngine", "Conversations", "Workflows", "ChatScript", "ChatTUI",
         "Settings", "ChatReplay", "ChatTerminal", "EngineBenchmarks", "Forms", "MessagePassing",
-        "ServeOptions", argumentParser,
+        "RemoteChat", "ServeOptions", argumentParser,
       ],
       swiftSettings: swiftSettings),
 
@@ -161,6 +166,9 @@ let package = Package(
     .testTarget(
       name: "ServingTests",
       dependencies: ["Serving", "ChatEngine", "Tokenizer", "FamilyFixture", "Support"],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "RemoteChatTests", dependencies: ["RemoteChat", "WebServer", "ChatEngine", "Forms", "Support"],
       swiftSettings: swiftSettings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: swiftSettings),
     .testTarget(

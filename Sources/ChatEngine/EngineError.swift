@@ -45,6 +45,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
   case familyGrows
   /// A lesson was taught to the model that sizes were made of meanwhile.
   case taughtWhileGrowing
+  /// Training or an adapter was asked for where replies come from a server.
+  case needsLocalModel
   /// Training was asked for without a step.
   case noSteps(Int)
 
@@ -95,6 +97,8 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
     case .taughtWhileGrowing:
       "the slider is made, but what was taught belongs to the model alone: start the chat again to have it"
     case .trainingIsRunning: "training is running already; stop it first"
+    case .needsLocalModel:
+      "that needs a model on this machine, and replies come from a server here; open one with --family or --model"
     case .noSteps(let steps): "training needs at least 1 step, not \(steps)"
     }
   }

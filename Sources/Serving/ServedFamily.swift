@@ -6,6 +6,9 @@ import LLaMAStitch
 package struct ServedFamily: Sendable {
   package let text: TextFamily
   package let adapter: Adapter?
+  /// What was measured of the stops, and the steps of the adapter that it was measured with.
+  let stops: [Stop]
+  let measuredStep: Int?
   /// What the models are called by, before the slash.
   package let name: String
   /// How tokens are drawn where a request does not say.
@@ -18,6 +21,9 @@ package struct ServedFamily: Sendable {
   package init(_ directory: URL, adapter choice: AdapterChoice, name: String? = nil) throws {
     text = try TextFamily(directory)
     adapter = try text.adapter(choice, store: text.adapterStore())
+    let described = text.describedStops(adapter: adapter)
+    stops = described.stops
+    measuredStep = text.measuredStep(described.frontier, adapter)
     self.name = name ?? directory.standardizedFileURL.lastPathComponent
     defaults = try GenerationDefaults.read(in: directory)?.sampling ?? SamplingOptions()
     let attributes = try FileManager.default.attributesOfItem(atPath: directory.path)

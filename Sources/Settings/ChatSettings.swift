@@ -183,7 +183,10 @@ extension ChatSettings {
   }
 
   /// The chat itself.
-  public func chatOptions(family directory: URL) -> ChatUIOptions {
+  public func chatOptions(family directory: URL) -> ChatUIOptions { chatOptions(FamilyReference(directory)) }
+
+  /// The same with a family that is not here.
+  public func chatOptions(_ family: FamilyReference?) -> ChatUIOptions {
     var options = ChatUIOptions()
     options.stitch = stitch
     options.sampling = sampling
@@ -192,7 +195,7 @@ extension ChatSettings {
     options.trainingSteps = trainingSteps
     options.autoTarget = autoTarget
     options.keepsTranscript = keepTranscript
-    options.family = FamilyReference(directory)
+    options.family = family
     options.ascii = ascii
     options.mouse = mouse
     options.theme = color ? theme : .mono

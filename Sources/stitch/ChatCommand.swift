@@ -6,6 +6,7 @@ import ChatTerminal
 import Conversations
 import Foundation
 import LLaMAStitch
+import RemoteChat
 import Settings
 import Support
 import Workflows
@@ -23,6 +24,7 @@ struct ChatCommand: ParsableCommand {
 
   @OptionGroup var family: FamilyOptions
   @OptionGroup var single: ModelOption
+  @OptionGroup var server: ServerOption
   @Flag(
     help: ArgumentHelp(
       "Give the model of --model a slider: sizes with fewer of its blocks.",
@@ -84,6 +86,7 @@ struct ChatCommand: ParsableCommand {
 
   func validate() throws {
     try single.check(with: family)
+    try server.check(with: family, single)
     if slider && single.model == nil { throw ValidationError("--slider is for a single model: give --model") }
     if !(speed > 0 && speed <= 1000) { throw ValidationError("--speed must be above 0 and at most 1000, not \(speed)") }
     if script == nil && quitAtEnd { throw ValidationError("--quit-at-end needs --script") }
@@ -100,6 +103,13 @@ struct ChatCommand: ParsableCommand {
     // Only what is cheap comes before the first screen; the backend opens the family on its own thread.
     let store = ConversationStore()
     let resumed = resume == "latest" ? nil : try resume.map { try store.header(store.find($0)) }
+    if let address = try server.address() {
+      if printConfig { return try Console.write(text: settings.yaml) }
+      let reference = FamilyReference(name: address.name, identity: "server \(address.base)", directory: address.base)
+      return try chat(
+        with: ServerBackend(address), settings.chatOptions(reference), script, settings, store: store,
+        resume: resumed?.id ?? (resume == nil ? nil : store.latest(of: [reference])), hint: nil)
+    }
     let found: FamilyLocator.Found
     do {
       found =
@@ -116,18 +126,29 @@ struct ChatCommand: ParsableCommand {
       settings = try self.settings(nil, sampling: ReplyOptions(defaults.sampling))
     }
     if printConfig { return try Console.write(text: settings.yaml) }
-    let isPlain = plain || !canRunChatUI()
     var engine = try settings.engineOptions(family: directory)
     // In between, people read and type; a script that is piped in does not.
     engine.prefetches = !isPlain
     engine.grower = growing?.grower
-    let backend = FamilyBackend(engine)
-    var options = settings.chatOptions(family: directory)
-    options.saving = ConversationSaving(store: store, program: "stitch \(Stitch.configuration.version)")
-    options.saving?.isRecording = settings.save && !noSave
     // What was said while a model had no slider yet belongs to the model alone.
     let families = slider ? [directory, found.directory] : [directory]
-    options.resume = try resumed?.id ?? (resume == nil ? nil : latest(in: store, of: families))
+    try chat(
+      with: FamilyBackend(engine), settings.chatOptions(family: directory), script, settings, store: store,
+      resume: resumed?.id ?? (resume == nil ? nil : latest(in: store, of: families)), hint: found.hint)
+  }
+
+  /// Lines are read and written, without a screen.
+  private var isPlain: Bool { plain || !canRunChatUI() }
+
+  /// The chat, whatever makes its replies.
+  private func chat(
+    with backend: any ChatBackend, _ given: ChatUIOptions, _ script: Script?, _ settings: ChatSettings,
+    store: ConversationStore, resume: String?, hint: String?
+  ) throws {
+    var options = given
+    options.saving = ConversationSaving(store: store, program: "stitch \(Stitch.configuration.version)")
+    options.saving?.isRecording = settings.save && !noSave
+    options.resume = resume
     options.keepsAdapter = family.adapter != nil
     options.recordedScript = try recordScript.map { path throws(RecordedScriptFile.Failure) in
       try RecordedScriptFile(path)
@@ -137,12 +158,12 @@ struct ChatCommand: ParsableCommand {
     if let editor = settings.editor { setenv("VISUAL", editor, 1) }
     let status: Int32
     if isPlain {
-      if let hint = found.hint { Console.log("\(hint)\n") }
+      if let hint { Console.log("\(hint)\n") }
       status = try runPlainChat(
         backend: backend, options: options, output: Console.writeOrEnd, isInteractive: Terminal.inputIsTerminal)
     } else {
       options.logFile = Self.logFile()
-      options.notice = found.hint
+      options.notice = hint
       if !noHistory { options.historyFile = UserDirectories.state.appendingPathComponent("history.jsonl") }
       status = try runChatUI(backend: backend, options: options)
     }

@@ -88,6 +88,7 @@ struct CollectedReply {
       switch event {
       case .started(let stitch, let step, _, _): started = (stitch, step)
       case .trimmed(let count): trimmed = count
+      case .waiting: break
       case .text(let more):
         text += more
         pieces += 1

@@ -1,3 +1,4 @@
+import ChatEngine
 import ChatTUI
 import Foundation
 import Testing
@@ -56,6 +57,53 @@ import Testing
         state.apply(.submit("/edit"))
         state.apply(.key(.control("j")))
         state.type("and a second line 漢字")
+        return state
+      }
+    ),
+    (
+      "files",
+      { width, height, glyphs in
+        var state = readyState(width: width, height: height, glyphs: glyphs)
+        func file(_ path: String, _ bytes: Int, _ tokens: Int, isCut: Bool = false) -> FileReading {
+          var file = AttachedFile(path: path, bytes: bytes, text: "some text\n")
+          (file.tokens, file.isCut) = (TokenCount(tokens), isCut)
+          return FileReading(word: path, outcome: .file(file))
+        }
+        state.apply(.filesRead(.attach, [file("notes/sea.txt", 1234, 31), file("book.md", 98_765, 210, isCut: true)]))
+        state.exchange("what is in them?", "The sea is *wet*.")
+        state.apply(.filesRead(.attach, [file("evil\u{1B}[31m.txt", 350, 90)]))
+        state.type("and in @漢字.txt")
+        state.apply(.filesRead(.look, [file("漢字.txt", 2_345_678, 40)]))
+        return state
+      }
+    ),
+    (
+      "server",
+      { width, height, glyphs in
+        var state = AppState()
+        state.glyphs = glyphs
+        state.apply(.resize(width: width, height: height))
+        var summary = ScriptedBackend.summary
+        (summary.server, summary.learns) = ("models.example.org:8080", false)
+        state.apply(.loaded(summary))
+        return state
+      }
+    ),
+    (
+      "other-server",
+      { width, height, glyphs in
+        var state = AppState()
+        state.glyphs = glyphs
+        state.apply(.resize(width: width, height: height))
+        var summary = FamilySummary(
+          name: "localhost:11434",
+          stops: ["qwen3:8b", "gemma3\u{1B}[31m:27b", "llama3.2:1b"].map {
+            Stop(id: $0, route: "library", parameters: 0, flopsPerToken: 0, weightBytes: 0)
+          }, contextLength: 0, adapterStep: nil)
+        (summary.server, summary.learns) = (summary.name, false)
+        state.apply(.loaded(summary))
+        state.exchange("hello", "Hi.")
+        state.apply(.submit("/train facts"))
         return state
       }
     ),

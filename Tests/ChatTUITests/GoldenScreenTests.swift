@@ -199,7 +199,7 @@ import Testing
        │ Alt-End                            │
        │     largest                        │
       ─│ Alt-↑, Alt-+                       │─
-       └── 1-11 of 208 · PgDn · Esc closes ─┘
+       └── 1-11 of 213 · PgDn · Esc closes ─┘
        Enter sends · F1 help       context 0%
       """)
   }

@@ -14,12 +14,14 @@ import Testing
       try Data("\u{FEFF}the cat\r\n".utf8).write(to: files[0])
       try Data("sat ``` on\n".utf8).write(to: files[1])
       let ask = ["ask", "--family", workspace.family.path, "--json", "--max-tokens", "3", "look"]
-      let given = Data("the mat".utf8)
-      let outcome = try workspace.run(ask + files.flatMap { ["--file", $0.path] }, input: given)
+      // From where they are, so that their names are short.
+      let outcome = try StitchProcess.run(
+        shell: "cd '\(workspace.directory.path)' && \"$0\" \"$@\"", ask + ["--file", "a.txt", "--file", "b.md"],
+        input: Data("the mat".utf8), environment: workspace.environment)
       #expect(outcome.status == 0, "\(outcome.complaint)")
       // The same written out by hand.
       let text =
-        "look\n\nFile \(files[0].path):\n```\nthe cat\n```\n\nFile \(files[1].path):\n````\nsat ``` on\n````\n\nthe mat"
+        "look\n\nFile a.txt:\n```\nthe cat\n```\n\nFile b.md:\n````\nsat ``` on\n````\n\nthe mat"
       let same = try workspace.run(Array(ask.dropLast()) + [text])
       #expect(same.status == 0, "\(same.complaint)")
       #expect(try tokens(outcome) == tokens(same))

@@ -1,4 +1,5 @@
 import Foundation
+import LLaMAStitch
 import Testing
 
 /// Files that go with a message, in a real terminal.
@@ -45,9 +46,9 @@ struct FileEndToEndTests {
     try tmux.press("Enter")
     try tmux.wait("the attached file") { $0.contains("With two words.txt, 6 bytes") }
     try tmux.enter("/file book.txt")
-    try tmux.wait("the question") { $0.contains("book.txt has ") && $0.contains("Enter attaches as much") }
+    try tmux.wait("the question") { $0.contains("! Not attached: book.txt has ") }
     try tmux.press("Enter")
-    try tmux.wait("the beginning") { $0.contains("Attached to the next message: book.txt, the beginning of") }
+    try tmux.wait("the beginning") { $0.contains("Attached to the next message: book.txt, ") }
     try tmux.enter("/file - 1")
     try tmux.wait("one less") { $0.contains("a file taken away, 1 left") && $0.contains("With book.txt") }
     try tmux.enter("sum up")

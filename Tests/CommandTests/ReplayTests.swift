@@ -99,10 +99,10 @@ import Testing
       let url = try script(workspace, "  - user: hello\n  - user: hello\n    expect: {schema: {type: whole}}\n")
       let outcome = try workspace.run(["replay", url.path])
       #expect(outcome.status == 2)
-      #expect(outcome.text.contains("script.yaml:6:22: the schema, at #/type: “whole” is no type"), "\(outcome.text)")
+      #expect(outcome.text.contains("script.yaml:7:22: the schema, at #/type: “whole” is no type"), "\(outcome.text)")
       #expect(outcome.text.contains("0 of 0 steps checked"))
       let chat = try workspace.run(["chat", "--plain", "--script", url.path])
-      #expect(chat.status == 2 && chat.complaint.contains("script.yaml:6:22: the schema"), "\(chat.complaint)")
+      #expect(chat.status == 2 && chat.complaint.contains("script.yaml:7:22: the schema"), "\(chat.complaint)")
     }
   }
 

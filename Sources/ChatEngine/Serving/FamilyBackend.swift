@@ -142,41 +142,15 @@ public final class FamilyBackend: ChatBackend {
     return stream
   }
 
-  /// Steps of the adapter that what is known of the stops was measured with. Old files do not say; the search for routes
-  /// measures without one.
-  private static func measuredStep(_ frontier: Frontier?, _ family: Family, _ adapter: Adapter?) -> Int? {
-    guard let frontier else { return family.description.agreement == nil ? adapter?.step : nil }
-    return frontier.format == nil ? adapter?.step : frontier.adapterStep
-  }
-
   private func summary(_ text: TextFamily, _ adapter: Adapter?) -> FamilySummary {
-    var notes: [String] = []
-    var frontier: Frontier?
-    // Measurements are a help: without them one can chat all the same.
-    do { frontier = try Frontier.read(of: text.family) } catch { notes.append("\(error)") }
+    let (stops, frontier, problem) = text.describedStops(adapter: adapter, and: options.stitch)
+    var notes = problem.map { [$0] } ?? []
     if options.adapter != .own && frontier != nil {
       notes.append("quality was measured with the family's own adapter, which is not the one in use")
     }
-    var stitches = text.family.stops
-    if let wanted = options.stitch, !stitches.contains(where: { $0.id == wanted }),
-      let stitch = text.family.stitches.first(where: { $0.id == wanted })
-    {
-      stitches.append(stitch)
-      stitches.sort { ($0.flopsPerToken, $0.id) < ($1.flopsPerToken, $1.id) }
-    }
-    let stops = stitches.map { stitch in
-      let measured = frontier?.stitches.first { $0.id == stitch.id }
-      return Stop(
-        id: stitch.id, route: stitch.routeText, parameters: stitch.parameters,
-        flopsPerToken: Double(stitch.flopsPerToken), weightBytes: stitch.weightBytes,
-        importance: adapter?.importance[stitch.id], quality: measured?.exactMatch,
-        agreement: text.family.agreement(of: stitch, frontier),
-        loss: measured?.loss,
-        tokensPerSecond: measured.flatMap { $0.tokensPerSecond > 0 ? $0.tokensPerSecond : nil })
-    }
     var summary = FamilySummary(
       name: text.family.description.name, stops: stops, contextLength: text.contextLength,
-      adapterStep: adapter?.step, measuredStep: Self.measuredStep(frontier, text.family, adapter),
+      adapterStep: adapter?.step, measuredStep: text.measuredStep(frontier, adapter),
       notes: notes)
     if text.family.anchors.count == 1, text.family.stitches.count == 1 {
       let network = text.family.network(text.bestStop.route, adapter: nil)

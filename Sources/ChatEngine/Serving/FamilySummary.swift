@@ -6,6 +6,7 @@ public struct Stop: Sendable, Equatable, Identifiable {
   public var id: String
   /// For people: `small[0..<2] → large[3..<8]`.
   public var route: String
+  /// 0 where they are not known; so are the next two.
   public var parameters: Int
   /// FLOPs per token at zero context, head included.
   public var flopsPerToken: Double
@@ -58,6 +59,10 @@ public struct FamilySummary: Sendable, Equatable {
   public var name: String
   public var stops: [Stop]
   public var contextLength: Int
+  /// Whether it can be taught, and mixed with what it was taught.
+  public var learns = true
+  /// Where it is computed, if not here: a server's host and port. Its own name, where that has other models than a family's.
+  public var server: String?
   /// Of a family of one; `nil` for others.
   public var model: ModelFacts?
   /// Steps of adaptation in the adapter now in use; `nil` without an adapter.

@@ -213,6 +213,8 @@ public enum ReplyEvent: Sendable, Equatable {
   case started(stitch: String, adapterStep: Int?, adapterHash: String? = nil, adapterOrigin: AdapterOrigin? = nil)
   /// The conversation is longer than the context: so many of its oldest messages are left out.
   case trimmed(droppedMessages: Int)
+  /// What the engine waits for, such as a server that is busy; a line for people. May come before `started`.
+  case waiting(String)
   /// More text; always whole characters. May hold control characters: views must not trust it.
   case text(String)
   case finished(ReplyStamp)
@@ -222,7 +224,7 @@ public enum ReplyEvent: Sendable, Equatable {
   package var isLast: Bool {
     switch self {
     case .finished, .failed: true
-    case .started, .trimmed, .text: false
+    case .started, .trimmed, .waiting, .text: false
     }
   }
 }

@@ -73,6 +73,16 @@ package enum Command: Sendable, Equatable {
   case export(String)
 }
 
+extension Command {
+  /// It is about what a model on this machine alone can do.
+  var needsLocalModel: Bool {
+    switch self {
+    case .train, .lessons, .pause, .resume, .save, .stop, .undo, .adapters: true
+    default: false
+    }
+  }
+}
+
 /// Why a line that begins with a slash is no command; one line for the user.
 package struct CommandError: Error, Equatable {
   package var message: String

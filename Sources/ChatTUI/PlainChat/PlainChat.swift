@@ -66,7 +66,7 @@ struct PlainChat {
     if isInteractive, let summary = state.summary {
       printer.say(
         summary.model == nil
-          ? "\(summary.name) is loaded: \(summary.stops.count) sizes, \(state.currentStop?.id ?? "none") answers. /help lists the commands."
+          ? "\(sanitiseLine(summary.name)) is loaded: \(Format.stops(of: summary)), \(sanitiseLine(state.currentStop?.id ?? "none")) answers. /help lists the commands."
           : "\(summary.name) is loaded. \(Format.facts(of: summary)) /help lists the commands."
       )
     }

@@ -17,6 +17,10 @@ extension AppState {
       say("/\(usage.name) needs the terminal UI")
       return []
     }
+    if command.needsLocalModel, summary?.learns == false {
+      say("/\(Command.usage(of: line)?.name ?? "train"): \(EngineError.needsLocalModel)", isWarning: true)
+      return []
+    }
     return perform(command)
   }
 

@@ -76,6 +76,7 @@ extension AppState {
       say(
         "the context is full: the oldest \(messages) left out; /clear starts anew, /drop N forgets them",
         isWarning: true)
+    case .waiting(let line): say("\(line) · Esc stops")
     case .text(let text): grow(id, text)
     case .finished(let stamp): return finished(id, stamp)
     case .failed(.conversationTooLong(let count)): return didNotFit(id, messagesToDrop: count)

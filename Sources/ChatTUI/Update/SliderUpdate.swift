@@ -133,7 +133,8 @@ extension AppState {
       + stops.enumerated().map { index, stop in
         let quality = Format.quality(of: stop).map { " · \($0)" } ?? ""
         let here = index == slider.stop ? "*" : " "
-        return "\(here)\(index + 1) \(stop.id) · \(Format.flops(stop.flopsPerToken))\(quality)"
+        let flops = stop.flopsPerToken > 0 ? " · \(Format.flops(stop.flopsPerToken))" : ""
+        return "\(here)\(index + 1) \(sanitiseLine(stop.id))\(flops)\(quality)"
       }.joined(separator: "\n")
   }
 

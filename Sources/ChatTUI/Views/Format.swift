@@ -60,13 +60,25 @@ package enum Format {
 
   /// What a single model is, and takes.
   package static func facts(of summary: FamilySummary) -> String {
-    guard let model = summary.model else { return "\(summary.stops.count) sizes" }
+    guard let model = summary.model else { return stops(of: summary) }
     return
       "Template \(sanitiseLine(model.template)), context of \(summary.contextLength) tokens; \(megabytes(model.weightBytes)) of weights, and \(megabytes(model.cacheBytes)) of cache where the context is full."
   }
 
   package static func percent(_ value: Double) -> String { String(format: "%.0f%%", value * 100) }
   package static func loss(_ value: Double) -> String { String(format: "%.3f", value) }
+
+  /// `9 sizes`; of a server without families `3 models`.
+  package static func stops(of summary: FamilySummary) -> String {
+    let count = summary.stops.count
+    let noun = summary.server == summary.name ? "model" : "size"
+    return "\(count) \(noun)\(count == 1 ? "" : "s")"
+  }
+
+  /// The server that a family is on; `nil` where it is here, or the name says it.
+  package static func place(of summary: FamilySummary) -> String? {
+    summary.server.flatMap { $0 == summary.name ? nil : sanitiseLine($0) }
+  }
 
   /// At most four significant digits, no trailing zeros.
   package static func short(_ value: Double) -> String { String(format: "%.4g", value) }

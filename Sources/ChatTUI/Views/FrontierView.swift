@@ -63,6 +63,10 @@ enum FrontierView {
     let stops = state.stops
     let measure = measure(state)
     let graph: Style = measure.isOld ? .dim : .graph
+    // Models that nobody compared make no curve.
+    guard stops.isEmpty || measure.isMeasured || stops.contains(where: { $0.parameters > 0 }) else {
+      return canvas.rule("Models", in: rect, glyphs: state.glyphs)
+    }
     canvas.rule(stops.isEmpty ? "Frontier" : measure.title, in: rect, glyphs: state.glyphs)
     guard measure.values.count > 1, rect.height >= 5 else { return }
     let low = measure.values.map(\.value).min()!

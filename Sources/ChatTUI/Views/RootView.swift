@@ -49,7 +49,7 @@ enum TitleView {
     case .ready(let summary):
       let kind =
         if let model = summary.model { "template \(sanitiseLine(model.template))" } else {
-          "\(summary.stops.count) sizes"
+          Format.stops(of: summary) + (Format.place(of: summary).map { " · at \($0)" } ?? "")
         }
       let growth = state.growth.map { " · slider: \(sanitiseLine($0))" } ?? ""
       let text = "\(sanitiseLine(summary.name)) · \(kind)\(growth)"

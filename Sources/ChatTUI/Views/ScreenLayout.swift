@@ -43,7 +43,7 @@ package struct ScreenLayout: Sendable, Equatable {
     let composerHeight = 1 + min(lines, max(1, height / 3 - 1))
     let sliderHeight = height >= 18 ? 3 : 2
     let hasPanes = Self.hasRoomForPanes(width: width, height: height)
-    let hasTrainingPane = hasPanes && !state.isTrainingCollapsed
+    let hasTrainingPane = hasPanes && !state.isTrainingCollapsed && state.summary?.learns != false
     let lineHeight = !hasTrainingPane && state.training.phase != .idle ? 1 : 0
     let mixerHeight = state.mixer.ends == nil ? 0 : 1
     let main = height - 2 - composerHeight - sliderHeight - mixerHeight - lineHeight

@@ -126,9 +126,10 @@ enum SliderView {
 
   private static func drawDetails(_ state: AppState, on canvas: inout Canvas, in rect: Rect, y: Int) {
     guard let stop = state.currentStop else { return }
-    let route = sanitiseLine(stop.route)
-    let count = Format.count(stop.parameters)
-    let flops = Format.flops(stop.flopsPerToken)
+    let route = stop.route.isEmpty ? nil : sanitiseLine(stop.route)
+    // Of a server's models little may be known.
+    let count = stop.parameters > 0 ? Format.count(stop.parameters) : nil
+    let flops = stop.flopsPerToken > 0 ? Format.flops(stop.flopsPerToken) : nil
     // What was not measured here is only about right.
     let about = state.speeds[stop.id] == nil ? "≈" : ""
     let speed = state.speed(of: stop)
@@ -138,7 +139,10 @@ enum SliderView {
     let quality = Self.quality(state, stop, long: false)
     func join(_ parts: [String?]) -> String { state.glyphs.plain(parts.compactMap { $0 }.joined(separator: " · ")) }
     let candidates = [
-      join([route, "\(count) parameters", "\(flops)/token", perToken, rate, Self.quality(state, stop, long: true)]),
+      join([
+        route, count.map { "\($0) parameters" }, flops.map { "\($0)/token" }, perToken, rate,
+        Self.quality(state, stop, long: true),
+      ]),
       join([route, count, flops, perToken, rate, quality]),
       join([route, count, flops, perToken, quality]),
       join([route, count, flops, time, quality]),

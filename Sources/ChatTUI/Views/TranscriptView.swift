@@ -34,6 +34,19 @@ enum TranscriptView {
         (Format.facts(of: summary), .dim), ("", .text),
         ("/train FILE teaches it. \(key(.help)) shows everything else.", .dim),
       ]
+    case .ready(let summary) where summary.server != nil:
+      let place = Format.place(of: summary)
+      lines = [
+        (
+          place.map { "One chatbot in \(Format.stops(of: summary)), on \($0)." }
+            ?? "\(Format.stops(of: summary)) on \(sanitiseLine(summary.name)).", .strong
+        ),
+        ("", .text),
+        (
+          "Ask something, then move the slider with \(key(.smaller)) and \(key(.larger)): the next reply comes from another \(place == nil ? "model" : "size"). \(key(.help)) shows everything else.",
+          .dim
+        ),
+      ]
     case .ready(let summary):
       lines = [
         ("One chatbot in \(summary.stops.count) sizes.", .strong),

@@ -111,11 +111,25 @@ package final class OpenAIService: Sendable {
     return .object([
       "id": .string(model.name), "object": "model", "created": .integer(family.created), "owned_by": "stitch",
       "context_length": .integer(contextLength),
-      "stitch": .object([
-        "id": .string(stitch.id), "route": .string(stitch.routeText), "parameters": .integer(stitch.parameters),
-        "flops_per_token": .integer(stitch.flopsPerToken), "weight_bytes": .integer(stitch.weightBytes),
-      ]),
+      "stitch": .object(stitchDocument(stitch)),
     ])
+  }
+
+  /// What a slider shows of a stitch; of a stop with what was measured of it.
+  private func stitchDocument(_ stitch: Stitch) -> [String: JSONValue] {
+    var document: [String: JSONValue] = [
+      "id": .string(stitch.id), "route": .string(stitch.routeText), "parameters": .integer(stitch.parameters),
+      "flops_per_token": .integer(stitch.flopsPerToken), "weight_bytes": .integer(stitch.weightBytes),
+    ]
+    if let step = family.adapter?.step { document["adapter_step"] = .integer(step) }
+    guard let stop = family.stops.first(where: { $0.id == stitch.id }) else { return document }
+    if let step = family.measuredStep { document["measured_step"] = .integer(step) }
+    let measured = [
+      ("importance", stop.importance), ("quality", stop.quality), ("agreement", stop.agreement), ("loss", stop.loss),
+      ("tokens_per_second", stop.tokensPerSecond),
+    ]
+    for case (let name, let value?) in measured where value.isFinite { document[name] = .number(value) }
+    return document
   }
 
   // MARK: Text
