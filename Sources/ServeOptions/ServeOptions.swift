@@ -46,7 +46,7 @@ public struct ServeOptions: ParsableArguments {
       valueName: "origin"))
   public var allowOrigin: [String] = []
 
-  @Option(help: ArgumentHelp("Replies of one size that are made at once.", valueName: "n"))
+  @Option(help: ArgumentHelp("Replies that are made at once.", valueName: "n"))
   public var parallel = 16
 
   @Option(help: ArgumentHelp("Replies that may wait; more are told to come again.", valueName: "n"))

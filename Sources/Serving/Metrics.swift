@@ -67,9 +67,11 @@ package final class Metrics: Sendable {
     }
   }
 
-  func setLoad(running: Int, waiting: Int, cacheBytes: Int) {
-    state.withLock { ($0.running, $0.waiting, $0.cacheBytes) = (running, waiting, cacheBytes) }
+  func setLoad(running: Int, waiting: Int) {
+    state.withLock { ($0.running, $0.waiting) = (running, waiting) }
   }
+
+  func setReserved(cacheBytes: Int) { state.withLock { $0.cacheBytes = cacheBytes } }
 
   func textFinished(_ result: GenerationResult) {
     state.withLock { state in
@@ -129,7 +131,7 @@ package final class Metrics: Sendable {
     gauge("connections", "Clients connected.", connections)
     gauge("cache_reserved_bytes", "Bytes that the KV caches take if they are filled.", state.cacheBytes)
     let steps = state.steps.lines("step_seconds")
-    add("step_seconds", "histogram", "Time of a step: a token of each text of one stop.", steps)
+    add("step_seconds", "histogram", "Time of a step: a token of each text.", steps)
     add("step_texts", "histogram", "Texts computed together in a step.", state.batch.lines("step_texts"))
     add(
       "first_token_seconds", "histogram", "From a request to its first token.",

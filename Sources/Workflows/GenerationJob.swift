@@ -286,6 +286,7 @@ public struct GenerationJob {
         switch event {
         case .token: tokens += 1
         case .finished(let result, let text): try finished(line(result), numbers.lowerBound + text, result)
+        case .failed(let error, _): throw error
         }
       }
       let now = ContinuousClock.now

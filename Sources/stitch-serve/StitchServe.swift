@@ -46,12 +46,12 @@ struct StitchServe: AsyncParsableCommand {
     let family = try ServedFamily(directory, adapter: adapter, name: options.name ?? options.model.map(Self.name))
     let contextLength = min(family.text.contextLength, options.context ?? InferenceSession.longestUsualContext)
     var scheduling = Scheduler.Options(
-      contextLength: contextLength,
+      contextLength: contextLength, cacheType: options.cache == "f16" ? .f16 : .f32,
       cacheBytes: options.cacheMemory.map { $0 << 20 } ?? SystemMemory.physical / 4,
+      networks: family.text.family.stitches.map { family.network(of: $0) },
       threads: options.threads ?? ProcessInfo.processInfo.activeProcessorCount)
     scheduling.parallel = options.parallel
     scheduling.queue = options.queue
-    scheduling.cacheType = options.cache == "f16" ? .f16 : .f32
     let scheduler = Scheduler(scheduling, metrics: Metrics()) { family.network(of: $0) }
     let connections = ConnectionCount()
     let service = OpenAIService(

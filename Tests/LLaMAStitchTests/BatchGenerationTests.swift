@@ -151,6 +151,7 @@ import Testing
         switch event {
         case .token(let token, let text, _): told[text, default: []].append(token)
         case .finished(let result, let text): found[text] = result.tokens
+        case .failed(let error, _): throw error
         }
       }
     }

@@ -82,6 +82,22 @@ import Testing
     #expect((full["usage"]["total_tokens"].integer ?? .max) <= 257)
   }
 
+  /// A form that cannot be kept is the matter of who asked for it; it says why, and the others go on.
+  @Test func formsThatCannotBeKeptSayWhy() async throws {
+    let fixture = try await ServerFixture.shared.value
+    let grammar = #"root ::= \"[\" "# + String(repeating: "a ", count: 5000) + #"\"]\"\na ::= \"x\" | \"\""#
+    let other = #""model": "large", "max_tokens": 60, "temperature": 1, "seed": 3"#
+    let expected = try await fixture.chat(other).json["choices"]
+    async let beside = fixture.chat(other)
+    for stream in [false, true] {
+      let answer = try await fixture.chat(#""model": "small", "grammar": "\#(grammar)", "stream": \#(stream)"#)
+      let error = try stream ? answer.events.documents.last?["error"] ?? .null : answer.json["error"]
+      #expect(answer.status == (stream ? 200 : 400) && error["code"].string == "form_not_kept", "\(error)")
+      #expect(error["message"].string?.contains("too many ways") == true, "\(error)")
+    }
+    #expect(try await beside.json["choices"] == expected)
+  }
+
   @Test func pathsAndMethodsThatAreNone() async throws {
     let fixture = try await ServerFixture.shared.value
     for path in ["/v1", "/page", "/v1/chat", "/../../etc/passwd", "/v1/models/../../x", "/%2e%2e/%2e%2e/etc/passwd"] {

@@ -154,7 +154,6 @@ package final class ReplyMaker: @unchecked Sendable {
     case .length: .length
     case .context: .context
     case .cancelled: .cancelled
-    case .unfit: preconditionFailure("a reply alone that cannot go on is an error")
     }
   }
 

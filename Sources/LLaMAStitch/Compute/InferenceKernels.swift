@@ -265,6 +265,17 @@ package struct UnsafeFloats: BitwiseCopyable {
 
   @inline(__always) package func offset(by count: Int) -> UnsafeFloats { UnsafeFloats(base: base + count) }
 
+  /// Adds so many numbers of another.
+  @inline(__always) package func add(_ other: UnsafeFloats, count: Int) {
+    for index in 0..<count { base[index] += other.base[index] }
+  }
+
+  /// So many times one number.
+  @inline(__always) package func fill(_ value: Float, count: Int) { base.update(repeating: value, count: count) }
+
+  /// Where they lie, for comparisons.
+  package var address: UInt { UInt(bitPattern: base) }
+
   /// Zeros, so many.
   @inline(__always) package func clear(count: Int) { base.update(repeating: 0, count: count) }
 }
@@ -324,6 +335,9 @@ package struct UnsafeWeights: BitwiseCopyable {
   }
 
   package init(_ matrix: MatrixView) { self.init(WeightMatrix(matrix)) }
+
+  /// Where they lie, for comparisons.
+  package var address: UInt { UInt(bitPattern: base) }
 }
 
 /// Cosines and sines of every position.
@@ -337,6 +351,9 @@ package struct UnsafeRotary: BitwiseCopyable {
     sines = table.sines.base
     half = table.cosines.columns
   }
+
+  /// Where they lie, for comparisons.
+  package var address: UInt { UInt(bitPattern: cosines) }
 }
 
 /// The keys and values of one block, at first those of text 0.
@@ -376,6 +393,9 @@ package struct UnsafeCache: BitwiseCopyable {
     scale = 1 / Float(configuration.headDimension).squareRoot()
   }
 
+  /// Where it lies, for comparisons.
+  package var address: UInt { UInt(bitPattern: keys) }
+
   /// Those of a text.
   @inline(__always)
   package func text(_ index: Int) -> UnsafeCache {
@@ -404,41 +424,6 @@ package struct UnsafeCache: BitwiseCopyable {
 
 /// Floats of scratch one thread needs to attend to `positions` positions.
 package func attentionScratch(positions: Int) -> Int { ck_attention_scratch(positions) }
-
-/// Elements of a fixed array of plain structs, read by several threads without counting references.
-package struct UnsafeArray<Element: BitwiseCopyable> {
-  private let base: UnsafeMutablePointer<Element>
-  package let count: Int
-
-  /// The memory is freed by `deallocate`, which its owner calls once.
-  package init(_ elements: [Element]) {
-    let base = UnsafeMutablePointer<Element>.allocate(capacity: max(1, elements.count))
-    elements.withUnsafeBufferPointer { source in
-      if let start = source.baseAddress { base.initialize(from: start, count: elements.count) }
-    }
-    self.base = base
-    count = elements.count
-  }
-
-  @inline(__always)
-  package subscript(index: Int) -> Element {
-    get { base[index] }
-    nonmutating set { base[index] = newValue }
-  }
-
-  /// The first elements, in the same memory.
-  package func prefix(_ count: Int) -> UnsafeArray {
-    precondition(count <= self.count)
-    return UnsafeArray(base: base, count: count)
-  }
-
-  private init(base: UnsafeMutablePointer<Element>, count: Int) {
-    self.base = base
-    self.count = count
-  }
-
-  package func deallocate() { base.deallocate() }
-}
 
 /// An instruction set was asked for that this processor does not have.
 package struct InstructionsError: Error, Equatable, CustomStringConvertible {

@@ -9,12 +9,15 @@ import Synchronization
 public struct BatchGenerator {
   /// A text that is wanted.
   public struct Request: Sendable {
+    /// Which of the session's networks continues it.
+    public var network: Int
     public var prompt: [Int]
     public var options: GenerationOptions
     /// How many of the likeliest tokens to tell of at each place; `nil`: none, and not how likely the chosen one was.
     public var alternatives: Int?
 
-    public init(prompt: [Int], options: GenerationOptions, alternatives: Int? = nil) {
+    public init(prompt: [Int], options: GenerationOptions, alternatives: Int? = nil, network: Int = 0) {
+      self.network = network
       self.prompt = prompt
       self.options = options
       self.alternatives = alternatives
@@ -27,6 +30,8 @@ public struct BatchGenerator {
     case token(Int, text: Int, TokenLikelihoods?)
     /// A text has ended, and its place is free.
     case finished(GenerationResult, text: Int)
+    /// A text cannot go on: its network is damaged, or no token goes on in its form. Its place is free.
+    case failed(InferenceError, text: Int)
   }
 
   private let session: BatchSession
@@ -57,22 +62,24 @@ public struct BatchGenerator {
     guard request.prompt.count <= session.contextLength else {
       throw InferenceError.contextOverflow(needed: request.prompt.count, contextLength: session.contextLength)
     }
-    let size = session.network.embedding.rows
+    let network = session.networks[request.network]
+    let size = network.embedding.rows
     for token in request.prompt where token < 0 || token >= size {
       throw InferenceError.tokenOutOfRange(token: token, vocabularySize: size)
     }
-    let sampler = try Sampler(request.options, network: session.network, prompt: request.prompt)
-    let place = place(for: request.prompt)
-    running[place] = RunningText(number: added, request, sampler, kept: session.begin(place, with: request.prompt))
+    let sampler = try Sampler(request.options, network: network, prompt: request.prompt)
+    let place = place(for: request)
+    let kept = session.begin(place, with: request.prompt, network: request.network)
+    running[place] = RunningText(number: added, request, sampler, kept: kept)
     added += 1
     return added - 1
   }
 
   /// A free place: the one whose text begins most like the prompt, or else the one whose text ended longest ago.
-  private func place(for prompt: [Int]) -> Int {
+  private func place(for request: Request) -> Int {
     var best: (place: Int, common: Int)?
     for place in order where running[place] == nil {
-      let common = session.commonPrefix(of: place, with: prompt)
+      let common = session.commonPrefix(of: place, with: request.prompt, network: request.network)
       // What is shared by chance is not worth more than an older place.
       if best == nil || common > best!.common + Self.littleShared { best = (place, common) }
     }
@@ -90,7 +97,7 @@ public struct BatchGenerator {
   }
 
   /// Computes the next token of every text under way, and what it has room for of new prompts.
-  /// - Throws: `InferenceError.notANumber`: of a damaged network.
+  /// - Throws: `InferenceError`, where the session was used beside this.
   public mutating func step() throws -> [Event] {
     var places: [Int] = []
     var continuations: [BatchSession.Continuation] = []
@@ -113,7 +120,7 @@ public struct BatchGenerator {
     let samplers = ready.map { running[$0]!.sampler }
     session.pool.run(parts: ready.count) { samplers[$0].choose(from: logits.row($0)) }
     var events: [Event] = []
-    for place in ready { events += try advance(place) }
+    for place in ready { events += advance(place) }
     return events
   }
 
@@ -148,13 +155,19 @@ public struct BatchGenerator {
     var waiting = requests[...]
     while !waiting.isEmpty || generator.count > 0 {
       while generator.hasRoom, let next = waiting.popFirst() { try generator.add(next) }
-      for case .finished(let result, let text) in try generator.step() { results[text] = result }
+      for event in try generator.step() {
+        switch event {
+        case .token: break
+        case .finished(let result, let text): results[text] = result
+        case .failed(let error, _): throw error
+        }
+      }
     }
     return results
   }
 
   /// Takes the token that was chosen for a text.
-  private mutating func advance(_ place: Int) throws -> [Event] {
+  private mutating func advance(_ place: Int) -> [Event] {
     let options = running[place]!.options
     let number = running[place]!.number
     if running[place]!.decodeStart == nil { running[place]!.decodeStart = ContinuousClock.now }
@@ -163,9 +176,10 @@ public struct BatchGenerator {
     }
     if options.maxTokens <= 0 { return [finished(.length, &self)] }
     guard let token = running[place]!.sampler.chosen else {
-      // What one text is asked to look like is no matter of the others.
-      if options.form != nil { return [finished(.unfit, &self)] }
-      throw InferenceError.notANumber
+      // What one text is asked to look like, or one network is, is no matter of the others.
+      let error = running[place]!.sampler.failure
+      _ = finish(place, .cancelled)
+      return [.failed(error, text: number)]
     }
     if options.stopTokens.contains(token) { return [finished(.stopToken, &self)] }
     running[place]!.result.tokens.append(token)
@@ -228,7 +242,9 @@ private final class TextSampler: Sendable {
     self.alternatives = alternatives
   }
 
-  /// The token that was chosen last; `nil` where no logit was a number.
+  /// Why there was no next token.
+  var failure: InferenceError { state.withLock(\.sampler.failure) }
+  /// The token that was chosen last; `nil` where no logit was a number, or none fits the form.
   var chosen: Int? { state.withLock(\.chosen) }
   /// Whether nothing can follow in the form that the text keeps.
   var isComplete: Bool { state.withLock(\.sampler.isComplete) }

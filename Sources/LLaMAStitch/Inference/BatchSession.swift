@@ -1,5 +1,5 @@
-/// A network with KV caches for several running texts, of which it computes a step at once: the weights are read once for
-/// all of them.
+/// A network, or several, with KV caches for many running texts, of which it computes a step at once: the weights are read
+/// once for all of them, and what networks have in common is computed together.
 ///
 /// A token's logits are the same bits as if its text were alone (see `InferenceSession`), whatever is computed beside it.
 /// Memory is reserved for all positions of all texts, and taken as they fill. What is computed of a text stays until another
@@ -7,7 +7,10 @@
 ///
 /// Not for several threads at a time.
 public final class BatchSession {
-  public let network: Network
+  /// The first network.
+  public var network: Network { networks[0] }
+  /// What texts may be of, in the order they were added.
+  public private(set) var networks: [Network] = []
   /// How many texts there can be.
   public let capacity: Int
   /// Positions of a text that fit.
@@ -15,9 +18,14 @@ public final class BatchSession {
   /// Tokens computed at once, of all texts together.
   public let chunkSize: Int
   let pool: ComputePool
-  private let compiled: any CompiledNetwork
-  /// The tokens of each text whose keys and values are cached.
-  private var texts: [[Int]]
+  private let compiled: any CompiledBatch
+  private var texts: [Text]
+
+  private struct Text {
+    var network = 0
+    /// Those whose keys and values are cached.
+    var tokens: [Int] = []
+  }
 
   /// What a text goes on with.
   public struct Continuation: Sendable {
@@ -53,13 +61,22 @@ public final class BatchSession {
     network: Network, capacity: Int, contextLength: Int, backend: any ComputeBackend, pool: ComputePool
   ) {
     precondition(capacity > 0 && capacity <= backend.chunkSize && contextLength > 0)
-    self.network = network
     self.capacity = capacity
     self.contextLength = contextLength
     self.pool = pool
     chunkSize = backend.chunkSize
-    compiled = backend.compile(network, texts: capacity, contextLength: contextLength, prefix: nil)
-    texts = [[Int]](repeating: [], count: capacity)
+    compiled = backend.batch(texts: capacity, contextLength: contextLength)
+    texts = [Text](repeating: Text(), count: capacity)
+    add(network)
+  }
+
+  /// Adds a network that texts may be of.
+  /// - Returns: its number; the first one has 0.
+  @discardableResult
+  public func add(_ network: Network) -> Int {
+    compiled.add(network)
+    networks.append(network)
+    return networks.count - 1
   }
 
   /// How many texts of so many positions fit `bytes` of memory, at least one.
@@ -69,54 +86,73 @@ public final class BatchSession {
     max(1, bytes / max(1, network.cacheBytes(positions: contextLength, type: cacheType)))
   }
 
-  /// How many positions of a text are cached.
-  public func position(of text: Int) -> Int { texts[text].count }
+  /// Blocks and stitching layers of all networks, each that some have in common once.
+  public var stageCount: Int { compiled.stageCount }
 
-  /// How many tokens at the beginning of `tokens` a text has cached.
-  public func commonPrefix(of text: Int, with tokens: [Int]) -> Int {
+  /// How many positions of a text are cached.
+  public func position(of text: Int) -> Int { texts[text].tokens.count }
+
+  /// How many tokens at the beginning of `tokens` a text has cached, if it is of that network.
+  public func commonPrefix(of text: Int, with tokens: [Int], network: Int = 0) -> Int {
+    if texts[text].network != network { return 0 }
+    let known = texts[text].tokens
     var common = 0
-    let limit = min(texts[text].count, tokens.count)
-    while common < limit && texts[text][common] == tokens[common] { common += 1 }
+    let limit = min(known.count, tokens.count)
+    while common < limit && known[common] == tokens[common] { common += 1 }
     return common
   }
 
-  /// Makes a text a new one that begins like `prompt`, as far as this text, or any other, has computed that; the last
+  /// Makes a text a new one of a network, that begins like `prompt`, as far as this text, or any other, has computed that; the last
   /// token is left to compute, for its logits.
   /// - Returns: how many tokens are kept.
   @discardableResult
-  public func begin(_ text: Int, with prompt: [Int]) -> Int {
+  public func begin(_ text: Int, with prompt: [Int], network: Int = 0) -> Int {
     let limit = max(0, prompt.count - 1)
-    var kept = min(limit, commonPrefix(of: text, with: prompt))
-    let others = texts.indices.filter { $0 != text }.map { (min(limit, commonPrefix(of: $0, with: prompt)), $0) }
+    if texts[text].network != network { compiled.release(text: text, butFor: network) }
+    var kept = min(limit, commonPrefix(of: text, with: prompt, network: network))
+    let others = texts.indices.filter { $0 != text }.map {
+      (min(limit, commonPrefix(of: $0, with: prompt, network: network)), $0)
+    }
     if let (common, other) = others.max(by: { $0.0 < $1.0 }), common > kept {
-      compiled.copy(positions: common, from: other, to: text)
+      compiled.copy(positions: common, from: other, to: text, network: network)
       kept = common
     }
-    texts[text] = Array(prompt[..<kept])
+    texts[text] = Text(network: network, tokens: Array(prompt[..<kept]))
     return kept
   }
 
   /// Appends tokens to texts, at most `chunkSize` in all, each text being named once.
-  /// - Returns: the logits that are wanted, in the same order, `[wanted × vocabulary]`, good until the next call.
+  /// - Returns: the logits that are wanted, in the same order, good until the next call.
   /// - Throws: `InferenceError`; the texts are as before then.
-  public func evaluate(_ continuations: [Continuation]) throws(InferenceError) -> MatrixView {
-    var parts: [TextPart] = []
+  public func evaluate(_ continuations: [Continuation]) throws(InferenceError) -> BatchLogits {
+    var parts: [(network: Int, part: TextPart)] = []
     var tokens: [Int] = []
     for more in continuations {
       if more.tokens.isEmpty { throw .noTokens }
-      let start = texts[more.text].count
+      let number = texts[more.text].network
+      let network = networks[number]
+      let start = texts[more.text].tokens.count
       let end = start + more.tokens.count
       guard end <= contextLength else { throw .contextOverflow(needed: end, contextLength: contextLength) }
       for token in more.tokens where token < 0 || token >= network.embedding.rows {
         throw .tokenOutOfRange(token: token, vocabularySize: network.embedding.rows)
       }
-      parts.append(TextPart(text: more.text, positions: start..<end, logits: more.wantsLogits ? 1 : 0))
+      parts.append((number, TextPart(text: more.text, positions: start..<end, logits: more.wantsLogits ? 1 : 0)))
       tokens += more.tokens
     }
     precondition(Set(continuations.map(\.text)).count == parts.count, "a text is continued twice at once")
     if parts.isEmpty { throw .noTokens }
-    compiled.forward(parts, stages: 0..<compiled.stageCount, logitsRow: 0, tokens: tokens[...])
-    for more in continuations { texts[more.text] += more.tokens }
-    return compiled.logits.matrix(rows: parts.count { $0.logits > 0 }, columns: network.vocabularySize)
+    let rows = compiled.forward(parts, tokens: tokens)
+    for more in continuations { texts[more.text].tokens += more.tokens }
+    return BatchLogits(rows: rows)
   }
+}
+
+/// The logits of several texts' tokens, `[vocabulary]` each.
+public struct BatchLogits: Sendable {
+  private let rows: [VectorView]
+
+  init(rows: [VectorView]) { self.rows = rows }
+
+  public func row(_ index: Int) -> VectorView { rows[index] }
 }

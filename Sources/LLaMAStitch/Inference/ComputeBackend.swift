@@ -11,6 +11,12 @@ public protocol ComputeBackend: AnyObject, Sendable {
   ///   - contextLength: positions of each to have room for.
   ///   - prefix: what the blocks before the first stitching layer share with other networks, of one text; as many positions.
   func compile(_ network: Network, texts: Int, contextLength: Int, prefix: PrefixCache?) -> any CompiledNetwork
+
+  /// Makes room for many texts, each of one of several networks.
+  /// - Parameters:
+  ///   - texts: how many to have KV caches for.
+  ///   - contextLength: positions of each to have room for.
+  func batch(texts: Int, contextLength: Int) -> any CompiledBatch
 }
 
 /// A network made ready to run, with the KV caches of one text or several. Calls take turns: the sessions see to that.
@@ -33,6 +39,25 @@ public protocol CompiledNetwork: AnyObject, Sendable {
   func forward(_ parts: [TextPart], stages: Range<Int>, logitsRow: Int, tokens: ArraySlice<Int>)
   /// Gives a text the keys and values of the first positions of another.
   func copy(positions: Int, from source: Int, to target: Int)
+  /// Forgets a text, whose memory goes back to the system.
+  func clear(text: Int)
+}
+
+/// Several networks made ready to run side by side, numbered as they were added, with the KV caches of many texts.
+public protocol CompiledBatch: AnyObject, Sendable {
+  /// Blocks and stitching layers that a step of texts of all networks computes: what some have in common counts once.
+  var stageCount: Int { get }
+  func add(_ network: Network)
+  /// Computes some tokens of several texts, at most `chunkSize` at once, each by its text's network.
+  /// - Parameters:
+  ///   - parts: each text once, with logits of its last token or none.
+  ///   - tokens: one for each position of the parts.
+  /// - Returns: the logits that the parts want, in their order, good until the next call.
+  func forward(_ parts: [(network: Int, part: TextPart)], tokens: [Int]) -> [VectorView]
+  /// Gives a text the keys and values of the first positions of another, both of one network.
+  func copy(positions: Int, from source: Int, to target: Int, network: Int)
+  /// Gives memory back that a text took with other networks than this.
+  func release(text: Int, butFor network: Int)
 }
 
 /// Some tokens of one text that follow one another.

@@ -8,6 +8,8 @@ struct ForwardPass {
   let tokens: Int
   /// Whose they are, one part after another.
   let parts: UnsafeArray<BatchPart>
+  /// Where they are of several networks that add different things to products with the weights they share.
+  var split: SplitTokens?
 
   /// The hidden state after the stages in `range`, from token ids where it starts with the first and from what the
   /// prefix cache holds otherwise.
@@ -54,10 +56,7 @@ struct ForwardPass {
           }
         }
       case .stitch(let projection):
-        let activations = rounded(x, for: projection)
-        reduce((projection, nil, nil), activations)
-        project(projection, activations, into: other, rows: team.share(of: projection.rows, unit: 16))
-        team.barrier()
+        stitch(projection, x, into: other)
         swap(&x, &other)
       }
     }
@@ -70,7 +69,7 @@ struct ForwardPass {
   }
 
   /// The `count` logits that the parts want, one after another, `[count × vocabulary]`.
-  func logits(_ plan: NetworkPlan, _ x: UnsafeRows, count: Int, into logits: UnsafeRows) {
+  func logits(_ head: HeadPlan, _ x: UnsafeRows, count: Int, into logits: UnsafeRows) {
     let pass = ForwardPass(kernels: kernels, workspace: workspace, team: team, tokens: count, parts: parts)
     let hidden = workspace.normed[pass.isShared ? 0 : team.index]
     let mine = pass.isShared ? team.share(of: count) : 0..<count
@@ -79,14 +78,22 @@ struct ForwardPass {
       let part = parts[index]
       let wanted = (row..<row + part.logits).clamped(to: mine)
       kernels.rmsNorm(
-        x.rows(from: part.row + part.count - part.logits + wanted.lowerBound - row), weight: plan.finalNorm,
-        count: plan.head.weight.columns, epsilon: plan.finalNormEpsilon, tokens: wanted.count,
+        x.rows(from: part.row + part.count - part.logits + wanted.lowerBound - row), weight: head.norm,
+        count: head.linear.weight.columns, epsilon: head.epsilon, tokens: wanted.count,
         into: hidden.rows(from: wanted.lowerBound))
       row += part.logits
     }
-    let activations = pass.rounded(hidden, for: plan.head)
-    pass.reduce((plan.head, nil, nil), activations)
-    pass.project(plan.head, activations, into: logits, rows: team.share(of: plan.head.rows, unit: 16))
+    let activations = pass.rounded(hidden, for: head.linear)
+    pass.reduce((head.linear, nil, nil), activations)
+    pass.project(head.linear, activations, into: logits, rows: team.share(of: head.linear.rows, unit: 16))
+  }
+
+  /// A stitching layer: from the hidden state of one model to that of another.
+  func stitch(_ projection: LinearPlan, _ x: UnsafeRows, into other: UnsafeRows) {
+    let activations = rounded(x, for: projection)
+    reduce((projection, nil, nil), activations)
+    project(projection, activations, into: other, rows: team.share(of: projection.rows, unit: 16))
+    team.barrier()
   }
 
   /// x += attention(norm(x)); x += mlp(norm(x))
@@ -96,9 +103,11 @@ struct ForwardPass {
   }
 
   /// The last block: keys and values of all tokens, the rest of the `wanted` ones, whose rows come to lie in `narrow`.
+  /// - Parameter split: of the wanted ones.
   /// - Returns: a pass over those.
-  private func lastBlock(
-    _ block: BlockPlan, _ x: UnsafeRows, wanted: UnsafeArray<BatchPart>, into narrow: UnsafeRows
+  func lastBlock(
+    _ block: BlockPlan, _ x: UnsafeRows, wanted: UnsafeArray<BatchPart>, into narrow: UnsafeRows,
+    split: SplitTokens? = nil
   ) -> ForwardPass {
     let hidden = normed(x, by: block.attentionNorm, epsilon: block.epsilon, for: block.key)
     reduce((nil, block.key, block.value), hidden)
@@ -106,7 +115,7 @@ struct ForwardPass {
     queriesKeysValues(block, hidden, heads: heads)
     let pass = ForwardPass(
       kernels: kernels, workspace: workspace, team: team,
-      tokens: (0..<wanted.count).reduce(0) { $0 + wanted[$1].count }, parts: wanted)
+      tokens: (0..<wanted.count).reduce(0) { $0 + wanted[$1].count }, parts: wanted, split: split)
     copy(x, to: narrow, rows: team.share(of: pass.tokens))
     team.barrier()
     if pass.tokens == 0 { return pass }
@@ -294,8 +303,10 @@ struct ForwardPass {
   /// too, and meet at a barrier; of few tokens each computes all, which takes less time than meeting.
   private func reduce(_ projections: (LinearPlan?, LinearPlan?, LinearPlan?), _ x: Activations) {
     func slot(_ index: Int, _ projection: LinearPlan?) -> Bool {
-      guard let projection, let a = projection.a, let b = projection.b else { return false }
+      guard let projection else { return false }
       let y = lowRank(slot: index)
+      if let split { return reduce(projection, x, split, into: y) }
+      guard let a = projection.a, let b = projection.b else { return false }
       // What quantised factors have more columns for.
       if b.columns > a.rows {
         for token in isShared ? team.share(of: tokens) : 0..<tokens {
@@ -314,7 +325,7 @@ struct ForwardPass {
   }
 
   /// A x of one of up to three projections.
-  private func lowRank(slot: Int) -> UnsafeRows {
+  func lowRank(slot: Int) -> UnsafeRows {
     workspace.lowRank[isShared ? 0 : team.index].columns(from: slot * workspace.rank)
   }
 
@@ -340,6 +351,7 @@ struct ForwardPass {
   private func multiply(
     _ projection: LinearPlan, slot: Int, _ x: Activations, into y: UnsafeRows, rows: Range<Int>, adding: Bool
   ) {
+    if let split { return multiply(projection, slot: slot, x, into: y, rows: rows, adding: adding, split) }
     kernels.linear(
       projection.weight, x.rows, tokens: tokens, into: y, rows: rows, bias: projection.bias, adding: adding,
       rounded: x.type == projection.weight.type ? x.rounded : nil, scratch: workspace.products[team.index])

@@ -52,8 +52,6 @@ public enum FinishReason: String, Sendable, Codable {
   case context
   /// The listener cancelled it.
   case cancelled
-  /// No token goes on in the form that was asked for.
-  case unfit
 }
 
 /// A generated text and what it took.

@@ -75,6 +75,17 @@ public final class KVCache: Sendable {
     }
   }
 
+  /// Forgets a text: its memory goes back to the system.
+  func clear(text: Int) {
+    func clear(_ buffer: FloatBuffer, stride: Int, size: Int) {
+      let floats = stride * size / MemoryLayout<Float>.size
+      buffer.clear(text * floats..<(text + 1) * floats)
+    }
+    clear(keys, stride: keyTextStride, size: type.size)
+    clear(values, stride: valueTextStride, size: type.size)
+    clear(sums, stride: capacity * sumWidth, size: MemoryLayout<Float>.size)
+  }
+
   /// Bytes of a cache for a block of this configuration; `capacity` is rounded up to whole groups of positions.
   static func byteCount(configuration: LlamaConfiguration, capacity: Int, type: CacheType = .f32) -> Int {
     type.size * configuration.keyValueHeadCount * rounded(capacity)

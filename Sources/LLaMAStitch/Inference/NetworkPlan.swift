@@ -9,6 +9,8 @@ final class NetworkPlan: @unchecked Sendable {
   let finalNorm: UnsafeFloats
   let finalNormEpsilon: Float
   let head: LinearPlan
+  /// The same with the norm before it.
+  var output: HeadPlan { HeadPlan(norm: finalNorm, epsilon: finalNormEpsilon, linear: head) }
   /// What runs beside the stages, if anything.
   let ladder: LadderPlan?
   let parallelNetwork: ParallelNetworkPlan?
@@ -35,16 +37,17 @@ final class NetworkPlan: @unchecked Sendable {
   ///   - contextLength: positions to have angles and cache for.
   ///   - prefix: what the blocks before the first stitching layer share with other networks, of one text; as many
   ///     positions.
+  ///   - shelf: what it has in common with networks whose texts are computed beside its own.
   init(
     _ network: Network, texts: Int, contextLength: Int, prefix: PrefixCache?, cacheType: CacheType,
-    rotaryTables: RotaryTables
+    rotaryTables: RotaryTables, shelf: PlanShelf? = nil
   ) {
     precondition(prefix == nil || texts == 1)
     self.network = network
     self.prefix = prefix
     let shared = prefix == nil ? 0 : network.leadingBlocks.count
     precondition(prefix?.serves(network.leadingBlocks, contextLength: contextLength, type: cacheType) ?? true)
-    var owned = Owned()
+    var owned = Owned(shelf: shelf)
     var tables: [RotaryTable] = []
     var plans: [StagePlan] = []
     let offset = network.virtualTokens
@@ -55,7 +58,8 @@ final class NetworkPlan: @unchecked Sendable {
       return table
     }
     func cache(_ block: Block) -> KVCache {
-      KVCache(of: block, texts: texts, capacity: contextLength + offset, type: cacheType)
+      shelf?.cache(block, capacity: contextLength, besides: owned.caches)
+        ?? KVCache(of: block, texts: texts, capacity: contextLength + offset, type: cacheType)
     }
     for (index, stage) in network.stages.enumerated() {
       switch stage {
@@ -118,10 +122,25 @@ final class NetworkPlan: @unchecked Sendable {
     var buffers: [FloatBuffer] = []
     var weights: [WeightMatrix] = []
     var caches: [KVCache] = []
+    /// Where projections are that other plans have, too.
+    var shelf: PlanShelf?
   }
 }
 
-enum StagePlan {
+/// The last norm and the head.
+struct HeadPlan: BitwiseCopyable {
+  let norm: UnsafeFloats
+  let epsilon: Float
+  let linear: LinearPlan
+
+  func isSame(as other: HeadPlan) -> Bool {
+    norm.address == other.norm.address && linear.weight.address == other.linear.weight.address
+      && linear.bias?.address == other.linear.bias?.address && linear.a?.address == other.linear.a?.address
+      && linear.outputScale?.address == other.linear.outputScale?.address
+  }
+}
+
+enum StagePlan: BitwiseCopyable {
   case block(BlockPlan)
   case stitch(LinearPlan)
 
@@ -129,7 +148,7 @@ enum StagePlan {
 }
 
 /// A block as addresses.
-struct BlockPlan {
+struct BlockPlan: BitwiseCopyable {
   let hiddenSize: Int
   let intermediateSize: Int
   let headCount: Int
@@ -162,14 +181,14 @@ struct BlockPlan {
     headDimension = configuration.headDimension
     epsilon = configuration.normEpsilon
     attentionNorm = UnsafeFloats(block.attentionNorm.values)
-    query = LinearPlan(block.attention.query, keeping: &owned)
-    key = LinearPlan(block.attention.key, keeping: &owned)
-    value = LinearPlan(block.attention.value, keeping: &owned)
-    output = LinearPlan(block.attention.output, keeping: &owned)
+    query = LinearPlan(block.attention.query, site: 0, keeping: &owned)
+    key = LinearPlan(block.attention.key, site: 1, keeping: &owned)
+    value = LinearPlan(block.attention.value, site: 2, keeping: &owned)
+    output = LinearPlan(block.attention.output, site: 3, keeping: &owned)
     mlpNorm = UnsafeFloats(block.mlpNorm.values)
-    gate = LinearPlan(block.mlp.gate, keeping: &owned)
-    up = LinearPlan(block.mlp.up, keeping: &owned)
-    down = LinearPlan(block.mlp.down, keeping: &owned)
+    gate = LinearPlan(block.mlp.gate, site: 4, keeping: &owned)
+    up = LinearPlan(block.mlp.up, site: 5, keeping: &owned)
+    down = LinearPlan(block.mlp.down, site: 6, keeping: &owned)
     parallel = block.mlp.parallel.map { ParallelPlan($0, keeping: &owned) }
     self.offset = offset
     self.rotary = UnsafeRotary(rotary)
@@ -179,7 +198,7 @@ struct BlockPlan {
 }
 
 /// A projection as addresses, its deltas gathered: one bias, one low-rank update.
-struct LinearPlan {
+struct LinearPlan: BitwiseCopyable {
   let weight: UnsafeWeights
   /// b + Σ Δb
   let bias: UnsafeFloats?
@@ -188,8 +207,16 @@ struct LinearPlan {
   let scale: Float
   /// γ, by which everything is multiplied in the end.
   let outputScale: UnsafeFloats?
+  /// Its place in its block.
+  var site = 0
 
   var rows: Int { weight.rows }
+
+  /// One of a block's, by its place in the forward pass.
+  init(_ projection: Projection, site: Int, keeping owned: inout NetworkPlan.Owned) {
+    self = owned.shelf?.linear(projection) ?? LinearPlan(projection, keeping: &owned)
+    self.site = site
+  }
 
   init(_ projection: Projection, keeping owned: inout NetworkPlan.Owned) {
     weight = UnsafeWeights(projection.weight)

@@ -12,7 +12,7 @@ public final class ProcessorBackend: ComputeBackend, @unchecked Sendable {
   let lock = NSLock()
   let rotaryTables = RotaryTables()
   private(set) var workspace: Workspace
-  private let splitting: Splitting
+  let splitting: Splitting
   private var widths = Widths()
   private var contextLength = 0
 
@@ -48,6 +48,20 @@ public final class ProcessorBackend: ComputeBackend, @unchecked Sendable {
       rotaryTables: rotaryTables)
     reserve(plan.widths, contextLength: contextLength + plan.offset)
     return ProcessorNetwork(plan, texts: texts, backend: self, splitting: splitting)
+  }
+
+  public func batch(texts: Int, contextLength: Int) -> any CompiledBatch {
+    ProcessorBatch(texts: texts, contextLength: contextLength, backend: self)
+  }
+
+  /// The plan of a network whose texts are computed beside those of others.
+  func plan(_ network: Network, texts: Int, contextLength: Int, shelf: PlanShelf) -> NetworkPlan {
+    let plan = NetworkPlan(
+      network, texts: texts, contextLength: contextLength, prefix: nil, cacheType: cacheType,
+      rotaryTables: rotaryTables,
+      shelf: shelf)
+    reserve(plan.widths, contextLength: contextLength)
+    return plan
   }
 
   /// Makes the working memory large enough for a network.
@@ -181,6 +195,8 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     }
   }
 
+  func clear(text: Int) { for cache in plan.caches { cache.clear(text: text) } }
+
   func copy(positions: Int, from source: Int, to target: Int) {
     for cache in plan.caches { cache.copy(positions: positions + plan.offset, from: source, to: target) }
   }
@@ -196,7 +212,7 @@ private final class ProcessorNetwork: CompiledNetwork, @unchecked Sendable {
     if step.logits > 0 {
       let vocabulary = plan.head.rows
       last.logits(
-        plan, x, count: step.logits,
+        plan.output, x, count: step.logits,
         into: UnsafeRows(logits, offset: step.logitsRow * vocabulary, stride: vocabulary))
     }
   }

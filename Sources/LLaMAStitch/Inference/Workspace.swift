@@ -35,6 +35,10 @@ struct Widths: Equatable {
 final class Workspace: @unchecked Sendable {
   /// The hidden state; the second one takes over at a stitching layer. `[tokens × hidden]`
   let residual: (UnsafeRows, UnsafeRows)
+  /// What comes of a stage of some tokens before it goes where the others are, and what adds to their hidden state.
+  /// `[tokens × hidden]`
+  let spare: UnsafeRows
+  let added: UnsafeRows
   /// What is to be scaled before it is added to the hidden state. `[tokens × hidden]`
   let unscaled: UnsafeRows
   /// The state of a ladder side network, `[tokens × width]`.
@@ -87,6 +91,8 @@ final class Workspace: @unchecked Sendable {
       return UnsafeRows(buffer, stride: stride)
     }
     residual = (rows(widths.hidden), rows(widths.hidden))
+    spare = rows(widths.hidden)
+    added = rows(widths.hidden)
     side = rows(widths.side)
     let wholeMerged = widths.readers * widths.merged
     features = rows(wholeMerged)

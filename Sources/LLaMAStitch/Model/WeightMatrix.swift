@@ -43,6 +43,9 @@ public struct WeightMatrix: Sendable {
       rows: tensor.shape[0], columns: tensor.shape[1], elementType: tensor.type, bytes: tensor.bytes)
   }
 
+  /// Where they lie, for comparisons.
+  var address: UInt { UInt(bitPattern: bytes.base) }
+
   /// Bytes the weights take.
   public var byteCount: Int { bytes.count }
   public var elementCount: Int { rows * columns }
@@ -79,4 +82,7 @@ public struct WeightVector: Sendable {
   }
 
   public var count: Int { values.count }
+
+  /// Where they lie, for comparisons.
+  var address: UInt { UInt(bitPattern: values.base) }
 }

@@ -30,6 +30,7 @@ struct Reply: Sendable {
       let piece: ChoiceText.Piece?
       switch event {
       case .failed(let message): throw APIError.internalError(message)
+      case .unfit(let message): throw APIError.invalid(nil, message, code: "form_not_kept")
       case .token(let token, let likelihoods, let text):
         if !hasBegun { scheduler.metrics.firstToken(after: .now - start) }
         hasBegun = true

@@ -17,7 +17,7 @@ package final class LoadEstimate: Sendable {
   init() {}
 
   /// Takes in what a token of every text under way took.
-  func roundMade(flops: Double, duration: Duration) {
+  func stepMade(flops: Double, duration: Duration) {
     guard flops > 0 else { return }
     let measured = duration / .seconds(1) / flops
     state.withLock { state in

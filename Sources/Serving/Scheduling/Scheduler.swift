@@ -5,23 +5,27 @@ import Synchronization
 
 /// Continues many texts at once on a thread of its own.
 ///
-/// Texts of one stop are computed together, a token of each in a step, and join and leave between steps; stops take turns
-/// step by step. A text is the same, bit for bit, as if it were alone: see `BatchGenerator`.
+/// A token of each is computed in a step, whatever their stops, and what the stops have in common together; texts join and
+/// leave between steps. A text is the same, bit for bit, as if it were alone: see `BatchGenerator`.
 package final class Scheduler: Sendable {
   package struct Options: Sendable {
-    /// Texts of one stop at once.
+    /// Texts at once.
     package var parallel = 16
     /// Texts that may wait for a place.
     package var queue = 256
     /// Positions that a text may have.
     package var contextLength: Int
-    /// Bytes that the KV caches of all stops may take.
+    /// Bytes that the KV caches of all texts may take, and those of one.
     package var cacheBytes: Int
-    package var cacheType = CacheType.f32
+    package var textBytes: Int
+    package let cacheType: CacheType
     package var threads: Int
 
-    package init(contextLength: Int, cacheBytes: Int, threads: Int) {
+    /// - Parameter networks: those of all stops.
+    package init(contextLength: Int, cacheType: CacheType, cacheBytes: Int, networks: [Network], threads: Int) {
       self.contextLength = contextLength
+      self.cacheType = cacheType
+      textBytes = networks.map { $0.cacheBytes(positions: contextLength, type: cacheType) }.max() ?? 0
       self.cacheBytes = cacheBytes
       self.threads = threads
     }

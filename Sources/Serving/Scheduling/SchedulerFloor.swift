@@ -1,7 +1,7 @@
 import ChatEngine
 import LLaMAStitch
 
-/// What the scheduler's thread works on: texts that wait, and a lane for each stop that has texts.
+/// What the scheduler's thread works on: texts that wait, and those that are under way.
 ///
 /// `@unchecked Sendable`: made with the scheduler and used by the jobs of its thread alone.
 final class SchedulerFloor: @unchecked Sendable {
@@ -12,6 +12,12 @@ final class SchedulerFloor: @unchecked Sendable {
     let request: TextRequest
   }
 
+  /// An order that is not done.
+  private struct OpenOrder {
+    let continuation: AsyncStream<TextEvent>.Continuation
+    var texts: Int
+  }
+
   private let options: Scheduler.Options
   private let metrics: Metrics
   private let load: LoadEstimate
@@ -20,21 +26,15 @@ final class SchedulerFloor: @unchecked Sendable {
   private let pool: ComputePool
   private var queue = FairQueue<Waiting>()
   private var orders: [Int: OpenOrder] = [:]
-  /// The stop whose turn was longest ago is first.
-  private var lanes: [Lane] = []
+  /// `nil` until the first text comes.
+  private var texts: RunningTexts?
   /// Texts that have left the queue since it was last told.
   private var left = 0
 
-  /// An order that is not done.
-  private struct OpenOrder {
-    let continuation: AsyncStream<TextEvent>.Continuation
-    var texts: Int
-  }
-
   /// Tokens of prompts and texts that are computed in one step.
   private static let chunkSize = 128
-  /// Places at once that a stop is worth giving another one's up for.
-  private static let fewPlaces = 4
+  /// Places for each text that may be under way: what is computed of those that have ended stays for their next turn.
+  private static let placesPerText = 4
 
   init(
     _ options: Scheduler.Options, metrics: Metrics, load: LoadEstimate, network: @escaping (Stitch) -> Network
@@ -48,7 +48,9 @@ final class SchedulerFloor: @unchecked Sendable {
       chunkSize: max(Self.chunkSize, options.parallel), cacheType: options.cacheType, pool: pool)
   }
 
-  var isBusy: Bool { queue.count > 0 || lanes.contains { $0.count > 0 } }
+  private var running: Int { texts?.count ?? 0 }
+
+  var isBusy: Bool { queue.count > 0 || running > 0 }
 
   func take(_ command: Scheduler.Command) {
     switch command {
@@ -64,91 +66,62 @@ final class SchedulerFloor: @unchecked Sendable {
       let gone = queue.removeAll { isMeant(($0.order, $0.text)) }
       left += gone.count
       for waiting in gone { finish(nil, order: waiting.order, text: waiting.text) }
-      for lane in lanes {
-        for (place, result) in lane.cancel(where: isMeant) { finish(result, order: place.order, text: place.text) }
+      for (place, result) in texts?.cancel(where: isMeant) ?? [] {
+        finish(result, order: place.order, text: place.text)
       }
     }
   }
 
-  /// A step of every stop that has texts.
+  /// The next token of every text.
   /// - Returns: how many texts wait no longer.
   func step() -> Int {
     admit()
-    let flops = lanes.reduce(0) { $0 + Double($1.count * $1.stitch.flopsPerToken) }
-    let roundStart = ContinuousClock.now
-    for lane in lanes where lane.count > 0 {
-      let start = ContinuousClock.now
-      let count = lane.count
-      do {
-        for event in try lane.step() {
-          switch event {
-          case .token(let token, let likelihoods, let place):
-            metrics.tokenMade()
-            orders[place.order]?.continuation.yield(.token(token, likelihoods, text: place.text))
-          case .finished(let result, let place):
-            if result.finishReason == .unfit {
-              fail(place.order, "\(InferenceError.noTokenFits(cause: nil))")
-            } else {
-              finish(result, order: place.order, text: place.text)
-            }
-          }
+    if let texts, texts.count > 0 {
+      let (count, flops, start) = (texts.count, texts.flops, ContinuousClock.now)
+      var events: [RunningTexts.Event] = []
+      do { events = try texts.step() } catch { for place in texts.places { fail(place.order, .failed("\(error)")) } }
+      let duration = ContinuousClock.now - start
+      metrics.stepMade(texts: count, duration: duration)
+      load.stepMade(flops: flops, duration: duration)
+      for event in events {
+        switch event {
+        case .token(let token, let likelihoods, let place):
+          metrics.tokenMade()
+          orders[place.order]?.continuation.yield(.token(token, likelihoods, text: place.text))
+        case .finished(let result, let place): finish(result, order: place.order, text: place.text)
+        case .failed(.noTokenFits(let cause), let place):
+          fail(place.order, .unfit("\(InferenceError.noTokenFits(cause: cause))"))
+        case .failed(let error, let place): fail(place.order, .failed("\(error)"))
         }
-      } catch {
-        // What one text was refused for, the network's output, is that of all.
-        for place in lane.places { fail(place.order, "\(error)") }
-        lanes.removeAll { $0 === lane }
       }
-      metrics.stepMade(texts: count, duration: .now - start)
     }
-    if isBusy { load.roundMade(flops: flops, duration: .now - roundStart) } else { load.becameIdle() }
-    metrics.setLoad(
-      running: lanes.reduce(0) { $0 + $1.count }, waiting: queue.count, cacheBytes: lanes.reduce(0) { $0 + $1.bytes })
+    if !isBusy { load.becameIdle() }
+    metrics.setLoad(running: running, waiting: queue.count)
     defer { left = 0 }
     return left
   }
 
-  // MARK: Places
-
   /// Gives places to those whose turn it is.
   private func admit() {
-    // Nobody needs to make room any more.
-    if !queue.contains(where: { !hasLane($0.request.stitch) }) { for lane in lanes { lane.isClosing = false } }
-    while let next = queue.takeFirst(where: { hasPlace(for: $0.request.stitch) }) {
+    while let next = queue.takeFirst(where: { _ in texts?.hasRoom ?? true }) {
       left += 1
       // It was closed by an error of another of its texts.
       guard orders[next.order] != nil else { continue }
-      guard let lane = lanes.first(where: { $0.stitch.id == next.request.stitch.id }) else {
-        preconditionFailure("a place was found for a stop without a lane")
+      let texts = self.texts ?? begin(next.request.stitch)
+      self.texts = texts
+      do { try texts.add(next.request, as: (next.order, next.text), network: network) } catch {
+        fail(next.order, .failed("\(error)"))
       }
-      do { try lane.add(next.request, as: (next.order, next.text)) } catch { fail(next.order, "\(error)") }
     }
   }
 
-  private func hasLane(_ stitch: Stitch) -> Bool { lanes.contains { $0.stitch.id == stitch.id } }
-
-  /// Whether a text of this stop can begin. A stop that has no lane yet gets one, if there is memory.
-  private func hasPlace(for stitch: Stitch) -> Bool {
-    if let lane = lanes.first(where: { $0.stitch.id == stitch.id }) { return lane.hasRoom && !lane.isClosing }
-    let network = network(stitch)
-    let bytes = network.cacheBytes(positions: options.contextLength, type: options.cacheType)
-    func fitting() -> Int {
-      min(options.parallel, (options.cacheBytes - lanes.reduce(0) { $0 + $1.bytes }) / max(1, bytes))
-    }
-    while fitting() < min(options.parallel, Self.fewPlaces), let idle = lanes.firstIndex(where: { $0.count == 0 }) {
-      lanes.remove(at: idle)
-    }
-    // Whatever the memory, there is always room for one.
-    let places = lanes.isEmpty ? max(1, fitting()) : fitting()
-    guard places > 0 else {
-      // The stop that has worked longest takes no more texts until there is room for this one.
-      if !lanes.contains(where: \.isClosing) { lanes.first?.isClosing = true }
-      return false
-    }
+  private func begin(_ stitch: Stitch) -> RunningTexts {
+    let places = max(
+      1, min(Self.placesPerText * options.parallel, backend.chunkSize, options.cacheBytes / max(1, options.textBytes)))
     let session = BatchSession(
-      network: network, capacity: places, contextLength: options.contextLength, backend: backend, pool: pool)
-    lanes.append(Lane(stitch: stitch, session: session, bytes: places * bytes))
-    for lane in lanes { lane.isClosing = false }
-    return true
+      network: network(stitch), capacity: places, contextLength: options.contextLength, backend: backend, pool: pool)
+    metrics.setReserved(cacheBytes: places * options.textBytes)
+    return RunningTexts(session, first: stitch, most: min(options.parallel, places))
   }
 
   // MARK: Ends
@@ -163,11 +136,11 @@ final class SchedulerFloor: @unchecked Sendable {
   }
 
   /// Ends an order that cannot be carried out.
-  private func fail(_ order: Int, _ message: String) {
+  private func fail(_ order: Int, _ event: TextEvent) {
     guard let open = orders.removeValue(forKey: order) else { return }
-    open.continuation.yield(.failed(message))
+    open.continuation.yield(event)
     open.continuation.finish()
     left += queue.removeAll { $0.order == order }.count
-    for lane in lanes { _ = lane.cancel { $0.order == order } }
+    _ = texts?.cancel { $0.order == order }
   }
 }

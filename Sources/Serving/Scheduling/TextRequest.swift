@@ -23,6 +23,8 @@ package enum TextEvent: Sendable {
   case finished(GenerationResult?, text: Int)
   /// Nothing more comes of any of them. One line: cause and remedy.
   case failed(String)
+  /// The same, for what was asked: no token goes on in the form.
+  case unfit(String)
 }
 
 /// Texts that were ordered together, under way.
