@@ -78,6 +78,12 @@ public struct ServeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Seconds that replies under way may take to end when the server is told to (SIGTERM, Ctrl-C); told once more it ends at once.",
+      valueName: "seconds"))
+  public var finishTime = 30.0
+
+  @Option(
+    help: ArgumentHelp(
       "Tokens a second that each reply of the model NAME/auto is to have: the busier, the smaller.", valueName: "n"))
   public var speed = 20.0
 
@@ -105,6 +111,9 @@ public struct ServeOptions: ParsableArguments {
     if !(speed > 0 && speed.isFinite) { throw ValidationError("--speed must be a positive number, not \(speed)") }
     if let cache, !["f32", "f16"].contains(cache) { throw ValidationError("--cache must be f32 or f16, not \(cache)") }
     if !isLocal && keyFile == nil {
+    if !(finishTime >= 0 && finishTime <= 86_400) {
+      throw ValidationError("--finish-time must be 0 … 86400 seconds, not \(finishTime)")
+    }
       throw ValidationError(
         "--host \(host) lets other machines ask: give --key-file with the keys they are to use, or leave out --host")
     }

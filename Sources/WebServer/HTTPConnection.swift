@@ -6,6 +6,7 @@ import Foundation
 struct HTTPConnection {
   let client: ClientSocket
   let limits: HTTPLimits
+  let requests: OpenRequests
   let answer: HTTPServer.Handler
   /// What an error of the protocol is answered with.
   let complain: HTTPServer.Complaint
@@ -20,11 +21,12 @@ struct HTTPConnection {
   }
 
   init(
-    _ client: ClientSocket, limits: HTTPLimits, complain: @escaping HTTPServer.Complaint,
+    _ client: ClientSocket, limits: HTTPLimits, requests: OpenRequests, complain: @escaping HTTPServer.Complaint,
     answer: @escaping HTTPServer.Handler
   ) {
     self.client = client
     self.limits = limits
+    self.requests = requests
     self.complain = complain
     self.answer = answer
   }
@@ -36,8 +38,10 @@ struct HTTPConnection {
     var lingers = false
     do {
       while let received = try await next(from: address) {
+        guard requests.begin() else { throw HTTPProtocolError(503, "the server is ending; try again in a moment") }
         let (isWhole, more) = await reply(to: received)
-        guard isWhole, received.keepsAlive else {
+        requests.finish()
+        guard isWhole, received.keepsAlive, !requests.isEnding else {
           lingers = isWhole
           break
         }

@@ -18,6 +18,9 @@ public final class HTTPServer: Sendable {
   private let complain: Complaint
   private let answer: Handler
   private let connections = Mutex(0)
+  private let requests = OpenRequests()
+  /// How long what is under way may take when the server is to end.
+  private let endings = AsyncStream<Duration>.makeStream(bufferingPolicy: .bufferingNewest(1))
   /// Where it listens.
   public let host: String
   public let port: UInt16
@@ -51,23 +54,61 @@ public final class HTTPServer: Sendable {
   /// Clients that are connected.
   public var connectionCount: Int { connections.withLock { $0 } }
 
-  /// Serves until the task is cancelled.
-  public func run() async throws {
+  /// Requests that are being answered.
+  public var requestCount: Int { requests.count }
+
+  /// Has the server end: no client is let in and no request is read any more; those under way are answered.
+  /// - Parameter time: the longest that they may take; what is left then is cut off.
+  public func finish(within time: Duration) {
+    requests.end()
+    // Wakes who waits for clients.
+    shutdown(socket.file.rawValue, Int32(SHUT_RDWR))
+    endings.continuation.yield(time)
+  }
+
+  /// Serves until the task is cancelled, or `finish` has it end.
+  /// - Returns: whether nothing was cut off.
+  @discardableResult
+  public func run() async throws -> Bool {
     let pool = SocketPool<ePoll>.ePoll(maxEvents: 128)
     try await pool.prepare()
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await pool.run() }
-      group.addTask { [self] in try await accept(pool) }
+    return try await withThrowingTaskGroup(of: Bool?.self) { group in
+      group.addTask {
+        try await pool.run()
+        return nil
+      }
+      group.addTask { [self] in
+        try await accept(pool)
+        return nil
+      }
+      group.addTask { [self] in await waitForEnd() }
       defer { group.cancelAll() }
-      try await group.next()
+      // Clients end before the end is decided, where they go by themselves.
+      while let result = try await group.next() {
+        if let isWhole = result { return isWhole }
+        if !requests.isEnding { break }
+      }
+      return requests.count == 0
     }
+  }
+
+  /// Waits until the server is to end, and what is under way then has been answered or had its time.
+  private func waitForEnd() async -> Bool? {
+    for await time in endings.stream {
+      let deadline = ContinuousClock.now + time
+      while requests.count > 0 && .now < deadline {
+        do { try await Task.sleep(for: .milliseconds(10)) } catch { return nil }
+      }
+      return requests.count == 0
+    }
+    return nil
   }
 
   private func accept(_ pool: SocketPool<ePoll>) async throws {
     try socket.setFlags(.nonBlocking)
     defer { do { try socket.close() } catch {} }
     await withDiscardingTaskGroup { group in
-      while !Task.isCancelled {
+      while !Task.isCancelled && !requests.isEnding {
         do {
           let client = ClientSocket(socket: Socket(file: try socket.accept().file), pool: pool)
           try client.socket.setFlags(.nonBlocking)
@@ -79,7 +120,8 @@ public final class HTTPServer: Sendable {
           do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
         }
       }
-      group.cancelAll()
+      // Those that are being answered are left to end by themselves.
+      if !requests.isEnding { group.cancelAll() }
     }
   }
 
@@ -89,7 +131,7 @@ public final class HTTPServer: Sendable {
       return count
     }
     defer { connections.withLock { $0 -= 1 } }
-    var connection = HTTPConnection(client, limits: limits, complain: complain, answer: answer)
+    var connection = HTTPConnection(client, limits: limits, requests: requests, complain: complain, answer: answer)
     if count <= limits.connections { return await connection.run() }
     let writer = ResponseWriter(client: client, stallTime: .seconds(1), keepsAlive: false)
     // Who does not take it has gone.

@@ -26,7 +26,7 @@ struct StitchServe: AsyncParsableCommand {
       let command = try parse()
       try InferenceKernels.check()
       TemporaryPaths.removeOnSignals()
-      try await command.serve()
+      if try await !command.serve() { Glibc.exit(1) }
     } catch {
       if exitCode(for: error) == .success {
         print(fullMessage(for: error))
@@ -38,7 +38,8 @@ struct StitchServe: AsyncParsableCommand {
     }
   }
 
-  private func serve() async throws {
+  /// - Returns: whether no reply was cut off.
+  private func serve() async throws -> Bool {
     Self.raiseDescriptorLimit()
     let keys = try options.keyFile.map(KeyFile.keys) ?? []
     let directory = try familyDirectory()
@@ -67,7 +68,19 @@ struct StitchServe: AsyncParsableCommand {
     Self.log(
       "\(family.name) at http://\(host):\(server.port)/v1, models \(family.models.map(\.name).joined(separator: ", ")); Ctrl-C ends it"
     )
-    try await server.run()
+    let finishTime = options.finishTime
+    TemporaryPaths.onFirstSignal {
+      let count = server.requestCount
+      if count > 0 {
+        Self.log(
+          "replies under way: \(count); they have \(finishTime.formatted()) s to end, once more ends them at once"
+        )
+      }
+      server.finish(within: .seconds(finishTime))
+    }
+    let isWhole = try await server.run()
+    if !isWhole { Self.log("stitch serve: replies were cut off; give them more time with --finish-time") }
+    return isWhole
   }
 
   private var limits: HTTPLimits {

@@ -7,6 +7,8 @@ public enum TemporaryPaths {
   private static let paths = Mutex<Set<String>>([])
   /// What is to be said before the process ends; see `beforeEnding`.
   private static let farewell = Mutex<(@Sendable () -> Void)?>(nil)
+  /// What a first signal does instead of ending the process; see `onFirstSignal`.
+  private static let first = Mutex<(@Sendable () -> Void)?>(nil)
   /// Held, and never given back, by the one who ends the process.
   private static let ending = Mutex(())
 
@@ -30,14 +32,20 @@ public enum TemporaryPaths {
     }
     Thread.detachNewThread {
       var byte: UInt8 = 0
-      while read(signals.reading, &byte, 1) != 1 {}
-      endProcess(Int32(byte))
+      while true {
+        while read(signals.reading, &byte, 1) != 1 {}
+        guard let action = first.withLock({ $0.take() }) else { endProcess(Int32(byte)) }
+        action()
+      }
     }
   }
 
   /// Calls `action` on a thread of its own when a signal ends the process: for saying what is left, and how to go on.
   /// - Parameter action: `nil` where there is nothing to say any more.
   public static func beforeEnding(_ action: (@Sendable () -> Void)?) { farewell.withLock { $0 = action } }
+
+  /// Calls `action` on a thread of its own at the first signal, which does not end the process then; the second one does.
+  public static func onFirstSignal(_ action: @escaping @Sendable () -> Void) { first.withLock { $0 = action } }
 
   /// A pipe from the handler to the thread; -1 where the system has none left.
   private static let signals: (reading: Int32, writing: Int32) = {
@@ -51,7 +59,7 @@ public enum TemporaryPaths {
   /// status, perhaps only because what they wrote was removed.
   public static func waitIfEnding() { ending.withLock { _ in } }
 
-  private static func endProcess(_ number: Int32) {
+  private static func endProcess(_ number: Int32) -> Never {
     ending.withLock { _ in
       // Somebody may still be writing into a directory that is removed.
       for _ in 0..<5 {
