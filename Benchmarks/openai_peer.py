@@ -19,7 +19,7 @@ failures = []
 
 
 def give_up(reason):
-    print(f"openai_peer: {reason}", file=sys.stderr)
+    print(f"{pathlib.Path(sys.argv[0]).stem}: {reason}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -32,10 +32,12 @@ def check(what, holds, detail=""):
 class Server:
     """`stitch serve` on a free port."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, model=None):
         stitch = ROOT / ".build" / "release" / "stitch"
-        command = [stitch, "serve", "--family", ROOT / "weights" / "tiny", "--port", "0", *options]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        if not stitch.with_name("stitch-serve").exists():
+            give_up("stitch-serve is not built; `make test-peers` builds it")
+        served = ["--model", model] if model else ["--family", ROOT / "weights" / "tiny"]
+        self.process = subprocess.Popen([stitch, "serve", *served, "--port", "0", *options], stderr=subprocess.PIPE, text=True)
         line = self.process.stderr.readline()
         found = re.search(r"http://\S+?/v1", line)
         if not found:
@@ -106,16 +108,33 @@ def check_many(client):
         check("24 at once are what they are alone", list(pool.map(one, range(24))) == alone)
 
 
+def check_embeddings(openai, client):
+    texts = ["hello there", "hello you there", "3 + 4 = 7"]
+    # What the client asks for by itself is base64.
+    packed = client.embeddings.create(model="tiny/large", input=texts)
+    floats = client.embeddings.create(model="tiny/large", input=texts, encoding_format="float")
+    pairs = [(one.embedding, other.embedding) for one, other in zip(packed.data, floats.data)]
+    check("embeddings", len(pairs) == 3 and all(len(one) == 192 for one, _ in pairs), [len(one) for one, _ in pairs])
+    check("base64 and floats are the same", all(abs(a - b) < 1e-7 for one, other in pairs for a, b in zip(one, other)))
+    near, far = (sum(a * b for a, b in zip(pairs[0][0], pairs[index][0])) for index in (1, 2))
+    check("what is alike is nearer", near > far, f"{near} {far}")
+    check("usage of embeddings", packed.usage.total_tokens == packed.usage.prompt_tokens > 6)
+    try:
+        client.embeddings.create(model="tiny/large", input="x", dimensions=8)
+        check("other dimensions", False, "no error")
+    except openai.BadRequestError as error:
+        check("other dimensions", error.code == "unsupported_parameter", error)
+
+
 def main():
     environment.enter("openai-client", PACKAGES)
     import openai
 
-    if not (ROOT / ".build" / "release" / "stitch-serve").exists():
-        give_up("stitch-serve is not built; `make test-peers` builds it")
-    with Server() as server:
+    with Server("--embeddings") as server:
         client = openai.OpenAI(base_url=server.url, api_key="none", max_retries=0)
         check_replies(openai, client)
         check_many(client)
+        check_embeddings(openai, client)
     with tempfile.NamedTemporaryFile("w", suffix=".keys") as keys:
         keys.write("a-key-of-mine\n")
         keys.flush()

@@ -87,6 +87,9 @@ public struct ServeOptions: ParsableArguments {
       "Tokens a second that each reply of the model NAME/auto is to have: the busier, the smaller.", valueName: "n"))
   public var speed = 20.0
 
+  @Flag(help: "Make embeddings, too: the mean of a text's last hidden states.")
+  public var embeddings = false
+
   @Option(help: ArgumentHelp("Threads to compute with; replies do not depend on it.", valueName: "n"))
   public var threads: Int?
 
@@ -108,12 +111,12 @@ public struct ServeOptions: ParsableArguments {
     if !(timeout >= 0.1 && timeout <= 3600) {
       throw ValidationError("--timeout must be 0.1 … 3600 seconds, not \(timeout)")
     }
-    if !(speed > 0 && speed.isFinite) { throw ValidationError("--speed must be a positive number, not \(speed)") }
-    if let cache, !["f32", "f16"].contains(cache) { throw ValidationError("--cache must be f32 or f16, not \(cache)") }
-    if !isLocal && keyFile == nil {
     if !(finishTime >= 0 && finishTime <= 86_400) {
       throw ValidationError("--finish-time must be 0 … 86400 seconds, not \(finishTime)")
     }
+    if !(speed > 0 && speed.isFinite) { throw ValidationError("--speed must be a positive number, not \(speed)") }
+    if let cache, !["f32", "f16"].contains(cache) { throw ValidationError("--cache must be f32 or f16, not \(cache)") }
+    if !isLocal && keyFile == nil {
       throw ValidationError(
         "--host \(host) lets other machines ask: give --key-file with the keys they are to use, or leave out --host")
     }

@@ -58,7 +58,7 @@ struct StitchServe: AsyncParsableCommand {
     let service = OpenAIService(
       family, scheduler: scheduler, contextLength: contextLength,
       access: AccessRules(keys: keys, origins: options.allowOrigin, isLocal: options.isLocal),
-      speed: options.speed,
+      speed: options.speed, makesEmbeddings: options.embeddings,
       connections: { connections.now })
     let server = try HTTPServer(
       host: options.address, port: options.port, limits: limits, complain: { APIError($0).response },

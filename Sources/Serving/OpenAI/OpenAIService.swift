@@ -15,6 +15,8 @@ package final class OpenAIService: Sendable {
   private let contextLength: Int
   /// Tokens a second that the model holds whose size goes by the load.
   private let speed: Double
+  /// Whether texts are made vectors of, too.
+  private let makesEmbeddings: Bool
   /// Prompts are read on a thread of their own.
   private let reading = WorkerThread(name: "stitch-prompts")
   /// How many clients are connected, for those who watch the server.
@@ -22,12 +24,13 @@ package final class OpenAIService: Sendable {
 
   package init(
     _ family: ServedFamily, scheduler: Scheduler, contextLength: Int, access: AccessRules, speed: Double = 20,
-    connections: @escaping @Sendable () -> Int = { 0 }
+    makesEmbeddings: Bool = false, connections: @escaping @Sendable () -> Int = { 0 }
   ) {
     self.family = family
     self.scheduler = scheduler
     self.contextLength = contextLength
     self.speed = speed
+    self.makesEmbeddings = makesEmbeddings
     self.access = access
     forms = ReplyForms(family.text.tokenizer)
     self.connections = connections
@@ -64,7 +67,9 @@ package final class OpenAIService: Sendable {
   /// The route of a path, of which there are few: paths themselves are the clients'.
   private static func route(of path: String) -> String {
     if path.hasPrefix(modelsPath) { return "/v1/models/{model}" }
-    let known = ["/", "/page.js", "/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions"]
+    let known = [
+      "/", "/page.js", "/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
+    ]
     return known.contains(path) ? path : "other"
   }
 
@@ -88,6 +93,7 @@ package final class OpenAIService: Sendable {
       return HTTPResponse(json: document(.init(name: name, stitch: try family.stitch(named: name))))
     case ("/v1/chat/completions", "POST"): return try await generate(request, .chat)
     case ("/v1/completions", "POST"): return try await generate(request, .completion)
+    case ("/v1/embeddings", "POST"): return try await embed(request)
     case ("other", _):
       throw APIError(
         status: 404,
@@ -135,6 +141,38 @@ package final class OpenAIService: Sendable {
   // MARK: Text
 
   /// What was asked, ready to be computed.
+  // MARK: Embeddings
+
+  private func embed(_ request: HTTPRequest) async throws -> HTTPResponse {
+    guard makesEmbeddings else {
+      throw APIError(
+        status: 404, message: "this server makes no embeddings; start it with --embeddings", code: "not_found")
+    }
+    let (call, stitch) = try await reading.run { [self] in try readEmbeddings(request) }
+    var vectors: [[Float]] = []
+    for text in call.texts {
+      try Task.checkCancellation()
+      do { vectors.append(try await scheduler.embed(text, stitch: stitch)) } catch let error as Overloaded {
+        throw APIError.overloaded(error)
+      }
+    }
+    return HTTPResponse(json: call.document(vectors))
+  }
+
+  /// On the thread for prompts.
+  private func readEmbeddings(_ request: HTTPRequest) throws(APIError) -> (EmbeddingCall, Stitch) {
+    let fields = try RequestFields(request.body)
+    let call = try EmbeddingCall(fields, reader: PromptReader(text: family.text, contextLength: contextLength))
+    if call.model == family.automatic {
+      throw .invalid(
+        "model",
+        "\(call.model) changes its size by itself, and embeddings of different sizes do not compare; name a size")
+    }
+    let stitch = try family.stitch(named: call.model)
+    try EmbeddingCall.check(fields, width: family.text.family.anchors[stitch.route.end].configuration.hiddenSize)
+    return (call, stitch)
+  }
+
   private struct Prepared: Sendable {
     var call: GenerationCall
     var texts: [TextRequest]

@@ -67,51 +67,57 @@ struct PromptReader {
 
   /// - Throws: `APIError`.
   func completion(_ fields: RequestFields) throws(APIError) -> [Prompt] {
-    let value = fields["prompt"] ?? .string("")
+    try texts(fields, "prompt", atMost: Self.mostPrompts)
+  }
+
+  /// The texts of a field: one string, one list of tokens, or a list of either.
+  /// - Throws: `APIError`.
+  func texts(_ fields: RequestFields, _ field: String, atMost most: Int) throws(APIError) -> [Prompt] {
+    let value = fields[field] ?? .string("")
     var prompts: [[Int]] = []
     if let string = value.string {
-      prompts = [try tokens(string)]
+      prompts = [try tokens(string, field)]
     } else if let list = value.array, let first = list.first {
-      guard list.count <= (first.integer == nil ? Self.mostPrompts : .max) else {
-        throw .invalid("prompt", "there are \(list.count) prompts; at most \(Self.mostPrompts) go at once")
+      guard list.count <= (first.integer == nil ? most : .max) else {
+        throw .invalid(field, "there are \(list.count) texts in \(field); at most \(most) go at once")
       }
       if first.integer != nil {
-        prompts = [try ids(value)]
+        prompts = [try ids(value, field)]
       } else {
         for element in list {
           if let string = element.string {
-            prompts.append(try tokens(string))
+            prompts.append(try tokens(string, field))
           } else {
-            prompts.append(try ids(element))
+            prompts.append(try ids(element, field))
           }
         }
       }
     }
-    guard !prompts.isEmpty else { throw .invalid("prompt", "prompt is to be a string, tokens, or a list of them") }
+    guard !prompts.isEmpty else { throw .invalid(field, "\(field) is to be a string, tokens, or a list of them") }
     return try prompts.map { tokens throws(APIError) in
-      try fitting(Prompt(tokens: tokens, continues: true), "prompt")
+      try fitting(Prompt(tokens: tokens, continues: true), field)
     }
   }
 
-  private func tokens(_ string: String) throws(APIError) -> [Int] {
+  private func tokens(_ string: String, _ field: String) throws(APIError) -> [Int] {
     let tokenizer = text.tokenizer
     do {
       let tokens = try tokenizer.textStart + tokenizer.encode(bytes: Array(string.utf8))
       if !tokens.isEmpty { return tokens }
-    } catch { throw .invalid("prompt", "\(error)") }
+    } catch { throw .invalid(field, "\(error)") }
     guard let first = tokenizer.bosToken ?? tokenizer.eosToken else {
-      throw .invalid("prompt", "the prompt is empty, and no token begins a text; give some text")
+      throw .invalid(field, "\(field) is empty, and no token begins a text; give some text")
     }
     return [first]
   }
 
-  private func ids(_ value: JSONValue) throws(APIError) -> [Int] {
+  private func ids(_ value: JSONValue, _ field: String) throws(APIError) -> [Int] {
     guard let list = value.array, !list.isEmpty else {
-      throw .invalid("prompt", "prompt is to be a string, tokens, or a list of them")
+      throw .invalid(field, "\(field) is to be a string, tokens, or a list of them")
     }
     let ids = list.compactMap(\.integer)
     guard ids.count == list.count, ids.allSatisfy({ (0..<text.tokenizer.vocabularySize).contains($0) }) else {
-      throw .invalid("prompt", "a token of the prompt is none of 0 to \(text.tokenizer.vocabularySize - 1)")
+      throw .invalid(field, "a token of \(field) is none of 0 to \(text.tokenizer.vocabularySize - 1)")
     }
     return ids
   }

@@ -33,6 +33,7 @@ package final class Scheduler: Sendable {
 
   enum Command {
     case order(Order)
+    case embed(EmbeddingOrder)
     /// A text of an order, or all that are left of it.
     case cancel(order: Int, text: Int?)
   }
@@ -87,6 +88,23 @@ package final class Scheduler: Sendable {
     }
     send(.order(Order(number: number, client: client, texts: texts, continuation: continuation)))
     return TextOrder(number: number, events: events)
+  }
+
+  /// A text as a vector: see `TextEmbedding`.
+  /// - Throws: `Overloaded`, `InferenceError`.
+  package func embed(_ tokens: [Int], stitch: Stitch) async throws -> [Float] {
+    let isTaken = inbox.withLock { inbox in
+      guard inbox.waiting < options.queue + options.parallel else { return false }
+      inbox.waiting += 1
+      return true
+    }
+    if !isTaken {
+      let waiting = inbox.withLock(\.waiting)
+      throw Overloaded(waiting: waiting, retryAfter: metrics.expectedWait(texts: waiting, atOnce: options.parallel))
+    }
+    return try await withCheckedThrowingContinuation { continuation in
+      send(.embed(EmbeddingOrder(stitch, tokens, continuation)))
+    }
   }
 
   /// Ends a text of an order, or all that are left; they finish as cancelled.

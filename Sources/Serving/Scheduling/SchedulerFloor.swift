@@ -28,6 +28,7 @@ final class SchedulerFloor: @unchecked Sendable {
   private var orders: [Int: OpenOrder] = [:]
   /// `nil` until the first text comes.
   private var texts: RunningTexts?
+  private let embeddings: EmbeddingQueue
   /// Texts that have left the queue since it was last told.
   private var left = 0
 
@@ -46,14 +47,16 @@ final class SchedulerFloor: @unchecked Sendable {
     pool = ComputePool(threads: options.threads, name: "stitch-serve")
     backend = ProcessorBackend(
       chunkSize: max(Self.chunkSize, options.parallel), cacheType: options.cacheType, pool: pool)
+    embeddings = EmbeddingQueue(contextLength: options.contextLength, backend: backend, network: network)
   }
 
   private var running: Int { texts?.count ?? 0 }
 
-  var isBusy: Bool { queue.count > 0 || running > 0 }
+  var isBusy: Bool { queue.count > 0 || running > 0 || !embeddings.isEmpty }
 
   func take(_ command: Scheduler.Command) {
     switch command {
+    case .embed(let order): embeddings.append(order)
     case .order(let order):
       orders[order.number] = OpenOrder(continuation: order.continuation, texts: order.texts.count)
       for (index, request) in order.texts.enumerated() {
@@ -95,6 +98,7 @@ final class SchedulerFloor: @unchecked Sendable {
         }
       }
     }
+    if embeddings.step() { left += 1 }
     if !isBusy { load.becameIdle() }
     metrics.setLoad(running: running, waiting: queue.count)
     defer { left = 0 }
