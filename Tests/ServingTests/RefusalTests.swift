@@ -106,7 +106,7 @@ import Testing
     }
     let page = try await fixture.get("/")
     #expect(page.status == 200 && page.text.contains("<script src=\"/page.js\">") && !page.text.contains("http"))
-    #expect(page.fields["content-security-policy"]?.hasPrefix("default-src 'self'") == true)
+    #expect(page.fields["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
     #expect(try await fixture.get("/page.js").status == 200)
     #expect(try await fixture.get("/v1/chat/completions").status == 405)
     #expect(try await fixture.post("/v1/models", "{}").status == 405)

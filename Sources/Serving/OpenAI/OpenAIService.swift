@@ -138,9 +138,6 @@ package final class OpenAIService: Sendable {
     return document
   }
 
-  // MARK: Text
-
-  /// What was asked, ready to be computed.
   // MARK: Embeddings
 
   private func embed(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -173,6 +170,9 @@ package final class OpenAIService: Sendable {
     return (call, stitch)
   }
 
+  // MARK: Text
+
+  /// What was asked, ready to be computed.
   private struct Prepared: Sendable {
     var call: GenerationCall
     var texts: [TextRequest]
