@@ -61,11 +61,14 @@ results-smollm2: setup ## run the study of docs/protocol-smollm2.md and write do
 	./scripts/smollm2-family.sh base
 	./scripts/smollm2-results.py
 
-test-peers: setup ## check the server with OpenAI's client; formats, tokenizers, chat templates, gradients and a real model with transformers, PEFT and llama.cpp
+test-peers: setup ## check the server with OpenAI's client, others and Chromium; formats, tokenizers, chat templates, gradients and a real model with transformers, PEFT and llama.cpp
 	$(BUILD) --product stitch
 	$(BUILD) --product tiny-corpus
 	$(BUILD) --product stitch-serve
 	python3 Benchmarks/openai_peer.py
+	python3 Benchmarks/clients_peer.py
+	python3 Benchmarks/embeddings_peer.py
+	python3 Benchmarks/page_peer.py
 	python3 Benchmarks/forms_peer.py
 	python3 Benchmarks/interop.py
 	"$$(Benchmarks/peers/setup.sh)" Tests/LLaMAStitchTests/Fixtures/make_side_gradients.py --check
