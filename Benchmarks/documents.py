@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables about speed in README.md and docs/performance.md anew from the files in docs/measurements.
+"""Writes the tables about speed in README.md, docs/performance.md and docs/serving.md anew from the files in docs/measurements.
 
 Measures nothing. A table lies between `<!-- NAME -->` and `<!-- end of NAME -->`; what stands there is replaced. Exit code 2: a
 pair of markers or a file is missing."""
@@ -23,6 +23,7 @@ SPEED = {
         "speculation": tables.speculation, "start": tables.start, "cache": tables.cache, "auto": tables.auto, "step": tables.step,
         "side networks": tables.side_networks, "memory of methods": tables.method_memory,
     },
+    "docs/serving.md": {"many at once": tables.many_at_once, "a thousand clients": tables.thousand_clients},
 }
 
 

@@ -2,9 +2,11 @@
 """A thousand clients at once against `stitch serve`: some slow, some that vanish, some hostile.
 
 Every other reply must be whole and its own: the same text as when it was asked for alone. Prints what came of it, with the
-99th percentile of the time to the first token and the server's memory. Exit code 0: all whole; 1: not; 2: could not run.
+99th percentile of the time to the first token and the server's memory; with `--write` they go to
+docs/measurements/serve-load.json, and the table of docs/serving.md is written anew. Exit code 0: all whole; 1: not; 2: could
+not run.
 
-    Benchmarks/serve_load.py --clients 1000
+    Benchmarks/serve_load.py --clients 1000 --write
 """
 import argparse
 import asyncio
@@ -16,6 +18,9 @@ import resource
 import subprocess
 import sys
 import time
+
+import documents
+from measure import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIZES = ["small", "medium-large@3", "large"]
@@ -126,6 +131,7 @@ def main():
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--family", default=str(ROOT / "weights" / "tiny"))
     parser.add_argument("--queue", default="256")
+    parser.add_argument("--write", action="store_true", help="write docs/measurements/serve-load.json and the table")
     arguments = parser.parse_args()
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, 1 << 16), limit))
@@ -142,8 +148,16 @@ def main():
         status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
         memory = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024
         print(f"{arguments.clients} clients, {asked} that wait for a reply: {asked - wrong} whole and their own, {wrong} not")
-        print(f"{seconds:.1f} s in all; first token: median {firsts[len(firsts) // 2]:.2f} s, 99th percentile {firsts[int(len(firsts) * 0.99)]:.2f} s")
+        median, late = firsts[len(firsts) // 2], firsts[int(len(firsts) * 0.99)]
+        print(f"{seconds:.1f} s in all; first token: median {median:.2f} s, 99th percentile {late:.2f} s")
         print(f"memory of the server at its most: {memory} MiB")
+        if arguments.write:
+            document = {
+                "machine": machine(), "family": pathlib.Path(arguments.family).name, "clients": arguments.clients, "waiting": asked,
+                "wrong": wrong, "seconds": round(seconds, 2), "first_token_seconds": {"median": round(median, 3), "p99": round(late, 3)},
+                "memory_bytes": memory << 20}
+            documents.save(ROOT / "docs/measurements/serve-load.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            documents.write()
         return 1 if wrong else 0
     finally:
         server.terminate()

@@ -242,6 +242,36 @@ def step():
 # Other files
 
 
+def written(name, by):
+    file = MEASUREMENTS / name
+    if not file.exists():
+        raise NotMeasured(f"Not measured yet; `Benchmarks/{by} --write` does.")
+    return read(file)
+
+
+def many_at_once():
+    document = written("serve-many.json", "serve_many.py")
+    rows = []
+    for row in document["results"]:
+        ours, theirs = (number(median(undisturbed(row, row[side]))) if undisturbed(row, row.get(side, [])) else "—" for side in ("ours", "theirs"))
+        target = f"≥ {row['target']:g}" if "target" in row else f"≤ {row['at_most']:g}" if "at_most" in row else ""
+        rows.append([f"{row['shape']}, {row['case']}", f"{ours} {row['unit']}", f"{theirs} {row['unit']}" if theirs != "—" else theirs,
+                     cell(row) if row.get("ratios") else "", target])
+    machine = document["machine"]
+    lines = table(["", "stitch", "llama.cpp", "ratio", "to reach"], rows)
+    return f"{lines}\n\n{machine['processor']}, {document['threads']} threads; from [serve-many.json](measurements/serve-many.json)."
+
+
+def thousand_clients():
+    document = written("serve-load.json", "serve_load.py")
+    first = document["first_token_seconds"]
+    rows = [[f"{document['clients']:,}", f"{document['waiting']:,}", f"{document['waiting'] - document['wrong']:,}", f"{number(document['seconds'])} s",
+             f"{number(first['median'])} s", f"{number(first['p99'])} s", f"{document['memory_bytes'] / 1e6:,.0f} MB"]]
+    heads = ["clients", "that wait for a reply", "whole and their own", "in all", "first token, median", "99th percentile", "memory at its most"]
+    lines = table(heads, rows)
+    return f"{lines}\n\n{document['machine']['processor']}; from [serve-load.json](measurements/serve-load.json)."
+
+
 def side_networks():
     """Of `stitch bench --suite side`: the share of a decoded token's time, over the stops."""
     report = read(MEASUREMENTS / "side-smollm2.json")

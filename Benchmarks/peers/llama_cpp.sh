@@ -38,4 +38,13 @@ PYTHON
     touch "$directory/installed"
   } >&2
 fi
+if [ "${1:-}" = --server ] && [ ! -e "$directory/installed-server" ]; then
+  {
+    PATH="$directory/venv/bin:$PATH"
+    cmake -S "$directory/llama_cpp_python-$version/vendor/llama.cpp" -B "$directory/build" -DLLAMA_BUILD_SERVER=ON \
+      -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF
+    cmake --build "$directory/build" --target llama-server
+    touch "$directory/installed-server"
+  } >&2
+fi
 echo "$directory/build/bin"
