@@ -6,13 +6,9 @@ package final class WorkerThread: Sendable {
   private let queue = JobQueue()
 
   package init(name: String) {
-    let thread = Thread { [queue] in
-      // A name given before the start does not reach the system.
-      Thread.current.name = name
+    NativeThread.startOrEnd(name: name) { [queue] in
       while let job = queue.next() { job() }
     }
-    thread.stackSize = 4 << 20
-    thread.start()
   }
 
   deinit { queue.end() }

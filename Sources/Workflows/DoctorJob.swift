@@ -88,25 +88,32 @@ public struct DoctorJob {
   }
 
   private func processor() -> Finding {
-    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let cores = SystemProcessors.allowed
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
     func value(_ key: String) -> String? {
       lines.first { $0.hasPrefix(key) }.flatMap { $0.split(separator: ":", maxSplits: 1).last }
         .map { $0.trimmingCharacters(in: .whitespaces) }
     }
-    let flags = Set((value("flags") ?? "").split(separator: " ").map(String.init))
-    let features = ["avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16"].filter(
-      flags.contains)
+    // On AArch64 they are called features, and models have no names.
+    let flags = Set((value("flags") ?? value("Features") ?? "").split(separator: " ").map(String.init))
+    let features = [
+      "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "asimd", "asimddp",
+      "i8mm",
+      "bf16",
+    ].filter(flags.contains)
+    let limit =
+      SystemProcessors.limit.map { $0 < Double(cores) ? ", limited to the time of \(String(format: "%.2g", $0))" : "" }
+      ?? ""
     let text =
-      "\(value("model name") ?? "unknown"), \(cores) cores; \(features.isEmpty ? "no vector extensions" : features.joined(separator: " "))"
-    return Finding(features.contains("avx2") ? .good : .note, "processor", text)
+      "\(value("model name") ?? "unknown"), \(cores) cores\(limit); \(features.isEmpty ? "no vector extensions" : features.joined(separator: " "))"
+    return Finding(features.contains { ["avx2", "asimd"].contains($0) } ? .good : .note, "processor", text)
   }
 
   private func kernels() -> Finding {
     let name = InferenceKernels.best.name
     return Finding(
       name == "baseline" ? .note : .good, "inference",
-      "\(name) kernels" + (name == "baseline" ? ", several times slower than on a processor with AVX2" : ""))
+      "\(name) kernels" + (name == "baseline" ? ", several times slower than on a processor with AVX2 or NEON" : ""))
   }
 
   private func linearAlgebra() -> Finding {

@@ -50,7 +50,7 @@ struct StitchServe: AsyncParsableCommand {
       contextLength: contextLength, cacheType: options.cache == "f16" ? .f16 : .f32,
       cacheBytes: options.cacheMemory.map { $0 << 20 } ?? SystemMemory.physical / 4,
       networks: family.text.family.stitches.map { family.network(of: $0) },
-      threads: options.threads ?? ProcessInfo.processInfo.activeProcessorCount)
+      threads: options.threads ?? SystemProcessors.usable)
     scheduling.parallel = options.parallel
     scheduling.queue = options.queue
     let scheduler = Scheduler(scheduling, metrics: Metrics()) { family.network(of: $0) }

@@ -85,7 +85,7 @@ struct BenchCommand: ParsableCommand {
   @Option(
     help: "How large-family's steps keep activations: exact, recompute or 4bit; several may be given (default: exact).")
   var activations: [SavedActivations] = []
-  @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
+  @Option(help: "Threads.") var threads = SystemProcessors.usable
   @Flag(help: "One JSON document on standard output.") var json = false
 
   func validate() throws {

@@ -179,7 +179,7 @@ struct ChatCommand: ParsableCommand {
     }
     let (place, exists) = try cache.slider(of: model)
     if exists { return (place, nil) }
-    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let threads = SystemProcessors.usable
     return (model, { rest, note in try cache.makeSlider(of: model, threads: threads, rest: rest, note: note) })
   }
 

@@ -51,7 +51,7 @@ struct Replay: ParsableCommand {
   func run() throws {
     let adapter = try family.adapterChoice()
     let cacheType = cache.cache ?? .f32
-    let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = threads ?? SystemProcessors.usable
     var job = ReplayJob(scripts: scripts) { directory, choice in
       var options = FamilyBackend.Options(family: try FamilyOptions.ready(directory))
       options.adapter = choice ?? adapter

@@ -30,7 +30,7 @@ public final class FamilyBackend: ChatBackend {
     /// Makes more sizes of the family, in the background.
     public var grower: FamilyGrower?
     /// Threads for replies, and as many for training.
-    public var threads = ProcessInfo.processInfo.activeProcessorCount
+    public var threads = SystemProcessors.usable
 
     /// Called on the engine's thread before each piece of text: with it, tests hold a reply where they want it.
     package var beforeText: (@Sendable () -> Void)?

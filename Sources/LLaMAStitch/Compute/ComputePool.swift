@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Support
 
 /// A fixed set of named worker threads for compute, apart from Swift's cooperative pool.
 ///
@@ -10,7 +11,7 @@ import Foundation
 ///
 /// The threads hold only the shared state, so a pool ends with its last reference.
 public final class ComputePool: Sendable {
-  /// Worker threads plus the caller.
+  /// Worker threads plus the caller: fewer than were asked for where the system refuses some.
   public let threads: Int
   private let state: PoolState
 
@@ -18,21 +19,24 @@ public final class ComputePool: Sendable {
   ///   - threads: how many threads compute, the caller included; at least 1.
   ///   - name: the workers are called `name-1`, `name-2`, …
   public init(threads: Int, name: String = "stitch-compute") {
-    self.threads = max(1, threads)
-    state = PoolState()
-    for index in 1..<max(2, self.threads) where index < self.threads {
-      let thread = Thread { [state] in
-        // A name given before the start does not reach the system.
-        Thread.current.name = "\(name)-\(index)"
-        state.work()
-      }
-      thread.stackSize = 4 << 20
-      thread.start()
+    let state = PoolState()
+    var started = 1
+    while started < threads {
+      let index = started
+      if NativeThread.start(name: "\(name)-\(index)", { state.work(as: index) }) != 0 { break }
+      started += 1
     }
+    if started < threads {
+      // Where it refused one it refuses those that others are about to start: half of these go again.
+      started = (started + 1) / 2
+      state.keep(started)
+    }
+    self.state = state
+    self.threads = started
   }
 
-  /// The pool for inference: one thread for each active processor.
-  public static let shared = ComputePool(threads: ProcessInfo.processInfo.activeProcessorCount)
+  /// The pool for inference: one thread for each processor that may be used.
+  public static let shared = ComputePool(threads: SystemProcessors.usable)
 
   /// Lets the workers end. Calls of `run` afterwards run on the caller alone.
   public func stop() { state.stop() }
@@ -106,6 +110,8 @@ private final class PoolState: @unchecked Sendable {
     var pad3: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
     var pending: UInt32 = 0
     var stopped: UInt32 = 0
+    /// How many of the pool's threads stay, the caller included.
+    var kept = UInt32.max
   }
 
   private let shared: UnsafeMutablePointer<Shared>
@@ -171,10 +177,16 @@ private final class PoolState: @unchecked Sendable {
       .assumingMemoryBound(to: ck_barrier.self)
   }
 
+  /// Lets the threads from that one on end; before the first job.
+  package func keep(_ count: Int) {
+    ck_count_set(&shared.pointee.kept, UInt32(count))
+    ck_event_advance(&shared.pointee.started)
+  }
+
   /// What a worker thread does until the pool stops.
-  package func work() {
+  package func work(as index: Int) {
     var seen: UInt32 = 0
-    while ck_count_get(&shared.pointee.stopped) == 0 {
+    while ck_count_get(&shared.pointee.stopped) == 0 && index < ck_count_get(&shared.pointee.kept) {
       ck_event_wait(&shared.pointee.started, seen, Self.idleSpins)
       seen = ck_event_value(&shared.pointee.started)
       takePieces(of: seen)

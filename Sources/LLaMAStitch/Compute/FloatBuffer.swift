@@ -24,7 +24,11 @@ public final class FloatBuffer: @unchecked Sendable {
       // and what is freed leaves no gap in the heap.
       let mapping = mmap(
         nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-      guard let mapping, mapping != MAP_FAILED else { fatalError("no memory for \(bytes) bytes") }
+      guard let mapping, mapping != MAP_FAILED else {
+        Shortage.end(
+          "no memory for \(bytes) bytes",
+          remedy: "close other programs, raise the limit (ulimit -v), or take a smaller family or context")
+      }
       base = mapping.bindMemory(to: Float.self, capacity: count)
       mappedBytes = bytes
     } else {
