@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-mpi setup-arm test-arm build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network pictures install clean
+.PHONY: help setup setup-mpi setup-arm test-arm test-machines test-debian soak build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -82,6 +82,18 @@ test-mpi-network: setup setup-mpi ## train over a slow network that loses packet
 
 test-arm: setup setup-arm ## check the kernels on emulated processors: AArch64, and x86-64 without AVX (two minutes)
 	@SWIFT="$(SWIFT)" ./scripts/kernel-check.sh
+
+test-machines: setup ## run on other machines than this one: few cores, limits of containers, every instruction set (root for some; a minute)
+	$(BUILD) --product stitch
+	python3 scripts/odd-machines.py
+
+test-debian: setup ## set up in a bare Debian 12 and 13, build there without a network, and ask something (root; half an hour)
+	KEEP="$(or $(WORK),/var/tmp)/stitch-of-debian-12" ./scripts/debian-check.sh bookworm
+	./scripts/debian-check.sh trixie "$(or $(WORK),/var/tmp)/stitch-of-debian-12"
+
+soak: setup ## chat for eight hours (or HOURS) beside training, and say whether memory and descriptors stay as they are
+	$(BUILD) --product stitch
+	python3 Benchmarks/soak.py --hours "$(or $(HOURS),8)"
 
 bench-machines: setup setup-mpi ## measure two processes beside two threads, and write docs/many-machines.md (ten minutes)
 	$(BUILD) --product stitch

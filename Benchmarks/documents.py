@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the tables about speed in README.md, docs/performance.md and docs/serving.md anew from the files in docs/measurements.
+"""Writes the tables about speed, many at once, and other machines in README.md and docs anew from the files in
+docs/measurements.
 
 Measures nothing. A table lies between `<!-- NAME -->` and `<!-- end of NAME -->`; what stands there is replaced. Exit code 2: a
 pair of markers or a file is missing."""
@@ -24,6 +25,7 @@ SPEED = {
         "side networks": tables.side_networks, "memory of methods": tables.method_memory,
     },
     "docs/serving.md": {"many at once": tables.many_at_once, "a thousand clients": tables.thousand_clients},
+    "docs/machines.md": {"odd machines": tables.odd_machines, "soak": tables.soak},
 }
 
 

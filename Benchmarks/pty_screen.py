@@ -165,6 +165,17 @@ class Program:
     def send(self, text):
         os.write(self.terminal, text.encode())
 
+    def resize(self, rows, columns):
+        """Another size, as a user drags a window; what the screen showed is forgotten."""
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.screen = Screen(rows, columns)
+
+    def discard(self, quiet):
+        """Reads what comes until nothing has for a while, at most five of those, and looks at none of it."""
+        end = time.perf_counter() + 5 * quiet
+        while time.perf_counter() < end and select.select([self.terminal], [], [], quiet)[0]:
+            self.bytes += len(os.read(self.terminal, 1 << 16))
+
     def read(self, seconds):
         """Takes what comes within a time; False if nothing did."""
         if not select.select([self.terminal], [], [], max(0, seconds))[0]:
@@ -197,6 +208,12 @@ class Program:
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) / 1024
         raise RuntimeError("no VmRSS")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)

@@ -193,6 +193,25 @@ def first_screen():
     return f"The first screen is up {number(median(times))} ms after the start (median of {len(times)}; {span(times)})."
 
 
+def odd_machines():
+    report = read(MEASUREMENTS / "odd-machines.json")
+    rows = [[check["check"], check["result"], check["what"].replace("|", "\\|")] for check in report["checks"]]
+    place = report["machine"]
+    note = f"{place['processor']}, {place['cores']} cores; from [odd-machines.json](measurements/odd-machines.json)."
+    return f"{table(['check', '', 'what came out'], rows)}\n\n{note}"
+
+
+def soak():
+    report = read(MEASUREMENTS / "soak.json")
+    words = "; ".join(report["wrong"]) or "flat"
+    text = f"{report['hours']:g} hours, {report['rounds']} rounds, {report['lessons']} lessons: {words}."
+    if "end_mb" in report:
+        text += (f" Memory {report['start']['megabytes']:.0f} MB after the first round, {report['settled_mb']:.0f} half way,"
+                 f" {report['end_mb']:.0f} at the end.")
+    text += f" Descriptors at most {report['most']['descriptors']}, threads {report['most']['threads']}."
+    return textwrap.fill(f"{text} {report['machine']['processor']}; from [soak.json](measurements/soak.json).", 120)
+
+
 def adapter():
     suite = Suite("adapter")
     rows = [[f"{called(shape)}, {kind.upper()}", *map(cell, found.values())] for (shape, kind), found in suite.rows.items()]
