@@ -8,7 +8,9 @@ extension Terminal {
   /// - Returns: `draftEdited` or `editorFailed`.
   mutating func edit(_ draft: String) -> Action {
     let editor = Self.editor(ProcessInfo.processInfo.environment)
-    var template = Array((FileManager.default.temporaryDirectory.path + "/stitch-XXXXXX").utf8CString)
+    // The name says who writes, so that `stitch doctor --clean` knows what a killed chat left.
+    var template = Array(
+      (FileManager.default.temporaryDirectory.path + "/stitch-draft-\(getpid())-XXXXXX").utf8CString)
     guard mkdtemp(&template) != nil else {
       return .editorFailed("no temporary directory for the draft: \(String(cString: strerror(errno)).lowercased())")
     }

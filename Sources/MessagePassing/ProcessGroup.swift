@@ -1,3 +1,4 @@
+import COpenMPI
 import Foundation
 import LLaMAStitch
 import Support
@@ -8,6 +9,9 @@ public enum ProcessGroup {
   /// What has started this process.
   public static let launcher = Launcher(environment: ProcessInfo.processInfo.environment)
   private static let joined = Mutex<OpenMPI?>(nil)
+
+  /// Whether Open MPI is on this machine: what several processes would need.
+  public static var isAvailable: Bool { com_is_there() != 0 }
 
   /// Joins the others, where there are any, and makes sure that all run the same program on the same kernels: with others
   /// they would end in other bytes, and drift apart.

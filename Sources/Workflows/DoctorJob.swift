@@ -54,13 +54,37 @@ public struct DoctorJob {
     }
   }
 
-  public init(family: String?, terminal: Terminal) {
+  /// Whether Open MPI is there.
+  public var hasOpenMPI: Bool
+
+  public init(family: String?, terminal: Terminal, hasOpenMPI: Bool) {
     self.family = family
     self.terminal = terminal
+    self.hasOpenMPI = hasOpenMPI
   }
 
   public func run() -> [Finding] {
-    [processor(), kernels(), linearAlgebra(), memory()] + families() + folders() + terminalFindings()
+    [processor(), kernels(), linearAlgebra(), processes(), memory()] + families() + folders() + leftovers()
+      + terminalFindings()
+  }
+
+  private func processes() -> Finding {
+    hasOpenMPI
+      ? Finding(.good, "processes", "Open MPI, for training on many machines")
+      : Finding(.note, "processes", "no Open MPI: training uses this machine alone (make setup-mpi installs it)")
+  }
+
+  private func leftovers() -> [Finding] {
+    // What is remembered of files that are gone costs nobody anything.
+    let items = Leftovers().find().filter { $0.kind != .digest }
+    if items.isEmpty { return [] }
+    let bytes = items.reduce(0) { $0 + $1.bytes }
+    return [
+      Finding(
+        .note, "leftovers",
+        "\(items.count) \(items.count == 1 ? "file" : "files") of runs that were killed, \(Self.size(bytes)): `stitch doctor --clean` removes them"
+      )
+    ]
   }
 
   private func terminalFindings() -> [Finding] {
@@ -176,7 +200,8 @@ public struct DoctorJob {
     }
   }
 
-  private static func size(_ bytes: Int) -> String {
+  /// As people read it.
+  public static func size(_ bytes: Int) -> String {
     let units = ["bytes", "kB", "MB", "GB", "TB"]
     var value = Double(bytes)
     var unit = 0

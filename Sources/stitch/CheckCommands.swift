@@ -5,6 +5,7 @@ import ChatTUI
 import ChatTerminal
 import Foundation
 import LLaMAStitch
+import MessagePassing
 import Support
 import Workflows
 
@@ -143,18 +144,34 @@ struct DataCommand: ParsableCommand {
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Say what of this machine the program can use, and what is missing.",
-    discussion: "Exit code 1 if something cannot work.")
+    discussion: """
+      Exit code 1 if something cannot work.
+
+      A run that is killed outright can leave temporary files. The next one that writes there removes them; --clean removes \
+      all that are below the user's own directories, and below those that are named beside it. What a run that is still \
+      there uses stays, and so do the beginnings of downloads.
+      """)
 
   @Option(help: ArgumentHelp("The family to look at (default as for chat).", valueName: "directory"))
   var family: String?
   @Flag(help: "Print one JSON document.") var json = false
+  @Flag(help: "Remove what killed runs left, and look at nothing else.") var clean = false
+  @Argument(
+    help: ArgumentHelp("With --clean: directories to look in besides the user's own.", valueName: "directory"))
+  var places: [String] = []
+
+  func validate() throws {
+    if !clean && !places.isEmpty { throw ValidationError("directories are given with --clean alone") }
+    if clean && family != nil { throw ValidationError("--clean looks at no family; leave --family out") }
+  }
 
   func run() throws {
+    if clean { return try removeLeftovers() }
     let abilities = TerminalAbilities.now
     let terminal = DoctorJob.Terminal(
       isTerminal: abilities.isTerminal, name: abilities.name, isKnown: abilities.isKnown, colors: abilities.colors,
       isUTF8: abilities.isUTF8, width: abilities.width, height: abilities.height)
-    let findings = DoctorJob(family: family, terminal: terminal).run()
+    let findings = DoctorJob(family: family, terminal: terminal, hasOpenMPI: ProcessGroup.isAvailable).run()
     if json {
       try Console.write(json: findings)
     } else {
@@ -162,5 +179,19 @@ struct Doctor: ParsableCommand {
       try Console.write(text: findings.map { "\(marks[$0.level]!)  \($0.topic): \($0.text)\n" }.joined())
     }
     if findings.contains(where: { $0.level == .bad }) { throw ExitCode(1) }
+  }
+
+  private func removeLeftovers() throws {
+    for place in places { try AtomicFile.flushDirectory(URL(fileURLWithPath: place)) }
+    let leftovers = Leftovers(besides: places.map { URL(fileURLWithPath: $0).standardizedFileURL })
+    let gone = try leftovers.remove(leftovers.find())
+    if json {
+      try Console.write(json: gone)
+    } else {
+      let bytes = DoctorJob.size(gone.reduce(0) { $0 + $1.bytes })
+      let lines = gone.map { "removed \(oneLine($0.path))\n" }
+      try Console.write(
+        text: lines.joined() + (gone.isEmpty ? "nothing is left of killed runs\n" : "\(gone.count) removed, \(bytes)\n"))
+    }
   }
 }

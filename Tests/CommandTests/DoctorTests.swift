@@ -6,11 +6,32 @@ import Testing
     try Workspace.with { workspace in
       let good = try workspace.run(["doctor", "--family", workspace.family.path])
       #expect(good.status == 0, "\(good.text)")
-      for part in ["ok    family: \(workspace.family.path): ", "training: OpenBLAS", "terminal: ", "memory: "] {
+      for part in [
+        "ok    family: \(workspace.family.path): ", "training: OpenBLAS", "terminal: ", "memory: ", "processes: ",
+      ] {
         #expect(good.text.contains(part), "\(part) is missing in\n\(good.text)")
       }
       let bad = try workspace.run(["doctor", "--family", "/no/such", "--json"])
       #expect(bad.status == 1 && bad.text.contains("/no/such is not a family"))
+    }
+  }
+
+  @Test func whatKilledRunsLeftIsRemoved() throws {
+    try Workspace.with { workspace in
+      let left = workspace.directory.appending(path: ".family.2147483647.1.tmp")
+      try FileManager.default.createDirectory(at: left, withIntermediateDirectories: true)
+      let kept = workspace.directory.appending(path: ".family.notes.tmp")
+      try Data().write(to: kept)
+      let place = workspace.directory.path
+      #expect(try workspace.run(["doctor", "--clean"]).status == 0)
+      #expect(FileManager.default.fileExists(atPath: left.path))
+      let cleaned = try workspace.run(["doctor", "--clean", place])
+      #expect(cleaned.status == 0 && cleaned.text.contains("removed \(left.path)\n"), "\(cleaned)")
+      #expect(!FileManager.default.fileExists(atPath: left.path) && FileManager.default.fileExists(atPath: kept.path))
+      let nothing = try workspace.run(["doctor", "--clean", place])
+      #expect(nothing.text == "nothing is left of killed runs\n")
+      let absent = try workspace.run(["doctor", "--clean", "/no/such"])
+      #expect(absent.status == 2 && absent.complaint.contains("/no/such"), "\(absent)")
     }
   }
 

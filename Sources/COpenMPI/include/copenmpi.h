@@ -13,6 +13,8 @@
 
 #include <stddef.h>
 
+/* Whether there is an Open MPI to load. It stays loaded only where it was. */
+int com_is_there(void);
 /* Loads the library, joins the job, and tells this process's place in it. `library_missing` becomes 1 where there is no
    Open MPI to load, else 0. */
 int com_start(int *_Nonnull rank, int *_Nonnull count, int *_Nonnull library_missing);

@@ -54,14 +54,24 @@ public enum AtomicFile {
     let names: [String]
     // What cannot be listed or deleted stays; the file itself does not suffer from it.
     do { names = try FileManager.default.contentsOfDirectory(atPath: directory.path) } catch { return }
-    for name in names where name.hasPrefix(".\(url.lastPathComponent).") && name.hasSuffix(".tmp") {
-      let parts = name.dropFirst(url.lastPathComponent.count + 2).split(
-        separator: ".", omittingEmptySubsequences: false)
-      guard parts.count == 3, let writer = pid_t(parts[0]), writer > 0, UInt32(parts[1]) != nil else { continue }
-      guard kill(writer, 0) != 0 && errno == ESRCH else { continue }
+    for name in names where isLeftover(name, of: url.lastPathComponent) {
       do { try FileManager.default.removeItem(at: directory.appendingPathComponent(name)) } catch {}  // see above
     }
   }
+
+  /// Whether a name, `.NAME.PROCESS.NUMBER.tmp`, is that of a temporary file or directory whose writer is gone.
+  /// - Parameter file: what was to be written; `nil`: anything.
+  static func isLeftover(_ name: String, of file: String? = nil) -> Bool {
+    guard name.hasPrefix("."), name.hasSuffix(".tmp") else { return false }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count >= 5, file == nil || parts.dropLast(3).joined(separator: ".") == ".\(file ?? "")",
+      let writer = pid_t(parts[parts.count - 3]), UInt32(parts[parts.count - 2]) != nil
+    else { return false }
+    return isGone(writer)
+  }
+
+  /// Whether there is no such process.
+  static func isGone(_ process: pid_t) -> Bool { process > 0 && kill(process, 0) != 0 && errno == ESRCH }
 
   /// Makes the names in a directory durable.
   public static func flushDirectory(_ directory: URL) throws(FileError) {

@@ -46,6 +46,18 @@ package enum ContentDigest {
     return current.sha256
   }
 
+  /// What is remembered of files that are gone.
+  static func ofMissingFiles(cache: URL = UserDirectories.cache) -> [URL] {
+    let folder = cache.appendingPathComponent("digests")
+    let names: [String]
+    do { names = try FileManager.default.contentsOfDirectory(atPath: folder.path) } catch { return [] }
+    return names.sorted().map(folder.appendingPathComponent).filter { place in
+      // What cannot be read is remembered of nothing.
+      guard place.pathExtension == "json" else { return false }
+      return read(place).map { access($0.path, F_OK) != 0 } ?? true
+    }
+  }
+
   private static func memory(of file: URL) throws(FileError) -> Memory {
     let path = file.resolvingSymlinksInPath().standardizedFileURL.path
     var status = stat()
