@@ -46,7 +46,7 @@ public struct ModelStore: Sendable {
   }
 
   /// Packs what a family that is kept without weights needs and what was pulled but not packed yet: the family opens then.
-  /// Nothing is done to any other; what it lacks, its opening says.
+  /// What opening it holds against digests is hashed, where that was not done yet. What it lacks, its opening says.
   /// - Throws: `FamilyError.otherModel` where a file is not what its name says, and what packing throws.
   public func makeReady(_ family: URL, progress: (Progress) -> Void = { _ in }) throws {
     for model in FamilyDescription.missingModels(in: family) where shelf.pack(of: model) == nil {
@@ -61,6 +61,9 @@ public struct ModelStore: Sendable {
       }
       _ = try pack(file, progress: progress)
     }
+    let isFamily = FileManager.default.fileExists(
+      atPath: family.appendingPathComponent(FamilyDescription.fileName).path)
+    if isFamily { try FamilyDescription.hash(family) { progress(.hashing(file: $0, done: $1, all: $2)) } }
   }
 
   /// The tokenizer of a model; of a GGUF file only its vocabulary is read.

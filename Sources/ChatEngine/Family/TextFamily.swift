@@ -15,7 +15,7 @@ public struct TextFamily: Sendable {
   /// unless a full cache would take more than a quarter of this machine's memory.
   public let contextLength: Int
 
-  /// Opens a family directory and checks that its parts fit together.
+  /// Opens a family directory and checks that its parts fit together and are those that the family was made of.
   /// - Throws: `FamilyError`, `CheckpointError`, `FileError`, `TokenizerError`, `EngineError`.
   public init(_ directory: URL) throws {
     let family = try Family(directory)
@@ -26,6 +26,8 @@ public struct TextFamily: Sendable {
     contextLength = Self.contextLength(of: family)
     template = try Self.template(of: family, tokenizer)
     stopTokens = Set(try template.stopTokens(tokenizer)).union(family.anchors.flatMap(\.configuration.eosTokens))
+    // Last: what is wrong with a file says more than that it is another one.
+    try family.checkDigests()
   }
 
   private static func contextLength(of family: Family) -> Int {

@@ -85,15 +85,6 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
     }
   }
 
-  /// Hashes the weights of a model directory, where that was not done yet: opening it as a family is quick then.
-  public static func hash(_ directory: URL, progress: (_ file: String, _ done: Int, _ all: Int) -> Void) throws {
-    let isFamily = FileManager.default.fileExists(atPath: directory.appendingPathComponent(fileName).path)
-    if try isFamily || ModelOrigin.read(in: directory) != nil { return }
-    for file in try ModelDirectory.files(in: directory) {
-      _ = try ContentDigest.sha256(of: file) { progress(file.lastPathComponent, $0, $1) }
-    }
-  }
-
   /// What a model directory is as a family: one anchor, one stitch. Its weights are hashed the first time.
   /// - Throws: `FileError`, `CheckpointError.noWeights`.
   private static func ofModel(_ directory: URL) throws -> FamilyDescription {
