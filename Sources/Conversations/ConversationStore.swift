@@ -114,6 +114,8 @@ public struct ConversationStore: Sendable, Equatable {
     do {
       try FileManager.default.createDirectory(
         at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch let error as CocoaError where error.code == .fileWriteOutOfSpace {
+      throw .unwritable(directory.path, code: ENOSPC)
     } catch {
       throw .unwritable(
         file: directory.path, cause: "the folder cannot be made", remedy: "check its permissions, or set XDG_DATA_HOME")
