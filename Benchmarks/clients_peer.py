@@ -48,7 +48,9 @@ def install(name, version, program, command):
         raise NotHere(f"{command[0]} took more than ten minutes") from None
     if code != 0 or not found.exists():
         lines = [line.strip() for line in complaint.splitlines() if line.strip() and "log of this run" not in line]
-        raise NotHere(f"{' '.join(command[:2])}: {lines[-1] if lines else f'exit code {code}'}")
+        # npm says what happened in the middle.
+        cause = next((line for line in lines if "reason:" in line), lines[-1] if lines else f"exit code {code}")
+        raise NotHere(f"{' '.join(command[:2])}: {cause}")
     return found
 
 

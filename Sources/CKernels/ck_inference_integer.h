@@ -39,7 +39,7 @@ typedef struct {
 
 INLINE void ask_ahead(ahead *later) {
   const char *until = (size_t)(later->end - later->next) < later->some ? later->end : later->next + later->some;
-  for (; later->next < until; later->next += 64) _mm_prefetch(later->next, _MM_HINT_T0);
+  for (; later->next < until; later->next += 64) __builtin_prefetch(later->next, 0, 3);
 }
 
 #include INTEGER_PRODUCTS
