@@ -161,20 +161,20 @@ int com_exchange(const float *sent, const size_t *sent_counts, float *received, 
 }
 
 /* A message that was begun; its counts have to stay until it is done. */
-struct pending {
+struct com_message {
   handle request;
   int numbers[];
 };
 
 /* Room for so many lists of a number for each process. */
-static struct pending *begin(int lists) {
-  struct pending *made = malloc(sizeof(struct pending) + sizeof(int) * (size_t)(lists * process_count));
+static struct com_message *begin(int lists) {
+  struct com_message *made = malloc(sizeof(struct com_message) + sizeof(int) * (size_t)(lists * process_count));
   if (!made) fail("no memory for a message");
   return made;
 }
 
 /* Hands out what was begun, or frees it where it was not. */
-static int begun(struct pending *made, int status, void **pending) {
+static int begun(struct com_message *made, int status, struct com_message **pending) {
   if (status) {
     free(made);
     return -1;
@@ -183,8 +183,8 @@ static int begun(struct pending *made, int status, void **pending) {
   return 0;
 }
 
-int com_begin_gather(const float *part, float *all, const size_t *counts, void **pending) {
-  struct pending *made = begin(2);
+int com_begin_gather(const float *part, float *all, const size_t *counts, struct com_message **pending) {
+  struct com_message *made = begin(2);
   if (!made) return -1;
   int *narrowed = made->numbers, *places = narrowed + process_count, rank = 0;
   int status = narrow(counts, narrowed, places) || check(mpi.rank(world, &rank)) ||
@@ -194,8 +194,8 @@ int com_begin_gather(const float *part, float *all, const size_t *counts, void *
 }
 
 int com_begin_exchange(const float *sent, const size_t *sent_counts, float *received, const size_t *received_counts,
-                       void **pending) {
-  struct pending *made = begin(4);
+                       struct com_message **pending) {
+  struct com_message *made = begin(4);
   if (!made) return -1;
   int *out = made->numbers, *out_places = out + process_count, *in = out_places + process_count,
       *in_places = in + process_count;
@@ -205,15 +205,13 @@ int com_begin_exchange(const float *sent, const size_t *sent_counts, float *rece
   return begun(made, status, pending);
 }
 
-int com_progress(void *pending, int *done) {
-  struct pending *message = pending;
+int com_progress(struct com_message *message, int *done) {
   if (check(mpi.test(&message->request, done, NULL))) return -1;
   if (*done) free(message);
   return 0;
 }
 
-int com_wait(void *pending) {
-  struct pending *message = pending;
+int com_wait(struct com_message *message) {
   if (check(mpi.wait(&message->request, NULL))) return -1;
   free(message);
   return 0;

@@ -55,7 +55,7 @@ final class OpenMPI: Communicator {
 
   func beginGather(_ part: VectorView, into all: VectorView, counts: [Int]) -> any PendingMessage {
     precondition(part.count == counts[rank] && all.count == counts.reduce(0, +), "counts do not fit")
-    var pending: UnsafeMutableRawPointer?
+    var pending: OpaquePointer?
     check(com_begin_gather(part.base, all.base, counts, &pending))
     return Pending(pending!, holding: [part, all], check)
   }
@@ -65,18 +65,18 @@ final class OpenMPI: Communicator {
   ) -> any PendingMessage {
     precondition(
       sent.count == sentCounts.reduce(0, +) && received.count == receivedCounts.reduce(0, +), "counts do not fit")
-    var pending: UnsafeMutableRawPointer?
+    var pending: OpaquePointer?
     check(com_begin_exchange(sent.base, sentCounts, received.base, receivedCounts, &pending))
     return Pending(pending!, holding: [sent, received], check)
   }
 
   /// A message on its way, with the memory that it travels between.
   private final class Pending: PendingMessage {
-    private var message: UnsafeMutableRawPointer?
+    private var message: OpaquePointer?
     private let memory: [VectorView]
     private let check: (Int32) -> Void
 
-    init(_ message: UnsafeMutableRawPointer, holding memory: [VectorView], _ check: @escaping (Int32) -> Void) {
+    init(_ message: OpaquePointer, holding memory: [VectorView], _ check: @escaping (Int32) -> Void) {
       self.message = message
       self.memory = memory
       self.check = check

@@ -30,16 +30,18 @@ int com_gather(const float *_Nonnull part, float *_Nonnull all, const size_t *_N
 /* sent_counts[r] floats go to process r and received_counts[r] come from it, both one after another by rank. */
 int com_exchange(const float *_Nonnull sent, const size_t *_Nonnull sent_counts, float *_Nonnull received,
                  const size_t *_Nonnull received_counts);
+/* A message that was begun and may not have ended; it belongs to the library. */
+struct com_message;
 /* The same two without waiting: `pending` is what com_progress and com_wait take. Memory for floats must stay until it is
    done, counts need not. All processes begin those of either kind in the same order. */
 int com_begin_gather(const float *_Nonnull part, float *_Nonnull all, const size_t *_Nonnull counts,
-                     void *_Nullable *_Nonnull pending);
+                     struct com_message *_Nullable *_Nonnull pending);
 int com_begin_exchange(const float *_Nonnull sent, const size_t *_Nonnull sent_counts, float *_Nonnull received,
-                       const size_t *_Nonnull received_counts, void *_Nullable *_Nonnull pending);
+                       const size_t *_Nonnull received_counts, struct com_message *_Nullable *_Nonnull pending);
 /* Lets messages go on; `done` becomes 1, and what was pending is gone, or 0. */
-int com_progress(void *_Nonnull pending, int *_Nonnull done);
+int com_progress(struct com_message *_Nonnull pending, int *_Nonnull done);
 /* Returns when it is done and gone. */
-int com_wait(void *_Nonnull pending);
+int com_wait(struct com_message *_Nonnull pending);
 /* Process 0's floats, everywhere. */
 int com_broadcast(float *_Nonnull values, size_t count);
 
