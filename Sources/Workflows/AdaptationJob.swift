@@ -10,6 +10,8 @@ import Tokenizer
 /// layers, and so always a family.
 public struct AdaptationJob {
   public var family: URL
+  /// The same, where it is open already.
+  public var opened: TextFamily?
   public var dataFiles: [URL]
   public var settings: AdaptationSettings
   /// The family directory to write; `nil` puts the adapter into the user's store instead.
@@ -29,6 +31,8 @@ public struct AdaptationJob {
   /// Where to write the losses measured on the way.
   public var log: URL?
   public var threads: Int
+  /// What the adapter says it was made of, where it goes into the store.
+  public var origin: AdapterOrigin?
   /// The processes that do this together. The first of them writes everything.
   public var communicator: any Communicator = SingleProcess()
 
@@ -135,7 +139,7 @@ public struct AdaptationJob {
 
   /// Reads the family and the data.
   private func prepare(_ note: (String) -> Void) throws -> Prepared {
-    let text = try TextFamily(family)
+    let text = try opened ?? TextFamily(family)
     let (examples, conversations) = try examples(text, note)
     let (trainer, save) =
       try heals
@@ -202,7 +206,7 @@ public struct AdaptationJob {
       return (
         trainer,
         {
-          let file = try AdapterStore(identity: family.identity).save(trainer.snapshot()).file
+          let file = try AdapterStore(identity: family.identity).save(trainer.snapshot().made(of: origin)).file
           return (file, [file])
         }
       )

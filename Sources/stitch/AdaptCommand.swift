@@ -162,13 +162,13 @@ struct Adapt: DividedCommand {
   private var isLesson: Bool { continues && !heal }
   static let usualSteps = 1000
 
-  private func lessonSteps(of family: URL) throws -> Int {
-    let dearest = try Family(family).stitches.map(\.flopsPerToken).max() ?? 0
+  private func lessonSteps(of family: Family) -> Int {
+    let dearest = family.stitches.map(\.flopsPerToken).max() ?? 0
     return LessonSettings.steps(flopsPerToken: Double(dearest))
   }
 
-  private func settings(_ family: URL) throws -> AdaptationSettings {
-    let steps = try steps ?? (isLesson ? lessonSteps(of: family) : Self.usualSteps)
+  private func settings(_ family: Family) throws -> AdaptationSettings {
+    let steps = steps ?? (isLesson ? lessonSteps(of: family) : Self.usualSteps)
     var settings = isLesson ? LessonSettings.adaptation(steps: steps) : AdaptationSettings(steps: steps)
     switch method {
     case .esta: settings.method = .esta
@@ -247,11 +247,13 @@ struct Adapt: DividedCommand {
 
   private func job(_ processes: any Communicator) throws -> AdaptationJob {
     let family = try FamilyOptions.directory(of: family)
+    let text = try TextFamily(family)
     var job = AdaptationJob(
       family: family, dataFiles: data.map { URL(fileURLWithPath: $0) },
-      settings: try settings(family),
+      settings: try settings(text.family),
       output: output.map { URL(fileURLWithPath: $0) }, continues: continues,
       checkpoint: checkpoint.map { URL(fileURLWithPath: $0) }, restarts: restart, threads: threads)
+    job.opened = text
     job.heals = heal
     job.checkpointInterval = checkpointInterval
     job.log = log.map { URL(fileURLWithPath: $0) }

@@ -56,10 +56,10 @@ struct UpdateOptions: ParsableArguments {
   }
 
   /// What is trained instead of low-rank updates, with what the command's other options say.
-  func apply(to settings: inout AdaptationSettings, rank: Int?, alpha: Float?, family: URL) throws {
+  func apply(to settings: inout AdaptationSettings, rank: Int?, alpha: Float?, family: Family) throws {
     if let configuration {
       let file = URL(fileURLWithPath: configuration)
-      settings.options = try ConfigurationDocument.read(file).placement(in: Family(family), file: file).applied(
+      settings.options = try ConfigurationDocument.read(file).placement(in: family, file: file).applied(
         to: settings.options)
     }
     if update == .lora { return }

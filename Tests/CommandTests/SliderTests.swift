@@ -94,6 +94,15 @@ import Testing
     _ = try succeed([
       "adapt", "--family", kit.path, "--data", workspace.lesson.path, "--steps", "1", "--tokens-per-step", "64",
     ])
+    // What is written beside it has no weights either.
+    let written = workspace.directory.appending(path: "written")
+    _ = try succeed([
+      "adapt", "--family", kit.path, "--data", workspace.lesson.path, "--steps", "1", "--tokens-per-step", "64",
+      "--output",
+      written.path,
+    ])
+    #expect(!FileManager.default.fileExists(atPath: written.appending(path: "anchors").path))
+    _ = try succeed(["ask", "x", "--max-tokens", "1", "--adapter", "own", "--family", written.path])
     _ = try succeed(["chat", "--plain", "--max-tokens", "2", "--family", kit.path], input: "hello there\n")
     for place in [kit, family] {
       _ = try succeed(["ask", "x", "--max-tokens", "1", "--adapter", "latest", "--family", place.path])

@@ -136,6 +136,8 @@ extension Family {
       try NewDirectory.copy(directory.appendingPathComponent(part), to: copy.appendingPathComponent(part))
     }
     for (index, anchor) in description.anchors.enumerated() {
+      // Weights that are kept elsewhere stay there, and are found by the same name.
+      if anchor.model != nil && !holdsWeights(ofAnchor: index) { continue }
       let place = description.isModel ? FamilyWriter.place(of: anchor.name) : anchor.directory
       try copyModel(anchor: index, to: copy.appendingPathComponent(place))
       description.anchors[index].directory = place
