@@ -98,7 +98,7 @@ public enum EngineError: Error, Equatable, Sendable, CustomStringConvertible {
       "the slider is made, but what was taught belongs to the model alone: start the chat again to have it"
     case .trainingIsRunning: "training is running already; stop it first"
     case .needsLocalModel:
-      "that needs a model on this machine, and replies come from a server here; open one with --family or --model"
+      "that needs a model on this machine; open one with --family or --model"
     case .noSteps(let steps): "training needs at least 1 step, not \(steps)"
     }
   }

@@ -59,6 +59,13 @@ public final class ServerBackend: RepliesOnlyBackend {
     } catch { throw ServerError(server, error) }
   }
 
+  /// A conversation that was made with what the server has goes on.
+  public func useAdapter(_ adapter: AdapterReference) async throws {
+    let known = models.withLock { $0?.summary }
+    let summary = if let known { known } else { try await load() }
+    if adapter.step != summary.adapterStep { throw EngineError.needsLocalModel }
+  }
+
   // MARK: Replies
 
   public func reply(to messages: [ChatMessage], stitch: String, options: ReplyOptions) -> AsyncStream<ReplyEvent> {

@@ -36,7 +36,8 @@ struct Ask: ParsableCommand {
 
   @Option(
     name: .customLong("file"),
-    help: ArgumentHelp("A file of text that goes with the prompt; may be given again.", valueName: "path"))
+    help: ArgumentHelp("A file of text that goes with the prompt; may be given again.", valueName: "path"),
+    completion: .file())
   var files: [String] = []
 
   @Flag(help: "Send the beginning of files that are longer than the context, instead of refusing them.")

@@ -9,7 +9,9 @@ struct ServerOption: ParsableArguments {
       valueName: "url"))
   var server: String?
 
-  @Option(help: ArgumentHelp("A file with the key that the server wants, on a line of its own.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A file with the key that the server wants, on a line of its own.", valueName: "file"),
+    completion: .file())
   var keyFile: String?
 
   func check(with family: FamilyOptions, _ single: ModelOption) throws {

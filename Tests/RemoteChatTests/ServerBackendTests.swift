@@ -61,6 +61,18 @@ extension [ReplyEvent] {
     #expect(await backend.lessons().isEmpty)
   }
 
+  @Test func aConversationWithTheServersAdapterGoesOn() async throws {
+    let server = try ForeignServer(
+      models: #"{"data": [{"id": "t/small", "stitch": {"id": "small", "adapter_step": 40}}]}"#)
+    let backend = ServerBackend(try server.address)
+    try await backend.useAdapter(AdapterReference(step: 40, hash: nil))
+    for step in [nil, 41] {
+      await #expect(throws: EngineError.needsLocalModel) {
+        try await backend.useAdapter(AdapterReference(step: step, hash: nil))
+      }
+    }
+  }
+
   @Test func nobodyThere() async throws {
     let backend = ServerBackend(try ServerAddress("127.0.0.1:1"))
     await #expect { _ = try await backend.load() } throws: {

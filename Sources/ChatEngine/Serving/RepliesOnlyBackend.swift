@@ -15,7 +15,7 @@ extension RepliesOnlyBackend {
   public func endTraining() async {}
   public func undoAdapter() async -> String { EngineError.needsLocalModel.description }
 
-  /// Replies are made with what the server has: of a conversation that was taught something this says so.
+  /// Of a conversation that was made with an adapter this says that there is none.
   public func useAdapter(_ adapter: AdapterReference) async throws {
     if adapter.step != nil { throw EngineError.needsLocalModel }
   }

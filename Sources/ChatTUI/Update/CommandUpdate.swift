@@ -18,7 +18,7 @@ extension AppState {
       return []
     }
     if command.needsLocalModel, summary?.learns == false {
-      say("/\(Command.usage(of: line)?.name ?? "train"): \(EngineError.needsLocalModel)", isWarning: true)
+      notice("/\(Command.usage(of: line)?.name ?? "train"): \(EngineError.needsLocalModel)", isWarning: true)
       return []
     }
     return perform(command)
