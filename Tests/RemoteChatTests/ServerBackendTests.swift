@@ -57,7 +57,6 @@ extension [ReplyEvent] {
       try await backend.startTraining(dataFile: "x", steps: 1, distills: false)
     }
     await #expect(throws: EngineError.needsLocalModel) { _ = try await backend.adapters() }
-    try await backend.useAdapter(AdapterReference(step: nil, hash: nil))
     #expect(await backend.lessons().isEmpty)
   }
 
