@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-mpi setup-arm test-arm test-machines test-debian soak build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network pictures install clean
+.PHONY: help setup setup-mpi setup-arm test-arm test-machines test-debian soak build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network fuzz fuzz-seeds sanitize crashes sbom pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -94,6 +94,28 @@ test-debian: setup ## set up in a bare Debian 12 and 13, build there without a n
 soak: setup ## chat for eight hours (or HOURS) beside training, and say whether memory and descriptors stay as they are
 	$(BUILD) --product stitch
 	python3 Benchmarks/soak.py --hours "$(or $(HOURS),8)"
+
+fuzz: setup ## fuzz every reader for TIME seconds together (an hour), TARGETS alone if named; writes docs/reliability.md
+	STITCH_FUZZ=1 $(BUILD) --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address \
+	  -Xcc -fsanitize=address --disable-dead-strip --product stitch-fuzz
+	python3 scripts/fuzz.py --program .build/fuzz/release/stitch-fuzz --time $(or $(TIME),3600) $(TARGETS); \
+	  status=$$?; python3 scripts/reliability.py; exit $$status
+
+fuzz-seeds: ## write the seeds of the fuzzers' corpus and their dictionaries anew
+	python3 scripts/fuzz-seeds.py
+
+sanitize: setup ## run the tests under a sanitizer: KIND=address, undefined or thread (all, an hour each)
+	SWIFT="$(SWIFT)" ./scripts/sanitize.sh $(or $(KIND),undefined address thread)
+
+crashes: setup ## kill commands and fail their calls, N times for each kind (1000: hours); writes docs/reliability.md
+	$(BUILD) --product stitch
+	$(BUILD) --product stitch-serve
+	python3 Tests/Crashes/crashes.py --runs $(or $(N),1000) --output docs/measurements/crashes.json; \
+	  status=$$?; python3 scripts/reliability.py; exit $$status
+
+sbom: setup ## write stitch.spdx.json: every dependency with its version and licence
+	$(SWIFT) package resolve
+	SWIFT="$(SWIFT)" python3 scripts/sbom.py --output stitch.spdx.json
 
 bench-machines: setup setup-mpi ## measure two processes beside two threads, and write docs/many-machines.md (ten minutes)
 	$(BUILD) --product stitch

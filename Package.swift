@@ -135,6 +135,17 @@ let package = Package(
       name: "FamilyFixture", dependencies: ["LLaMAStitch", "Tokenizer", "Support"], path: "Tests/FamilyFixture",
       swiftSettings: swiftSettings),
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
+    // What fuzzers call, and the tests that replay their corpus.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "ChatEngine", "ChatScript", "ChatTUI", "Conversations", "FamilyFixture", "Forms", "Jinja", "LLaMAStitch",
+        "Serving", "Settings", "Support", "Tokenizer", "WebServer", "Workflows",
+      ],
+      path: "Tests/FuzzTargets", swiftSettings: swiftSettings),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets"], exclude: ["Corpus", "Dictionaries"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "JinjaTests", dependencies: ["Jinja"], exclude: ["expressions.jsonl"], swiftSettings: swiftSettings),
     .testTarget(name: "FormsTests", dependencies: ["Forms", "Support"], swiftSettings: swiftSettings),
@@ -177,3 +188,13 @@ let package = Package(
     .testTarget(name: "TinyCorpusTests", dependencies: ["TinyCorpus", "Support"], swiftSettings: swiftSettings),
   ]
 )
+
+// `make fuzz` alone builds the program around the targets: its `main` is the fuzzer's.
+if Context.environment["STITCH_FUZZ"] != nil {
+  package.products.append(.executable(name: "stitch-fuzz", targets: ["stitch-fuzz"]))
+  package.targets.append(
+    .executableTarget(
+      name: "stitch-fuzz", dependencies: ["FuzzTargets"], path: "Tests/stitch-fuzz",
+      swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])],
+      linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
+}

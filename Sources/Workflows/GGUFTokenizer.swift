@@ -3,10 +3,10 @@ import LLaMAStitch
 import Tokenizer
 
 /// Between the vocabulary of a GGUF file and a tokenizer: this is the one place that knows both.
-enum GGUFTokenizer {
+package enum GGUFTokenizer {
   /// The tokenizer of a GGUF file.
   /// - Throws: `GGUFError`, `TokenizerError`.
-  static func read(from file: GGUFFile) throws -> any Tokenizer {
+  package static func read(from file: GGUFFile) throws -> any Tokenizer {
     let stored = try GGUFVocabulary(of: file)
     if stored.kind == .gpt2 { return try bytePair(stored, of: file) }
     var vocabulary = SentencePieceVocabulary(

@@ -1,0 +1,67 @@
+import ChatEngine
+import FamilyFixture
+import Foundation
+import LLaMAStitch
+import Support
+
+/// The files of a family, each in its place in a sound one, and adapters.
+extension FuzzTarget {
+  static let familyFiles = [
+    FuzzTarget("family") { bytes in
+      SoundFamily.with(FamilyDescription.fileName, bytes) { directory in
+        refusing { _ = try Family(directory).stitches.count }
+      }
+    },
+    FuzzTarget("frontier") { bytes in
+      SoundFamily.with(FamilyDescription.frontierName, bytes) { directory in
+        refusing { _ = try Frontier.read(of: Family(directory)) }
+      }
+    },
+    FuzzTarget("adapter") { bytes in
+      guard let family = SoundFamily.opened else { return }
+      Scratch.file("adapter.safetensors", bytes) { url in refusing { _ = try Adapter.read(url, for: family) } }
+    },
+  ]
+}
+
+/// A family that is sound, made once a process, in which one file is another.
+enum SoundFamily {
+  static let opened: Family? = {
+    // What it remembers of files belongs to this process alone, too.
+    setenv("XDG_CACHE_HOME", Scratch.directory.appendingPathComponent("cache").path, 1)
+    do { return try RandomFamily.make(at: Scratch.directory.appendingPathComponent("family"), width: 16) } catch {
+      expect(false, "a sound family, not \(error)")
+      return nil
+    }
+  }()
+
+  /// Links to all its files but one.
+  static func with(_ name: String, _ bytes: [UInt8], _ body: (URL) -> Void) {
+    guard let family = opened else { return }
+    let copy = Scratch.directory.appendingPathComponent(UUID().uuidString)
+    defer { do { try FileManager.default.removeItem(at: copy) } catch {} }
+    refusing {
+      try NewDirectory.makePath(copy)
+      for item in try FileManager.default.contentsOfDirectory(atPath: family.directory.path) where item != name {
+        try copyLinked(family.directory.appendingPathComponent(item), to: copy.appendingPathComponent(item))
+      }
+    }
+    expect(
+      FileManager.default.createFile(atPath: copy.appendingPathComponent(name).path, contents: Data(bytes)),
+      "room for a scratch file")
+    body(copy)
+  }
+
+  private static func copyLinked(_ source: URL, to target: URL) throws {
+    guard source.hasDirectoryPath || isDirectory(source) else { return try NewDirectory.link(source, to: target) }
+    try NewDirectory.makePath(target)
+    for item in try FileManager.default.contentsOfDirectory(atPath: source.path) {
+      try copyLinked(source.appendingPathComponent(item), to: target.appendingPathComponent(item))
+    }
+  }
+
+  private static func isDirectory(_ url: URL) -> Bool {
+    var isDirectory: ObjCBool = false
+    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) && isDirectory.boolValue
+  }
+}
