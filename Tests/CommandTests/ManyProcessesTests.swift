@@ -55,21 +55,7 @@ import Testing
 
   @Test func pretraining() throws {
     try Workspace.with { workspace in
-      let plan = workspace.directory.appending(path: "plan.yaml")
-      try Data(
-        """
-        hiddenSize: 16
-        intermediateSize: 32
-        blockCount: 1
-        headCount: 2
-        contextLength: 16
-        tokens: 2000
-        tokensPerStep: 100
-        tokensAtOnce: 25
-        learningRate: 0.003
-        seed: 5
-        """.utf8
-      ).write(to: plan)
+      let plan = try workspace.pretrainingPlan(tokens: 2000, perStep: 100, atOnce: 25)
       let command = [
         "pretrain", "--config", plan.path, "--data", workspace.lesson.path, "--tokenizer",
         workspace.model.appending(path: "tokenizer.model").path,

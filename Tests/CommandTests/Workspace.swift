@@ -35,6 +35,19 @@ struct Workspace {
       at: family.appending(path: "tokenizer.model"), to: url.appending(path: "tokenizer.model"))
   }
 
+  /// A plan for a network that trains within seconds.
+  /// - Parameter atOnce: tokens of a micro-batch; `nil`: as many as suit.
+  func pretrainingPlan(tokens: Int, perStep: Int, atOnce: Int? = nil) throws -> URL {
+    let plan = directory.appending(path: "plan.yaml")
+    let lines = [
+      "hiddenSize: 16", "intermediateSize: 32", "blockCount: 1", "headCount: 2", "contextLength: 16",
+      "tokens: \(tokens)", "tokensPerStep: \(perStep)", "learningRate: 0.003", "seed: 5",
+      atOnce.map { "tokensAtOnce: \($0)" } ?? "",
+    ]
+    try Data(lines.joined(separator: "\n").utf8).write(to: plan)
+    return plan
+  }
+
   /// Runs `body` on a copy of a file's directory entry: afterwards the file is as it was.
   func restoring(_ file: URL, _ body: () throws -> Void) throws {
     let kept = directory.appending(path: "kept-\(UUID().uuidString)")

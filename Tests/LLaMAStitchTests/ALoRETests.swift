@@ -65,36 +65,9 @@ import Testing
     let folder = try TemporaryFolder()
     let family = try RandomModel.family(in: folder)
     let trainer = try Self.trainer(family, steps: 1)
-    let start = trainer.snapshot()
-    FiniteDifferences.randomise(trainer.store)
-    let adapter = trainer.snapshot()
-    let file = folder.url.appendingPathComponent("alore.safetensors")
-    try adapter.write(to: file)
-    let read = try Adapter.read(file, for: family)
-    let tokens = RandomModel.tokens(1, length: 30)[0].map(Int.init)
-    func logits(_ network: Network) throws -> [Float] {
-      try InferenceSession(network: network, pool: ComputePool(threads: 2)).evaluate(tokens, logits: .all).dense.array
-    }
-    for stitch in family.stitches {
-      let plain = try logits(family.network(stitch.route, adapter: nil))
-      #expect(relativeDifference(try logits(family.network(stitch.route, adapter: start)), plain) < 1e-6)
-      let changed = try logits(family.network(stitch.route, adapter: adapter))
-      #expect(try logits(family.network(stitch.route, adapter: read)) == changed)
-      #expect(relativeDifference(changed, plain) > 0.1)
-      let pool = ComputePool(threads: 2)
-      let network = trainer.trainingNetwork(stitch.route)
-      let exact = try Backpropagation(store: trainer.store, pool: pool).loss(network, FiniteDifferences.batch)
-      let forward = MeZO(store: trainer.store, settings: .init(), seed: 1, pool: pool).loss(
-        network, FiniteDifferences.batch, teacher: nil)
-      #expect(abs(forward - exact) < 1e-5 * exact, "\(stitch.id)")
-    }
+    let adapter = try FiniteDifferences.expectRepliesAsTrained(trainer, of: family, in: folder)
     for anchor in family.stitches where anchor.route.isAnchor {
-      let expected = try logits(family.network(anchor.route, adapter: adapter))
-      let merged = try MergedAnchor(family, stitch: anchor.id, adapter: adapter)
-      #expect(merged.isChanged)
-      let place = folder.url.appendingPathComponent("merged-\(anchor.id)")
-      try merged.write(to: place, elementType: .f32, files: [:])
-      #expect(relativeDifference(try logits(LlamaModel(ModelDirectory(place)).network()), expected) < 1e-4)
+      try FiniteDifferences.expectMerged(anchor, of: family, adapter, in: folder)
       let low = folder.url.appendingPathComponent("peft-\(anchor.id)")
       try PEFTAdapter(family, stitch: anchor.id, adapter: adapter, base: "base").write(to: low)
       let written = try SafetensorsFile(low.appendingPathComponent("adapter_model.safetensors"))

@@ -50,6 +50,53 @@ enum FiniteDifferences {
     }
   }
 
+  /// Of random values for everything trained: replies compute what training does, forward passes and backward ones
+  /// alike; before training what the family did; and the same from a file.
+  /// - Returns: the adapter of those values.
+  static func expectRepliesAsTrained(
+    _ trainer: ESTATrainer, of family: Family, in folder: TemporaryFolder
+  ) throws
+    -> Adapter
+  {
+    let start = trainer.snapshot()
+    randomise(trainer.store)
+    let adapter = trainer.snapshot()
+    let file = folder.url.appendingPathComponent("random.safetensors")
+    try adapter.write(to: file)
+    let read = try Adapter.read(file, for: family)
+    let pool = ComputePool(threads: 2)
+    for stitch in family.stitches {
+      let plain = try logits(family.network(stitch.route, adapter: nil))
+      #expect(relativeDifference(try logits(family.network(stitch.route, adapter: start)), plain) < 1e-6)
+      let changed = try logits(family.network(stitch.route, adapter: adapter))
+      #expect(relativeDifference(changed, plain) > 0.1, "\(stitch.id)")
+      #expect(try logits(family.network(stitch.route, adapter: read)) == changed)
+      let network = trainer.trainingNetwork(stitch.route)
+      let exact = try Backpropagation(store: trainer.store, pool: pool).loss(network, batch)
+      let forward = MeZO(store: trainer.store, settings: .init(), seed: 1, pool: pool).loss(
+        network, batch, teacher: nil)
+      #expect(abs(forward - exact) < 1e-5 * exact, "\(stitch.id)")
+    }
+    return adapter
+  }
+
+  /// An anchor that is written with its adapter replies as it does with it.
+  static func expectMerged(_ anchor: Stitch, of family: Family, _ adapter: Adapter, in folder: TemporaryFolder) throws {
+    let merged = try MergedAnchor(family, stitch: anchor.id, adapter: adapter)
+    #expect(merged.isChanged)
+    let place = folder.url.appendingPathComponent("merged-\(anchor.id)")
+    try merged.write(to: place, elementType: .f32, files: [:])
+    let expected = try logits(family.network(anchor.route, adapter: adapter))
+    #expect(
+      relativeDifference(try logits(LlamaModel(ModelDirectory(place)).network()), expected) < 1e-4, "\(anchor.id)")
+  }
+
+  private static func logits(_ network: Network) throws -> [Float] {
+    let tokens = RandomModel.tokens(1, length: 30)[0].map(Int.init)
+    return try InferenceSession(network: network, pool: ComputePool(threads: 2)).evaluate(tokens, logits: .all).dense
+      .array
+  }
+
   /// The loss changes along a random direction of each parameter as the gradient says; where it jumps, along most of the
   /// numbers that it depends on most.
   private static func expect(_ trainer: ESTATrainer, _ route: Route, jumps: Bool) throws {
