@@ -191,7 +191,8 @@ struct Doctor: ParsableCommand {
       let bytes = DoctorJob.size(gone.reduce(0) { $0 + $1.bytes })
       let lines = gone.map { "removed \(oneLine($0.path))\n" }
       try Console.write(
-        text: lines.joined() + (gone.isEmpty ? "nothing is left of killed runs\n" : "\(gone.count) removed, \(bytes)\n"))
+        text: lines.joined() + (gone.isEmpty ? "nothing is left of killed runs\n" : "\(gone.count) removed, \(bytes)\n")
+      )
     }
   }
 }

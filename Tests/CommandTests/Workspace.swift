@@ -111,7 +111,9 @@ struct Workspace {
   func snapshot() throws -> [String: String] {
     var found: [String: String] = [:]
     let paths = try FileManager.default.subpathsOfDirectory(atPath: directory.path)
-    for path in paths {
+    // Any command may remember the digest of a file that it has read.
+    let remembered = ["home", "home/stitch", "home/stitch/digests"]
+    for path in paths where !remembered.contains(path) && !path.hasPrefix("home/stitch/digests/") {
       let url = directory.appending(path: path)
       let type = try FileManager.default.attributesOfItem(atPath: url.path)[.type] as? FileAttributeType
       found[path] =
