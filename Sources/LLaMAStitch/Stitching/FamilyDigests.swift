@@ -5,7 +5,8 @@ import Support
 extension FamilyDescription {
   /// The weights that a description has a digest of and that lie in the family's directory.
   private func digested(in directory: URL) -> [(file: URL, sha256: String)] {
-    if isModel { return [] }
+    // A family that was copied from a single model keeps what that is known by, which may be the digest of another file.
+    if isModel || stitchesSHA256.isEmpty { return [] }
     let anchors = anchors.map { ("\($0.directory)/\(ModelDirectory.weightsName)", $0.sha256) }
     let others = [(Self.stitchesName, stitchesSHA256), (Self.healingName, healingSHA256 ?? "")]
     return (anchors + others).compactMap { name, sha256 in
