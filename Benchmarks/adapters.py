@@ -27,7 +27,8 @@ LESSONS = ["facts", "pirate"]
 # What is kept of the first and of the last block's updates.
 SCALES = [(1, 1), (0.75, 0.75), (0.5, 0.5), (0.75, 1), (0.5, 1), (0.25, 1), (0, 1)]
 # What each lesson counts for, and what is kept of its first block's updates before.
-MERGES = [(0.5, 1), (0.75, 1), (1, 1), (1, 0.5), (1, 0.25)]
+# More than whole, for what two lessons add to the same outputs pulls each below what it was taught to.
+MERGES = [(0.5, 1), (0.75, 1), (1, 1), (1.1, 1), (1.25, 1), (1.5, 1), (1, 0.5), (1, 0.25)]
 
 
 # Methods that look at data: what is merged, and with what options.
