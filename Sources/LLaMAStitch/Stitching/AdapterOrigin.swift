@@ -11,6 +11,8 @@ public struct AdapterOrigin: Sendable, Equatable, Codable {
     case fisher
     /// As much of each, block by block, as was learned.
     case scalearn
+    /// Learned from what a family says with the one.
+    case distilled
   }
 
   /// One of those it was made of.
@@ -42,6 +44,7 @@ public struct AdapterOrigin: Sendable, Equatable, Codable {
 extension AdapterOrigin: CustomStringConvertible {
   /// `60% c0ffee12 + 40% 1a2b3c4d`.
   public var description: String {
+    if method == .distilled { return "distilled from \(parts.map { String($0.adapter.prefix(8)) }.joined())" }
     if method == .scalearn {
       return "learned scales of \(parts.map { String($0.adapter.prefix(8)) }.joined(separator: " + "))"
     }
