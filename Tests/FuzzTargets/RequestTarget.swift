@@ -41,7 +41,9 @@ enum LocalServer {
     do {
       let served = try ServedFamily(family.directory, adapter: .own)
       let scheduler = Scheduler(
-        Scheduler.Options(contextLength: 128, cacheBytes: 64 << 20, threads: 1), metrics: Metrics()
+        Scheduler.Options(
+          contextLength: 128, cacheType: .f32, cacheBytes: 64 << 20,
+          networks: served.text.family.stitches.map { served.network(of: $0) }, threads: 1), metrics: Metrics()
       ) { served.network(of: $0) }
       let service = OpenAIService(
         served, scheduler: scheduler, contextLength: 128, access: AccessRules(keys: [], origins: [], isLocal: true))
