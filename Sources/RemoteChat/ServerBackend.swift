@@ -14,17 +14,22 @@ public final class ServerBackend: RepliesOnlyBackend {
   private let cancellations = Mutex<[TransferCancellation]>([])
   /// How long a server that is busy is waited for at most, all together, and how long once.
   private let patience: Duration
+  /// Seconds without a byte of a list of models.
+  private let listPatience: Int
 
-  /// - Parameter patience: how long a busy server is waited for before a reply fails.
-  public init(_ server: ServerAddress, patience: Duration = .seconds(120)) {
+  /// - Parameters:
+  ///   - patience: how long a busy server is waited for before a reply fails.
+  ///   - listPatience: seconds that a list of models is waited for.
+  public init(_ server: ServerAddress, patience: Duration = .seconds(120), listPatience: Int = 20) {
     self.server = server
     self.patience = patience
+    self.listPatience = listPatience
   }
 
   // MARK: Models
 
   public func load() async throws -> FamilySummary {
-    let models = try await onThread { [server] in try Self.models(of: server) }
+    let models = try await onThread { [self] in try readModels() }
     self.models.withLock { $0 = models }
     return models.summary
   }
@@ -34,10 +39,10 @@ public final class ServerBackend: RepliesOnlyBackend {
 
   private static let largestList = 16 << 20
 
-  private static func models(of server: ServerAddress) throws(ServerError) -> ServerModels {
+  private func readModels() throws(ServerError) -> ServerModels {
     var request = server.request("/models")
-    request.patience = 20
-    let (status, body) = try whole(request, server, atMost: largestList)
+    request.patience = listPatience
+    let (status, body) = try Self.whole(request, server, atMost: Self.largestList)
     guard status == 200 else { throw ServerError(server, status: status, report: ServerReport(body: body)) }
     let document: JSONValue
     do { document = try JSONValue(utf8: body) } catch { throw .notAServer(server.base) }
@@ -79,7 +84,7 @@ public final class ServerBackend: RepliesOnlyBackend {
         if let known = self.models.withLock({ $0 }) {
           models = known
         } else {
-          do throws(ServerError) { models = try Self.models(of: server) } catch {
+          do throws(ServerError) { models = try readModels() } catch {
             throw .cannotLoad(message: error.description)
           }
           self.models.withLock { $0 = models }

@@ -64,10 +64,6 @@ struct StitchServe: AsyncParsableCommand {
       host: options.address, port: options.port, limits: limits, complain: { APIError($0).response },
       answer: { await service.answer($0) })
     connections.count = { [unowned server] in server.connectionCount }
-    let host = options.address.contains(":") ? "[\(options.address)]" : options.address
-    Self.log(
-      "\(family.name) at http://\(host):\(server.port)/v1, models \(family.models.map(\.name).joined(separator: ", ")); Ctrl-C ends it"
-    )
     let finishTime = options.finishTime
     TemporaryPaths.onFirstSignal {
       let count = server.requestCount
@@ -78,6 +74,10 @@ struct StitchServe: AsyncParsableCommand {
       }
       server.finish(within: .seconds(finishTime))
     }
+    let host = options.address.contains(":") ? "[\(options.address)]" : options.address
+    Self.log(
+      "\(family.name) at http://\(host):\(server.port)/v1, models \(family.models.map(\.name).joined(separator: ", ")); Ctrl-C ends it"
+    )
     let isWhole = try await server.run()
     if !isWhole { Self.log("stitch serve: replies were cut off; give them more time with --finish-time") }
     return isWhole

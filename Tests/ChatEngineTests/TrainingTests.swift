@@ -17,12 +17,12 @@ import Testing
     let backend = fixture.backend()
     #expect(try await backend.load().adapterStep == nil)
     let untrained = await ask(backend)
-    try await backend.startTraining(dataFile: try fixture.lesson(), steps: 5000)
+    try await backend.startTraining(dataFile: try fixture.lesson(), steps: 1_000_000)
     await #expect(throws: EngineError.trainingIsRunning) {
       try await backend.startTraining(dataFile: try fixture.lesson(), steps: 5)
     }
     let running = try #require(await backend.status { $0.step >= 3 })
-    #expect(running.phase == .running && running.totalSteps == 5000 && running.loss != nil)
+    #expect(running.phase == .running && running.totalSteps == 1_000_000 && running.loss != nil)
     #expect(running.drawn.values.reduce(0, +) >= 3 && running.importance.count == RandomFamily.stitchIDs.count)
 
     // Replies while training runs are made with the adapter in use, which is none.

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// Training divided between processes ends in the bytes of training by one.
@@ -149,8 +150,12 @@ import Testing
       try FileManager.default.copyItem(at: workspace.family, to: family)
       let tensors = family.appending(path: "anchors/large/model.safetensors")
       var bytes = try Data(contentsOf: tensors)
+      let digest = SHA256.hexadecimal(of: Array(bytes))
       bytes[bytes.count - 2] ^= 1
       try bytes.write(to: tensors)
+      // A sound family, of other weights.
+      try workspace.replace(
+        digest, by: SHA256.hexadecimal(of: Array(bytes)), in: family.appending(path: "family.json"))
       let program = workspace.directory.appending(path: "stitch-changed")
       try FileManager.default.copyItem(at: StitchProcess.executable, to: program)
       let handle = try FileHandle(forWritingTo: program)

@@ -15,6 +15,13 @@ private func events(
   return events
 }
 
+extension ServerBackend {
+  /// Waits for servers of this process however busy the others of its tests keep it.
+  fileprivate convenience init(patient server: ServerAddress) {
+    self.init(server, listPatience: 1200)
+  }
+}
+
 extension [ReplyEvent] {
   fileprivate var text: String {
     reduce(into: "") { text, event in if case .text(let piece) = event { text += piece } }
@@ -26,7 +33,7 @@ extension [ReplyEvent] {
 @Suite struct ServerBackendTests {
   @Test func anotherServersModelsAreStops() async throws {
     let server = try ForeignServer()
-    let backend = ServerBackend(try server.address)
+    let backend = ServerBackend(patient: try server.address)
     let summary = try await backend.load()
     #expect(summary.stops.map(\.id) == ["alpha", "beta"] && summary.name == "127.0.0.1:\(server.port)")
     #expect(summary.server == summary.name && !summary.learns && summary.contextLength == 0)
@@ -63,7 +70,7 @@ extension [ReplyEvent] {
   @Test func aConversationWithTheServersAdapterGoesOn() async throws {
     let server = try ForeignServer(
       models: #"{"data": [{"id": "t/small", "stitch": {"id": "small", "adapter_step": 40}}]}"#)
-    let backend = ServerBackend(try server.address)
+    let backend = ServerBackend(patient: try server.address)
     try await backend.useAdapter(AdapterReference(step: 40, hash: nil))
     for step in [nil, 41] {
       await #expect(throws: EngineError.needsLocalModel) {
@@ -87,24 +94,24 @@ extension [ReplyEvent] {
     try Data("# mine\n\n sesame-open \n".utf8).write(to: file)
     defer { try? FileManager.default.removeItem(at: file) }
     let server = try ForeignServer(key: "sesame-open")
-    await #expect { _ = try await ServerBackend(try server.address).load() } throws: {
+    await #expect { _ = try await ServerBackend(patient: try server.address).load() } throws: {
       "\($0)"
         == "http://127.0.0.1:\(server.port)/v1 wants a key, or another one: no such key; give it with --key-file FILE"
     }
     let address = try ServerAddress("127.0.0.1:\(server.port)", keyFile: file.path)
-    #expect(try await ServerBackend(address).load().stops.count == 2)
+    #expect(try await ServerBackend(patient: address).load().stops.count == 2)
   }
 
   @Test func whatIsNoServerOfModels() async throws {
     for models in ["[]", "{\"data\": []}", "<html>", "{\"data\": [{\"name\": \"x\"}]}"] {
       let server = try ForeignServer(models: models)
-      await #expect { _ = try await ServerBackend(try server.address).load() } throws: {
+      await #expect { _ = try await ServerBackend(patient: try server.address).load() } throws: {
         "\($0)".contains("/v1/models answers with what is no list of models")
       }
     }
     let server = try ForeignServer()
     let other = try ServerAddress("127.0.0.1:\(server.port)/elsewhere")
-    await #expect { _ = try await ServerBackend(other).load() } throws: {
+    await #expect { _ = try await ServerBackend(patient: other).load() } throws: {
       "\($0)".contains("/elsewhere answers 404: nothing here")
     }
   }
@@ -118,7 +125,7 @@ extension [ReplyEvent] {
       }
       return .words("at", "last")
     }
-    let events = await events(ServerBackend(try server.address))
+    let events = await events(ServerBackend(patient: try server.address))
     #expect(
       events.prefix(2) == [
         .waiting("the server is busy; asking again in 1 s"), .waiting("the server is busy; asking again in 1 s"),
@@ -133,7 +140,7 @@ extension [ReplyEvent] {
   }
 
   private static func failure(of address: ServerAddress) async -> String? {
-    await events(ServerBackend(address)).failure
+    await events(ServerBackend(patient: address)).failure
   }
 
   @Test func whatCameBeforeTheEndIsKept() async throws {
@@ -145,7 +152,7 @@ extension [ReplyEvent] {
         throw Gone()
       }
     }
-    let events = await events(ServerBackend(try server.address))
+    let events = await events(ServerBackend(patient: try server.address))
     #expect(events.text == "half of")
     #expect(events.failure?.hasPrefix("the reply was cut off: 127.0.0.1:") == true, "\(events)")
     // An end without an end of the reply is none.
@@ -177,7 +184,7 @@ extension [ReplyEvent] {
         }
       }
     }
-    let backend = ServerBackend(try server.address)
+    let backend = ServerBackend(patient: try server.address)
     var events: [ReplyEvent] = []
     for await event in backend.reply(to: [.init(role: .user, content: "x")], stitch: "alpha", options: ReplyOptions()) {
       events.append(event)
@@ -190,7 +197,7 @@ extension [ReplyEvent] {
 
   @Test func whileItWaitsItCanBeCancelled() async throws {
     let server = try ForeignServer { _, _ in .json("{}", status: 429, fields: [("Retry-After", "60")]) }
-    let backend = ServerBackend(try server.address)
+    let backend = ServerBackend(patient: try server.address)
     var events: [ReplyEvent] = []
     for await event in backend.reply(to: [.init(role: .user, content: "x")], stitch: "alpha", options: ReplyOptions()) {
       events.append(event)
@@ -209,7 +216,7 @@ extension [ReplyEvent] {
       }
       return .words("fits")
     }
-    let backend = ServerBackend(try server.address)
+    let backend = ServerBackend(patient: try server.address)
     var messages = [ChatMessage(role: .system, content: "brief")]
     for _ in 0..<5 {
       messages.append(.init(role: .user, content: String(repeating: "q", count: 20)))
@@ -242,7 +249,7 @@ extension [ReplyEvent] {
         #"{"model": "beta", "choices": [{"message": {"content": "whole"}, "finish_reason": "length"}], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}"#
       )
     }
-    let backend = ServerBackend(try server.address)
+    let backend = ServerBackend(patient: try server.address)
     _ = try await backend.load()
     let events = await events(backend)
     #expect(
@@ -256,7 +263,7 @@ extension [ReplyEvent] {
       "data: {\n\n", "data: []\n\n", "data: {\"choices\": 7}\n\ndata: [DONE]\n\n", "\u{0}\u{1}", ": only\n\n",
     ] {
       let server = try ForeignServer { _, _ in .stream { try await $0.write(Array(answer.utf8)) } }
-      let events = await events(ServerBackend(try server.address))
+      let events = await events(ServerBackend(patient: try server.address))
       #expect(events.text.isEmpty && events.last?.isOver == true, "\(answer)")
     }
   }
