@@ -58,7 +58,7 @@ struct TerminalKindsTests {
     let chat = "\(StitchProcess.executable.path) chat --max-tokens 4 --temperature 1"
     try tmux.enter(
       "stty -a > \(stage.root.path)/before; TERM=dumb script -qec '\(chat)' \(stage.root.path)/raw; echo \"status=$?\"")
-    try tmux.wait("the prompt") { $0.contains("you> ") }
+    try tmux.wait("the prompt") { $0.contains("\nyou>") }
     #expect(try tmux.value("alternate_on") == "0")
     try tmux.enter("hello")
     try tmux.wait("a reply") { $0.contains("tok/s") }
