@@ -31,6 +31,9 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
   for (int i = 0; info->si_code > 0 && i < MOST; i++) {
     const char *base = atomic_load(&mappings[i].base);
     if (!base || base == (const char *)&mappings[i] || place < base || (size_t)(place - base) >= mappings[i].count) continue;
+    /* Threads that compute together meet the same end: one says so. */
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    while (atomic_flag_test_and_set(&said)) pause();
     say("stitch: ");
     say(mappings[i].path);
     say(": the file was cut short, or its disk cannot read it, while it was in use; put it back and start again\n");

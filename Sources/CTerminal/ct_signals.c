@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,9 +23,11 @@ static atomic_int pipe_read = -1, pipe_write = -1;
 static atomic_int wake_pending;
 static atomic_int to_quit;
 
+enum { UNARMED, ARMED, RESTORING };
+
 /* All a crash handler needs, computed beforehand. */
 static struct {
-  volatile sig_atomic_t armed;
+  atomic_int state;
   int terminal_fd, saved_output, saved_error;
   struct termios modes;
   char reset[256];
@@ -46,14 +49,18 @@ static void tell(int number) {
 
 static void crashed(int number, siginfo_t *info, void *context) {
   (void)context;
-  if (crash.armed) {
-    crash.armed = 0;
+  int expected = ARMED;
+  if (atomic_compare_exchange_strong(&crash.state, &expected, RESTORING)) {
     ssize_t ignored = write(crash.terminal_fd, crash.reset, crash.reset_count);
     (void)ignored;
     tcsetattr(crash.terminal_fd, TCSANOW, &crash.modes);
     if (crash.saved_output >= 0) dup2(crash.saved_output, STDOUT_FILENO);
     if (crash.saved_error >= 0) dup2(crash.saved_error, STDERR_FILENO);
+    atomic_store(&crash.state, UNARMED);
   }
+  /* Threads that compute together crash together: what this one says, or how it ends the program, comes after the terminal is
+     restored, for a second at most. */
+  for (int i = 0; i < 1000 && atomic_load(&crash.state) == RESTORING; i++) poll(NULL, 0, 1);
   for (int i = 0; i < FATAL; i++)
     if (fatal[i] == number) sigaction(number, &old_fatal[i], NULL);
   /* The old action gets a fault with its address as soon as this handler returns, for it happens again. What somebody sent
@@ -91,7 +98,7 @@ int cti_signals_install(void) {
 
 void cti_signals_remove(void) {
   if (!installed) return;
-  crash.armed = 0;
+  atomic_store(&crash.state, UNARMED);
   for (int i = 0; i < TOLD; i++) sigaction(told[i], &old_told[i], NULL);
   for (int i = 0; i < FATAL; i++) sigaction(fatal[i], &old_fatal[i], NULL);
   installed = 0;
@@ -115,7 +122,7 @@ void cti_crash_set_reset(const char *bytes, size_t count) {
   if (count > sizeof crash.reset) count = sizeof crash.reset;
   memcpy(crash.reset, bytes, count);
   crash.reset_count = count;
-  crash.armed = crash.terminal_fd >= 0;
+  atomic_store(&crash.state, crash.terminal_fd >= 0 ? ARMED : UNARMED);
 }
 
 void cti_crash_set_outputs(int saved_output, int saved_error) {
