@@ -79,7 +79,7 @@ else
   [ -z "${KEEP:-}" ] || install "$root/root/program" "$KEEP"
 fi
 offline "cd stitch && ldd /root/program | grep -E 'not found|sentencepiece|onig|ncurses' | sed 's/ (0x.*//'"
-offline "cd stitch && /root/program ask --family weights/tiny --temperature 0 'What is 2 + 3?'" | tee "$work/reply"
+offline "cd stitch && /root/program ask --family weights/tiny --temperature 0 'What is 2 + 3?'; echo" | tee "$work/reply"
 grep -q 5 "$work/reply" || fail "$suite: that is not the reply"
 offline "cd stitch && /root/program doctor --family weights/tiny"
 echo "Debian $suite: all holds"
