@@ -36,10 +36,11 @@ class Server:
     """A server on a free port, for as long as the block runs; it is waited for, so that its time counts as ours."""
 
     def __init__(self, command, port=None):
-        self.command, self.port = [str(part) for part in command], port
+        self.command, self.given = [str(part) for part in command], port
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.port = self.given
         if self.port is None:
             line = self.process.stderr.readline()
             found = re.search(r":(\d+)/v1", line)
