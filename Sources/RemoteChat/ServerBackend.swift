@@ -29,9 +29,7 @@ public final class ServerBackend: RepliesOnlyBackend {
   // MARK: Models
 
   public func load() async throws -> FamilySummary {
-    let models = try await onThread { [self] in try readModels() }
-    self.models.withLock { $0 = models }
-    return models.summary
+    try await onThread { [self] in try readModels() }.summary
   }
 
   /// Of an answer; one thread's.
@@ -39,6 +37,7 @@ public final class ServerBackend: RepliesOnlyBackend {
 
   private static let largestList = 16 << 20
 
+  /// Asks the server, and remembers what it says.
   private func readModels() throws(ServerError) -> ServerModels {
     var request = server.request("/models")
     request.patience = listPatience
@@ -47,6 +46,7 @@ public final class ServerBackend: RepliesOnlyBackend {
     let document: JSONValue
     do { document = try JSONValue(utf8: body) } catch { throw .notAServer(server.base) }
     guard let models = ServerModels(document, server: server) else { throw .notAServer(server.base) }
+    self.models.withLock { $0 = models }
     return models
   }
 
@@ -87,7 +87,6 @@ public final class ServerBackend: RepliesOnlyBackend {
           do throws(ServerError) { models = try readModels() } catch {
             throw .cannotLoad(message: error.description)
           }
-          self.models.withLock { $0 = models }
         }
         var maker = ServerReply(
           server: server, models: models, stitch: stitch, cancellation: cancellation, patience: patience
@@ -110,12 +109,7 @@ public final class ServerBackend: RepliesOnlyBackend {
   // MARK: Threads
 
   private static func start(_ body: @escaping @Sendable () -> Void) {
-    let thread = Thread {
-      Thread.current.name = "stitch-server"
-      body()
-    }
-    thread.stackSize = 1 << 20
-    thread.start()
+    NativeThread.startOrEnd(name: "stitch-server", stackSize: 1 << 20, body)
   }
 
   private func onThread<Result: Sendable>(

@@ -10,19 +10,8 @@ import Testing
     try RandomModel.family(in: folder, depths: [2, 4])
   }
 
-  /// With random values in every tensor.
   private static func adapter(_ family: Family, rank: Int, seed: UInt64, scope: BiasScope = .tail) throws -> Adapter {
-    let options = AdapterOptions(rank: rank, alpha: 6, scope: scope)
-    var random = SeededGenerator(seed: seed)
-    let tensors = family.layout(options).declarations.map { declaration -> (String, MatrixView) in
-      let columns = declaration.shape[declaration.shape.count - 1]
-      let rows = declaration.shape.reduce(1, *) / columns
-      let values = (0..<rows * columns).map { _ in Float(0.1 * random.normal()) }
-      return (declaration.name, FloatBuffer(values).matrix(rows: rows, columns: columns))
-    }
-    return Adapter(
-      options: options, step: Int(seed), family: family, importance: [:],
-      tensors: Dictionary(uniqueKeysWithValues: tensors))
+    RandomModel.adapter(family, AdapterOptions(rank: rank, alpha: 6, scope: scope), seed: seed, step: Int(seed))
   }
 
   private static func logits(_ family: Family, _ stitch: Stitch, _ adapter: Adapter?) throws -> [Float] {

@@ -97,29 +97,10 @@ import Testing
       let logits = try session.evaluate(text, logits: .all)
       return (0..<text.count).map { logits.row($0).array.map(\.bitPattern) }
     }
+    let comparison = BatchComparison(texts: texts, expected: expected, room: 24, pieces: 0...8, unwanted: 4)
     for threads in 1...3 {
       let session = Self.batch(network, capacity: 5, chunkSize: 24, threads: threads, cacheType: cacheType)
-      var compared = 0
-      while texts.indices.contains(where: { session.position(of: $0) < 40 }) {
-        var room = 24
-        var continuations: [BatchSession.Continuation] = []
-        for text in random.permutation(of: 5) where random.index(below: 3) > 0 {
-          let start = session.position(of: text)
-          let count = min(random.index(below: 9), 40 - start, room)
-          if count == 0 { continue }
-          room -= count
-          continuations.append(
-            .init(text: text, tokens: texts[text][start..<start + count], wantsLogits: random.index(below: 4) > 0))
-        }
-        if continuations.isEmpty { continue }
-        let logits = try session.evaluate(continuations)
-        for (row, wanted) in continuations.filter(\.wantsLogits).enumerated() {
-          #expect(
-            logits.row(row).array.map(\.bitPattern) == expected[wanted.text][wanted.tokens.endIndex - 1],
-            "text \(wanted.text) at \(wanted.tokens.endIndex), \(threads) threads")
-          compared += 1
-        }
-      }
+      let compared = try comparison.run(session, &random) { "text \($0), \(threads) threads" }
       #expect(compared > 20)
     }
   }

@@ -8,17 +8,8 @@ import Testing
 @Suite struct JointBatchTests {
   private static let context = 40
 
-  /// With random values in every tensor.
   private static func adapter(_ family: Family, _ options: AdapterOptions) -> Adapter {
-    var random = SeededGenerator(seed: 4)
-    let tensors = family.layout(options).declarations.map { declaration -> (String, MatrixView) in
-      let columns = declaration.shape[declaration.shape.count - 1]
-      let rows = declaration.shape.reduce(1, *) / columns
-      let values = (0..<rows * columns).map { _ in Float(0.1 * random.normal()) }
-      return (declaration.name, FloatBuffer(values).matrix(rows: rows, columns: columns))
-    }
-    return Adapter(
-      options: options, step: 1, family: family, importance: [:], tensors: Dictionary(uniqueKeysWithValues: tensors))
+    RandomModel.adapter(family, options, seed: 4)
   }
 
   private static let whole = Route(anchor: 0, depth: 5)
@@ -89,26 +80,9 @@ import Testing
     let session = session(
       networks, capacity: count, chunkSize: 48, threads: threads, kernels: kernels, cacheType: cacheType)
     for (text, tokens) in texts.enumerated() { session.begin(text, with: tokens, network: text % networks.count) }
-    var compared = 0
-    while texts.indices.contains(where: { session.position(of: $0) < 24 }) {
-      var room = 48
-      var continuations: [BatchSession.Continuation] = []
-      for text in random.permutation(of: count) where random.index(below: 3) > 0 {
-        let start = session.position(of: text)
-        let length = min(1 + random.index(below: 5), 24 - start, room)
-        if length == 0 { continue }
-        room -= length
-        continuations.append(
-          .init(text: text, tokens: texts[text][start..<start + length], wantsLogits: random.index(below: 3) > 0))
-      }
-      if continuations.isEmpty { continue }
-      let logits = try session.evaluate(continuations)
-      for (row, wanted) in continuations.filter(\.wantsLogits).enumerated() {
-        #expect(
-          logits.row(row).array.map(\.bitPattern) == expected[wanted.text][wanted.tokens.endIndex - 1],
-          "network \(wanted.text % networks.count) at \(wanted.tokens.endIndex), \(threads) threads, \(kernels.name)")
-        compared += 1
-      }
+    let comparison = BatchComparison(texts: texts, expected: expected, room: 48, pieces: 1...5, unwanted: 3)
+    let compared = try comparison.run(session, &random) {
+      "network \($0 % networks.count), \(threads) threads, \(kernels.name)"
     }
     #expect(compared > 3 * count)
   }

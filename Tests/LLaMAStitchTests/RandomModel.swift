@@ -77,6 +77,21 @@ final class TemporaryFolder {
   deinit { try? FileManager.default.removeItem(at: url) }
 }
 
+extension RandomModel {
+  /// An adapter with random values in every tensor.
+  static func adapter(_ family: Family, _ options: AdapterOptions, seed: UInt64, step: Int = 1) -> Adapter {
+    var random = SeededGenerator(seed: seed)
+    let tensors = family.layout(options).declarations.map { declaration -> (String, MatrixView) in
+      let columns = declaration.shape[declaration.shape.count - 1]
+      let rows = declaration.shape.reduce(1, *) / columns
+      let values = (0..<rows * columns).map { _ in Float(0.1 * random.normal()) }
+      return (declaration.name, FloatBuffer(values).matrix(rows: rows, columns: columns))
+    }
+    return Adapter(
+      options: options, step: step, family: family, importance: [:], tensors: Dictionary(uniqueKeysWithValues: tensors))
+  }
+}
+
 extension Projection {
   /// Its low-rank delta, if it has one.
   var lowRank: LowRank? {

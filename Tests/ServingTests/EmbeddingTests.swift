@@ -43,7 +43,7 @@ import Testing
     let (alone, beside) = (try Self.vectors(one), try Self.vectors(many))
     #expect(alone.count == 1 && beside.count == 2 && beside[1] == alone[0] && beside[0] != alone[0])
     #expect(try many.json["data"][1]["index"].integer == 1 && many.json["object"].string == "list")
-    #expect(try abs(alone[0].reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
+    #expect(abs(alone[0].reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
     let tokens = try await Self.ask(#""model": "large", "input": [[1, 5, 9], [1, 5]]"#)
     #expect(try Self.vectors(tokens).count == 2 && tokens.json["usage"]["total_tokens"].integer == 5)
   }

@@ -73,16 +73,7 @@ package final class Scheduler: Sendable {
   /// - Throws: `Overloaded`.
   package func order(_ texts: [TextRequest], client: String) throws(Overloaded) -> TextOrder {
     let (events, continuation) = AsyncStream<TextEvent>.makeStream()
-    let number: Int? = inbox.withLock { inbox in
-      guard inbox.waiting + texts.count <= options.queue + options.parallel else { return nil }
-      inbox.waiting += texts.count
-      inbox.orders += 1
-      return inbox.orders
-    }
-    guard let number else {
-      let waiting = inbox.withLock(\.waiting)
-      throw Overloaded(waiting: waiting, retryAfter: metrics.expectedWait(texts: waiting, atOnce: options.parallel))
-    }
+    let number = try takePlaces(texts.count)
     continuation.onTermination = { [weak self] end in
       if case .cancelled = end { self?.send(.cancel(order: number, text: nil)) }
     }
@@ -93,18 +84,25 @@ package final class Scheduler: Sendable {
   /// A text as a vector: see `TextEmbedding`.
   /// - Throws: `Overloaded`, `InferenceError`.
   package func embed(_ tokens: [Int], stitch: Stitch) async throws -> [Float] {
-    let isTaken = inbox.withLock { inbox in
-      guard inbox.waiting < options.queue + options.parallel else { return false }
-      inbox.waiting += 1
-      return true
-    }
-    if !isTaken {
-      let waiting = inbox.withLock(\.waiting)
-      throw Overloaded(waiting: waiting, retryAfter: metrics.expectedWait(texts: waiting, atOnce: options.parallel))
-    }
+    _ = try takePlaces(1)
     return try await withCheckedThrowingContinuation { continuation in
       send(.embed(EmbeddingOrder(stitch, tokens, continuation)))
     }
+  }
+
+  /// Takes places in the queue.
+  /// - Returns: the number of what they are for.
+  /// - Throws: `Overloaded` where there are not so many.
+  private func takePlaces(_ count: Int) throws(Overloaded) -> Int {
+    let number: Int? = inbox.withLock { inbox in
+      guard inbox.waiting + count <= options.queue + options.parallel else { return nil }
+      inbox.waiting += count
+      inbox.orders += 1
+      return inbox.orders
+    }
+    if let number { return number }
+    let waiting = inbox.withLock(\.waiting)
+    throw Overloaded(waiting: waiting, retryAfter: metrics.expectedWait(texts: waiting, atOnce: options.parallel))
   }
 
   /// Ends a text of an order, or all that are left; they finish as cancelled.
