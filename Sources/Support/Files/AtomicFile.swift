@@ -22,11 +22,13 @@ public enum AtomicFile {
     let directory = url.deletingLastPathComponent()
     let temporary = directory.appendingPathComponent(
       ".\(url.lastPathComponent).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp")
-    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions)
-    guard descriptor >= 0 else {
-      throw FileError.system(operation: "create a file beside", file: url.path, code: errno)
+    let descriptor = try TemporaryPaths.begin(temporary) { () throws(FileError) in
+      let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions)
+      guard descriptor >= 0 else {
+        throw .system(operation: "create a file beside", file: url.path, code: errno)
+      }
+      return descriptor
     }
-    TemporaryPaths.begin(temporary)
     defer { TemporaryPaths.end(temporary) }
     do {
       do {

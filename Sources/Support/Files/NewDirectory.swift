@@ -22,17 +22,17 @@ public enum NewDirectory {
     guard status.st_mode & S_IFMT == S_IFDIR else { throw .system(operation: "create", file: url.path, code: ENOTDIR) }
     // Only trying tells: permissions, quotas and read-only file systems have ways of their own.
     let trial = temporary(url.lastPathComponent, in: above)
-    TemporaryPaths.begin(trial)
+    try make(trial, for: url, permissions: 0o700)
     defer { TemporaryPaths.end(trial) }
-    guard mkdir(trial.path, 0o700) == 0, rmdir(trial.path) == 0 else {
-      throw .system(operation: "create", file: url.path, code: errno)
-    }
+    guard rmdir(trial.path) == 0 else { throw .system(operation: "create", file: url.path, code: errno) }
   }
 
   /// Makes a directory and what is missing above it.
   public static func makePath(_ url: URL) throws(FileError) {
-    do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
-      throw .system(operation: "create", file: url.path, code: systemCode(of: error))
+    try TemporaryPaths.make { () throws(FileError) in
+      do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
+        throw .system(operation: "create", file: url.path, code: systemCode(of: error))
+      }
     }
   }
 
@@ -44,10 +44,7 @@ public enum NewDirectory {
     try makePath(parent)
     AtomicFile.removeLeftovers(of: url)
     let staging = temporary(url.lastPathComponent, in: parent)
-    guard mkdir(staging.path, 0o777) == 0 else {
-      throw FileError.system(operation: "create", file: url.path, code: errno)
-    }
-    TemporaryPaths.begin(staging)
+    try make(staging, for: url, permissions: 0o777)
     defer { TemporaryPaths.end(staging) }
     do {
       try body(staging)
@@ -68,8 +65,11 @@ public enum NewDirectory {
   public static func withScratch<Result>(
     beside url: URL, note: (String) -> Void, _ body: (URL) throws -> Result
   ) throws -> Result {
-    let directory = try scratch(beside: url)
-    TemporaryPaths.begin(directory)
+    let parent = url.deletingLastPathComponent()
+    try makePath(parent)
+    AtomicFile.removeLeftovers(of: url)
+    let directory = temporary(url.lastPathComponent, in: parent)
+    try make(directory, for: directory, permissions: 0o700)
     defer {
       do { try FileManager.default.removeItem(at: directory) } catch { note("\(directory.path) can be deleted") }
       TemporaryPaths.end(directory)
@@ -77,15 +77,14 @@ public enum NewDirectory {
     return try body(directory)
   }
 
-  private static func scratch(beside url: URL) throws -> URL {
-    let parent = url.deletingLastPathComponent()
-    try makePath(parent)
-    AtomicFile.removeLeftovers(of: url)
-    let directory = temporary(url.lastPathComponent, in: parent)
-    guard mkdir(directory.path, 0o700) == 0 else {
-      throw FileError.system(operation: "create", file: directory.path, code: errno)
+  /// Makes a directory that is removed if the process is interrupted.
+  /// - Parameter url: what an error is about.
+  private static func make(_ directory: URL, for url: URL, permissions: mode_t) throws(FileError) {
+    try TemporaryPaths.begin(directory) { () throws(FileError) in
+      guard mkdir(directory.path, permissions) == 0 else {
+        throw .system(operation: "create", file: url.path, code: errno)
+      }
     }
-    return directory
   }
 
   private static func temporary(_ name: String, in directory: URL) -> URL {

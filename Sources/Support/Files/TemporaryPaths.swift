@@ -4,7 +4,7 @@ import Synchronization
 /// Files and directories that exist only until what is written has its name. A program that is told to end removes them
 /// first; those of one that is killed outright are removed by the next that writes there.
 public enum TemporaryPaths {
-  private static let paths = Mutex<Set<String>>([])
+  private static let registered = Mutex(Registered())
   /// What is to be said before the process ends; see `beforeEnding`.
   private static let farewell = Mutex<(@Sendable () -> Void)?>(nil)
   /// What a first signal does instead of ending the process; see `onFirstSignal`.
@@ -12,11 +12,40 @@ public enum TemporaryPaths {
   /// Held, and never given back, by the one who ends the process.
   private static let ending = Mutex(())
 
-  /// From here on `url` is removed if the process is interrupted.
-  static func begin(_ url: URL) { _ = paths.withLock { $0.insert(url.path) } }
+  private struct Registered {
+    var paths: Set<String> = []
+    /// Nothing is created any more: nobody would remove it.
+    var isEnding = false
+  }
+
+  /// Calls `create`, which makes `url`. From here on `url` is removed if the process is interrupted: a signal comes before
+  /// `url` is there, and then it is never made, or finds it.
+  static func begin<Result>(_ url: URL, create: () throws(FileError) -> Result) throws(FileError) -> Result {
+    try unlessEnding { state throws(FileError) in
+      let made = try create()
+      state.paths.insert(url.path)
+      return made
+    }
+  }
+
+  /// Calls `create`, which makes directories, and would make those anew that were just removed.
+  static func make(_ create: () throws(FileError) -> Void) throws(FileError) {
+    try unlessEnding { _ throws(FileError) in try create() }
+  }
+
+  /// Once the process ends, whoever calls this stands still until it has ended.
+  private static func unlessEnding<Result>(
+    _ body: (inout Registered) throws(FileError) -> Result
+  ) throws(FileError) -> Result {
+    let result = try registered.withLock { state throws(FileError) -> Result? in
+      state.isEnding ? nil : try body(&state)
+    }
+    guard let result else { while true { pause() } }
+    return result
+  }
 
   /// `url` is removed or has its name.
-  static func end(_ url: URL) { _ = paths.withLock { $0.remove(url.path) } }
+  static func end(_ url: URL) { _ = registered.withLock { $0.paths.remove(url.path) } }
 
   /// From here on SIGINT, SIGTERM and SIGHUP end the process as they always do, but remove what is temporary first. A signal
   /// that whoever started the process has it ignore stays ignored.
@@ -61,14 +90,16 @@ public enum TemporaryPaths {
 
   private static func endProcess(_ number: Int32) -> Never {
     ending.withLock { _ in
-      // Somebody may still be writing into a directory that is removed.
-      for _ in 0..<5 {
-        let left = paths.withLock { $0 }.filter { FileManager.default.fileExists(atPath: $0) }
+      registered.withLock { $0.isEnding = true }
+      // Somebody may still be writing into a directory that is removed, for as long as it is there.
+      for _ in 0..<100 {
+        let left = registered.withLock(\.paths).filter { FileManager.default.fileExists(atPath: $0) }
         for path in left {
           // What cannot be removed now is tried again, and by the next who writes there.
           do { try FileManager.default.removeItem(atPath: path) } catch {}
         }
         if left.isEmpty { break }
+        usleep(1_000)
       }
       farewell.withLock(\.self)?()
       signal(number, SIG_DFL)
