@@ -64,34 +64,3 @@ size_t ck_attention_scratch(size_t positions) {
   /* Each query of a pass has a row of whole blocks. */
   return CK_ATTEND_QUERIES * ((positions + CK_KEY_BLOCK) / CK_KEY_BLOCK + 1) * CK_KEY_BLOCK;
 }
-
-/* Not a number stays what it is. */
-static uint16_t half_at_most_largest(float value) {
-  const float largest = 65504;
-  if (value != value) return 0x7e00;
-  return ck_half_bits(value > largest ? largest : value < -largest ? -largest : value);
-}
-
-void ck_store_key(int32_t cache_type, void *keys, size_t position, const float *key, size_t head_dimension) {
-  const size_t first = position / CK_KEY_BLOCK * CK_KEY_BLOCK * head_dimension + position % CK_KEY_BLOCK;
-  if (cache_type == CK_F16) {
-    uint16_t *lane = (uint16_t *)keys + first;
-    for (size_t d = 0; d < head_dimension; d++) lane[d * CK_KEY_BLOCK] = half_at_most_largest(key[d]);
-  } else {
-    float *lane = (float *)keys + first;
-    for (size_t d = 0; d < head_dimension; d++) lane[d * CK_KEY_BLOCK] = key[d];
-  }
-}
-
-void ck_store_value(int32_t cache_type, void *values, size_t value_stride, size_t position, const float *value,
-                    size_t head_dimension) {
-  if (cache_type == CK_F16) {
-    uint16_t *row = (uint16_t *)values + position * value_stride;
-    for (size_t d = 0; d < head_dimension; d++) row[d] = half_at_most_largest(value[d]);
-    memset(row + head_dimension, 0, (value_stride - head_dimension) * sizeof(uint16_t));
-  } else {
-    float *row = (float *)values + position * value_stride;
-    memcpy(row, value, head_dimension * sizeof(float));
-    memset(row + head_dimension, 0, (value_stride - head_dimension) * sizeof(float));
-  }
-}

@@ -5,7 +5,49 @@ INLINE v16 NAME(load_cached)(const int32_t type, const void *base, size_t index)
   return type == CK_F16 ? WIDEN_F16((const char *)base + 2 * index) : NAME(load)((const float *)base + index);
 }
 
-/* Blocks of keys, and registers of a value, that meet a query left over. */
+/* Up to sixteen numbers as the nearest halves, the largest for what is larger; what is no number stays none. */
+INLINE void NAME(halves)(const float *x, size_t count, uint16_t *to) {
+  const v16 largest = (v16){0} + 65504;
+  v16 values = {0};
+  if (count < LANES)
+    memcpy(&values, x, count * sizeof(float));
+  else
+    values = NAME(load)(x);
+  values = NAME(select)(values > largest, largest, values);
+  values = NAME(select)(values < -largest, -largest, values);
+  NARROW_F16(values, (char *)to);
+}
+
+static void NAME(store_key)(int32_t cache_type, void *keys, size_t position, const float *key, size_t head_dimension) {
+  const size_t first = position / CK_KEY_BLOCK * CK_KEY_BLOCK * head_dimension + position % CK_KEY_BLOCK;
+  if (cache_type == CK_F16) {
+    uint16_t *lane = (uint16_t *)keys + first, sixteen[LANES];
+    for (size_t d = 0; d < head_dimension; d += LANES) {
+      const size_t count = head_dimension - d < LANES ? head_dimension - d : LANES;
+      NAME(halves)(key + d, count, sixteen);
+      for (size_t i = 0; i < count; i++) lane[(d + i) * CK_KEY_BLOCK] = sixteen[i];
+    }
+  } else {
+    float *lane = (float *)keys + first;
+    for (size_t d = 0; d < head_dimension; d++) lane[d * CK_KEY_BLOCK] = key[d];
+  }
+}
+
+static void NAME(store_value)(int32_t cache_type, void *values, size_t value_stride, size_t position, const float *value,
+                              size_t head_dimension) {
+  if (cache_type == CK_F16) {
+    uint16_t *row = (uint16_t *)values + position * value_stride;
+    /* Rows are whole registers. */
+    for (size_t d = 0; d < value_stride; d += LANES)
+      NAME(halves)(value + d, d >= head_dimension ? 0 : head_dimension - d < LANES ? head_dimension - d : LANES, row + d);
+  } else {
+    float *row = (float *)values + position * value_stride;
+    memcpy(row, value, head_dimension * sizeof(float));
+    memset(row + head_dimension, 0, (value_stride - head_dimension) * sizeof(float));
+  }
+}
+
+/* Blocks of keys that meet a query left over, and registers of a value that meet those left over. */
 #define ALONE_BLOCKS 4
 #ifndef ALONE_VALUES
 #define ALONE_VALUES 4
@@ -176,9 +218,14 @@ INLINE void NAME(mix_queries)(const ck_attention *a, const int32_t type, const i
 INLINE void NAME(attend_some)(const ck_attention *a, const int32_t type, size_t t, size_t count, float *scores) {
   const size_t shortest = a->position + t * a->step + 1, longest = shortest + (count - 1) * a->step;
   const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
-  size_t whole = count / SCORE_QUERIES * SCORE_QUERIES;
+  size_t whole = count / SCORE_QUERIES * SCORE_QUERIES, left = count - whole;
   NAME(score_queries)(a, type, SCORE_QUERIES, SCORE_BLOCKS, t, whole, blocks, scores, width);
-  NAME(score_queries)(a, type, 1, ALONE_BLOCKS, t + whole, count - whole, blocks, scores + whole * width, width);
+  if (SCORE_QUERIES > 3 && left == 3)
+    NAME(score_queries)(a, type, 3, SCORE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
+  else if (SCORE_QUERIES > 2 && left == 2)
+    NAME(score_queries)(a, type, 2, SCORE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
+  else
+    NAME(score_queries)(a, type, 1, ALONE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
   float inverse[CK_ATTEND_QUERIES];
   for (size_t q = 0; q < count; q++) {
     float *own = scores + q * width;
@@ -186,8 +233,14 @@ INLINE void NAME(attend_some)(const ck_attention *a, const int32_t type, size_t 
     inverse[q] = a->rectified ? NAME(rectify)(own, seen) : NAME(soften)(own, seen);
   }
   whole = count / MIX_QUERIES * MIX_QUERIES;
+  left = count - whole;
   NAME(mix_queries)(a, type, MIX_QUERIES, MIX_VALUES, t, whole, scores, width, inverse);
-  NAME(mix_queries)(a, type, 1, ALONE_VALUES, t + whole, count - whole, scores + whole * width, width, inverse + whole);
+  if (MIX_QUERIES > 3 && left == 3)
+    NAME(mix_queries)(a, type, 3, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole);
+  else if (MIX_QUERIES > 2 && left == 2)
+    NAME(mix_queries)(a, type, 2, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole);
+  else
+    NAME(mix_queries)(a, type, 1, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole);
 }
 
 INLINE void NAME(attend_of)(const ck_attention *a, const int32_t type, size_t t0, size_t t1, float *scratch) {

@@ -9,8 +9,6 @@
 #define ISA CK_ISA_AVX2
 #define ISA_NAME "AVX2"
 #define FMA(a, b, c) __builtin_elementwise_fma((a), (b), (c))
-#define WIDEN_F16(p) ck_avx2_widen_f16(p)
-#define WIDEN_SCALE(p) ck_avx2_widen_scale(p)
 #define LINEAR_ROWS 2
 #define LINEAR_TOKENS 3
 #define LINEAR_ROWS_1 4
@@ -22,21 +20,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-static inline __attribute__((always_inline)) float __attribute__((vector_size(64)))
-ck_avx2_widen_f16(const char *p) {
-  typedef float v __attribute__((vector_size(64)));
-  typedef _Float16 h __attribute__((vector_size(32)));
-  h half;
-  memcpy(&half, p, sizeof half);
-  return __builtin_convertvector(half, v);
-}
-
-static inline __attribute__((always_inline)) float ck_avx2_widen_scale(const char *p) {
-  _Float16 half;
-  memcpy(&half, p, sizeof half);
-  return (float)half;
-}
-
+#include "ck_inference_halves.h"
 #include "ck_inference_kernels.h"
 
 #pragma clang attribute pop

@@ -7,6 +7,7 @@
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define WIDEN_F16(p) ck_baseline_widen_f16(p)
 #define WIDEN_SCALE(p) ck_baseline_widen_scale(p)
+#define NARROW_F16(x, p) ck_baseline_narrow_f16(x, p)
 #define LINEAR_ROWS 2
 #define LINEAR_TOKENS 1
 #define LINEAR_ROWS_1 2
@@ -44,6 +45,13 @@ static inline __attribute__((always_inline)) float ck_baseline_widen_scale(const
   bits |= ((half & 0x7FFF) >= 0x7C00 ? 0x7F800000u : 0) | (uint32_t)(half & 0x8000) << 16;
   memcpy(&value, &bits, sizeof value);
   return value;
+}
+
+static inline __attribute__((always_inline)) void ck_baseline_narrow_f16(float __attribute__((vector_size(64))) x,
+                                                                         char *p) {
+  uint16_t half[16];
+  for (int i = 0; i < 16; i++) half[i] = x[i] != x[i] ? 0x7e00 : ck_half_bits(x[i]);
+  memcpy(p, half, sizeof half);
 }
 
 #include "ck_inference_kernels.h"

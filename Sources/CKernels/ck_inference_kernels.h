@@ -7,6 +7,7 @@
      FMA(a, b, c)   a · b + c on vectors
      WIDEN_F16(p)   16 half-precision numbers at p, as floats
      WIDEN_SCALE(p) one half-precision number at p, as float
+     NARROW_F16(x, p)   stores 16 floats at p as the nearest halves; what is not a number may keep its sign and bits
      LINEAR_ROWS, LINEAR_TOKENS   the tile of a matrix product, LINEAR_ROWS_1 its rows where there is one token
      INTEGER_PRODUCTS   if quantised weights meet rounded activations: the file of such products, see
                         ck_inference_integer.h; else they are those of ck_inference_panels.h
@@ -132,7 +133,7 @@ static size_t NAME(peak)(int32_t type, size_t steps, float *answer) {
 
 const ck_inference NAME(kernels) = {
     ISA, ISA_NAME, BLOCK_STEPS, ROUNDS_TO_BFLOAT16, NAME(round), NAME(rounded_size), NAME(linear), NAME(linear_scratch), NAME(peak),
-    NAME(attend), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(dequantize), NAME(dequantize_panel),
+    NAME(attend), NAME(store_key), NAME(store_value), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(dequantize), NAME(dequantize_panel),
     NAME(largest), NAME(spread), NAME(exponentials),
 #ifdef BFLOAT16_PRODUCTS
     bfloat16_linear_back, back_scratch,

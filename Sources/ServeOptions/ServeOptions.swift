@@ -63,7 +63,7 @@ public struct ServeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How keys and values are kept: f32, or f16 in half the memory, where a reply may differ in a token now and then (default: f32).",
+      "How keys and values are kept: f16, or f32 in twice the memory, where replies are those of a chat without --cache f16 to the last token (default: f16).",
       valueName: "type"))
   public var cache: String?
 

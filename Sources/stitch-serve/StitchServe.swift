@@ -47,7 +47,7 @@ struct StitchServe: AsyncParsableCommand {
     let family = try ServedFamily(directory, adapter: adapter, name: options.name ?? options.model.map(Self.name))
     let contextLength = min(family.text.contextLength, options.context ?? InferenceSession.longestUsualContext)
     var scheduling = Scheduler.Options(
-      contextLength: contextLength, cacheType: options.cache == "f16" ? .f16 : .f32,
+      contextLength: contextLength, cacheType: options.cache == "f32" ? .f32 : .f16,
       cacheBytes: options.cacheMemory.map { $0 << 20 } ?? SystemMemory.physical / 4,
       networks: family.text.family.stitches.map { family.network(of: $0) },
       threads: options.threads ?? SystemProcessors.usable)

@@ -19,8 +19,8 @@ static void attend(const ck_inference *table, size_t dimension, int32_t cache, s
     }
   }
   for (size_t j = 0; j < total; j++) {
-    ck_store_key(cache, kept_keys, j, keys + j * dimension, dimension);
-    ck_store_value(cache, kept_values, padded, j, vectors + j * dimension, dimension);
+    table->store_key(cache, kept_keys, j, keys + j * dimension, dimension);
+    table->store_value(cache, kept_values, padded, j, vectors + j * dimension, dimension);
   }
   const size_t bytes = queries_count * out_stride * sizeof(float);
   float *output = guarded(bytes, 4), *alone = guarded(bytes, 4);

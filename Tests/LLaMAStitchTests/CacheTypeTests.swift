@@ -28,15 +28,23 @@ import Testing
   }
 
   @Test func whatIsTooLargeIsTheLargest() {
-    let values: [Float] = [1e30, -1e30, 70_000, 65_504, -0.0, .infinity, .nan, 1e-9]
-    var row = [UInt16](repeating: 1, count: 16)
-    ck_store_value(Int32(CK_F16), &row, 16, 0, values, values.count)
-    let kept = row.map { float(float16Bits: $0) }
-    #expect(Array(kept[..<6]) == [65_504, -65_504, 65_504, 65_504, 0, 65_504] && kept[6].isNaN)
-    #expect(row[7...].allSatisfy { $0 == 0 })
-    var keys = [UInt16](repeating: 1, count: 16 * 8)
-    ck_store_key(Int32(CK_F16), &keys, 3, values, values.count)
-    for index in values.indices { #expect(keys[index * 16 + 3] == row[index]) }
-    #expect(keys.filter { $0 == 1 }.count == 15 * 8)
+    let values: [Float] = [
+      1e30, -1e30, 70_000, 65_504, -0.0, .infinity, .nan, 1e-9, 0.1, -3.14159, 65_519, 6e-8, 2.98e-8, 6.1e-5, 2049,
+      2051, 1,
+    ]
+    for table in KernelTests.tables {
+      var row = [UInt16](repeating: 9, count: 32)
+      table.pointee.store_value(Int32(CK_F16), &row, 32, 0, values, values.count)
+      let kept = row.map { float(float16Bits: $0) }
+      #expect(Array(kept[..<6]) == [65_504, -65_504, 65_504, 65_504, 0, 65_504] && kept[6].isNaN)
+      for index in 7..<values.count where values[index] < 65_504 {
+        #expect(row[index] == float16Bits(values[index]), "\(String(cString: table.pointee.name)), \(values[index])")
+      }
+      #expect(row[values.count...].allSatisfy { $0 == 0 })
+      var keys = [UInt16](repeating: 9, count: 16 * values.count)
+      table.pointee.store_key(Int32(CK_F16), &keys, 3, values, values.count)
+      for index in values.indices { #expect(keys[index * 16 + 3] == row[index]) }
+      #expect(keys.filter { $0 == 9 }.count == 15 * values.count)
+    }
   }
 }

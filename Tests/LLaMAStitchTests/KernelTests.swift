@@ -166,10 +166,10 @@ import Testing
         var valueRows = [Float](repeating: .nan, count: capacity * padded)
         for j in 0..<total {
           keys[(j * dimension)...].withUnsafeBufferPointer {
-            ck_store_key(cache, &keyBlocks, j, $0.baseAddress!, dimension)
+            table.pointee.store_key(cache, &keyBlocks, j, $0.baseAddress!, dimension)
           }
           vectors[(j * dimension)...].withUnsafeBufferPointer {
-            ck_store_value(cache, &valueRows, padded, j, $0.baseAddress!, dimension)
+            table.pointee.store_value(cache, &valueRows, padded, j, $0.baseAddress!, dimension)
           }
         }
         var output = [Float](repeating: -7, count: tokens * (dimension + 1))

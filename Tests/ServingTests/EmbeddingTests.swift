@@ -22,7 +22,8 @@ import Testing
     let tokens = [1] + (0..<150).map { 3 + $0 * 7 % 300 }
     let network = family.network(try family.stitch(id).route, adapter: nil).withStatesAsLogits
     var sums = [Double](repeating: 0, count: network.vocabularySize)
-    let session = InferenceSession(network: network, contextLength: 256, chunkSize: 16, pool: ComputePool(threads: 1))
+    let session = InferenceSession(
+      network: network, contextLength: 256, chunkSize: 16, cacheType: .f16, pool: ComputePool(threads: 1))
     for token in tokens {
       let state = try session.evaluate(token)
       for index in sums.indices { sums[index] += Double(state[index]) }

@@ -88,6 +88,13 @@ typedef struct ck_inference {
   /* Causal attention of tokens [t0, t1) of one head. scratch: ck_attention_scratch(position + t1) floats. */
   void (*_Nonnull attend)(const ck_attention *_Nonnull head, size_t t0, size_t t1, float *_Nonnull scratch);
 
+  /* Stores one head's key of one position into its blocks, and its value, padded. As halves (CK_F16) they are the nearest
+     there are, the largest for what is larger. */
+  void (*_Nonnull store_key)(int32_t cache_type, void *_Nonnull keys, size_t position, const float *_Nonnull key,
+                             size_t head_dimension);
+  void (*_Nonnull store_value)(int32_t cache_type, void *_Nonnull values, size_t value_stride, size_t position,
+                               const float *_Nonnull value, size_t head_dimension);
+
   /* y[t] = x[t] / sqrt(mean(x[t]²) + epsilon) · weight, `count` floats a token. */
   void (*_Nonnull rms_norm)(const float *_Nonnull x, size_t x_stride, const float *_Nonnull weight, size_t count,
                             float epsilon, size_t tokens, float *_Nonnull y, size_t y_stride);
@@ -133,12 +140,5 @@ const ck_inference *_Nonnull ck_inference_best(void);
 
 /* Floats of scratch that attention over `positions` positions needs. */
 size_t ck_attention_scratch(size_t positions);
-
-/* Stores one head's key of one position into its blocks, and its value, padded. As halves (CK_F16) they are the nearest
-   there are, the largest for what is larger. */
-void ck_store_key(int32_t cache_type, void *_Nonnull keys, size_t position, const float *_Nonnull key,
-                  size_t head_dimension);
-void ck_store_value(int32_t cache_type, void *_Nonnull values, size_t value_stride, size_t position,
-                    const float *_Nonnull value, size_t head_dimension);
 
 #endif

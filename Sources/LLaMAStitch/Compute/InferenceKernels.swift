@@ -210,13 +210,14 @@ package struct InferenceKernels: @unchecked Sendable {
   /// Keeps the key of one head at one position.
   @inline(__always)
   package func storeKey(_ cache: UnsafeCache, head: Int, position: Int, _ key: UnsafeFloats) {
-    ck_store_key(cache.type, cache.keys(of: head), position, key.base, cache.headDimension)
+    table.pointee.store_key(cache.type, cache.keys(of: head), position, key.base, cache.headDimension)
   }
 
   /// Keeps the value of one head at one position.
   @inline(__always)
   package func storeValue(_ cache: UnsafeCache, head: Int, position: Int, _ value: UnsafeFloats) {
-    ck_store_value(cache.type, cache.values(of: head), cache.valueStride, position, value.base, cache.headDimension)
+    table.pointee.store_value(
+      cache.type, cache.values(of: head), cache.valueStride, position, value.base, cache.headDimension)
   }
 
   /// The value of one head at one position, as it was kept.
