@@ -9,7 +9,7 @@ import Testing
 
   init() throws { fixture = try EngineFixture() }
 
-  private func adapter(_ family: Family, step: Int) -> Adapter {
+  static func adapter(_ family: Family, step: Int) -> Adapter {
     var tensors: [String: MatrixView] = [:]
     for declaration in family.layout(AdapterOptions(rank: 2)).declarations {
       let count = declaration.shape.reduce(1, *)
@@ -26,12 +26,12 @@ import Testing
     let store = text.adapterStore(root: fixture.data)
     #expect(try store.list() == [])
     #expect(throws: EngineError.noSnapshot(prefix: nil, store: store.directory.path)) { try store.latest() }
-    let one = try store.save(adapter(text.family, step: 1))
-    let two = try store.save(adapter(text.family, step: 2))
+    let one = try store.save(Self.adapter(text.family, step: 1))
+    let two = try store.save(Self.adapter(text.family, step: 2))
     #expect(one.hash.count == 64 && one.hash != two.hash)
     #expect(Set(try store.list().map(\.hash)) == [one.hash, two.hash])
     // Equal content is one file.
-    #expect(try store.save(adapter(text.family, step: 1)).hash == one.hash)
+    #expect(try store.save(Self.adapter(text.family, step: 1)).hash == one.hash)
     #expect(try store.list().count == 2)
     #expect(try store.open(store.find(String(two.hash.prefix(6))), for: text.family).step == 2)
     #expect(try text.adapter(AdapterChoice(one.shortHash), store: store)?.step == 1)
@@ -49,8 +49,8 @@ import Testing
   @Test func aFileReplacedMeanwhileIsNotReadUnderTheNameOfTheOther() throws {
     let text = try TextFamily(fixture.family)
     let store = text.adapterStore(root: fixture.data)
-    let one = try store.save(adapter(text.family, step: 1))
-    let two = try store.save(adapter(text.family, step: 2))
+    let one = try store.save(Self.adapter(text.family, step: 1))
+    let two = try store.save(Self.adapter(text.family, step: 2))
     let opened = try AdapterFile(one.file)
     #expect(rename(two.file.path, one.file.path) == 0)
     #expect(opened.hash == one.hash)
@@ -66,7 +66,7 @@ import Testing
 
   @Test func twoWritersTakeTurns() async throws {
     let text = try TextFamily(fixture.family)
-    let adapters = (1...6).map { adapter(text.family, step: $0) }
+    let adapters = (1...6).map { Self.adapter(text.family, step: $0) }
     let data = fixture.data
     let hashes = try await withThrowingTaskGroup(of: [String].self) { group in
       for _ in 0..<2 {
@@ -85,7 +85,7 @@ import Testing
   @Test func aStoreThatCannotBeMade() throws {
     let text = try TextFamily(fixture.family)
     let blocked = try fixture.file("blocked", "x")
-    #expect(throws: EngineError.self) { try text.adapterStore(root: blocked).save(adapter(text.family, step: 1)) }
+    #expect(throws: EngineError.self) { try text.adapterStore(root: blocked).save(Self.adapter(text.family, step: 1)) }
   }
 
   @Test func namesOfAdapters() throws {

@@ -6,21 +6,24 @@ import Testing
 
 @Suite struct FamilyFilesTests {
   /// A file that is sound, and not the one that the family was made with, is named; put back, the family opens.
-  @Test(arguments: ["stitches.safetensors", "anchors/large/model.safetensors"]) func alteredWeights(
+  @Test(arguments: ["stitches.safetensors", "anchors/large/model.safetensors", "tokenizer.model", "esta.safetensors"])
+  func alteredFiles(
     _ name: String
   ) throws {
     let root = FileManager.default.temporaryDirectory.appendingPathComponent("stitch-altered-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: root) }
     try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
     let family = root.appendingPathComponent("family")
-    try RandomFamily.make(at: family)
+    let plain = root.appendingPathComponent("plain")
+    try RandomFamily.make(at: plain)
+    try Family(plain).writeCopy(to: family, adapter: AdapterStoreTests.adapter(try Family(plain), step: 1), stops: nil)
     _ = try TextFamily(family)
     let file = family.appendingPathComponent(name)
     let sound = try Data(contentsOf: file)
     var altered = sound
     altered[altered.count - 1] ^= 1
     try altered.write(to: file, options: .atomic)
-    #expect(throws: FamilyError.tampered(file: file.path, family: family.path)) { try TextFamily(family) }
+    #expect(throws: FamilyError.tampered(files: [file.path], family: family.path)) { try TextFamily(family) }
     try sound.write(to: file, options: .atomic)
     _ = try TextFamily(family)
   }

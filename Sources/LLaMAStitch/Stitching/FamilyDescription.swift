@@ -50,6 +50,8 @@ public struct FamilyDescription: Sendable, Equatable, Codable {
   public var stitchesSHA256: String
   /// SHA-256 of `healing.safetensors`; absent where the stitches were not healed.
   public var healingSHA256: String?
+  /// SHA-256 of `esta.safetensors`, the family's own adapter; absent where there is none, and in families of before.
+  public var adapterSHA256: String?
   /// The slider's stops, by stitch id, cheapest first; all stitches where it is absent.
   public var stops: [String]?
   /// The share of held-out positions where a stitch's most likely token is that of the anchor whole, by stitch id, as the

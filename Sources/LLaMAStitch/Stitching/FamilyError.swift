@@ -9,7 +9,7 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A part named in `family.json` is missing.
   case missingPart(file: String, family: String)
   /// A file is not the one that the family was made with.
-  case tampered(file: String, family: String)
+  case tampered(files: [String], family: String)
   /// A path in `family.json` leads out of the directory.
   case outside(path: String, family: String)
   /// A model that is not the one a family without weights was made of.
@@ -38,8 +38,8 @@ public enum FamilyError: Error, Equatable, Sendable, CustomStringConvertible {
     case .damaged(let file, let cause): "\(file) is damaged: \(cause); build or copy the family again"
     case .missingPart(let file, let family):
       "\(file) is missing, which \(family)/family.json names; copy the family again, whole"
-    case .tampered(let file, let family):
-      "\(file) was changed after \(family) was made: its SHA-256 is not the one in family.json; copy the family again from a source you trust"
+    case .tampered(let files, let family):
+      "\(files.joined(separator: " or ")) was changed after \(family) was made: the SHA-256 is not the one in family.json; copy the family again from a source you trust"
     case .outside(let path, let family):
       "“\(path)” in \(family)/family.json leads outside the family; use a family from a source you trust"
     case .otherModel(let model, let family, let wanted, let known):

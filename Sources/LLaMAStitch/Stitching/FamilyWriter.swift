@@ -98,8 +98,9 @@ extension Family {
   /// - Parameter rehearsal: content of its `rehearsal.jsonl`; none if absent.
   public func writeCopy(to output: URL, adapter: Adapter?, stops: [String]?, rehearsal: Data? = nil) throws {
     try NewDirectory.write(output) { copy in
-      try copyBase(to: copy, stops: stops)
-      try adapter?.write(to: copy.appendingPathComponent(FamilyDescription.adapterName))
+      let file = copy.appendingPathComponent(FamilyDescription.adapterName)
+      try adapter?.write(to: file)
+      try copyBase(to: copy, stops: stops, adapterSHA256: adapter.map { _ in try FamilyWriter.hash(file) })
       if let rehearsal {
         try AtomicFile.write(rehearsal, to: copy.appendingPathComponent(FamilyDescription.rehearsalName))
       }
@@ -127,9 +128,12 @@ extension Family {
   }
 
   /// Copies everything but the family's own adapter into a directory.
-  /// - Parameter isHealed: whether the healing lies there already.
-  private func copyBase(to copy: URL, stops: [String]?, isHealed: Bool = false) throws {
+  /// - Parameters:
+  ///   - isHealed: whether the healing lies there already.
+  ///   - adapterSHA256: of the adapter that the copy has.
+  private func copyBase(to copy: URL, stops: [String]?, isHealed: Bool = false, adapterSHA256: String? = nil) throws {
     var description = description
+    description.adapterSHA256 = adapterSHA256
     let healing = healing == nil || isHealed ? [] : [FamilyDescription.healingName]
     let parts = tokenizerFiles + healing + (description.isModel ? [] : [FamilyDescription.stitchesName])
     for part in parts {

@@ -1,19 +1,24 @@
 import Foundation
 
-/// The SHA-256 of a large file, computed once.
+/// The SHA-256 of large files, computed once.
 ///
-/// What was computed is remembered in the user's cache together with what the file system says of the file (device,
-/// inode, size, times of change to the nanosecond): a file that was written to or replaced is read again.
+/// What was computed is remembered in the user's cache together with what the file system says of the files (device,
+/// inode, size, times of change to the nanosecond): those that were written to or replaced are read again.
 package enum ContentDigest {
-  /// What is remembered of a file.
-  private struct Memory: Codable, Equatable {
+  /// What the file system says of a file.
+  private struct State: Codable, Equatable {
     var path: String
     var device: UInt64
     var inode: UInt64
     var size: Int
     var modified: [Int]
     var changed: [Int]
-    var sha256 = ""
+  }
+
+  /// What is remembered of a file, or of several.
+  private struct Memory: Codable {
+    var files: [State]
+    var sha256: String
   }
 
   /// Bytes that are hashed between two calls of `progress`.
@@ -27,23 +32,33 @@ package enum ContentDigest {
   package static func sha256(
     of file: URL, cache: URL = UserDirectories.cache, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws(FileError) -> String {
-    var current = try memory(of: file)
-    let name = SHA256.hexadecimal(of: Array(current.path.utf8)).prefix(16)
+    try sha256(of: [file], cache: cache, progress: progress)
+  }
+
+  /// The same of several files, as if they were one, one after another.
+  package static func sha256(
+    of files: [URL], cache: URL = UserDirectories.cache, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws(FileError) -> String {
+    var states: [State] = []
+    for file in files { states.append(try state(of: file)) }
+    let name = SHA256.hexadecimal(of: Array(states.map(\.path).joined(separator: "\0").utf8)).prefix(16)
     let place = cache.appendingPathComponent("digests/\(name).json")
-    if let known = read(place) {
-      current.sha256 = known.sha256
-      if known == current, known.sha256.count == 64 { return known.sha256 }
-    }
-    let mapped = try MappedFile(file)
+    if let known = read(place), known.files == states, known.sha256.count == 64 { return known.sha256 }
+    let all = states.reduce(0) { $0 + $1.size }
     var hash = SHA256()
-    for start in Swift.stride(from: 0, to: mapped.count, by: stride) {
-      progress(start, mapped.count)
-      hash.update(mapped.bytes.slice(start..<min(start + stride, mapped.count)))
+    var done = 0
+    for file in files {
+      let mapped = try MappedFile(file)
+      for start in Swift.stride(from: 0, to: mapped.count, by: stride) {
+        progress(done + start, all)
+        hash.update(mapped.bytes.slice(start..<min(start + stride, mapped.count)))
+      }
+      done += mapped.count
     }
-    progress(mapped.count, mapped.count)
-    current.sha256 = hash.finish()
-    remember(current, in: place)
-    return current.sha256
+    progress(done, all)
+    let sha256 = hash.finish()
+    remember(Memory(files: states, sha256: sha256), in: place)
+    return sha256
   }
 
   /// What is remembered of files that are gone.
@@ -54,15 +69,15 @@ package enum ContentDigest {
     return names.sorted().map(folder.appendingPathComponent).filter { place in
       // What cannot be read is remembered of nothing.
       guard place.pathExtension == "json" else { return false }
-      return read(place).map { access($0.path, F_OK) != 0 } ?? true
+      return read(place).map { $0.files.contains { access($0.path, F_OK) != 0 } } ?? true
     }
   }
 
-  private static func memory(of file: URL) throws(FileError) -> Memory {
+  private static func state(of file: URL) throws(FileError) -> State {
     let path = file.resolvingSymlinksInPath().standardizedFileURL.path
     var status = stat()
     guard stat(path, &status) == 0 else { throw .system(operation: "read", file: file.path, code: errno) }
-    return Memory(
+    return State(
       path: path, device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: Int(status.st_size),
       modified: [status.st_mtim.tv_sec, status.st_mtim.tv_nsec],
       changed: [status.st_ctim.tv_sec, status.st_ctim.tv_nsec])
