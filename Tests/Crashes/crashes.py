@@ -449,7 +449,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", action="append", help="a scenario, by name")
     parser.add_argument("--kind", action="append", choices=KINDS)
-    parser.add_argument("--output", type=pathlib.Path, help="a JSON file for the figures")
+    parser.add_argument("--output", type=pathlib.Path, help="a JSON file for the figures; those it has of other kinds stay")
     options = parser.parse_args()
     started = time.monotonic()
     problems: list[str] = []
@@ -491,8 +491,12 @@ def main() -> int:
                         print(problems[-1], flush=True)
                     counts["runs"] += 1
                     shutil.rmtree(work)
-    document = {"seed": options.seed, "scenarios": figures, "problems": problems}
     if options.output:
+        document = {"seed": options.seed, "scenarios": figures, "problems": problems}
+        if options.output.exists():
+            for name, earlier in json.loads(options.output.read_text())["scenarios"].items():
+                figure = figures.setdefault(name, earlier)
+                figure["kinds"] = earlier["kinds"] | figure["kinds"]
         options.output.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     for name, figure in figures.items():
         for kind, counts in figure["kinds"].items():
