@@ -117,6 +117,24 @@ def smollm2_promise(frontier):
         yield f"| {number} | {one:.3f} | {two:.3f} | {factor:.2f} | {two * factor ** math.log2(10):.3f} |"
 
 
+def smollm2_other():
+    """What healing on other text, mixed in two ways, changed on held-out text, and in what is written."""
+    names = ("healed", "healed-texts", "healed-chats")
+    found = [read(f"docs/measurements/smollm2-{name}.json")["stitches"] for name in names]
+    yield "| stop | agreement | mostly texts | mostly conversations | KL | mostly texts | mostly conversations |"
+    yield "|---|---|---|---|---|---|---|"
+    for number, rows in enumerate(list(zip(*found))[:-1], 1):
+        yield f"| {number} | " + " | ".join(
+            [f"{100 * row['agreement']:.1f} %" for row in rows] + [f"{row['divergence']:.3f}" for row in rows]) + " |"
+    replies = [read(f"docs/measurements/smollm2-replies-{name}.json") for name in names]
+    ids = [row["id"] for row in found[0]]
+    for row in list(zip(*replies))[:-1]:
+        questions = row[0]["questions"]
+        yield (
+            f"| {ids.index(row[0]['stitch']) + 1}, of {questions} replies ended / repeat themselves | "
+            + " | ".join(f"{one['ended']} / {one['repeating']}" for one in row) + " | | | |")
+
+
 try:
     tiny = read("weights/tiny/frontier.json")
     documents.fill(root / "docs/default-family.md", {"stitches": "\n".join(stitches(tiny)), "kinds": "\n".join(kinds(tiny))})
@@ -126,6 +144,7 @@ try:
         documents.fill(root / "docs/smollm2-family.md", {
             "smollm2 stops": "\n".join(smollm2_stops(smollm2, fitted)), "smollm2 kinds": "\n".join(smollm2_kinds(smollm2)),
             "smollm2 healing": "\n".join(smollm2_healing(smollm2)), "smollm2 promise": "\n".join(smollm2_promise(smollm2)),
+            "smollm2 other": "\n".join(smollm2_other()),
             "smollm2 moves": "\n".join(smollm2_moves()),
             "smollm2 speculation": "\n".join(smollm2_speculation()),
         })

