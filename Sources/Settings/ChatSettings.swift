@@ -182,8 +182,11 @@ extension ChatSettings {
     return engine
   }
 
-  /// The chat itself.
-  public func chatOptions(family directory: URL) -> ChatUIOptions { chatOptions(FamilyReference(directory)) }
+  /// The chat itself. What is saved of it names the family, so that the next one finds it.
+  /// - Throws: `FamilyError` where the family cannot be read.
+  public func chatOptions(family directory: URL) throws -> ChatUIOptions {
+    chatOptions(try FamilyReference(reading: directory))
+  }
 
   /// The same with a family that is not here.
   public func chatOptions(_ family: FamilyReference?) -> ChatUIOptions {

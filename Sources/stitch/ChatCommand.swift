@@ -133,7 +133,7 @@ struct ChatCommand: ParsableCommand {
     // What was said while a model had no slider yet belongs to the model alone.
     let families = slider ? [directory, found.directory] : [directory]
     try chat(
-      with: FamilyBackend(engine), settings.chatOptions(family: directory), script, settings, store: store,
+      with: FamilyBackend(engine), try settings.chatOptions(family: directory), script, settings, store: store,
       resume: resumed?.id ?? (resume == nil ? nil : latest(in: store, of: families)), hint: found.hint)
   }
 
