@@ -38,6 +38,9 @@ import Testing
         try FileManager.default.setAttributes(
           [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: file.path)
       }
+      // However long this takes, it is new.
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: 86400)], ofItemAtPath: new.path)
       let leftovers = Leftovers(besides: [directory])
       let items = leftovers.find().filter { $0.path.hasPrefix(directory.path) }
       #expect(Set(items.map(\.path)) == [left.path, staging.path, free.path])
