@@ -198,3 +198,22 @@ if Context.environment["STITCH_FUZZ"] != nil {
       swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])],
       linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
 }
+
+// `scripts/sanitize.sh` alone: the C under sanitizers, the Swift as it is. What takes the compiler minutes is left out.
+if let kinds = Context.environment["STITCH_SANITIZE_C"] {
+  let checks = [
+    "-O1", "-fsanitize=\(kinds)", "-fno-sanitize=null,object-size,pointer-overflow", "-fno-omit-frame-pointer",
+    "-mllvm", "-asan-instrumentation-with-call-threshold=0",
+  ]
+  for target in package.targets {
+    switch target.type {
+    case .executable, .test:
+      target.linkerSettings =
+        (target.linkerSettings ?? []) + [.unsafeFlags(["-Xclang-linker", "-fsanitize=\(kinds)"])]
+    default:
+      if target.swiftSettings != nil { continue }
+      target.cSettings = [.unsafeFlags(checks)]
+      target.cxxSettings = [.unsafeFlags(checks)]
+    }
+  }
+}

@@ -60,10 +60,12 @@ def sanitizers() -> str:
     document = read("docs/measurements/sanitizers.json")
     if not document:
         return "Not measured yet: `make sanitize`."
-    lines = ["| sanitizer | tests | reports |", "|---|---:|---:|"]
+    code = {"address": "C and Swift", "thread": "C and Swift", "undefined": "C, with address"}
+    lines = ["| sanitizer | of | tests | which | not run | failed | reports |", "|---|---|---:|---|---:|---|---:|"]
     for kind, figure in sorted(document.items()):
-        which = f" ({figure['filter']})" if figure["filter"] else ""
-        lines.append(f"| {kind}{which} | {number(figure['tests'])} | {figure['reports']} |")
+        which = ", ".join(f"`{name}`" for name in figure["filter"].split("|")) if figure["filter"] else "all"
+        lines.append(f"| {kind} | {code[kind]} | {number(figure['tests'])} | {which} | {figure['left out']} "
+                     f"| {'some' if figure['status'] else 'none'} | {figure['reports']} |")
     return "\n".join(lines)
 
 

@@ -12,14 +12,23 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__)
+/* The loader picks before the thread sanitizer is ready for instrumented code: one form only, for every processor. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CK_ONE_FORM
+#endif
+#endif
+
+#if defined(__x86_64__) && !defined(CK_ONE_FORM)
 #define CK_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define CK_CLONES
 #endif
 
 const char *ck_training_instructions(void) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(CK_ONE_FORM)
+  return "x86-64";
+#elif defined(__x86_64__)
   __builtin_cpu_init();
   return __builtin_cpu_supports("x86-64-v4") ? "x86-64-v4" : __builtin_cpu_supports("x86-64-v3") ? "x86-64-v3" : "x86-64";
 #elif defined(__aarch64__)

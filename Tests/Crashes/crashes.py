@@ -81,12 +81,14 @@ class Bench:
     def environment(self, work: pathlib.Path, fault: str | None = None) -> dict[str, str]:
         home = work / "home"
         home.mkdir(exist_ok=True)
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in (
+            "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LD_PRELOAD", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS",
+        ) if os.environ.get(name)}
         variables = kept | {"HOME": str(home), "OPENBLAS_NUM_THREADS": "1", "SWIFT_BACKTRACE": "enable=no"}
         for kind in ("CACHE", "DATA", "STATE", "CONFIG"):
             variables[f"XDG_{kind}_HOME"] = str(home / kind.lower())
         if fault:
-            variables |= {"LD_PRELOAD": str(self.fault), "STITCH_FAULT": fault, "STITCH_FAULT_ROOT": str(work),
+            variables |= {"LD_PRELOAD": " ".join([str(self.fault), *kept.get("LD_PRELOAD", "").split()]), "STITCH_FAULT": fault, "STITCH_FAULT_ROOT": str(work),
                           "STITCH_FAULT_COUNT": str(work.parent / f"{work.name}.count")}
         return variables
 
