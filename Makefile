@@ -39,7 +39,8 @@ lint: ## check formatting and the rules of CONTRIBUTING.md
 format: ## format all Swift sources
 	$(SWIFT) format format --in-place --parallel --recursive Sources Tests Tools Package.swift
 
-test: setup lint ## lint, build and run all tests
+test: setup lint ## lint, build and run all tests, the kernels under the undefined behaviour sanitizer too
+	@SWIFT="$(SWIFT)" ./scripts/kernel-check.sh undefined
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release --skip-build --no-color-diagnostics
 
@@ -104,7 +105,7 @@ fuzz: setup ## fuzz every reader for TIME seconds together (an hour), TARGETS al
 fuzz-seeds: ## write the seeds of the fuzzers' corpus and their dictionaries anew
 	python3 scripts/fuzz-seeds.py
 
-sanitize: setup ## run the tests under a sanitizer: KIND=address, undefined or thread (all, an hour each)
+sanitize: setup ## build and run the tests under a sanitizer: KIND=undefined (of the C, with address), address or thread; all, hours
 	SWIFT="$(SWIFT)" ./scripts/sanitize.sh $(or $(KIND),undefined address thread)
 
 crashes: setup ## kill commands and fail their calls, N times for each kind (1000: hours); writes docs/reliability.md
