@@ -40,6 +40,8 @@ for kind in "$@"; do
   log=$place/tests.log
   # Of every process that a test starts, too: each writes its reports to a file of its own and goes on.
   common="log_path=$PWD/$reports/report:halt_on_error=0:exitcode=0"
+  # Tests send these to programs, which have handlers of their own; a fault ends a program, and the test fails.
+  common+=:handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:handle_abort=0
   # Leaks: Swift keeps what it makes once, on purpose, until the process ends.
   export ASAN_OPTIONS="$common:detect_leaks=0:suppressions=$rules/address.txt"
   export UBSAN_OPTIONS="$common:print_stacktrace=1:suppressions=$rules/undefined.txt"
@@ -65,8 +67,10 @@ import json, pathlib, sys
 kind, ran, found, code, which, left_out = sys.argv[1:]
 place = pathlib.Path("docs/measurements/sanitizers.json")
 document = json.loads(place.read_text()) if place.exists() else {}
-document[kind] = {"tests": int(ran), "reports": int(found), "status": int(code), "filter": which,
-                  "left out": int(left_out)}
+runs = document.setdefault(kind, {})
+if not which:
+    runs.clear()
+runs[which or "all"] = {"tests": int(ran), "reports": int(found), "status": int(code), "left out": int(left_out)}
 place.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
 PYTHON
   if [ "$found" -gt 0 ] || [ "$code" -ne 0 ]; then status=1; fi
