@@ -2,9 +2,9 @@ import ChatEngine
 import Support
 
 /// A reply as it comes from a server, event by event.
-struct ReplyStream {
+package struct ReplyStream {
   /// What an event means.
-  enum Event: Equatable {
+  package enum Event: Equatable {
     /// The first that the server says: the model that it takes.
     case begun(model: String?)
     case text(String)
@@ -26,10 +26,12 @@ struct ReplyStream {
   private(set) var lastText: ContinuousClock.Instant?
 
   /// Whether the reply came to its end.
-  var isWhole: Bool { isDone || finish != nil }
+  package var isWhole: Bool { isDone || finish != nil }
+
+  package init() {}
 
   /// What the data of an event says.
-  mutating func next(_ data: [UInt8], at now: ContinuousClock.Instant = .now) -> [Event] {
+  package mutating func next(_ data: [UInt8], at now: ContinuousClock.Instant = .now) -> [Event] {
     if data.elementsEqual("[DONE]".utf8) {
       isDone = true
       return []
@@ -55,9 +57,9 @@ struct ReplyStream {
       if let reason = choice["finish_reason"]?.string { finish = reason }
     }
     if let usage = object["usage"]?.object {
-      promptTokens = usage["prompt_tokens"]?.integer ?? promptTokens
-      replyTokens = usage["completion_tokens"]?.integer ?? replyTokens
-      cachedTokens = usage["prompt_tokens_details"]?.object?["cached_tokens"]?.integer ?? cachedTokens
+      promptTokens = usage["prompt_tokens"]?.count ?? promptTokens
+      replyTokens = usage["completion_tokens"]?.count ?? replyTokens
+      cachedTokens = usage["prompt_tokens_details"]?.object?["cached_tokens"]?.count ?? cachedTokens
     }
     return events
   }
@@ -66,21 +68,21 @@ struct ReplyStream {
   /// - Parameters:
   ///   - start: when it was asked for.
   ///   - about: tokens of the prompt, where the server does not say.
-  func stamp(
+  package func stamp(
     _ stitch: String, adapterStep: Int?, dropped: Int, isCancelled: Bool, start: ContinuousClock.Instant, about: Int
   ) -> ReplyStamp {
-    let tokens = max(0, replyTokens ?? pieces)
+    let tokens = replyTokens ?? pieces
     var speed = 0.0
     if let firstText, let lastText, tokens > 1, case let seconds = (lastText - firstText) / .seconds(1), seconds > 0 {
       speed = Double(tokens - 1) / seconds
     }
-    let prompt = max(0, promptTokens ?? about)
+    let prompt = promptTokens ?? about
     var stamp = ReplyStamp(
       stitch: stitch, adapterStep: adapterStep, tokens: tokens, tokensPerSecond: speed,
       finishReason: isCancelled ? .cancelled : finish == "length" ? .length : .stopToken,
       contextTokens: prompt + tokens, droppedMessages: dropped)
     stamp.promptTokens = prompt
-    stamp.cachedPromptTokens = min(prompt, max(0, cachedTokens))
+    stamp.cachedPromptTokens = min(prompt, cachedTokens)
     if promptTokens != nil, let firstText {
       stamp.prefillTokens = prompt - stamp.cachedPromptTokens
       stamp.prefillSeconds = (firstText - start) / .seconds(1)
@@ -91,9 +93,9 @@ struct ReplyStream {
 }
 
 /// An error in OpenAI's form, or in about that.
-struct ServerReport: Equatable {
+package struct ServerReport: Equatable {
   /// In the server's words, on one line.
-  var message: String
+  package var message: String
   var code: String?
 
   init(_ error: JSONValue) {
@@ -104,7 +106,7 @@ struct ServerReport: Equatable {
   }
 
   /// Of an answer that is none.
-  init(body: [UInt8]) {
+  package init(body: [UInt8]) {
     let text: String
     do {
       let object = try JSONValue(utf8: body).object

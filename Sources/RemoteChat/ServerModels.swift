@@ -43,8 +43,8 @@ package struct ServerModels: Sendable, Equatable {
     // Of models that nobody compared, the order is the server's.
     if isFamily { stops.sort { ($0.flopsPerToken, $0.id) < ($1.flopsPerToken, $1.id) } }
     let lengths = models.compactMap(Self.contextLength)
-    let step = sizes.lazy.compactMap { $0["stitch"]?.object?["adapter_step"]?.integer }.first
-    let measured = sizes.lazy.compactMap { $0["stitch"]?.object?["measured_step"]?.integer }.first
+    let step = sizes.lazy.compactMap { $0["stitch"]?.object?["adapter_step"]?.count }.first
+    let measured = sizes.lazy.compactMap { $0["stitch"]?.object?["measured_step"]?.count }.first
     summary = FamilySummary(
       name: family ?? server.name, stops: stops, contextLength: isFamily ? lengths.first ?? 0 : lengths.min() ?? 0,
       adapterStep: step, measuredStep: measured)
@@ -60,7 +60,7 @@ package struct ServerModels: Sendable, Equatable {
   private static func stop(_ id: String, _ model: [String: JSONValue], _ stitch: [String: JSONValue]?) -> Stop {
     // llama.cpp tells its model's sizes here.
     let meta = model["meta"]?.object
-    func count(_ value: JSONValue?) -> Int { max(0, value?.integer ?? 0) }
+    func count(_ value: JSONValue?) -> Int { value?.count ?? 0 }
     func share(_ name: String) -> Double? { stitch?[name]?.double.flatMap { (0...1).contains($0) ? $0 : nil } }
     func positive(_ name: String) -> Double? { stitch?[name]?.double.flatMap { $0 > 0 && $0.isFinite ? $0 : nil } }
     return Stop(
@@ -73,8 +73,8 @@ package struct ServerModels: Sendable, Equatable {
   }
 
   private static func contextLength(_ model: [String: JSONValue]) -> Int? {
-    let known = ["context_length", "max_model_len", "context_window"].lazy.compactMap { model[$0]?.integer }.first
-    return (known ?? model["meta"]?.object?["n_ctx"]?.integer ?? model["meta"]?.object?["n_ctx_train"]?.integer)
+    let known = ["context_length", "max_model_len", "context_window"].lazy.compactMap { model[$0]?.count }.first
+    return (known ?? model["meta"]?.object?["n_ctx"]?.count ?? model["meta"]?.object?["n_ctx_train"]?.count)
       .flatMap { $0 > 0 ? $0 : nil }
   }
 

@@ -90,11 +90,11 @@ struct ServerReply {
           progress.whole += bytes
           return progress.whole.count <= Self.largestAnswer
         }
-        do throws(EventStream.LineTooLong) {
+        do throws(EventStream.EventTooLong) {
           for data in try progress.events.next(bytes) where progress.failure == nil {
             take(progress.reply.next(data), progress, dropped: dropped)
           }
-        } catch { progress.failure = "the server sends a line without an end" }
+        } catch { progress.failure = "the server sends an event without an end" }
         return progress.failure == nil && !progress.reply.isDone
       }
     } catch {

@@ -49,7 +49,31 @@ import Testing
       #expect(events.map { String(decoding: $0, as: UTF8.self) } == whole, "\(size)")
     }
     var endless = EventStream()
-    #expect(throws: EventStream.LineTooLong.self) { _ = try endless.next([UInt8](repeating: 0x61, count: 5 << 20)) }
+    #expect(throws: EventStream.EventTooLong.self) { _ = try endless.next([UInt8](repeating: 0x61, count: 5 << 20)) }
+  }
+
+  /// Of many short lines none is too long.
+  @Test func anEventWithoutAnEnd() throws {
+    var endless = EventStream()
+    let lines = Array(String(repeating: "data: 0123456789\n", count: 1 << 16).utf8)
+    #expect(throws: EventStream.EventTooLong.self) { for _ in 0..<10 { _ = try endless.next(lines) } }
+  }
+
+  @Test func countsThatCannotBe() throws {
+    for count in [Int.max, Int.min, -1] {
+      let list =
+        #"{"data": [{"id": "a", "context_length": \#(count), "meta": {"n_params": \#(count), "size": \#(count)}}]}"#
+      let summary = try #require(try models(list)).summary
+      #expect(summary.contextLength == 0 && summary.stops[0].parameters == 0 && summary.stops[0].weightBytes == 0)
+      var reply = ReplyStream()
+      let usage = """
+        {"choices": [{"delta": {"content": "x"}}],
+         "usage": {"prompt_tokens": \(count), "completion_tokens": \(count)}}
+        """
+      #expect(reply.next(Array(usage.utf8)) == [.begun(model: nil), .text("x")])
+      let stamp = reply.stamp("a", adapterStep: nil, dropped: 0, isCancelled: false, start: .now, about: 7)
+      #expect(stamp.tokens == 1 && stamp.contextTokens == 8)
+    }
   }
 
   private func models(_ text: String) throws -> ServerModels? {
