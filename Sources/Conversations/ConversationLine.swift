@@ -157,8 +157,14 @@ struct ConversationLine: Codable {
     case "settings":
       let settings = try need(line.settings)
       try check(settings.sampling)
+      guard settings.forgotten?.isCount != false else { throw Damage(cause: "“forgotten” cannot be") }
       return .settings(settings)
-    case "user": return .user(try need(line.text), files: line.files ?? [])
+    case "user":
+      let files = line.files ?? []
+      guard files.allSatisfy({ $0.bytes.isCount && $0.tokens.isCount && $0.length.isCount }) else {
+        throw Damage(cause: "what “files” says of them cannot be")
+      }
+      return .user(try need(line.text), files: files)
     case "text": return .text(try need(line.text))
     case "title": return .title(try need(line.text))
     case "notice": return .notice(try need(line.text), isWarning: line.isWarning ?? false)
@@ -182,6 +188,9 @@ struct ConversationLine: Codable {
       case "failed": return .end(.failed(try need(line.text)))
       case let name:
         guard let finish = ReplyStamp.Finish(rawValue: name) else { throw Damage(cause: "unknown finish “\(name)”") }
+        guard [line.tokens, line.contextTokens, line.droppedMessages].allSatisfy({ $0?.isCount != false }) else {
+          throw Damage(cause: "a number of “end” cannot be")
+        }
         return .end(
           .finished(
             ReplyStamp(

@@ -175,6 +175,18 @@ final class ConversationFixture: Sendable {
     #expect(saved.problems.isEmpty && saved.items.last == .user("b") && saved.items.count == 3)
   }
 
+  @Test(arguments: [
+    #"{"type":"user","text":"x","files":[{"path":"a","bytes":1,"tokens":1,"length":-9223372036854775808}]}"#,
+    #"{"type":"user","text":"x","files":[{"path":"a","bytes":1,"tokens":9223372036854775807,"length":1}]}"#,
+    #"{"type":"end","finish":"stop","stitch":"s","tokens":1,"tokens_per_second":1,"context_tokens":9223372036854775807}"#,
+    #"{"type":"end","finish":"stop","stitch":"s","tokens":-1,"tokens_per_second":1,"context_tokens":1}"#,
+  ]) func aNumberThatCannotBeIsDamage(_ line: String) throws {
+    let id = try fixture.save([.user("a")])
+    try fixture.append(line + "\n", to: id)
+    let saved = try fixture.store.read(id)
+    #expect(saved.items == [.user("a")] && saved.problems.count == 1 && saved.problems[0].contains("cannot be"))
+  }
+
   @Test func aDamagedLineIsSaidAndSkipped() throws {
     let id = try fixture.save([.user("a")])
     try fixture.append(

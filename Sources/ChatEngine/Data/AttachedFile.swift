@@ -146,8 +146,7 @@ public struct MessageFile: Sendable, Equatable, Codable {
     var end = bytes.count
     var blocks: [String] = []
     for file in files.reversed() {
-      let start = end - file.length
-      guard file.length > 0, start >= 0,
+      guard file.length > 0, file.length <= end, case let start = end - file.length,
         let block = String(bytes.dropFirst(start).prefix(file.length))
       else { return (message, []) }
       blocks.insert(block, at: 0)

@@ -165,7 +165,7 @@ extension AppState {
     // All replies of a comparison have one seed: after the first the next one is known.
     let first = comparing.flatMap { conversation.comparison($0)?.columns.first?.id } ?? activeReply
     let waiting = first.flatMap { conversation.reply($0) }.flatMap { $0.state == .waiting ? $0.options : nil }
-    settings.nextSeed = waiting?.seed ?? sampling.seed &+ UInt64(repliesStarted)
+    settings.nextSeed = waiting?.seed ?? sampling.seed &+ repliesStarted
     settings.stitch = currentStop?.id ?? slider.wanted
     settings.adapter = adapter
     settings.auto = slider.auto?.target

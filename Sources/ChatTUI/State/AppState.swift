@@ -44,7 +44,7 @@ package struct AppState: Sendable, Equatable {
   package var leaving: Leaving = .no
 
   package var conversation = Conversation()
-  package var repliesStarted = 0
+  package var repliesStarted: UInt64 = 0
   package var contextTokens = 0
   /// It was said that the context is nearly full.
   var hasWarnedOfContext = false

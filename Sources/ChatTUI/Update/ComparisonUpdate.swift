@@ -45,7 +45,7 @@ extension AppState {
     // Cheapest first: the user soon has something to read.
     let stitches = indices.sorted().map { stops[$0].id }
     let entry = conversation.appendComparison(stitches)
-    repliesStarted += 1
+    repliesStarted &+= 1
     recordComparison(stitches, text, entry: entry)
     scrollToEnd()
     return nextOfComparison(entry)
@@ -62,7 +62,7 @@ extension AppState {
     activity = .comparing(entry: entry, reply: next.id)
     var options = sampling
     // All with one seed.
-    options.seed = sampling.seed &+ UInt64(repliesStarted - 1)
+    options.seed = sampling.seed &+ repliesStarted &- 1
     conversation.changeReply(next.id) { $0.options = options }
     options.form = replyForm
     return [

@@ -197,7 +197,7 @@ extension AppState {
   private mutating func restoreSettings(_ settings: ConversationSettings) {
     if let system = startedWith.system { conversation.system = system }
     sampling = settings.sampling.overridden(by: startedWith.sampling)
-    repliesStarted = sampling.seed == settings.sampling.seed ? Int(clamping: settings.nextSeed &- sampling.seed) : 0
+    repliesStarted = sampling.seed == settings.sampling.seed ? settings.nextSeed &- sampling.seed : 0
     guard startedWith.stitch == nil else { return }
     if let target = settings.auto {
       if stops.isEmpty { slider.wanted = "auto" } else { startAuto(target) }

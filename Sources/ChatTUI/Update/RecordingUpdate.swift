@@ -51,7 +51,7 @@ extension AppState {
   mutating func recordComparison(_ stitches: [String], _ question: String?, entry: Int) {
     guard recording.isOn else { return }
     var options = sampling
-    options.seed = sampling.seed &+ UInt64(repliesStarted - 1)
+    options.seed = sampling.seed &+ repliesStarted &- 1
     recording.prepare(recordedSetting(options), family: familyReference)
     if let command = mixer.command {
       recording.write(.command(command))
@@ -109,7 +109,7 @@ extension AppState {
     case .preparing: recording.trainingBegan(from: adapter)
     case .finished, .failed, .idle:
       var options = sampling
-      options.seed = sampling.seed &+ UInt64(repliesStarted)
+      options.seed = sampling.seed &+ repliesStarted
       recording.trainingEnded(training, with: recordedSetting(options), family: familyReference)
     case .running, .paused, .ending: break
     }

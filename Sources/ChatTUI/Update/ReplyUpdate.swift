@@ -20,8 +20,8 @@ extension AppState {
     activity = .replying(reply: id)
     var options = sampling
     // Replies differ, and the same conversation with the same seed is the same.
-    options.seed = sampling.seed &+ UInt64(repliesStarted)
-    repliesStarted += 1
+    options.seed = sampling.seed &+ repliesStarted
+    repliesStarted &+= 1
     conversation.changeReply(id) {
       $0.stitch = stop.id
       $0.options = options
@@ -194,7 +194,7 @@ extension AppState {
     recordForgetting(forgotten)
     // An estimate, until the next reply says it.
     let after = conversation.messages.reduce(0) { $0 + $1.content.utf8.count }
-    contextTokens = before > 0 ? contextTokens * after / before : 0
+    contextTokens = before > 0 ? Int(Double(contextTokens) * Double(after) / Double(before)) : 0
     hasWarnedOfContext = false
     let messages = forgotten == 1 ? "message" : "\(forgotten) messages"
     notice("Forgot the oldest \(messages): the model does not see \(forgotten == 1 ? "it" : "them") any more.")
