@@ -110,7 +110,7 @@ public struct Adapter: Sendable {
   public static func describe(_ file: SafetensorsFile) throws -> AdapterDescription {
     guard file.metadata["format"] == format, let text = file.metadata["adapter"],
       let header = try? JSONDecoder().decode(AdapterDescription.self, from: Data(text.utf8)),
-      header.options.rank > 0, header.options.alpha.isFinite, header.options.isSound
+      (0...1 << 50).contains(header.step), header.options.alpha.isFinite, header.options.isSound
     else {
       throw FamilyError.damaged(file: file.url.path, cause: "it is not an adapter of this program")
     }

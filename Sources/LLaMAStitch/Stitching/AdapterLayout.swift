@@ -89,7 +89,7 @@ public struct AdapterOptions: Sendable, Equatable, Codable {
   var isSound: Bool {
     let counts = [
       side?.reduction, side?.interval, kronecker?.factor, kronecker?.experts, kronecker?.rank, parallel?.width,
-      prefix?.length, prompt?.length, prompt?.positions, prompt?.rank,
+      prefix?.length, prompt?.length, prompt?.positions, prompt?.rank, rank,
     ]
     return counts.allSatisfy { (1...1 << 24).contains($0 ?? 1) }
       && [kronecker?.scale, parallel?.scale].allSatisfy { $0?.isFinite ?? true }
