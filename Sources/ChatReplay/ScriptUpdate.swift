@@ -27,7 +27,10 @@ public struct ScriptUpdate: Sendable {
   ///   - result: of a replay of just this.
   public init(_ text: String, script: Script, result: ReplayResult) {
     self.text = text
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    // A line of a file from Windows ends in a carriage return here: to split at characters would not find its end, as
+    // Swift takes CR LF for one.
+    var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    let lineEnd = lines[0].hasSuffix("\r") ? "\r" : ""
     // From the end, so that the lines before keep their numbers.
     let starts = script.steps.map(\.line)
     for (index, step) in result.steps.enumerated().reversed() {
@@ -40,7 +43,7 @@ public struct ScriptUpdate: Sendable {
       let end = index + 1 < starts.count ? starts[index + 1] - 1 : lines.count
       let range = (step.line - 1)..<max(step.line, end)
       let isAlone = !starts.indices.contains { $0 != index && starts[$0] == step.line }
-      let old = range.upperBound <= lines.count && isAlone ? Array(lines[range]) : []
+      let old = range.upperBound <= lines.count && isAlone ? lines[range].map(Self.withoutReturn) : []
       guard let new = script.format == .jsonLines ? Self.json(old, reply, expected) : Self.yaml(old, reply, expected)
       else {
         leftOut.append(
@@ -50,7 +53,9 @@ public struct ScriptUpdate: Sendable {
         continue
       }
       if new == old { continue }
-      lines.replaceSubrange(range, with: new)
+      // The file's last line has no end.
+      let last = range.upperBound == lines.count ? new.count - 1 : -1
+      lines.replaceSubrange(range, with: new.enumerated().map { $0.offset == last ? $0.element : $0.element + lineEnd })
       let same = Set(old).intersection(new)
       differences =
         ["@@ line \(step.line)"] + old.filter { !same.contains($0) }.map { "-" + $0 }
@@ -59,6 +64,8 @@ public struct ScriptUpdate: Sendable {
     leftOut.reverse()
     self.text = lines.joined(separator: "\n")
   }
+
+  private static func withoutReturn(_ line: String) -> String { line.hasSuffix("\r") ? String(line.dropLast()) : line }
 
   /// A step of a JSON Lines file, its `expect` replaced.
   private static func json(
@@ -113,7 +120,7 @@ public struct ScriptUpdate: Sendable {
     while end > 1, isBetweenSteps(result[end - 1], column) { end -= 1 }
     // A bare word has no room for a second field.
     let action = body.drop { $0 == " " }
-    if action.prefix(while: { $0 != " " && $0 != "\r" }) == "regen" {
+    if action.prefix(while: { $0 != " " }) == "regen" {
       result[0] = first.replacing("regen", with: "regen: true", maxReplacements: 1)
     }
     result.insert(expectation(reply, old, indent), at: end)
@@ -124,7 +131,7 @@ public struct ScriptUpdate: Sendable {
   private static func isBetweenSteps(_ line: String, _ column: Int) -> Bool {
     let spaces = line.prefix { $0 == " " }.count
     let rest = line.dropFirst(spaces)
-    return rest.isEmpty || rest == "\r" || (rest.first == "#" && spaces < column)
+    return rest.isEmpty || (rest.first == "#" && spaces < column)
   }
 
   /// The screen's part and the form stay what they were: what else stands there, only a person can say.

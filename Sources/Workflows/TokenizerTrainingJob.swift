@@ -26,7 +26,7 @@ public struct TokenizerTrainingJob {
       for record in content.records {
         switch record {
         // The library learns from lines; a whole text would be cut at its limit on their length.
-        case .text(let text): sentences += text.split(separator: "\n").map(String.init)
+        case .text(let text): sentences += text.split(whereSeparator: \.isNewline).map(String.init)
         case .conversation(let messages): sentences += messages.map(\.content)
         case .request(let request): sentences += request.texts
         }

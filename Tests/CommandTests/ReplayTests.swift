@@ -226,6 +226,25 @@ import Testing
     }
   }
 
+  @Test func anUpdateKeepsTheLineEndsOfWindows() throws {
+    try Workspace.with { workspace in
+      let yaml =
+        "family: family\nset: {max_tokens: 4}\nsteps:\n  # One.\n  - user: a\n    expect: {equals: no}\n\n  - regen\n"
+      let lines = "{\"family\": \"family\", \"set\": {\"max_tokens\": 4}}\n{\"user\": \"a\"}\n{\"user\": \"b\"}"
+      for (name, unixText) in [("script.yaml", yaml), ("script.jsonl", lines)] {
+        let url = workspace.directory.appending(path: name)
+        try Data(unixText.replacing("\n", with: "\r\n").utf8).write(to: url)
+        let updated = try workspace.run(["replay", url.path, "--update"])
+        #expect(!updated.complaint.contains("not updated"), "\(updated.complaint)")
+        let bytes = try Array(Data(contentsOf: url))
+        let returns = bytes.indices.filter { bytes[$0] == 0x0D }
+        #expect(returns.count == bytes.count { $0 == 0x0A } && returns.allSatisfy { bytes[$0 + 1] == 0x0A }, "\(bytes)")
+        let again = try workspace.run(["replay", url.path])
+        #expect(again.status == 0 && again.text.contains("2 of 2 steps checked"), "\(again.text)")
+      }
+    }
+  }
+
   @Test func anUpdateLeavesASavedConversationAlone() throws {
     try Workspace.with { workspace in
       let chat = try workspace.run(
