@@ -140,7 +140,7 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "ChatEngine", "ChatScript", "ChatTUI", "Conversations", "FamilyFixture", "Forms", "Jinja", "LLaMAStitch",
-        "Serving", "Settings", "Support", "Tokenizer", "WebServer", "Workflows",
+        "RemoteChat", "Serving", "Settings", "Support", "Tokenizer", "WebServer", "Workflows",
       ],
       path: "Tests/FuzzTargets", swiftSettings: swiftSettings),
     .testTarget(

@@ -34,7 +34,7 @@ def text(value: str) -> bytes:
 
 
 def gguf(hidden: int = 8, blocks: int = 1, kind: str = "llama") -> bytes:
-    pieces = ["<unk>", "<s>", "</s>", "a", "b", "ab", "\u2581", "<0x41>"]
+    pieces = ["<unk>", "<s>", "</s>", "a", "b", "ab", "\u0120" if kind == "gpt2" else "\u2581", "<0x41>"]
     u32 = lambda value: struct.pack("<II", 4, value)
     f32 = lambda value: struct.pack("<If", 6, value)
     string = lambda value: struct.pack("<I", 8) + text(value)
@@ -153,13 +153,47 @@ dictionary("sentencepiece", ["<unk>", "<0x41>", "\u2581", "nmt_nfkc", "identity"
 
 seed("json", "all", '{"a": [1, -2.5e3, true, false, null, "\\u00e9\\ud83d\\ude00\\n"], "b": {}}')
 dictionary("json", ["\\ud83d\\ude00", "\\u0000", "1e999", "-0", "null", "9223372036854775808"])
-seed("conversation", "short", "\n".join(json.dumps(line) for line in [
-    {"type": "conversation", "format": 1, "created": "2026-01-01T00:00:00Z", "program": "stitch"},
-    {"type": "settings", "temperature": 0.7, "seed": 1}, {"type": "user", "text": "Hello"},
-    {"type": "reply", "stitch": "large"}, {"type": "text", "text": "Hi **there**"}, {"type": "end", "finish": "stop", "tokens": 3},
-    {"type": "compare", "stitches": ["small", "large"]}, {"type": "keep", "column": 1}, {"type": "title", "text": "A title"},
-    {"type": "drop", "count": 1}, {"type": "notice", "text": "noted"}]) + "\n")
-dictionary("conversation", ["begin", "settings", "user", "reply", "text", "end", "compare", "keep", "notice", "title", "drop", "finish"])
+line = lambda type_, **fields: json.dumps({"type": type_} | fields)
+sampling = {"temperature": 0.7, "seed": 1, "top_k": 40, "top_p": 0.9, "max_tokens": 200, "overflow": "oldest", "repetition_penalty": 1}
+adapter = {"step": 40, "hash": "ab" * 32}
+seed("conversation", "short", "\n".join([
+    line("conversation", format=1, id="20260101-000000-fuzz", created="2026-01-01T00:00:00Z", program="stitch 0.1.0",
+         family={"name": "f", "identity": "cd" * 32, "directory": "/f"}, parent={"id": "20251231-000000-abcd", "turns": 2}),
+    line("settings", settings={"system": "Be brief.", "sampling": sampling, "next_seed": 4, "stitch": "large", "auto": 20,
+                               "forgotten": 2, "adapter": adapter}),
+    line("user", text="Hello\n\nFile a.txt:\n```\nx\n```",
+         files=[{"path": "a.txt", "bytes": 2, "tokens": 9, "length": 22, "is_cut": True, "is_estimate": True}]),
+    line("reply", stitch="large", adapter=adapter, sampling=sampling), line("text", text="Hi **there**"),
+    line("end", finish="stop", stitch="large", tokens=3, tokens_per_second=52.5, context_tokens=40, dropped_messages=1),
+    line("user", text="Again"), line("compare", stitches=["small", "large"]),
+    line("reply", stitch="small"), line("text", text="a"),
+    line("end", finish="length", stitch="small", tokens=1, tokens_per_second=1, context_tokens=50),
+    line("reply", stitch="large"), line("text", text="b \u001b[2J"), line("end", finish="stopped"), line("keep", column=1),
+    line("user", text="x"), line("drop", keep=4), line("reply", stitch="small", continues=True), line("text", text="more"),
+    line("end", finish="failed", text="why"), line("title", text="A title"), line("notice", text="noted", is_warning=True)]) + "\n")
+numbers = ["9223372036854775807", "-9223372036854775808", "18446744073709551615", "-1", "1e308"]
+dictionary("conversation", ["begin", "settings", "user", "reply", "text", "end", "compare", "keep", "notice", "title", "drop", "finish",
+                            "files", "length", "forgotten", "next_seed", "continues", "column", "cancelled", "stopped"] + numbers)
+dictionary("adapter", ["rank", "alpha", "scope", "targets", "hasLowRank", "hasScales", "keepsPrefix", "blocks", "side", "kronecker", "parallel",
+                       "prefix", "prompt", "reduction", "interval", "factor", "experts", "length", "positions", "step", "importance",
+                       "\\\"kronecker\\\":{\\\"experts\\\":2,\\\"factor\\\":4,\\\"rank\\\":2,\\\"scale\\\":1},"] + numbers + ["16777216"])
+seed("server", "sizes", json.dumps({"object": "list", "data": [
+    {"id": f"f/{name}", "object": "model", "owned_by": "stitch", "context_length": 512,
+     "stitch": {"id": name, "route": f"{name}[0..<2]", "parameters": size * 1000, "flops_per_token": size * 2000,
+                "weight_bytes": size * 4000, "importance": 0.5, "quality": 0.5 + size / 100, "agreement": 0.7, "loss": 1.5,
+                "tokens_per_second": 300.5, "adapter_step": 40, "measured_step": 40}} for name, size in (("small", 3), ("large", 9))]})
+    + "\n====\n: hello\n" + "".join(f"data: {json.dumps(event)}\r\n\r\n" for event in [
+        {"model": "f/large", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]},
+        {"choices": [{"delta": {"content": "Hi \u001b[2J"}}]}, {"choices": [{"delta": {}, "finish_reason": "length"}]},
+        {"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 8}}}])
+    + "data: [DONE]\n\n")
+seed("server", "models", json.dumps({"data": [
+    {"id": "a.gguf", "meta": {"n_params": 135000000, "size": 98000000, "n_ctx_train": 2048}}, {"id": "b", "max_model_len": 4096}]})
+    + '\n====\ndata: {"choices": [{"message":\ndata: {"content": "x"}}]}\n\ndata: {"error": {"message": "no", "code": "x"}}\n\n')
+dictionary("server", ["data: ", "\n====\n", "[DONE]", "\r\n\r\n", "\n\n", "choices", "delta", "content", "finish_reason", "usage",
+                      "prompt_tokens", "completion_tokens", "cached_tokens", "error", "message", "stitch", "parameters", "flops_per_token",
+                      "weight_bytes", "quality", "agreement", "loss", "tokens_per_second", "adapter_step", "context_length", "n_params",
+                      "n_ctx", "size", "\u202e", "\x9b"] + numbers)
 seed("script", "all.yaml", "\0" + """family: ../f
 adapter: own
 seed: 1
@@ -180,9 +214,8 @@ steps:
       screen: {contains: Forgot, not: training}
   - screen: {width: 40, height: 12}
   - pause: 0.5
-  - &a user: "again"
-  - *a
 """)
+seed("script", "anchors.yaml", '\0steps:\n  - &a user: "again"\n  - *a\n  - <<: *a\n')
 seed("script", "lines.jsonl", "\1" + '{"seed": 3, "set": {"temperature": 0}}\n{"user": "Hello", "expect": {"equals": "Hi"}}\n')
 dictionary("script", ["steps:", "- user: ", "expect:", "contains:", "regex:", "train:", "compare:", "screen:", "&a", "*a", "<<:", "!!str",
                       "|\n  ", ">-\n  ", "? ", "---\n", "\r\n", "\ufeff"])
@@ -233,7 +266,7 @@ form = json.dumps({"model": "family/small", "prompt": ["a", [1, 2]], "max_tokens
                    "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "boolean"}}}})
 seed("http", "chunked", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
                         f"{len(form):x};x=1\r\n{form}\r\n0\r\nTrailer: 1\r\n\r\nGET /v1/models HTTP/1.0\r\n\r\n")
-seed("http", "get", "GET /metrics?x=1 HTTP/1.1\r\nHost: localhost:1\r\nOrigin: http://localhost\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n")
+seed("http", "get", "GET /metrics?x=1 HTTP/1.1\r\nHost: localhost:1\r\nOrigin: http://localhost:1\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n")
 dictionary("http", ["GET ", "POST ", "OPTIONS ", "HEAD ", "/v1/models", "/v1/chat/completions", "/v1/completions", "/health", " HTTP/1.1\r\n",
                     "Content-Length: ", "Transfer-Encoding: chunked", "Expect: 100-continue", "Connection: close", "\r\n\r\n", "0\r\n\r\n",
                     "response_format", "json_object", "grammar", "logit_bias", "max_tokens", "stream", "family/auto"])
@@ -247,3 +280,12 @@ seed("markdown", "all", "\x30\x05# Title\n\nSome **bold** *it* `code` and\u2003w
 dictionary("markdown", ["**", "__", "`", "```", "~~~", "| ", "|---|", ":--:", "# ", "- ", "1. ", "> ", "---\n", "\u200d", "\u0301", "\u202e", "\x1b[", "\x9b", "\u8a9e"])
 seed("paste", "text", "two\nlines\tand \x1b[2J \u202e \u8a9e\U0001f600 e\u0301\r\n")
 dictionary("paste", ["\x1b[201~", "\x1b]52;c;", "\r\n", "\u200b", "\u2028", "\x9b", "\u0301"])
+names = ["help", "stitch", "auto", "compare", "keep", "train", "distill", "pause", "resume", "save", "stop", "undo", "adapters", "set",
+         "system", "clear", "regen", "search", "copy", "edit", "continue", "drop", "file", "chats", "open", "branch", "title", "export",
+         "adapter", "mix", "quit"]
+seed("commands", "all", "\n".join([
+    "/stitch 1", "/stitch small", "/auto 20", "/auto off", "/compare 1 3 -- What?", "/keep 2", "/train a.jsonl 20", "/adapters",
+    "/set temperature 0.5", "/set", "/system Be brief.", "/regen", "/search one", "/copy code 1", "/edit 1", "/edit", "/continue",
+    "/drop 2", "/file a.txt", "/chats x", "/branch 1", "/title A title", "/export a.md", "Hello"]))
+dictionary("commands", [f"/{name} " for name in names] + ["small", "large", " -- ", "off", "code", "undo", "cut", "remove", "temperature",
+           "seed", "top_k", "max_tokens", "9223372036854775807", "-9223372036854775808", "1e308", "nan", "0x7f", "~/", "\u202e"])

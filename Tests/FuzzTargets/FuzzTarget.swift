@@ -16,7 +16,7 @@ package struct FuzzTarget: Sendable {
 
   /// All there are, one for each kind of input.
   package static let all =
-    modelFiles + tokenizerFiles + familyFiles + textFiles + [jinja, jsonSchema, gbnf, http] + screens
+    modelFiles + tokenizerFiles + familyFiles + textFiles + [jinja, jsonSchema, gbnf, http, server] + screens
 
   package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }
@@ -26,10 +26,15 @@ func expect(_ holds: Bool, _ promise: @autoclosure () -> String) {
   if !holds { fatalError("a promise is broken: \(promise())") }
 }
 
-/// Calls what may refuse its input, and says why.
+/// Calls what may refuse its input, and says why: whoever writes seeds reads it with `STITCH_FUZZ_SHOW=1`.
 func refusing(_ body: () throws -> Void) {
-  do { try body() } catch { expect(!"\(error)".isEmpty, "an error without a text") }
+  do { try body() } catch {
+    expect(!"\(error)".isEmpty, "an error without a text")
+    if showsRefusals { print("refused: \(error)") }
+  }
 }
+
+let showsRefusals = getenv("STITCH_FUZZ_SHOW") != nil
 
 /// Text out of any bytes, for what takes only text.
 func text(_ bytes: some Sequence<UInt8>) -> String { String(decoding: Array(bytes), as: UTF8.self) }

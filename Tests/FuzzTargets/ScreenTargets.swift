@@ -48,6 +48,18 @@ extension FuzzTarget {
       _ = update(&state, .key(KeyPress(.enter)))
       checkScreen(state)
     },
+    // Lines as they are typed, in a chat where something was said.
+    FuzzTarget("commands") { bytes in
+      var state = AppState.ready(width: 100, height: 30)
+      state.ask("q")
+      state.hear("one\n```\ntwo\n```\n")
+      state.endReply()
+      for line in bytes.split(separator: 0x0A).prefix(24) {
+        _ = update(&state, .submit(text(line)))
+        state.finishReplies()
+      }
+      checkScreen(state)
+    },
   ]
 
   /// One event of a terminal, of any kind.
@@ -78,7 +90,7 @@ extension FuzzTarget {
 }
 
 /// Nothing on the screen acts on a terminal or reorders its text, and every row fits.
-private func checkScreen(_ state: AppState) {
+func checkScreen(_ state: AppState) {
   for row in state.drawn {
     expect(
       row.unicodeScalars.allSatisfy {
@@ -92,7 +104,7 @@ private func checkScreen(_ state: AppState) {
 
 extension AppState {
   /// With a family of three sizes loaded.
-  fileprivate static func ready(width: Int, height: Int) -> AppState {
+  static func ready(width: Int, height: Int) -> AppState {
     var state = AppState()
     _ = update(&state, .resize(width: width, height: height))
     let stops = (0..<3).map { index in
@@ -111,11 +123,11 @@ extension AppState {
     _ = update(&self, .reply(id: id, .started(stitch: "large", adapterStep: 4)))
   }
 
-  fileprivate mutating func hear(_ text: String) {
+  mutating func hear(_ text: String) {
     if let id = activeReply { _ = update(&self, .reply(id: id, .text(text))) }
   }
 
-  fileprivate mutating func endReply() {
+  mutating func endReply() {
     guard let id = activeReply else { return }
     let stamp = ReplyStamp(
       stitch: "large", adapterStep: 4, tokens: 12, tokensPerSecond: 52, finish: .stop, contextTokens: 61)
@@ -123,8 +135,16 @@ extension AppState {
     _ = update(&self, .replyEnded(id: id))
   }
 
+  /// Whatever is made ends at once: a reply, or all of a comparison.
+  mutating func finishReplies() {
+    for _ in 0..<4 where activeReply != nil {
+      hear("text")
+      endReply()
+    }
+  }
+
   /// The screen, row by row.
-  fileprivate var drawn: [String] {
+  var drawn: [String] {
     var canvas = Canvas(width: width, height: height)
     view(self, &canvas)
     return canvas.dump()

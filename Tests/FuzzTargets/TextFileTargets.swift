@@ -1,5 +1,6 @@
 import ChatEngine
 import ChatScript
+import ChatTUI
 import Conversations
 import FamilyFixture
 import Foundation
@@ -24,6 +25,7 @@ extension FuzzTarget {
           _ = ConversationExport.markdown(conversation)
           _ = try JSONValue(utf8: Array(ConversationExport.json(conversation)))
           _ = (conversation.turns, conversation.stitches, conversation.firstQuestion)
+          goOn(conversation)
         }
         refusing { _ = written(try Script(contentsOf: url)) }
       }
@@ -71,6 +73,20 @@ extension FuzzTarget {
       }
     },
   ]
+}
+
+/// Opens a saved conversation in a chat, and goes on with it.
+private func goOn(_ saved: SavedConversation) {
+  var state = AppState.ready(width: 100, height: 30)
+  _ = update(&state, .conversationOpened(saved, obstacle: nil))
+  if let adapter = saved.settings.adapter { _ = update(&state, .adapterRestored(adapter, failure: nil)) }
+  checkScreen(state)
+  for line in ["more", "/regen", "/drop 1", "/continue", "/compare", "/keep 2", "/edit 1", "last", "/set", "/branch 1"]
+  {
+    _ = update(&state, .submit(line))
+    state.finishReplies()
+  }
+  checkScreen(state)
 }
 
 /// A script as a recording of it would be.

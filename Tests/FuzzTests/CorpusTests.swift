@@ -25,6 +25,11 @@ import Testing
     }
   }
 
+  /// Parts of families, which no script can make: `STITCH_WRITE_SEEDS=1 swift test -c release --filter CorpusTests`.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["STITCH_WRITE_SEEDS"] != nil)) func writesSeeds() throws {
+    try FamilySeeds.write(to: Self.corpus)
+  }
+
   @Test func everyFolderHasATarget() throws {
     for name in try FileManager.default.contentsOfDirectory(atPath: Self.corpus.path) {
       #expect(FuzzTarget.named(name) != nil, "Corpus/\(name) is for no target")
