@@ -183,9 +183,13 @@ extension ChatSettings {
   }
 
   /// The chat itself. What is saved of it names the family, so that the next one finds it.
-  /// - Throws: `FamilyError` where the family cannot be read.
+  /// - Throws: `FamilyError.notAFamily` where it cannot be read: it might be read by whoever loads it a moment later, and
+  ///   what is saved would not name it. What is wrong in it, they say on the screen.
   public func chatOptions(family directory: URL) throws -> ChatUIOptions {
-    chatOptions(try FamilyReference(reading: directory))
+    do { return chatOptions(try FamilyReference(reading: directory)) } catch let error as FamilyError {
+      if case .notAFamily = error { throw error }
+      return chatOptions(nil)
+    }
   }
 
   /// The same with a family that is not here.

@@ -78,7 +78,9 @@ public struct TextFamily: Sendable {
     case .none: return (nil, nil)
     case .own:
       guard let own = try family.ownAdapterFile().map(AdapterFile.init) else { return (nil, nil) }
-      return (try own.read(for: family), own.hash)
+      let adapter = try own.read(for: family)
+      try family.checkOwnAdapter(sha256: own.hash)
+      return (adapter, own.hash)
     case .latest:
       let snapshot = try store.latest()
       return (try store.open(snapshot, for: family), snapshot.hash)

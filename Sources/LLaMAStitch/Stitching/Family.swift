@@ -192,7 +192,12 @@ public struct Family: Sendable {
   }
 
   /// The family's own adapter, `nil` if it was never adapted.
-  public func ownAdapter() throws -> Adapter? { try ownAdapterFile().map { try Adapter.read($0, for: self) } }
+  public func ownAdapter() throws -> Adapter? {
+    guard let file = try ownAdapterFile() else { return nil }
+    let adapter = try Adapter.read(file, for: self)
+    try checkOwnAdapter(sha256: ContentDigest.sha256(of: file))
+    return adapter
+  }
 
   /// The file of its own adapter, `nil` if it was never adapted.
   /// - Throws: `FamilyError.outside`.

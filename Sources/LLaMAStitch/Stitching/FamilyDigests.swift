@@ -10,7 +10,6 @@ extension FamilyDescription {
     var digested = anchors.map { (["\($0.directory)/\(ModelDirectory.weightsName)"], $0.sha256) }
     digested.append(([Self.stitchesName], stitchesSHA256))
     digested.append(([Self.healingName], healingSHA256 ?? ""))
-    digested.append(([Self.adapterName], adapterSHA256 ?? ""))
     digested.append((tokenizerFiles?.sorted() ?? [], tokenizerSHA256))
     return digested.compactMap { names, sha256 in
       let files = names.map(directory.appendingPathComponent)
@@ -50,4 +49,13 @@ extension Family {
   /// are the shelf's concern: a model is known by the digest of its file.
   /// - Throws: `FamilyError.tampered` for the first file that is another; `FileError`.
   public func checkDigests() throws { try description.checkDigests(in: directory) }
+
+  /// Holds its own adapter against the digest that was written with it; after reading it, so that damage is named as such.
+  /// - Parameter sha256: of the file.
+  /// - Throws: `FamilyError.tampered`.
+  package func checkOwnAdapter(sha256: String) throws {
+    guard let written = description.adapterSHA256, written != sha256 else { return }
+    let file = directory.appendingPathComponent(FamilyDescription.adapterName)
+    throw FamilyError.tampered(files: [file.path], family: directory.path)
+  }
 }
