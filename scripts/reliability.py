@@ -3,6 +3,7 @@
 docs/measurements, and from what Tests/found.json says of each input that was found. Measures nothing."""
 import json
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -64,7 +65,9 @@ def sanitizers() -> str:
     lines = ["| sanitizer | of | tests named | run | left out | failed | reports |", "|---|---|---|---:|---:|---|---:|"]
     for kind, runs in sorted(document.items()):
         for which, figure in sorted(runs.items()):
-            names = ", ".join(name if name == "all" else f"`{name}`" for name in which.split("|"))
+            # A filter's names; what stands in parentheses is one.
+            parts = re.split(r"\|(?![^(]*\))", which)
+            names = ", ".join(name if name == "all" else "`" + name.replace("|", "\\|") + "`" for name in parts)
             lines.append(f"| {kind} | {code[kind]} | {names} | {number(figure['tests'])} | {figure['left out']} "
                          f"| {'some' if figure['status'] else 'none'} | {figure['reports']} |")
     return "\n".join(lines)
