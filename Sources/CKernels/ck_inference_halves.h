@@ -1,6 +1,5 @@
-/* Numbers of 16 bits as floats and back, where the compiler has a type for them. Part of what the kernels of an instruction set are
-   compiled for; the includer defines NAME and
-   includes string.h, both before its attributes begin. */
+/* Numbers of 16 bits as floats and back, where the compiler has a type for them. Part of what the kernels of an instruction
+   set are compiled for; the includer defines NAME and includes string.h, both before its attributes begin. */
 #define WIDEN_F16(p) NAME(widen_f16)(p)
 #define WIDEN_SCALE(p) NAME(widen_scale)(p)
 #define NARROW_F16(x, p) NAME(narrow_f16)(x, p)

@@ -88,7 +88,8 @@ class Bench:
         for kind in ("CACHE", "DATA", "STATE", "CONFIG"):
             variables[f"XDG_{kind}_HOME"] = str(home / kind.lower())
         if fault:
-            variables |= {"LD_PRELOAD": " ".join([str(self.fault), *kept.get("LD_PRELOAD", "").split()]), "STITCH_FAULT": fault, "STITCH_FAULT_ROOT": str(work),
+            preloaded = " ".join([str(self.fault), *kept.get("LD_PRELOAD", "").split()])
+            variables |= {"LD_PRELOAD": preloaded, "STITCH_FAULT": fault, "STITCH_FAULT_ROOT": str(work),
                           "STITCH_FAULT_COUNT": str(work.parent / f"{work.name}.count")}
         return variables
 
