@@ -16,12 +16,12 @@
 /* Bytes of a token's rounded activations: whole cache lines. */
 static size_t rounded_bytes(size_t columns) { return (columns * 2 + 63) / 64 * 64; }
 
-static void round_to_bfloat16(const float *x, size_t x_stride, size_t columns, size_t tokens, void *to) {
+static void round_to_bfloat16(const float *x, size_t x_stride, size_t columns, size_t tokens, size_t c0,
+                              size_t c1, void *to) {
   char *rounded = to;
   for (size_t t = 0; t < tokens; t++, rounded += rounded_bytes(columns)) {
     const float *row = x + t * x_stride;
-    for (size_t k = 0; k < columns; k += LANES)
-      round_sixteen(row + k, columns - k < LANES ? columns - k : LANES, rounded + 2 * k);
+    for (size_t k = c0; k < c1; k += LANES) round_sixteen(row + k, c1 - k < LANES ? c1 - k : LANES, rounded + 2 * k);
   }
 }
 
@@ -92,7 +92,7 @@ static void bfloat16_linear_back(const void *weights, size_t rows, size_t column
                                  size_t tokens, float *dx, size_t dx_stride, int32_t accumulate, void *scratch) {
   const size_t row_bytes = columns * 2, dy_bytes = rounded_bytes(rows);
   char *panel = scratch, *rounded = panel + BACK_ROWS * BACK_COLUMNS * 2;
-  round_to_bfloat16(dy, dy_stride, rows, tokens, rounded);
+  round_to_bfloat16(dy, dy_stride, rows, tokens, 0, rows, rounded);
   for (size_t r = 0; r < rows; r += BACK_ROWS) {
     const size_t count = rows - r < BACK_ROWS ? rows - r : BACK_ROWS, row_pairs = (count + 1) / 2;
     const int32_t adds = accumulate || r > 0;

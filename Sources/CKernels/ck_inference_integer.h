@@ -61,13 +61,13 @@ static size_t integer_rounded(size_t columns, size_t tokens) {
 static size_t group_size(size_t tokens, size_t t) { return tokens - t < PANEL_TOKENS ? tokens - t : PANEL_TOKENS; }
 
 static void round_activations(const int32_t type, const float *x, size_t x_stride, size_t columns, size_t tokens, size_t t0,
-                              size_t t1, void *rounded) {
+                              size_t t1, size_t c0, size_t c1, void *rounded) {
   const activations to = divide_rounded(rounded, columns, tokens), *a = &to;
   const size_t blocks = columns / CK_BLOCK;
   for (size_t t = t0; t < t1; t++) {
     const size_t first = t / PANEL_TOKENS * PANEL_TOKENS, size = group_size(tokens, first), place = t - first;
     const float *row = x + t * x_stride;
-    for (size_t block = 0; block < blocks; block++) {
+    for (size_t block = c0 / CK_BLOCK; block < c1 / CK_BLOCK; block++) {
       const size_t number = first * blocks + block * size + place;
       round_block(row + block * CK_BLOCK, type, a->values + number * CK_BLOCK * ACTIVATION_BYTES, a->scales + number,
                   a->starts + number);

@@ -45,15 +45,15 @@ static size_t NAME(rounded_size)(int32_t type, size_t columns, size_t tokens) {
 }
 
 static void NAME(round)(int32_t type, const float *x, size_t x_stride, size_t columns, size_t tokens, size_t t0, size_t t1,
-                        void *rounded) {
+                        size_t c0, size_t c1, void *rounded) {
 #ifdef BFLOAT16_PRODUCTS
   if (type == CK_BF16)
-    round_to_bfloat16(x + t0 * x_stride, x_stride, columns, t1 - t0, (char *)rounded + t0 * rounded_bytes(columns));
+    round_to_bfloat16(x + t0 * x_stride, x_stride, columns, t1 - t0, c0, c1, (char *)rounded + t0 * rounded_bytes(columns));
 #endif
 #ifdef INTEGER_PRODUCTS
-  if (type >= CK_Q8_0) round_activations(type, x, x_stride, columns, tokens, t0, t1, rounded);
+  if (type >= CK_Q8_0) round_activations(type, x, x_stride, columns, tokens, t0, t1, c0, c1, rounded);
 #endif
-  (void)type, (void)x, (void)x_stride, (void)columns, (void)tokens, (void)t0, (void)t1, (void)rounded;
+  (void)type, (void)x, (void)x_stride, (void)columns, (void)tokens, (void)t0, (void)t1, (void)c0, (void)c1, (void)rounded;
 }
 
 static size_t NAME(linear_scratch)(int32_t type, size_t columns, size_t tokens) {
@@ -75,7 +75,7 @@ static void NAME(linear)(int32_t type, const void *weights, size_t rows, size_t 
 #endif
   const size_t size = NAME(rounded_size)(type, columns, tokens);
   if (size > 0 && !rounded) {
-    NAME(round)(type, x, x_stride, columns, tokens, 0, tokens, scratch);
+    NAME(round)(type, x, x_stride, columns, tokens, 0, tokens, 0, columns, scratch);
     p.rounded = scratch;
     scratch = (char *)scratch + size;
   }

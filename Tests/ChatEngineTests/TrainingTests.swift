@@ -144,15 +144,15 @@ import Testing
     _ = try #require(await backend.status { $0.step >= 2 })
     var options = ReplyOptions()
     options.maxTokens = 3000
-    var before = 0
-    var after = 0
+    var (before, after) = (-1, 0)
     _ = await CollectedReply(backend.reply(to: [.user("hello")], stitch: "large", options: options)) { pieces in
       guard pieces == 5 else { return }
       // The reply is held now. The step under way ends; then training stands still for as long as one looks.
-      try? await Task.sleep(for: .milliseconds(300))
-      before = await backend.status { _ in true }?.step ?? -1
-      try? await Task.sleep(for: .milliseconds(300))
-      after = await backend.status { _ in true }?.step ?? -2
+      for _ in 0..<40 where before != after {
+        before = await backend.status { _ in true }?.step ?? -1
+        try? await Task.sleep(for: .milliseconds(300))
+        after = await backend.status { _ in true }?.step ?? -2
+      }
       await backend.cancelReply()
       gate.open()
     }

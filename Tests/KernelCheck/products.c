@@ -44,8 +44,11 @@ static void product(const ck_inference *table, int32_t type, shape shape, size_t
   const size_t rounded_bytes = table->rounded_size(type, columns, tokens);
   if (rounded_bytes > 0) {
     void *rounded = guarded((rounded_bytes + 63) / 64 * 64, 64);
-    table->round(type, x, stride, columns, tokens, tokens / 2, tokens, rounded);
-    table->round(type, x, stride, columns, tokens, 0, tokens / 2, rounded);
+    /* In parts of tokens and of columns, in any order. */
+    const size_t half = columns / 2 / CK_BLOCK * CK_BLOCK;
+    table->round(type, x, stride, columns, tokens, tokens / 2, tokens, 0, columns, rounded);
+    table->round(type, x, stride, columns, tokens, 0, tokens / 2, half, columns, rounded);
+    table->round(type, x, stride, columns, tokens, 0, tokens / 2, 0, half, rounded);
     table->linear(type, weights, rows, columns, x, stride, tokens, ahead, out_stride, r0, rows, 0.5f, bias, 1, rounded,
                   scratch);
     expect(memcmp(ahead, y, size) == 0, "%s type %d: rounding ahead is not the same", table->name, type);

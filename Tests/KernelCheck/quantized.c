@@ -68,8 +68,11 @@ static void product(const ck_inference *table, int kind, size_t rows, size_t col
   expect((rounded_bytes > 0) == (table->block_steps > 0), "%s %s: rounds or not", table->name, names[kind]);
   if (rounded_bytes > 0) {
     void *rounded = guarded((rounded_bytes + 63) / 64 * 64, 64);
-    table->round(type, x, stride, columns, tokens, tokens / 2, tokens, rounded);
-    table->round(type, x, stride, columns, tokens, 0, tokens / 2, rounded);
+    /* In parts of tokens and of columns, in any order. */
+    const size_t half = columns / 2 / CK_BLOCK * CK_BLOCK;
+    table->round(type, x, stride, columns, tokens, tokens / 2, tokens, 0, columns, rounded);
+    table->round(type, x, stride, columns, tokens, 0, tokens / 2, half, columns, rounded);
+    table->round(type, x, stride, columns, tokens, 0, tokens / 2, 0, half, rounded);
     table->linear(type, panels, rows, columns, x, stride, tokens, ahead, out_stride, r0, rows, 0.5f, bias, 1, rounded,
                   scratch);
     expect(memcmp(ahead, y, bytes) == 0, "%s %s: rounding ahead is not the same", table->name, names[kind]);

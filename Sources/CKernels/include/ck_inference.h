@@ -65,11 +65,12 @@ typedef struct ck_inference {
   /* Whether activations are rounded to BF16 to meet such weights: 1 or 0. */
   int32_t rounds_to_bfloat16;
 
-  /* Rounds tokens [t0, t1) of x, [tokens × columns], as weights of that type meet them: where they are quantised, in
-     blocks to 16 bits with AVX2, VNNI and dot products; where they are BF16, to BF16 where there are products of that. `rounded`:
-     rounded_size bytes, 64-byte aligned, 0 where nothing is rounded. Threads may each round some tokens. */
+  /* Rounds columns [c0, c1) of tokens [t0, t1) of x, [tokens × columns], as weights of that type meet them: where they are
+     quantised, in blocks to 16 bits with AVX2, VNNI and dot products; where they are BF16, to BF16 where there are products
+     of that. c0 and c1 are multiples of CK_BLOCK, or c1 is columns. `rounded`: rounded_size bytes, 64-byte aligned, 0 where
+     nothing is rounded. Threads may each round a part. */
   void (*_Nonnull round)(int32_t type, const float *_Nonnull x, size_t x_stride, size_t columns, size_t tokens, size_t t0,
-                         size_t t1, void *_Nonnull rounded);
+                         size_t t1, size_t c0, size_t c1, void *_Nonnull rounded);
   size_t (*_Nonnull rounded_size)(int32_t type, size_t columns, size_t tokens);
 
   /* y[t, r] = scale · Σ_k w[r, k] x[t, k] + bias[r] for r in [r0, r1); added to y where accumulate ≠ 0.

@@ -43,14 +43,20 @@ package struct InferenceKernels: @unchecked Sendable {
     type.isQuantized ? table.pointee.block_steps > 0 : type == .bf16 && table.pointee.rounds_to_bfloat16 != 0
   }
 
-  /// Rounds some tokens of x as `weights` meet them, where they do: then `linear` need not.
+  /// Columns that are rounded together: a part of them begins with a multiple of so many, and ends so or with the last.
+  package static let roundedColumns = Int(CK_BLOCK)
+
+  /// Rounds some columns of some tokens of x as `weights` meet them, where they do: then `linear` need not.
   /// - Parameter rounded: `roundedSize` bytes, of all tokens.
   @inline(__always)
   package func round(
-    _ x: UnsafeRows, for weights: UnsafeWeights, tokens: Int, range: Range<Int>, into rounded: UnsafeScratch
+    _ x: UnsafeRows, for weights: UnsafeWeights, tokens: Int, range: Range<Int>, columns: Range<Int>? = nil,
+    into rounded: UnsafeScratch
   ) {
+    let columns = columns ?? 0..<weights.columns
     table.pointee.round(
-      weights.type, x.base, x.stride, weights.columns, tokens, range.lowerBound, range.upperBound, rounded.base)
+      weights.type, x.base, x.stride, weights.columns, tokens, range.lowerBound, range.upperBound,
+      columns.lowerBound, columns.upperBound, rounded.base)
   }
 
   /// Bytes of up to so many tokens' activations, rounded for any weights of so many columns.

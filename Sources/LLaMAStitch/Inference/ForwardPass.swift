@@ -140,125 +140,17 @@ struct ForwardPass {
     }
   }
 
-  // MARK: Attention
-
-  private func addAttention(_ block: BlockPlan, to x: UnsafeRows) {
-    let hidden = normed(x, by: block.attentionNorm, epsilon: block.epsilon, for: block.query)
-    reduce((block.query, block.key, block.value), hidden)
-    queriesKeysValues(block, hidden, heads: team.share(of: block.headCount + 2 * block.keyValueHeadCount))
-    attend(block, addingTo: x)
-  }
-
-  /// Attention and what it adds, when the thread has its queries, keys and values.
-  private func attend(_ block: BlockPlan, addingTo x: UnsafeRows) {
-    team.barrier()
-    attention(block)
-    team.barrier()
-    let context = rounded(workspace.context, for: block.output)
-    reduce((block.output, nil, nil), context)
-    project(block.output, context, into: x, rows: team.share(of: block.hiddenSize, unit: 16), adding: true)
-    team.barrier()
-  }
-
-  /// Projects, rotates and caches.
-  /// - Parameter mine: of the heads of queries, keys and values, one after another, those of this thread.
-  private func queriesKeysValues(_ block: BlockPlan, _ hidden: Activations, heads mine: Range<Int>) {
-    let dimension = block.headDimension
-    let keysStart = block.headCount
-    let valuesStart = keysStart + block.keyValueHeadCount
-
-    let queryHeads = mine.clamped(to: 0..<keysStart)
-    project(block.query, slot: 0, hidden, into: workspace.query, rows: queryHeads.times(dimension))
-    for index in 0..<parts.count {
-      let part = parts[index]
-      for token in part.rows {
-        for head in queryHeads {
-          kernels.rotate(
-            workspace.query.at(token, head * dimension), block.rotary,
-            position: part.position(of: token) + block.offset)
-        }
-      }
-    }
-    let keyHeads = mine.clamped(to: keysStart..<valuesStart).shifted(by: -keysStart)
-    project(block.key, slot: 1, hidden, into: workspace.key, rows: keyHeads.times(dimension))
-    for index in 0..<parts.count {
-      let part = parts[index]
-      let cache = block.cache.text(part.text)
-      for token in part.rows {
-        let position = part.position(of: token) + block.offset
-        for head in keyHeads {
-          let key = workspace.key.at(token, head * dimension)
-          kernels.rotate(key, block.rotary, position: position)
-          kernels.storeKey(cache, head: head, position: position, key)
-        }
-      }
-    }
-    let valueHeads = mine.clamped(to: valuesStart..<valuesStart + block.keyValueHeadCount)
-      .shifted(by: -valuesStart)
-    project(block.value, slot: 2, hidden, into: workspace.value, rows: valueHeads.times(dimension))
-    for index in 0..<parts.count {
-      let part = parts[index]
-      let cache = block.cache.text(part.text)
-      for token in part.rows {
-        for head in valueHeads {
-          kernels.storeValue(
-            cache, head: head, position: part.position(of: token) + block.offset,
-            workspace.value.at(token, head * dimension))
-        }
-      }
-    }
-  }
-
-  /// softmax(q kᵀ / √d) v of every head. A text's single token is dealt out by heads that share keys and values; of more
-  /// tokens groups are, in turn, for later ones see more.
-  private func attention(_ block: BlockPlan) {
-    if tokens == 1 { return attention(block, of: parts[0], heads: team.share(of: block.headCount)) }
-    let group = 8
-    let queriesPerHead = block.headCount / block.keyValueHeadCount
-    // Pieces of work before the part.
-    var before = 0
-    for index in 0..<parts.count {
-      let part = parts[index]
-      let isSingle = part.count == 1
-      let pieces = isSingle ? block.keyValueHeadCount : (part.count + group - 1) / group * block.headCount
-      let mine = (team.index + team.count - before % team.count) % team.count
-      for piece in stride(from: mine, to: pieces, by: team.count) {
-        if isSingle {
-          attention(block, of: part, heads: piece * queriesPerHead..<(piece + 1) * queriesPerHead)
-        } else {
-          let first = piece / block.headCount * group
-          kernels.attend(
-            block.cache.text(part.text), head: piece % block.headCount,
-            queries: workspace.query.rows(from: part.row),
-            into: workspace.context.rows(from: part.row),
-            tokens: first..<min(part.count, first + group), position: part.position + block.offset,
-            scratch: workspace.scores[team.index])
-        }
-      }
-      before += pieces
-    }
-  }
-
-  /// Some heads of a part that is one token.
-  private func attention(_ block: BlockPlan, of part: BatchPart, heads: Range<Int>) {
-    kernels.attend(
-      block.cache.text(part.text), heads: heads, query: workspace.query.at(part.row),
-      into: workspace.context.at(part.row), position: part.position + block.offset,
-      scratch: workspace.scores[team.index])
-  }
-
   // MARK: MLP
 
   private func addMLP(_ block: BlockPlan, to x: UnsafeRows) {
     let hidden = normed(x, by: block.mlpNorm, epsilon: block.epsilon, for: block.gate)
     if let parallel = block.parallel { narrow(parallel, hidden) }
     reduce((block.gate, block.up, nil), hidden)
-    let columns = team.share(of: block.intermediateSize, unit: 16)
+    let columns = team.share(of: block.intermediateSize, unit: InferenceKernels.roundedColumns)
     project(block.gate, hidden, into: workspace.gate, rows: columns)
     project(block.up, slot: 1, hidden, into: workspace.up, rows: columns)
     kernels.siluMultiply(workspace.gate, workspace.up, columns: columns, tokens: tokens)
-    team.barrier()
-    let activated = rounded(workspace.gate, for: block.down)
+    let activated = gathered(workspace.gate, for: block.down, columns: columns)
     reduce((block.down, nil, nil), activated)
     let rows = team.share(of: block.hiddenSize, unit: 16)
     project(block.down, activated, into: x, rows: rows, adding: true)
@@ -291,7 +183,7 @@ struct ForwardPass {
   }
 
   /// x for a projection and for those that read the same; what a thread wrote of its share of tokens, others may read.
-  private func rounded(_ x: UnsafeRows, for projection: LinearPlan) -> Activations {
+  func rounded(_ x: UnsafeRows, for projection: LinearPlan) -> Activations {
     let rounded = workspace.rounded[isShared ? 0 : team.index]
     kernels.round(
       x, for: projection.weight, tokens: tokens, range: isShared ? team.share(of: tokens) : 0..<tokens, into: rounded)
@@ -299,9 +191,22 @@ struct ForwardPass {
     return Activations(rows: x, rounded: rounded, type: projection.weight.type)
   }
 
+  /// What a projection reads of `x`, some `columns` of which each thread has just written.
+  private func gathered(_ x: UnsafeRows, for projection: LinearPlan, columns: Range<Int>) -> Activations {
+    guard isShared else {
+      team.barrier()
+      return rounded(x, for: projection)
+    }
+    // What is read before others may still read.
+    let rounded = workspace.roundedNext
+    kernels.round(x, for: projection.weight, tokens: tokens, range: 0..<tokens, columns: columns, into: rounded)
+    team.barrier()
+    return Activations(rows: x, rounded: rounded, type: projection.weight.type)
+  }
+
   /// A x of the projections that have a low-rank update. Where threads share what comes before products they share this
   /// too, and meet at a barrier; of few tokens each computes all, which takes less time than meeting.
-  private func reduce(_ projections: (LinearPlan?, LinearPlan?, LinearPlan?), _ x: Activations) {
+  func reduce(_ projections: (LinearPlan?, LinearPlan?, LinearPlan?), _ x: Activations) {
     func slot(_ index: Int, _ projection: LinearPlan?) -> Bool {
       guard let projection else { return false }
       let y = lowRank(slot: index)
@@ -399,9 +304,4 @@ struct BatchPart: BitwiseCopyable {
 
   @inline(__always)
   func position(of row: Int) -> Int { position + row - self.row }
-}
-
-extension Range<Int> {
-  fileprivate func times(_ factor: Int) -> Range<Int> { lowerBound * factor..<upperBound * factor }
-  fileprivate func shifted(by offset: Int) -> Range<Int> { lowerBound + offset..<upperBound + offset }
 }

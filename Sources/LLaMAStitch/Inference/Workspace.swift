@@ -56,7 +56,7 @@ final class Workspace: @unchecked Sendable {
   /// `[tokens × keyValueHeads · headDimension]`; in the memory of `up`.
   let key: UnsafeRows
   let value: UnsafeRows
-  /// `[tokens × heads · headDimension]`; in the memory of `key` and `value`, which are in the cache by then.
+  /// `[tokens × heads · headDimension]`; in the memory of `query`: attention reads the queries that it answers before.
   let context: UnsafeRows
   /// `[tokens × intermediate]`
   let gate: UnsafeRows
@@ -71,6 +71,8 @@ final class Workspace: @unchecked Sendable {
   /// shared by the threads; the others' are for fewer than `sharedTokens`.
   let normed: UnsafeArray<UnsafeRows>
   let rounded: UnsafeArray<UnsafeScratch>
+  /// Likewise, what is read next, written while `rounded` is read; all threads share it.
+  let roundedNext: UnsafeScratch
   /// Tokens from which on threads share out what comes before products: of fewer, computing all is cheaper than waiting.
   static let sharedTokens = 8
   /// Each thread's own scores.
@@ -107,20 +109,21 @@ final class Workspace: @unchecked Sendable {
     query = gate
     key = up
     value = up.columns(from: keyWidth)
-    context = up
+    context = query
     rank = widths.rank
     func some(_ thread: Int) -> Int { thread == 0 ? tokens : min(tokens, Self.sharedTokens) }
     lowRank = UnsafeArray((0..<threads).map { rows(3 * widths.rank, some($0)) })
     parallel = UnsafeArray((0..<threads).map { rows(widths.parallel, some($0)) })
     normed = UnsafeArray((0..<threads).map { rows(widths.hidden, some($0)) })
     merging = UnsafeArray((0..<threads).map { rows(2 * (widths.merged + widths.readers), some($0)) })
-    self.rounded = UnsafeArray(
-      (0..<threads).map { thread in
-        let bytes = kernels.roundedSize(columns: widths.scratchColumns, tokens: some(thread))
-        let buffer = FloatBuffer(count: bytes / MemoryLayout<Float>.size)
-        buffers.append(buffer)
-        return UnsafeScratch(buffer)
-      })
+    func scratch(tokens: Int) -> UnsafeScratch {
+      let bytes = kernels.roundedSize(columns: widths.scratchColumns, tokens: tokens)
+      let buffer = FloatBuffer(count: bytes / MemoryLayout<Float>.size)
+      buffers.append(buffer)
+      return UnsafeScratch(buffer)
+    }
+    self.rounded = UnsafeArray((0..<threads).map { scratch(tokens: some($0)) })
+    roundedNext = scratch(tokens: threads > 1 ? tokens : 0)
     scores = UnsafeArray(
       (0..<threads).map { _ in
         let buffer = FloatBuffer(count: attentionScratch(positions: contextLength))
