@@ -1,5 +1,6 @@
 #include "cm_memory.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -36,5 +37,17 @@ void cm_prefer_small_pages(const void *bytes, size_t count) {
   if (first < end) madvise((void *)first, end - first, MADV_NOHUGEPAGE);
 #else
   (void)bytes, (void)count;
+#endif
+}
+
+void cm_share_heap(void) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
+void cm_trim_heap(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
 #endif
 }

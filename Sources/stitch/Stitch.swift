@@ -43,6 +43,7 @@ struct Stitch: AsyncParsableCommand {
   @MainActor static func main() async {
     // Whoever started us may ignore it; a reader that goes away is to end us, quietly.
     signal(SIGPIPE, SIG_DFL)
+    Heap.share()
     MappedFile.reportLosses()
     var command: any ParsableCommand
     do { command = try parseAsRoot(joined(Array(CommandLine.arguments.dropFirst()))) } catch {

@@ -1,6 +1,6 @@
-/* How fast memory can be read: a loop that does nothing else, and the pages it likes best; and what to say where a mapped
-   file is no longer there. In C because the compiler must neither leave the reading out nor break the vectors up, and
-   because a handler of signals may do next to nothing. */
+/* How fast memory can be read: a loop that does nothing else, and the pages it likes best; how the heap is kept; and what to
+   say where a mapped file is no longer there. In C because the compiler must neither leave the reading out nor break the
+   vectors up, because the heap is the C library's, and because a handler of signals may do next to nothing. */
 #ifndef CM_MEMORY_H
 #define CM_MEMORY_H
 
@@ -26,5 +26,12 @@ void cm_watch_mapping(const void *_Nonnull base, size_t count, const char *_Nonn
 
 /* Before the bytes are unmapped. */
 void cm_forget_mapping(const void *_Nonnull base);
+
+/* One heap for all threads, instead of one each: what a thread frees is there for the next. To be called before there are
+   threads. */
+void cm_share_heap(void);
+
+/* Gives whole free pages of the heap back to the system. */
+void cm_trim_heap(void);
 
 #endif

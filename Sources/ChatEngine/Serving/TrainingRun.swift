@@ -1,5 +1,6 @@
 import Foundation
 import LLaMAStitch
+import Support
 
 /// One run of adaptation in the background, on a thread of its own at low priority. It yields to replies between the
 /// parts of a step, publishes its state, and brings snapshots into the store and into use.
@@ -22,7 +23,11 @@ struct TrainingRun: Sendable {
   /// - Throws: what is wrong with the data, in one line.
   func start() async throws {
     try await withCheckedThrowingContinuation { (started: CheckedContinuation<Void, any Error>) in
-      BackgroundThread.start(name: "stitch-train") { run(started) }
+      BackgroundThread.start(name: "stitch-train") {
+        run(started)
+        // A lesson's buffers are gone.
+        Heap.trim()
+      }
     }
   }
 
