@@ -330,6 +330,31 @@ CK_CLONES double ck_distill(float *logits, float *teacher, const int32_t *target
   return total;
 }
 
+CK_CLONES double ck_match_logits(float *logits, float *teacher, const int32_t *targets, size_t rows, size_t columns,
+                                 float scale, float weight, float *losses) {
+#pragma clang fp reassociate(on) contract(fast)
+  double total = 0;
+  for (size_t i = 0; i < rows; i++) {
+    float *row = logits + i * columns, *apart = teacher + i * columns;
+    size_t target = (size_t)targets[i];
+    float squares = 0;
+    for (size_t j = 0; j < columns; j++) {
+      apart[j] = row[j] - apart[j];
+      squares += apart[j] * apart[j];
+    }
+    float top = largest(row, columns);
+    float at_target = row[target];
+    float sum = exponentials(row, columns, top);
+    float factor = scale / sum, pull = 2.0f * scale * weight / (float)columns;
+    for (size_t j = 0; j < columns; j++) row[j] = factor * row[j] + pull * apart[j];
+    row[target] -= scale;
+    float loss = logf(sum) + top - at_target + weight * squares / (float)columns;
+    if (losses) losses[i] = loss;
+    total += loss;
+  }
+  return total;
+}
+
 CK_CLONES void ck_add(float *y, const float *x, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] += x[i];
 }

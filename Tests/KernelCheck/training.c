@@ -105,6 +105,32 @@ static void loss(size_t rows, size_t columns, double share) {
   free_guarded();
 }
 
+/* Cross-entropy, and the mean square of what two networks' logits differ by. */
+static void matched(size_t rows, size_t columns, double weight) {
+  const size_t count = rows * columns;
+  float *logits = numbers(count, 11, 10), *teacher = numbers(count, 12, 10), *losses = guarded(rows * 4, 4);
+  int32_t *targets = guarded(rows * 4, 4);
+  double *grad = guarded(count * 8, 8), *each = guarded(rows * 8, 8), total = 0;
+  for (size_t i = 0; i < rows; i++) {
+    targets[i] = (int32_t)((i * 7 + 3) % columns);
+    double sum = 0, squares = 0;
+    for (size_t j = 0; j < columns; j++) sum += exp((double)logits[i * columns + j]);
+    for (size_t j = 0; j < columns; j++) {
+      const double apart = (double)logits[i * columns + j] - (double)teacher[i * columns + j];
+      const double q = exp((double)logits[i * columns + j]) / sum;
+      squares += apart * apart;
+      grad[i * columns + j] = 0.5 * (q - (j == (size_t)targets[i]) + 2 * weight * apart / (double)columns);
+    }
+    each[i] = log(sum) - (double)logits[i * columns + (size_t)targets[i]] + weight * squares / (double)columns;
+    total += each[i];
+  }
+  const double found = ck_match_logits(logits, teacher, targets, rows, columns, 0.5f, (float)weight, losses);
+  expect(fabs(found - total) < 1e-5 * (1 + fabs(total)), "matched loss: %g, not %g", found, total);
+  near("matched loss", losses, each, rows, 1e-5);
+  near("matched loss's gradient", logits, grad, count, 3e-6);
+  free_guarded();
+}
+
 static void step(size_t count) {
   float *values = numbers(count, 13, 1), *m = numbers(count, 14, 0.1), *v = numbers(count, 15, 0.1);
   const float *gradient = numbers(count, 16, 1), *start = numbers(count, 17, 1);
@@ -174,6 +200,7 @@ void check_training(void) {
     activation(rows * columns);
     loss(rows, columns, 0);
     loss(rows, columns, 0.75);
+    matched(rows, columns, 0.25);
     step(rows * columns);
     sums(rows * columns);
     plain_loops(rows, columns);

@@ -63,6 +63,11 @@ double ck_cross_entropy(float *_Nonnull logits, const int32_t *_Nonnull targets,
 double ck_distill(float *_Nonnull logits, float *_Nonnull teacher, const int32_t *_Nonnull targets, size_t rows,
                   size_t columns, float scale, float share, float *_Nullable losses);
 
+/* The same with loss = cross-entropy + weight · the mean over the columns of (logits − teacher)². The teacher's logits
+   [rows × columns] are lost. */
+double ck_match_logits(float *_Nonnull logits, float *_Nonnull teacher, const int32_t *_Nonnull targets, size_t rows,
+                       size_t columns, float scale, float weight, float *_Nullable losses);
+
 /* y += x */
 void ck_add(float *_Nonnull y, const float *_Nonnull x, size_t count);
 /* Each row of y, number by number, times factors. */

@@ -80,6 +80,14 @@ package enum TrainingKernels {
     ck_distill(logits.base, teacher.base, targets.base, logits.rows, logits.columns, scale, share, losses?.base)
   }
 
+  /// Sum of the rows' losses cross-entropy + weight · mean over the vocabulary of (logits − teacher's)²; logits become
+  /// ∂(scale · loss)/∂logits, the teacher's logits are lost.
+  package static func matchLogits(
+    logits: MatrixView, teacher: MatrixView, targets: IndexBuffer, scale: Float, weight: Float, losses: VectorView?
+  ) -> Double {
+    ck_match_logits(logits.base, teacher.base, targets.base, logits.rows, logits.columns, scale, weight, losses?.base)
+  }
+
   package static func add(_ x: MatrixView, to y: MatrixView) { ck_add(y.base, x.base, x.rows * x.columns) }
   package static func add(_ x: VectorView, to y: VectorView) { ck_add(y.base, x.base, x.count) }
   package static func scale(_ y: VectorView, by factor: Float) { ck_scale(y.base, factor, y.count) }

@@ -104,7 +104,8 @@ final class AdaptationLoop {
     for index in stitches {
       gate()
       let stitch = family.stitches[index]
-      losses[stitch.id] = rule.loss(network(stitch.route), heldOut, teacher: teacher(stitch.route))
+      let judge = teacher(stitch.route).flatMap { $0.isMeasured ? $0 : nil }
+      losses[stitch.id] = rule.loss(network(stitch.route), heldOut, teacher: judge)
     }
     return losses
   }

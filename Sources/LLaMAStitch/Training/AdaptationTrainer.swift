@@ -203,8 +203,8 @@ public protocol AdaptationTrainer: AnyObject {
   var step: Int { get }
   /// What the run has cost so far, the part before an interruption included.
   var cost: TrainingCost { get }
-  /// Loss on held-out examples, by stitch id, nats per token; empty where nothing is held out. With distillation, what
-  /// is minimised.
+  /// Loss on held-out examples, by stitch id, nats per token; empty where nothing is held out. With a teacher whose
+  /// divergence is a share of the loss, what is minimised.
   /// - Parameter all: of all stitches instead of the anchors alone, or of what is trained where no anchor is.
   func heldOutLosses(all: Bool) -> [String: Double]
   /// The mean of such losses over the anchors, or over what is trained where no anchor is; `nil` where one is missing.

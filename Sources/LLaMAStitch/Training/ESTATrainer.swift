@@ -21,11 +21,13 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
   ///   - settings: any method but `snNet`; `loraPerAnchor` has neither biases nor updates of stitching layers.
   ///   - examples: what to learn. A few are held out to measure, if there are enough.
   ///   - rehearsal: what the family knows and is not to forget; mixed in, more towards the end.
+  ///   - teacher: who teaches a route, where that is not what `settings` say.
   ///   - communicator: the processes that train together; all of them make the same trainer.
   /// - Throws: `TrainingError.noData`, `TrainingError.plan`, `FamilyError.unknownStitch`, `ComputeError`.
   public init(
     family: Family, adapter: Adapter?, settings: AdaptationSettings, examples: [TrainingExample],
-    rehearsal: [TrainingExample] = [], pool: ComputePool, communicator: any Communicator = SingleProcess()
+    rehearsal: [TrainingExample] = [], teacher: ((Route) -> Teacher?)? = nil, pool: ComputePool,
+    communicator: any Communicator = SingleProcess()
   ) throws {
     let data = try AdaptationData(examples, rehearsal: rehearsal, heldOutTokens: settings.heldOutMost)
     var settings = settings
@@ -56,7 +58,7 @@ public final class ESTATrainer: AdaptationTrainer, @unchecked Sendable {
     self.networks = networks
     loop = try AdaptationLoop(
       family: family, settings: settings, data: data, stitches: trained, store: networks.store,
-      network: { networks.network($0) }, teacher: networks.teacher(adapter, settings: settings), pool: pool,
+      network: { networks.network($0) }, teacher: teacher ?? networks.teacher(adapter, settings: settings), pool: pool,
       communicator: communicator)
   }
 

@@ -31,7 +31,7 @@ extension TrainingPass {
     let width = stream.columns
     let inverse = scratch.vector(stream.rows)
     let normed = self.normed(stream, network, inverseRMS: inverse)
-    let taught = lesson.map { self.normed($0.stream, $0.teacher.network, inverseRMS: scratch.vector(stream.rows)) }
+    let taught = lesson.map { self.normed($0.stream, $0.teacher.network, inverseRMS: scratch.vector($0.stream.rows)) }
     let dNormed = scratch.matrix(stream.rows, width)
     if gradients != nil { dNormed.dense.fill(0) }
 
@@ -39,7 +39,8 @@ extension TrainingPass {
     var total = 0.0
     var start = 0
     while start < rows.targetRows.count {
-      let chunk = rows.targetRows[start..<min(start + most, rows.targetRows.count)]
+      let range = start..<min(start + most, rows.targetRows.count)
+      let chunk = rows.targetRows[range]
       start = chunk.endIndex
       let chunkMark = scratch.mark
       let indices = IndexBuffer(chunk)
@@ -51,10 +52,17 @@ extension TrainingPass {
       if let lesson, let taught {
         let head = lesson.teacher.network.head.weight
         let teacher = scratch.matrix(chunk.count, head.rows)
-        head.multiply(gathered(indices, of: taught), into: teacher, scratch: scratch)
-        total += TrainingKernels.distill(
-          logits: logits, teacher: teacher, targets: targets, scale: lossScale, share: lesson.teacher.share,
-          losses: each)
+        // Its rows are others where it reads something else before a text; the targets are the same, in order.
+        head.multiply(
+          gathered(IndexBuffer(lesson.rows.targetRows[range]), of: taught), into: teacher, scratch: scratch)
+        switch lesson.teacher.loss {
+        case .divergence(let share):
+          total += TrainingKernels.distill(
+            logits: logits, teacher: teacher, targets: targets, scale: lossScale, share: share, losses: each)
+        case .logits(let weight):
+          total += TrainingKernels.matchLogits(
+            logits: logits, teacher: teacher, targets: targets, scale: lossScale, weight: weight, losses: each)
+        }
       } else {
         total += TrainingKernels.crossEntropy(logits: logits, targets: targets, scale: lossScale, losses: each)
       }

@@ -68,16 +68,19 @@ final class TrainingPass {
         return runParallel(network, side, batch: batch, lossScale: lossScale, gradients: gradients, losses: losses)
       }
     }
-    let batch = network.prompt.map { batch.preceded(by: $0.length) } ?? batch
-    // The rows of a prompt have positions; a prefix is no rows.
-    let rows = RowPlan(batch, offset: network.prompt == nil ? network.virtualTokens : 0)
+    precondition(
+      teacher.map { $0.network.vocabularySize == network.vocabularySize } ?? true, "a teacher of another vocabulary")
+    let taughtBatch = batch
+    let (batch, rows) = Self.plan(network, batch)
     var stream = embed(network, rows)
     let shared = teacher?.sharedStages ?? 0
     let firstKept = gradients == nil ? network.stages.count : network.firstTrainedStage
     precondition(shared <= network.firstTrainedStage, "a teacher that shares what is trained")
     stream = advance(network.stages[..<shared], stream, rows)
-    let lesson = teacher.map {
-      Lesson($0, stream: advance($0.network.stages[shared...], start(of: $0, stream, rows), rows))
+    let lesson = teacher.map { teacher in
+      let rows = shared > 0 ? rows : Self.plan(teacher.network, taughtBatch).rows
+      let start = shared > 0 ? stream : embed(teacher.network, rows)
+      return Lesson(teacher, rows, stream: advance(teacher.network.stages[shared...], start, rows))
     }
     stream = advance(network.stages[shared..<firstKept], stream, rows)
 
@@ -170,18 +173,23 @@ final class TrainingPass {
   /// What a teacher makes of a batch.
   struct Lesson {
     let teacher: Teacher
+    /// What it reads: the student's tokens.
+    let rows: RowPlan
     /// Its stream after the last stage, [N × d].
     let stream: MatrixView
 
-    init(_ teacher: Teacher, stream: MatrixView) {
+    init(_ teacher: Teacher, _ rows: RowPlan, stream: MatrixView) {
       self.teacher = teacher
+      self.rows = rows
       self.stream = stream
     }
   }
 
-  /// Where a teacher's own stages begin: behind what it shares, or at its embedding.
-  private func start(of teacher: Teacher, _ shared: MatrixView, _ rows: RowPlan) -> MatrixView {
-    teacher.sharedStages > 0 ? shared : embed(teacher.network, rows)
+  /// What a network reads of a batch, with the rows of its prompt.
+  private static func plan(_ network: Network, _ batch: PackedBatch) -> (batch: PackedBatch, rows: RowPlan) {
+    let batch = network.prompt.map { batch.preceded(by: $0.length) } ?? batch
+    // The rows of a prompt have positions; a prefix is no rows.
+    return (batch, RowPlan(batch, offset: network.prompt == nil ? network.virtualTokens : 0))
   }
 
   /// Moves a matrix down to the mark and frees the rest. Copies through a spare so that overlap does no harm.
