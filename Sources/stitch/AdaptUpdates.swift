@@ -50,7 +50,8 @@ struct UpdateOptions: ParsableArguments {
   private var usualLearningRate: Float? {
     switch update {
     case .lora, .diffFit, .parallel: nil
-    case .alore, .dept: 0.01
+    case .alore: 0.01
+    case .dept: PromptOptions.learningRate
     case .prefix: 0.2
     }
   }
@@ -90,7 +91,7 @@ struct UpdateOptions: ParsableArguments {
 
   /// What the soft prompt's learning rate is, as a multiple of that of the rest.
   func promptRateFactor(_ learningRate: Float) -> Float? {
-    update == .dept ? promptLearningRate.map { $0 / learningRate } ?? 30 : nil
+    update == .dept ? promptLearningRate.map { $0 / learningRate } ?? PromptOptions.vectorRateFactor : nil
   }
 
   /// Options that another kind of update has are refused rather than ignored.

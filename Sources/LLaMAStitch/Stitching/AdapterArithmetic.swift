@@ -163,11 +163,12 @@ extension Adapter {
           options.kronecker?.factor == first.kronecker?.factor && options.kronecker?.rank == first.kronecker?.rank
         ),
       ] where !isSame { throw .unlike(index: index, what: what) }
-      for (name, tensor) in adapter.tensors.sorted(by: { $0.key < $1.key }) where !tensor.isFinite {
-        throw .notFinite(index: index, tensor: name)
-      }
+      if let tensor = adapter.firstNotFinite { throw .notFinite(index: index, tensor: tensor) }
     }
   }
+
+  /// The first tensor, by name, that holds what is no number.
+  package var firstNotFinite: String? { tensors.filter { !$0.value.isFinite }.keys.min() }
 
   /// How large the low-rank updates are: of each block of each anchor the Frobenius norm of all that is added to its
   /// weights.

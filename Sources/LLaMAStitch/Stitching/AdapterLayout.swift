@@ -263,7 +263,7 @@ public struct AdapterLayout: Sendable {
 
 extension AdapterLayout {
   /// - Throws: `TrainingError.plan` where the family has no place for what the options say.
-  func check() throws {
+  package func check() throws {
     try checkSide()
     try checkKronecker()
     try checkVirtualTokens()

@@ -13,6 +13,10 @@ public struct AdapterOrigin: Sendable, Equatable, Codable {
     case scalearn
     /// Learned from what a family says with the one.
     case distilled
+    /// A soft prompt, learned beside that of the one, whose weight is how alike both are.
+    case panda
+    /// A soft prompt that began as that of the one.
+    case pot
   }
 
   /// One of those it was made of.
@@ -45,6 +49,12 @@ extension AdapterOrigin: CustomStringConvertible {
   /// `60% c0ffee12 + 40% 1a2b3c4d`.
   public var description: String {
     if method == .distilled { return "distilled from \(parts.map { String($0.adapter.prefix(8)) }.joined())" }
+    if method == .panda || method == .pot {
+      let names = parts.map { String($0.adapter.prefix(8)) }.joined()
+      return method == .pot
+        ? "from the soft prompt of \(names) on"
+        : "taught by the soft prompt of \(names), similarity \(String(format: "%.3f", parts.first?.weight ?? 0))"
+    }
     if method == .scalearn {
       return "learned scales of \(parts.map { String($0.adapter.prefix(8)) }.joined(separator: " + "))"
     }

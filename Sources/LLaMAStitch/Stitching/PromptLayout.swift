@@ -16,6 +16,24 @@ public struct PromptOptions: Sendable, Equatable, Codable {
   }
 }
 
+extension PromptOptions {
+  /// The highest learning rate of the update of embeddings where nobody says otherwise, and what it is multiplied by for the
+  /// vectors, which are read as they are (the paper's 0.3).
+  public static let learningRate: Float = 0.01
+  public static let vectorRateFactor: Float = 30
+}
+
+extension Adapter {
+  /// The same without a soft prompt; `nil` where there is nothing else.
+  package func withoutPrompt(in family: Family) -> Adapter? {
+    let rest = tensors.filter { !AdapterLayout.isPrompt($0.key) }
+    if rest.isEmpty { return nil }
+    var options = options
+    options.prompt = nil
+    return Adapter(options: options, step: step, family: family, importance: importance, tensors: rest)
+  }
+}
+
 /// The tensors of soft prompts, which all routes that start in an anchor share: `anchors.NAME.prompt.embeddings` `[length ×
 /// hidden]`, `.prompt.positions` `[positions × rank]`, `.prompt.update` `[hidden × rank]`.
 extension AdapterLayout {

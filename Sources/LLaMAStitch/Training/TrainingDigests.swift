@@ -4,7 +4,7 @@ import Support
 /// Digests of what processes that train together must have in common.
 extension SHA256 {
   /// Takes in a sequence and which of its tokens are to be learned.
-  mutating func update(_ tokens: [Int32], _ mask: [Bool]) {
+  package mutating func update(_ tokens: [Int32], _ mask: [Bool]) {
     var bytes = Array("\(tokens.count)\n".utf8)
     bytes.reserveCapacity(bytes.count + 5 * tokens.count)
     for (token, isTarget) in zip(tokens, mask) {
