@@ -1,6 +1,7 @@
 import FamilyFixture
 import Foundation
 import LLaMAStitch
+import Support
 import Testing
 
 /// `stitch adapter transfer --method panda` and `pot`.
@@ -116,6 +117,16 @@ import Testing
     }
   }
 
+  /// A copy of an adapter whose last number is none.
+  private static func broken(_ workspace: Workspace, _ adapter: String) throws -> String {
+    let paths = try FileManager.default.subpathsOfDirectory(atPath: workspace.home.path)
+    let file = workspace.home.appending(path: try #require(paths.first { $0.hasSuffix("\(adapter).safetensors") }))
+    let data = try Data(contentsOf: file).dropLast(4) + Data([0, 0, 0xC0, 0x7F])
+    let hash = SHA256.hexadecimal(of: Array(data))
+    try data.write(to: file.deletingLastPathComponent().appending(path: "\(hash).safetensors"))
+    return hash
+  }
+
   @Test func refusals() throws {
     try Workspace.with { workspace in
       let here = workspace.family
@@ -139,7 +150,7 @@ import Testing
           try Self.command(workspace, to: here, method), ["latest", "no soft prompt", "--update dept"])
       }
 
-      try Self.teach(workspace)
+      let adapter = try Self.teach(workspace)
       let other = workspace.directory.appending(path: "other")
       try RandomFamily.make(at: other, name: "other", pieces: ["zzz", "yyy"])
       let wide = workspace.directory.appending(path: "wide")
@@ -152,6 +163,11 @@ import Testing
       try workspace.expectRefusal(try Self.command(workspace, to: other, "panda"), ["tokenizer", other.path])
       try workspace.expectRefusal(try Self.command(workspace, to: wide, "pot"), ["prompt", "shapes"])
       try workspace.expectRefusal(try Self.command(workspace, to: short, "panda"), ["soft prompt of 4", "4 tokens"])
+      let broken = try Self.broken(workspace, adapter)
+      for method in ["panda", "pot"] {
+        try workspace.expectRefusal(
+          try Self.command(workspace, broken, to: here, method), [".prompt.", "what is no number"])
+      }
     }
   }
 }
