@@ -135,7 +135,9 @@ struct UpdateOptions: ParsableArguments {
       }
     try refuse(update != .diffFit && command.scope != "tail", "--scope", what)
     try refuse(command.rank != nil && update != .dept, "--rank", what)
-    try refuse(command.distill && update == .dept, "--distill", "the teacher would read other rows")
+    try refuse(
+      command.distill && update == .dept, "--distill",
+      "a prompt is taught by another one: stitch adapter transfer --method panda")
     try refuse(command.alpha != nil, "--alpha", what)
     try refuse(command.targets != nil, "--targets", what)
     try refuse(command.noStitchBiases, "--no-stitch-biases", what)
