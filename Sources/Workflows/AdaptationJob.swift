@@ -159,24 +159,10 @@ public struct AdaptationJob {
     var conversations: [[ChatMessage]] = []
     for file in dataFiles {
       let data = try DataFile(file)
-      data.report(note)
-      let found = try TrainingText.examples(
-        data, tokenizer: text.tokenizer, template: text.template,
-        contextLength: text.family.contextLength,
+      examples += try data.examples(
+        for: text, contextLength: text.family.contextLength,
         // A teacher has something to say to every token of a text; without one only replies are learned.
-        textLength: settings.distillationShare == nil ? nil : settings.tokensPerMicroBatch)
-      if found.toolTurns > 0 {
-        note("\(file.path): \(found.toolTurns) turns of tools left out; the family's template has no place for them")
-      }
-      if found.tooLong > 0 {
-        note("\(file.path): \(found.tooLong) examples longer than \(text.family.contextLength) tokens skipped")
-      }
-      if found.examples.isEmpty {
-        throw found.tooLong > 0
-          ? DataError.allTooLong(file: file.path, contextLength: text.family.contextLength)
-          : DataError.noReplies(file: file.path, isPlain: data.sources.allSatisfy { $0.format == .plainText })
-      }
-      examples += found.examples
+        textLength: settings.distillationShare == nil ? nil : settings.tokensPerMicroBatch, note: note)
       conversations += data.conversations
     }
     return (examples, conversations)

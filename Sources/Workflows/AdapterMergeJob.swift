@@ -67,6 +67,9 @@ public struct AdapterMergeJob {
     let counts = weights.isEmpty ? found.map { _ in 1 / Float(found.count) } : weights
     let parts = zip(found, counts).map { AdapterOrigin.Part($0.hash, weight: $1) }
     let pool = ComputePool(threads: threads)
+    func examples(_ file: URL) throws -> [TrainingExample] {
+      try DataFile(file).examples(for: text, contextLength: text.contextLength, note: note)
+    }
     do {
       switch method {
       case .sum:
@@ -75,7 +78,7 @@ public struct AdapterMergeJob {
       case .fisher:
         try FisherMerging.check(found.map(\.adapter))
         let merged = try zip(zip(found, counts), data).map { part, file in
-          let chosen = Array(try examples(in: file, text, note: note).prefix(self.examples))
+          let chosen = Array(try examples(file).prefix(self.examples))
           let fisher = try FisherMerging.fisher(of: part.0.adapter, in: family, examples: chosen, pool: pool) {
             progress(.example(file.path, $0, of: chosen.count))
           }
@@ -86,7 +89,7 @@ public struct AdapterMergeJob {
         let learning = try ScaleLearning(
           found.map(\.adapter), weights: weights.isEmpty ? nil : weights, in: family,
           settings: .init(shape: method == .scalearn ? .vectors : .numbers, steps: steps),
-          examples: try data.flatMap { try examples(in: $0, text, note: note) }, pool: pool)
+          examples: try data.flatMap(examples), pool: pool)
         learning.run { progress(.step($0, of: steps, loss: $1)) }
         return learning.merged().made(
           of: AdapterOrigin(.scalearn, found.map { .init($0.hash) }, scale: scale))
@@ -94,18 +97,5 @@ public struct AdapterMergeJob {
     } catch let error as AdapterMergeError {
       throw EngineError.cannotMix(adapter: adapters[error.index], cause: "\(error)")
     }
-  }
-
-  private func examples(in file: URL, _ text: TextFamily, note: (String) -> Void) throws -> [TrainingExample] {
-    let data = try DataFile(file)
-    data.report(note)
-    let found = try TrainingText.examples(
-      data, tokenizer: text.tokenizer, template: text.template, contextLength: text.contextLength)
-    guard !found.examples.isEmpty else {
-      throw found.tooLong > 0
-        ? DataError.allTooLong(file: file.path, contextLength: text.contextLength)
-        : DataError.noReplies(file: file.path, isPlain: data.sources.allSatisfy { $0.format == .plainText })
-    }
-    return found.examples
   }
 }

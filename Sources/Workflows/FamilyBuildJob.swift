@@ -219,12 +219,3 @@ extension FamilyBuildJob {
     if kinds.contains(.twoWay) { options.moreRoutes += Route.twoWay(depths: depths) }
   }
 }
-
-extension DataFile {
-  /// Names the first skipped records by line and says how many there were.
-  public func report(_ note: (String) -> Void) {
-    if skipped.isEmpty { return }
-    for record in skipped.prefix(5) { note("\(url.path), \(record) (skipped)") }
-    note("\(url.path): \(skipped.count) of \(skipped.count + records.count) records skipped")
-  }
-}

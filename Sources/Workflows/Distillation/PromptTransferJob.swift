@@ -158,21 +158,10 @@ public struct PromptTransferJob {
     var options = start?.options ?? .besideProjections
     options.prompt = prompt
     try to.family.layout(options).check()
-    let file = try DataFile(data)
-    file.report(note)
-    let contextLength = min(from.family.contextLength, to.family.contextLength)
-    let read = try TrainingText.examples(
-      file, tokenizer: to.tokenizer, template: to.template, contextLength: contextLength)
-    guard !read.examples.isEmpty else {
-      throw read.tooLong > 0
-        ? DataError.allTooLong(file: data.path, contextLength: contextLength)
-        : DataError.noReplies(file: data.path, isPlain: file.sources.allSatisfy { $0.format == .plainText })
-    }
-    if read.tooLong > 0 {
-      note("\(data.path): \(read.tooLong) examples longer than \(contextLength) tokens skipped")
-    }
+    let examples = try DataFile(data).examples(
+      for: to, contextLength: min(from.family.contextLength, to.family.contextLength), note: note)
     return Transfer(
-      from: from, to: to, taught: taught, hash: hash ?? "", start: start, prompt: prompt, examples: read.examples)
+      from: from, to: to, taught: taught, hash: hash ?? "", start: start, prompt: prompt, examples: examples)
   }
 
   private static func dearest(_ family: Family) -> Stitch {
