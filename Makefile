@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 BUILD := $(SWIFT) build -c release --no-color-diagnostics
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-mpi setup-arm test-arm test-machines test-debian soak build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network fuzz fuzz-seeds sanitize crashes sbom pictures install clean
+.PHONY: help setup setup-mpi setup-arm test-arm test-machines test-debian test-reproducible soak build chat serve lint format test tiny-family smollm2-family results results-smollm2 test-peers bench-ui bench-methods bench-peers bench-large-family bench-machines test-mpi-network fuzz fuzz-seeds sanitize crashes sbom pictures install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -91,6 +91,9 @@ test-machines: setup ## run on other machines than this one: few cores, limits o
 test-debian: setup ## set up in a bare Debian 12 and 13, build there without a network, and ask something (root; half an hour)
 	KEEP="$(or $(WORK),/var/tmp)/stitch-of-debian-12" ./scripts/debian-check.sh bookworm
 	./scripts/debian-check.sh trixie "$(or $(WORK),/var/tmp)/stitch-of-debian-12"
+
+test-reproducible: setup ## build stitch twice from clean clones and compare the programs byte by byte (half an hour)
+	@SWIFT="$(SWIFT)" ./scripts/reproducible.sh
 
 soak: setup ## chat for eight hours (or HOURS) beside training, and say whether memory and descriptors stay as they are
 	$(BUILD) --product stitch

@@ -49,6 +49,11 @@ def is_busy(screen):
     return "Esc stops" in screen.lines()[-1]
 
 
+def is_idle(screen):
+    """Whether a message would be sent; what is said for a moment hides both this and `is_busy`."""
+    return "Enter sends" in screen.lines()[-1]
+
+
 def talk(program):
     """Sees to it that a reply streams: at a high temperature it goes on until the context is full."""
     if is_busy(program.screen):

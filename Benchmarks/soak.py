@@ -35,8 +35,6 @@ FEWEST_ROUNDS = 80
 FEW_MORE = 4
 
 
-
-
 def is_whole(screen):
     """The title above, the slider, and the composer's help below; nothing beyond the edge."""
     lines = screen.lines()
@@ -69,7 +67,7 @@ def one_round(program, number, arguments, chance):
         program.send(chance.choice([SMALLER, LARGER]))
         program.settle(0.02)
     drag(program, chance)
-    program.wait("the end of the reply, and a whole screen", lambda screen: not bench_ui.is_busy(screen) and is_whole(screen),
+    program.wait("the end of the reply, and a whole screen", lambda screen: bench_ui.is_idle(screen) and is_whole(screen),
                  timeout=300)
     if number % 6 == 5:
         program.send("/clear\r")
