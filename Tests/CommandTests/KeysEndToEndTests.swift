@@ -93,7 +93,9 @@ struct KeysEndToEndTests {
     case .suspend:
       let before = try prepare(tmux)
       try tmux.press(name)
-      try tmux.wait("the shell") { $0.contains("Stopped") && $0.contains("$ ") }
+      try tmux.wait("the shell") {
+        $0.contains("Stopped") && $0.trimmingCharacters(in: .whitespacesAndNewlines).hasSuffix("\n$")
+      }
       #expect(try tmux.value("alternate_on") == "0" && tmux.value("mouse_any_flag") == "0")
       try tmux.enter("fg; echo \"status=$?\"")
       try tmux.wait("the screen as before") { _ in try tmux.look() == before }

@@ -225,7 +225,7 @@ public final class FamilyBackend: ChatBackend {
   public func cacheStatus() -> AsyncStream<CacheStatus> { caches.stream() }
 
   public func cancelReply() async {
-    for cancellation in cancellations.withLock({ $0 }) { cancellation.cancel() }
+    cancellations.withLock { $0.forEach { $0.cancel() } }
   }
 
   // MARK: Training
