@@ -17,9 +17,10 @@ extension AdapterCommand {
         trans-lora, for any other family: it writes questions like those of --data, a discriminator keeps what passes for real, \
         the family that was taught answers, and the other one learns the answers (Trans-LoRA).
 
-        panda, for a soft prompt (adapt --update dept) and --data of another task: the family that was taught reads the old \
-        prompt and teaches the other one, which may be itself or of another width, while that learns a new prompt; the more, \
-        the more alike both tasks are (PANDA). pot: the new prompt begins as the old one, and nobody teaches.
+        panda, for a soft prompt (adapt --update dept) and --data of another task: the family that was taught learns that task \
+        from the old prompt on; then it teaches the other family, which may be itself or of another width, while that learns a \
+        new prompt; the more, the more alike both tasks are (PANDA). pot: the new prompt begins as the old one, and nobody \
+        teaches.
 
         What was stopped goes on by the same command.
         """)
@@ -52,6 +53,9 @@ extension AdapterCommand {
     @Option(help: "panda: steps in which a prompt is learned to compare both tasks (default: 100).") var promptSteps:
       Int?
     @Option(
+      help: "panda: steps in which the teacher learns the task first; 0: none (default: as many as --steps).")
+    var teacherSteps: Int?
+    @Option(
       help: "Steps in which the other family learns (default: with trans-lora as many as are usual, else 1000).")
     var steps: Int?
     @Option(help: "The seed, where something is trained (default: 1).") var seed: UInt64?
@@ -66,6 +70,7 @@ extension AdapterCommand {
         ("--accept", accept != nil, [.transLoRA]), ("--discriminator-steps", discriminatorSteps != nil, [.transLoRA]),
         ("--max-tokens", maxTokens != nil, [.transLoRA]), ("--keep-cut", keepCut, [.transLoRA]),
         ("--weight", weight != nil, [.panda]), ("--prompt-steps", promptSteps != nil, [.panda]),
+        ("--teacher-steps", teacherSteps != nil, [.panda]),
         ("--steps", steps != nil, all), ("--seed", seed != nil, all), ("--threads", threads != nil, all),
       ]
     }
@@ -83,6 +88,7 @@ extension AdapterCommand {
       try Check.range("--questions", questions ?? 1, 1...1_000_000)
       try Check.range("--discriminator-steps", discriminatorSteps ?? 1, 1...1_000_000)
       try Check.range("--prompt-steps", promptSteps ?? 1, 1...1_000_000)
+      try Check.range("--teacher-steps", teacherSteps ?? 1, 0...1_000_000_000)
       try Check.range("--steps", steps ?? 1, 1...1_000_000_000)
       try Check.range("--max-tokens", maxTokens ?? 1, 1...1_000_000)
       try Check.threads(threads ?? 2)
@@ -142,11 +148,13 @@ extension AdapterCommand {
       if let weight { job.weight = weight }
       if let promptSteps { job.promptSteps = promptSteps }
       if let steps { job.steps = steps }
+      job.teacherSteps = teacherSteps
       if let seed { job.seed = seed }
       let meter = ProgressMeter()
       let report = try job.run(note: meter.note) { progress in
         switch progress {
         case .comparing(let done, let all): meter.share("learning a prompt to compare", done, of: all)
+        case .preparing(let done, let all): meter.share("the teacher learns", done, of: all)
         case .learning(let step): Self.show(step, on: meter)
         }
       }

@@ -7,11 +7,12 @@ import Tokenizer
 /// `stitch adapter transfer --method panda` and `pot`: a soft prompt that a family learned from one task (`stitch adapt --update
 /// dept`) helps a family to learn another task.
 ///
-/// PANDA (Zhong et al. 2022, arXiv 2208.10160): the network with the old prompt, frozen, teaches the one with a new prompt,
-/// which begins anew. The loss of a token is its cross-entropy and λ · s times the mean square of what the logits of both
-/// differ by, as in the authors' code; s is how alike both tasks are, the cosine of `TaskEmbedding`s of the old prompt and of
-/// one that is learned from the new task in a few steps. All of s is measured in the source's dearest anchor, so that the
-/// target may be of any width. Of one and the same family each route teaches itself; another family is taught by that anchor.
+/// PANDA (Zhong et al. 2022, arXiv 2208.10160): the network with the old prompt learns the new task first, from that prompt on;
+/// frozen then, it teaches the network with a new prompt, which begins anew. The loss of a token is its cross-entropy and λ · s
+/// times the mean square of what the logits of both differ by, as in the authors' code; s is how alike both tasks are, the
+/// cosine of `TaskEmbedding`s of the old prompt and of one that is learned from the new task in a few steps. All of that is
+/// done in the source, s in its dearest anchor, so that the target may be of any width. Of one and the same family each
+/// route teaches itself; another family is taught by that anchor.
 ///
 /// PoT, what the paper compares with (SPoT: Vu et al. 2022, arXiv 2110.07904): the new prompt begins as the old one, and nobody
 /// teaches. The families must have the same shapes.
@@ -38,6 +39,8 @@ public struct PromptTransferJob {
   /// In which the source learns a prompt to compare.
   public var promptSteps = usualPromptSteps
   public var steps = usualSteps
+  /// In which the teacher learns the new task first; 0: it has the old prompt as it is. `nil`: as many as `steps`.
+  public var teacherSteps: Int?
   public var seed: UInt64 = 1
   public var threads: Int
 
@@ -71,6 +74,7 @@ public struct PromptTransferJob {
   /// A step that has been done.
   public enum Progress: Sendable {
     case comparing(Int, of: Int)
+    case preparing(Int, of: Int)
     case learning(AdaptationProgress)
   }
 
@@ -106,13 +110,14 @@ public struct PromptTransferJob {
       } : nil
     let counts = Teacher.weight(compares ? weight : 0, similarity: similarity ?? 0)
     let isSame = from.identity == to.identity
-    let anchor = from.network(Self.dearest(from).route, adapter: transfer.taught)
+    let teacher = try counts > 0 ? teacher(transfer, isSame: isSame, work, pool, progress) : transfer.taught
+    let anchor = from.network(Self.dearest(from).route, adapter: teacher)
     let trainer = try ESTATrainer(
       family: to, adapter: transfer.start, settings: settings(steps: steps, .stops, transfer.prompt),
       examples: transfer.examples,
       teacher: { route in
         if counts == 0 { return nil }
-        return Teacher(isSame ? from.network(route, adapter: transfer.taught) : anchor, .logits(weight: counts))
+        return Teacher(isSame ? from.network(route, adapter: teacher) : anchor, .logits(weight: counts))
       }, pool: pool)
     let checkpoint = work.appendingPathComponent("checkpoint.safetensors")
     _ = try trainer.run(checkpoint: checkpoint) {
@@ -208,6 +213,29 @@ public struct PromptTransferJob {
     return similarity
   }
 
+  /// The source, which has learned the new task from the old prompt on: every stop where each teaches itself, else its
+  /// dearest anchor.
+  private func teacher(
+    _ transfer: Transfer, isSame: Bool, _ work: URL, _ pool: ComputePool, _ progress: (Progress) -> Void
+  ) throws -> Adapter {
+    let steps = teacherSteps ?? steps
+    if steps == 0 { return transfer.taught }
+    let family = transfer.from.family
+    let file = work.appendingPathComponent("teacher.safetensors")
+    if FileManager.default.fileExists(atPath: file.path) { return try Adapter.read(file, for: family) }
+    var settings = settings(
+      steps: steps, isSame ? .stops : .named([Self.dearest(family).id]), transfer.prompt)
+    settings.heldOutTokens = 0
+    let trainer = try ESTATrainer(
+      family: family, adapter: transfer.taught, settings: settings, examples: transfer.examples, pool: pool)
+    _ = try trainer.run(checkpoint: work.appendingPathComponent("teacher-checkpoint.safetensors")) {
+      progress(.preparing($0.step, of: steps))
+      return .goOn
+    }
+    try trainer.snapshot().write(to: file)
+    return try Adapter.read(file, for: family)
+  }
+
   /// Where what is done is kept, named by what it is for.
   private func folder(_ transfer: Transfer) throws -> URL {
     var hash = SHA256()
@@ -217,7 +245,7 @@ public struct PromptTransferJob {
         try transfer.to.family.contentDigest(),
       ]
       + [try transfer.to.family.ownAdapterFile().map(AdapterFile.init)?.hash ?? ""]
-      + ["\(weight) \(promptSteps) \(steps) \(seed)"]
+      + ["\(weight) \(promptSteps) \(teacherSteps ?? steps) \(steps) \(seed)"]
     hash.update(Array(words.joined(separator: "\n").utf8))
     for example in transfer.examples { hash.update(example.tokens, example.lossMask) }
     return UserDirectories.cache.appendingPathComponent("transfer/\(hash.finish().prefix(16))")
