@@ -109,7 +109,7 @@ private final class Bench {
   }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct EffectRunnerTests {
+@Suite(.timeLimit(.minutes(20))) struct EffectRunnerTests {
   private func stamp(_ reason: ReplyStamp.FinishReason) -> ReplyStamp {
     ReplyStamp(stitch: "small", adapterStep: nil, tokens: 3, tokensPerSecond: 9, finishReason: reason, contextTokens: 9)
   }

@@ -115,19 +115,19 @@ import Testing
 
   // MARK: What is waited for and never comes
 
-  @Test(.timeLimit(.minutes(1))) func theFamilyIsNotThere() async throws {
+  @Test(.timeLimit(.minutes(20))) func theFamilyIsNotThere() async throws {
     let result = try await replay("- user: hello\n", backend: ScriptedBackend(failure: "no family here"))
     #expect(result.error == "no family here" && result.steps.isEmpty)
   }
 
-  @Test(.timeLimit(.minutes(1))) func aReplyBreaksOff() async throws {
+  @Test(.timeLimit(.minutes(20))) func aReplyBreaksOff() async throws {
     let result = try await replay("- user: cut off\n- user: hello\n")
     #expect(result.error == "line 1: the reply was cut off")
     let compared = try await replay("- command: /compare 1 9 -- cut off\n")
     #expect(compared.error == "line 1: the reply was cut off")
   }
 
-  @Test(.timeLimit(.minutes(1))) func trainingFallsSilent() async throws {
+  @Test(.timeLimit(.minutes(20))) func trainingFallsSilent() async throws {
     let script = "- train: {data: facts.jsonl, steps: 5}\n- user: hello\n"
     let result = try await replay(script, backend: ScriptedBackend(silentAfter: 2))
     #expect(result.error?.contains("line 1: Training failed: the engine tells nothing more") == true, "\(result)")
@@ -136,12 +136,12 @@ import Testing
     #expect(other.error?.contains("the engine tells nothing more of training") == true, "\(other)")
   }
 
-  @Test(.timeLimit(.minutes(1))) func trainingIsRefused() async throws {
+  @Test(.timeLimit(.minutes(20))) func trainingIsRefused() async throws {
     let result = try await replay("- train: {data: missing.jsonl, steps: 5}\n- user: hello\n")
     #expect(result.error?.contains("missing.jsonl: no such file") == true, "\(result)")
   }
 
-  @Test(.timeLimit(.minutes(1))) func aConversationIsNotKeptHere() async throws {
+  @Test(.timeLimit(.minutes(20))) func aConversationIsNotKeptHere() async throws {
     let result = try await replay("- command: /open 2026\n- user: hello\n")
     #expect(result.error == "line 1: no conversations are kept here")
   }
