@@ -100,7 +100,7 @@ public final class ServerBackend: RepliesOnlyBackend {
   }
 
   public func cancelReply() async {
-    for cancellation in cancellations.withLock({ $0 }) { cancellation.cancel() }
+    cancellations.withLock { $0.forEach { $0.cancel() } }
   }
 
   /// What the server has cached is its own matter; replies tell.
