@@ -14,8 +14,10 @@ without_times=(-Xswiftc -Xcc -Xswiftc -Xclang -Xswiftc -Xcc -Xswiftc -fno-pch-ti
 work=$(mktemp -d "${WORK:-/var/tmp}/stitch-reproducible-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+commit=$(git rev-parse HEAD)
 for number in 1 2; do
   git clone -q --no-hardlinks . "$work/clone"
+  git -C "$work/clone" checkout -q "$commit"
   mkdir "$work/clone/.build"
   # Packages are fetched once.
   for part in checkouts repositories workspace-state.json; do
