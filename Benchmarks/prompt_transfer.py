@@ -3,8 +3,8 @@
 lesson by a soft prompt after another one, in equal steps: from nothing, from the other lesson's prompt on (PoT), and beside a
 teacher that has gone on from that prompt, or reads it as it is (PANDA, arXiv 2208.10160). It is the family itself, or its
 smallest anchor as a model of its own.
-Held-out losses are those of the lessons' validation sets, the mean over the slider's stops. Writes
-docs/measurements/prompt-transfer.json and the table of docs/method.md; an hour on two cores; figures do not depend on time."""
+Held-out losses are those of the lessons' validation sets, the mean over the slider's stops. Writes a row for each pair of lessons
+to docs/measurements/prompt-transfer.json and the table of docs/method.md; an hour on two cores; figures do not depend on time."""
 import argparse
 import json
 import os
@@ -65,10 +65,19 @@ def loss(name, adapter):
     return sum(losses) / len(losses)
 
 
-def measured(small):
-    document = {
+def known():
+    """What was measured before by the same steps and weights, or nothing."""
+    empty = {
         "family": pathlib.Path(arguments.family).name, "anchor": arguments.anchor, "sourceSteps": arguments.source_steps,
         "steps": arguments.steps, "weights": WEIGHTS, "rows": []}
+    if not FILE.exists():
+        return empty
+    found = json.loads(FILE.read_text())
+    return found if found | {"rows": []} == empty else empty
+
+
+def measure(small, document):
+    """Adds a row for each pair, in place of what was known of it; what is done is kept when the next one is stopped."""
     places = {"itself": arguments.family, arguments.anchor: small}
     for source, target in PAIRS:
         prompts = {place: taught(family, source) for place, family in places.items()}
@@ -81,9 +90,15 @@ def measured(small):
                 for weight in WEIGHTS:
                     found = learned(family, prompts[place], target, "panda", "--weight", weight, "--teacher-steps", first)
                     row["panda"].append({"teacher": place, "teacherSteps": first, "most": weight} | found)
-        document["rows"].append(row)
+        document["rows"] = [one for one in document["rows"] if (one["source"], one["target"]) != (source, target)] + [row]
         print(json.dumps(row), flush=True)
-    return document
+        write(document)
+
+
+def write(document):
+    if not arguments.dry:
+        documents.save(FILE, json.dumps(document, indent=1, sort_keys=True) + "\n")
+        documents.fill(root / "docs/method.md", {"prompt transfer": "\n".join(table(document))})
 
 
 def table(document):
@@ -102,17 +117,15 @@ def table(document):
 
 
 try:
+    document = known()
     if arguments.table:
-        document = json.loads(FILE.read_text())
+        write(document)
     else:
         with tempfile.TemporaryDirectory(prefix="stitch-prompts-") as folder:
             os.environ["XDG_DATA_HOME"] = os.environ["XDG_CACHE_HOME"] = folder
             small = pathlib.Path(folder) / arguments.anchor
             stitch("export", "--family", arguments.family, "--stitch", arguments.anchor, "--adapter", "own", "--output", small)
-            document = measured(small)
+            measure(small, document)
     print("\n".join(table(document)))
-    if not arguments.dry:
-        documents.save(FILE, json.dumps(document, indent=1, sort_keys=True) + "\n")
-        documents.fill(root / "docs/method.md", {"prompt transfer": "\n".join(table(document))})
 except CannotRun as error:
     raise SystemExit(f"prompt_transfer: {error}")
