@@ -68,8 +68,9 @@ def sanitizers() -> str:
             # A filter's names; what stands in parentheses is one.
             parts = re.split(r"\|(?![^(]*\))", which)
             names = ", ".join(name if name == "all" else "`" + name.replace("|", "\\|") + "`" for name in parts)
-            lines.append(f"| {kind} | {code[kind]} | {names} | {number(figure['tests'])} | {figure['left out']} "
-                         f"| {'some' if figure['status'] else 'none'} | {figure['reports']} |")
+            failed = ", ".join(f"`{name}`" for name in figure.get("failed", [])) or ("some" if figure["status"] else "none")
+            lines.append(f"| {kind} | {code[kind]} | {names} | {number(figure['tests'])} | {figure['left out']} | {failed} "
+                         f"| {figure['reports']} |")
     return "\n".join(lines)
 
 

@@ -68,22 +68,7 @@ for kind in "$@"; do
     tests --filter "$servers"
   fi
   unset STITCH_SANITIZE_C
-  # libubsan of C alone writes to standard error.
-  found=$( (cat "$reports"/report* 2>/dev/null; cat "$log") | grep -cE 'runtime error:|(ERROR|WARNING): (Address|Thread)Sanitizer' || true)
-  ran=$(grep -oE 'Test run with [0-9]+ tests' "$log" | grep -oE '[0-9]+' | awk '{ n += $1 } END { print n }' || true)
-  echo "sanitize: $kind: ${ran:-no} tests, $found reports, status $code; $log, $reports"
-  python3 - "$kind" "${ran:-0}" "$found" "$code" "${FILTER:-}" $((${#skipped[@]} / 2)) <<'PYTHON'
-import json, pathlib, sys
-kind, ran, found, code, which, left_out = sys.argv[1:]
-place = pathlib.Path("docs/measurements/sanitizers.json")
-document = json.loads(place.read_text()) if place.exists() else {}
-runs = document.setdefault(kind, {})
-if not which:
-    runs.clear()
-runs[which or "all"] = {"tests": int(ran), "reports": int(found), "status": int(code), "left out": int(left_out)}
-place.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-PYTHON
-  if [ "$found" -gt 0 ] || [ "$code" -ne 0 ]; then status=1; fi
+  python3 scripts/sanitizer_figures.py "$kind" "$log" "$reports" "$code" $((${#skipped[@]} / 2)) "${FILTER:-}" || status=1
 done
 python3 scripts/reliability.py
 exit $status
