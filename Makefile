@@ -92,7 +92,7 @@ test-debian: setup ## set up in a bare Debian 12 and 13, build there without a n
 	KEEP="$(or $(WORK),/var/tmp)/stitch-of-debian-12" ./scripts/debian-check.sh bookworm
 	./scripts/debian-check.sh trixie "$(or $(WORK),/var/tmp)/stitch-of-debian-12"
 
-test-reproducible: setup ## build stitch twice from clean clones and compare the programs byte by byte (half an hour)
+test-reproducible: setup ## build stitch twice from clean clones and compare the programs (half an hour)
 	@SWIFT="$(SWIFT)" ./scripts/reproducible.sh
 
 soak: setup ## chat for eight hours (or HOURS) beside training, and say whether memory and descriptors stay as they are

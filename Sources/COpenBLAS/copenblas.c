@@ -29,6 +29,14 @@ static char error_text[512];
 static int status = -1;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* When the process exits, the library is taken down while other threads may still compute, which would be a fault: calls
+   under way are waited for, later ones never return. Whoever ends comes before those who begin a call. */
+static pthread_rwlock_t in_use = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+
+static void begin(void) { pthread_rwlock_rdlock(&in_use); }
+static void end(void) { pthread_rwlock_unlock(&in_use); }
+static void close_for_good(void) { pthread_rwlock_wrlock(&in_use); }
+
 static void load(void) {
   const char *chosen = getenv("STITCH_OPENBLAS_CORETYPE");
   if (chosen) setenv("OPENBLAS_CORETYPE", chosen, 1);
@@ -58,6 +66,7 @@ static void load(void) {
     snprintf(error_text, sizeof error_text, "libopenblas lacks cblas_sgemm, cblas_dgemm, cblas_dsyrk, dposv_ or dsyev_");
     return;
   }
+  atexit(close_for_good);
   status = 0;
 }
 
@@ -74,33 +83,45 @@ const char *cob_configuration(void) { return config ? config() : ""; }
 
 void cob_sgemm(int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
                float beta, float *c, int ldc) {
+  begin();
   sgemm(row_major, ta ? trans : no_trans, tb ? trans : no_trans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  end();
 }
 
 void cob_dgemm(int ta, int tb, int m, int n, int k, double alpha, const double *a, int lda, const double *b, int ldb,
                double beta, double *c, int ldc) {
+  begin();
   dgemm(row_major, ta ? trans : no_trans, tb ? trans : no_trans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  end();
 }
 
 void cob_dsyrk(int n, int k, double alpha, const double *a, int lda, double beta, double *c, int ldc) {
+  begin();
   dsyrk(row_major, upper, trans, n, k, alpha, a, lda, beta, c, ldc);
+  end();
 }
 
 int cob_dposv(int n, int nrhs, double *a, double *b) {
   int info = 0; /* the row-major upper triangle is the column-major lower one */
+  begin();
   dposv("L", &n, &nrhs, a, &n, b, &n, &info, 1);
+  end();
   return info;
 }
 
 int cob_dsyev(int n, double *a, double *w) {
   int info = 0, room = -1;
   double wanted = 0;
+  begin();
   dsyev("V", "L", &n, a, &n, w, &wanted, &room, &info, 1, 1);
-  if (info != 0) return info;
-  room = (int)wanted;
-  double *work = malloc(sizeof(double) * (size_t)room);
-  if (!work) return -1;
-  dsyev("V", "L", &n, a, &n, w, work, &room, &info, 1, 1); /* its columns are our rows */
+  double *work = NULL;
+  if (info == 0) {
+    room = (int)wanted;
+    work = malloc(sizeof(double) * (size_t)room);
+    if (work) dsyev("V", "L", &n, a, &n, w, work, &room, &info, 1, 1); /* its columns are our rows */
+    else info = -1;
+  }
+  end();
   free(work);
   return info;
 }
