@@ -43,6 +43,7 @@ struct FileEndToEndTests {
     // More than fits is asked about.
     try tmux.type("/file two")
     try tmux.press("Tab")
+    try tmux.wait("the completion") { $0.contains("words.txt") }
     try tmux.press("Enter")
     try tmux.wait("the attached file") { $0.contains("With two words.txt, 6 bytes") }
     try tmux.enter("/file book.txt")
