@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds stitch twice, in two clean clones of the last commit at one and the same place, and compares the programs section by
-# section. Exit code 1: what is loaded into memory differs. A quarter of an hour and more. WORK: where the clones are made (a new directory
-# below /var/tmp); PRODUCT: what is built (stitch).
+# section. Exit code 1: what is loaded into memory differs. A quarter of an hour and more. WORK: where the clones are made (a
+# new directory below /var/tmp); PRODUCT: what is built (stitch).
 #
 # The Swift compiler compiles the headers of C modules, and what it makes of one has a signature that debug information
 # names and that depends on when the headers were written, among them one that is written while building. It is told to

@@ -59,10 +59,8 @@ public struct AdapterMergeJob {
     let family = text.family
     var found: [(adapter: Adapter, hash: String)] = []
     for name in adapters {
-      let choice = try AdapterChoice(name)
-      let (adapter, hash) = try text.namedAdapter(choice, store: store)
-      guard choice != .none, let adapter else { throw EngineError.notAnAdapter(name: name) }
-      found.append((scale.map { adapter.scaled(by: $0, in: family) } ?? adapter, hash ?? ""))
+      let (adapter, hash) = try text.adapter(named: name, store: store)
+      found.append((scale.map { adapter.scaled(by: $0, in: family) } ?? adapter, hash))
     }
     let counts = weights.isEmpty ? found.map { _ in 1 / Float(found.count) } : weights
     let parts = zip(found, counts).map { AdapterOrigin.Part($0.hash, weight: $1) }

@@ -30,11 +30,9 @@ public struct AdapterTransferJob {
       throw EngineError.otherTokenizer(
         model: source.family.directory.path, family: target.family.directory.path)
     }
-    let choice = try AdapterChoice(adapter)
-    let (found, hash) = try source.namedAdapter(choice, store: store)
-    guard choice != .none, let found else { throw EngineError.notAnAdapter(name: adapter) }
+    let (found, hash) = try source.adapter(named: adapter, store: store)
     let (moved, bare) = try Self.moved(found, from: source.family, to: target.family)
-    return (moved.made(of: AdapterOrigin(.sum, [.init(hash ?? "")])), bare)
+    return (moved.made(of: AdapterOrigin(.sum, [.init(hash)])), bare)
   }
 
   static func moved(

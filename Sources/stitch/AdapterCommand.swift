@@ -46,15 +46,6 @@ struct AdapterCommand: ParsableCommand {
     }
   }
 
-  private static func adapter(
-    _ name: String, _ text: TextFamily, _ store: AdapterStore
-  ) throws -> (adapter: Adapter, hash: String) {
-    let choice = try AdapterChoice(name)
-    let (adapter, hash) = try text.namedAdapter(choice, store: store)
-    guard choice != .none, let adapter else { throw EngineError.notAnAdapter(name: name) }
-    return (adapter, hash ?? "")
-  }
-
   static func save(_ adapter: Adapter, in store: AdapterStore, json: Bool) throws {
     let snapshot = try store.save(adapter)
     if json { return try Console.write(json: ["adapter": snapshot.hash, "file": snapshot.file.path]) }
@@ -144,7 +135,7 @@ struct AdapterCommand: ParsableCommand {
 
     func run() throws {
       let (text, store) = try place.open()
-      let found = try AdapterCommand.adapter(adapter, text, store).adapter
+      let found = try text.adapter(named: adapter, store: store).adapter
       let names = text.family.description.anchors.map(\.name)
       let norms = found.updateNorms(in: text.family)
       let row = Row(adapter, found)
@@ -181,7 +172,7 @@ struct AdapterCommand: ParsableCommand {
 
     func run() throws {
       let (text, store) = try place.open()
-      let (found, hash) = try AdapterCommand.adapter(adapter, text, store)
+      let (found, hash) = try text.adapter(named: adapter, store: store)
       if let what = found.options.unscalable {
         throw CommandError.malformed(
           adapter, expected: "it has \(what), of which no part can be kept; train it for fewer steps")

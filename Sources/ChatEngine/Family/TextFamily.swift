@@ -90,6 +90,15 @@ public struct TextFamily: Sendable {
     }
   }
 
+  /// The one that is named as for chat, and the SHA-256 of its file.
+  /// - Throws: `EngineError.notAnAdapter` where the name is that of none, or the family has none of its own.
+  package func adapter(named name: String, store: AdapterStore) throws -> (adapter: Adapter, hash: String) {
+    guard case (let adapter?, let hash?) = try namedAdapter(AdapterChoice(name), store: store) else {
+      throw EngineError.notAnAdapter(name: name)
+    }
+    return (adapter, hash)
+  }
+
   /// The adapter that a reply was made with, `nil` if it was made without: a snapshot, the family's own, or a mix that was
   /// never kept, of adapters that are.
   /// - Throws: `EngineError.noSnapshot`, `EngineError.adapterNotKept`, and what opening throws.

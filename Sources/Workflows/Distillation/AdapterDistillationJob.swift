@@ -85,11 +85,9 @@ public struct AdapterDistillationJob {
   ///   what is done so far is kept, and the same command goes on.
   public func run(note: (String) -> Void, progress: (Progress) -> Void) throws -> Report {
     let (from, to) = (try TextFamily(source), try TextFamily(target))
-    let choice = try AdapterChoice(adapter)
-    let (found, hash) = try from.namedAdapter(choice, store: from.adapterStore())
-    guard choice != .none, found != nil else { throw EngineError.notAnAdapter(name: adapter) }
+    let hash = try from.adapter(named: adapter, store: from.adapterStore()).hash
     let real = try questions()
-    let work = try folder(from, to, adapter: hash ?? "", real)
+    let work = try folder(from, to, adapter: hash, real)
     try NewDirectory.makePath(work)
     let lock = try FileLock(of: work.appendingPathComponent("run"))
     let pool = ComputePool(threads: threads)
@@ -106,14 +104,14 @@ public struct AdapterDistillationJob {
       let prompts = work.appendingPathComponent("prompts.jsonl")
       try Self.write(chosen.questions, to: prompts)
       var job = GenerationJob(
-        try ModelSource(family: source, stitch: nil, adapter: choice), prompts: try PromptFile(prompts),
+        try ModelSource(family: source, stitch: nil, adapter: AdapterChoice(adapter)), prompts: try PromptFile(prompts),
         output: replies,
         count: nil, maxTokens: maxTokens, sampling: SamplingOptions(temperature: 0, seed: seed), pool: pool)
       job.keepsCut = keepsCut
       _ = try job.run(note: note) { progress(.answering($0.done, of: $0.count)) }
     }
     let answered = try DataFile(replies).records.count
-    let report = try learn(replies, to, hash: hash ?? "", work, note) { progress(.learning($0)) }
+    let report = try learn(replies, to, hash: hash, work, note) { progress(.learning($0)) }
     do { try FileManager.default.removeItem(at: work) } catch { note("\(work.path) can be deleted") }
     lock.remove()
     return Report(

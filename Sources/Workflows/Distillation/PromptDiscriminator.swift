@@ -14,7 +14,7 @@ struct PromptDiscriminator {
   init(_ text: TextFamily, adapter: Adapter, pool: ComputePool) throws {
     self.text = text
     let family = text.family
-    network = family.network(family.route(ofAnchor: family.anchors.count - 1), adapter: adapter)
+    network = family.network(family.dearestAnchor.route, adapter: adapter)
     rule = try Backpropagation(store: ParameterStore([]), pool: pool)
   }
 
@@ -27,7 +27,7 @@ struct PromptDiscriminator {
     progress: (Int, Int) -> Void
   ) throws -> Adapter {
     let family = text.family
-    let anchor = family.stitches.first { $0.route == family.route(ofAnchor: family.anchors.count - 1) }!
+    let anchor = family.dearestAnchor
     var examples: [TrainingExample] = []
     // In turn, so that a step has both.
     for index in 0..<max(real.count, written.count) {

@@ -21,7 +21,7 @@ struct PromptSynthesis {
   /// - Parameter text: whose dearest anchor writes, as it is without an adapter.
   init(_ text: TextFamily, seed: UInt64, pool: ComputePool) {
     let family = text.family
-    network = family.network(family.route(ofAnchor: family.anchors.count - 1), adapter: nil)
+    network = family.network(family.dearestAnchor.route, adapter: nil)
     tokenizer = text.tokenizer
     endTokens = text.stopTokens
     self.seed = seed

@@ -111,7 +111,7 @@ public struct PromptTransferJob {
     let counts = Teacher.weight(compares ? weight : 0, similarity: similarity ?? 0)
     let isSame = from.identity == to.identity
     let teacher = try counts > 0 ? teacher(transfer, isSame: isSame, work, pool, progress) : transfer.taught
-    let anchor = from.network(Self.dearest(from).route, adapter: teacher)
+    let anchor = from.network(from.dearestAnchor.route, adapter: teacher)
     let trainer = try ESTATrainer(
       family: to, adapter: transfer.start, settings: settings(steps: steps, .stops, transfer.prompt),
       examples: transfer.examples,
@@ -150,9 +150,7 @@ public struct PromptTransferJob {
       throw PromptTransferError.vocabulary(
         source: source.path, rows: sizes[0], target: target.path, expected: sizes[1])
     }
-    let choice = try AdapterChoice(adapter)
-    let (found, hash) = try from.namedAdapter(choice, store: from.adapterStore())
-    guard choice != .none, let taught = found else { throw EngineError.notAnAdapter(name: adapter) }
+    let (taught, hash) = try from.adapter(named: adapter, store: from.adapterStore())
     guard let prompt = taught.options.prompt else { throw PromptTransferError.noPrompt(adapter: adapter) }
     if let broken = taught.firstNotFinite { throw AdapterTransferError.notFinite(tensor: broken) }
     let start: Adapter?
@@ -166,11 +164,7 @@ public struct PromptTransferJob {
     let examples = try DataFile(data).examples(
       for: to, contextLength: min(from.family.contextLength, to.family.contextLength), note: note)
     return Transfer(
-      from: from, to: to, taught: taught, hash: hash ?? "", start: start, prompt: prompt, examples: examples)
-  }
-
-  private static func dearest(_ family: Family) -> Stitch {
-    family.stitches.first { $0.route == family.route(ofAnchor: family.anchors.count - 1) }!
+      from: from, to: to, taught: taught, hash: hash, start: start, prompt: prompt, examples: examples)
   }
 
   /// Learning a soft prompt, as `stitch adapt --update dept` does.
@@ -194,7 +188,7 @@ public struct PromptTransferJob {
       return try JSONDecoder().decode([Double].self, from: Data(contentsOf: file))[0]
     }
     let family = transfer.from.family
-    let anchor = Self.dearest(family)
+    let anchor = family.dearestAnchor
     var settings = settings(steps: promptSteps, .named([anchor.id]), transfer.prompt)
     settings.heldOutTokens = 0
     let trainer = try ESTATrainer(
@@ -224,7 +218,7 @@ public struct PromptTransferJob {
     let file = work.appendingPathComponent("teacher.safetensors")
     if FileManager.default.fileExists(atPath: file.path) { return try Adapter.read(file, for: family) }
     var settings = settings(
-      steps: steps, isSame ? .stops : .named([Self.dearest(family).id]), transfer.prompt)
+      steps: steps, isSame ? .stops : .named([family.dearestAnchor.id]), transfer.prompt)
     settings.heldOutTokens = 0
     let trainer = try ESTATrainer(
       family: family, adapter: transfer.taught, settings: settings, examples: transfer.examples, pool: pool)
