@@ -52,11 +52,11 @@ public struct AnchorSizeJob {
     public var method: String
     public var blocks: Int
     public var parameters: Int
-    /// Of a grown anchor: of each block, the one it is a copy of; −1 for one that was predicted or combined.
+    /// Of a grown anchor: of each block, the one it is a copy of or shares weights with; −1 for one that was predicted or combined.
     public var origins: [Int]?
     /// Of blocks that are combinations of their neighbours: what they have of the one before and of the one behind.
     public var factors: [[Float]]?
-    /// The divergence from the anchor at the first and the last step of learning those.
+    /// Of blocks that learn: the divergence from the anchor at the first and the last step.
     public var divergences: [Double]?
     /// Of a shrunk one: the blocks that were left out, first and last of each span.
     public var leftOut: [[Int]]?
@@ -98,10 +98,8 @@ public struct AnchorSizeJob {
       try grown.model.write(to: output, elementType: type, files: files)
       var report = report(grown.model, method.rawValue)
       report.origins = grown.origins.map { $0 ?? -1 }
-      if method == .replace {
-        report.factors = grown.factors
-        report.divergences = [grown.losses.first, grown.losses.last].compactMap { $0 }
-      }
+      if !grown.factors.isEmpty { report.factors = grown.factors }
+      if !grown.losses.isEmpty { report.divergences = [grown.losses.first, grown.losses.last].compactMap { $0 } }
       return report
     case .shrink(let method, let without):
       let depth = model.blocks.count

@@ -59,14 +59,15 @@ struct AnchorCommand: ParsableCommand {
         zero adds copies that change nothing at first: the model answers as before. copy has the blocks in the middle twice \
         (depth up-scaling). lesa predicts blocks between the last ones from the pattern of all. replace puts blocks between \
         neighbours that are a combination of both, by two numbers each, learned on a text from what the model itself says \
-        (Replacement Learning).
+        (Replacement Learning). share puts blocks behind others whose attention and MLP they share, with norms of their own, \
+        learned likewise (WideNet).
         """)
     @Option(help: "The model: a directory, a GGUF file, or a name from 'stitch models list'.") var model: String
     @Option(help: "How many blocks it is to have.") var blocks: Int
-    @Option(help: "How: zero, copy, lesa or replace.") var method = GrownAnchor.Method.zero
-    @Option(help: "replace: text to learn on, JSON Lines or plain text (default: the model writes it).")
+    @Option(help: "How: zero, copy, lesa, replace or share.") var method = GrownAnchor.Method.zero
+    @Option(help: "replace, share: text to learn on, JSON Lines or plain text (default: the model writes it).")
     var calibration: String?
-    @Option(help: "replace: tokens of calibration, at most (default: 20000).") var calibrationTokens: Int?
+    @Option(help: "replace, share: tokens of calibration, at most (default: 20000).") var calibrationTokens: Int?
     @OptionGroup var common: Common
 
     func validate() throws {

@@ -26,11 +26,14 @@ import Testing
         let grown = try made(["grow", "--model", large.path, "--blocks", "\(blocks)", "--method", method], at: method)
         #expect(grown["origins"] as? [Int] == origins, "\(method)")
       }
-      let combined = try made(
-        ["grow", "--model", large.path, "--blocks", "5", "--method", "replace", "--calibration", workspace.text.path],
-        at: "combined")
-      #expect(combined["origins"] as? [Int] == [0, 1, 2, -1, 3] && (combined["factors"] as? [[Double]])?.count == 1)
-      #expect((combined["divergences"] as? [Double])?.count == 2)
+      for (method, origins, combined) in [("replace", [0, 1, 2, -1, 3], 1), ("share", [0, 1, 2, 3, 3], nil)] {
+        let grown = try made(
+          ["grow", "--model", large.path, "--blocks", "5", "--method", method, "--calibration", workspace.text.path],
+          at: method)
+        #expect(grown["origins"] as? [Int] == origins, "\(method)")
+        #expect((grown["factors"] as? [[Double]])?.count == combined, "\(method)")
+        #expect((grown["divergences"] as? [Double])?.count == 2, "\(method)")
+      }
       func says(_ name: String) throws -> String {
         let outcome = try workspace.run([
           "ask", "hello", "--model", workspace.directory.appending(path: name).path, "--max-tokens", "5",
@@ -40,7 +43,7 @@ import Testing
         return outcome.text
       }
       #expect(try says("zero") == says("large"))
-      _ = try says("lesa")
+      for name in ["lesa", "share"] { _ = try says(name) }
       _ = try says("folded")
       let built = try workspace.run([
         "family", "build", "--anchor", workspace.directory.appending(path: "folded").path, "--anchor", large.path,

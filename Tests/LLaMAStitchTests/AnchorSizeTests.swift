@@ -176,6 +176,36 @@ import Testing
     }
   }
 
+  /// Attention and MLP are those of the block before; the gains of the norms are learned from what the anchor says, and are all
+  /// that is learned.
+  @Test func sharedBlocks() throws {
+    let model = Self.model(blocks: 4, scale: 0.9)
+    let grown = try GrownAnchor(model, blocks: 6, method: .share, batches: Self.batches, pool: Self.pool)
+    #expect(grown.origins == [0, 1, 1, 2, 3, 3] && grown.factors.isEmpty)
+    #expect(grown.losses.last! < 0.7 * grown.losses[0], "\(grown.losses)")
+    for (block, origin) in zip(grown.model.blocks, grown.origins) {
+      for path in [\Block.attention.query, \Block.attention.output, \Block.mlp.gate, \Block.mlp.down] {
+        #expect(block[keyPath: path].weight.floats() == model.blocks[origin!][keyPath: path].weight.floats())
+      }
+    }
+    for (place, isNew) in [false, false, true, false, false, true].enumerated() {
+      let (block, origin) = (grown.model.blocks[place], model.blocks[grown.origins[place]!])
+      for path in [\Block.attentionNorm, \Block.mlpNorm] {
+        #expect((block[keyPath: path].values.array != origin[keyPath: path].values.array) == isNew, "\(place)")
+      }
+    }
+    // The same bytes, however many threads.
+    let again = try GrownAnchor(
+      model, blocks: 6, method: .share, batches: Self.batches, pool: ComputePool(threads: 1))
+    #expect(again.losses == grown.losses)
+    #expect(try Self.logits(again.model) == Self.logits(grown.model))
+    for (blocks, batches) in [(9, Self.batches), (4, Self.batches), (6, [])] {
+      #expect(throws: AnchorSizeError.self) {
+        try GrownAnchor(model, blocks: blocks, method: .share, batches: batches, pool: Self.pool)
+      }
+    }
+  }
+
   /// What is written is read again as the same model.
   @Test func whatIsWrittenIsRead() throws {
     let folder = try TemporaryFolder()
