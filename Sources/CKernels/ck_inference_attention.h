@@ -57,15 +57,33 @@ static void NAME(store_value)(int32_t cache_type, void *values, size_t value_str
 #define MOST_BLOCKS (SCORE_BLOCKS > ALONE_BLOCKS ? SCORE_BLOCKS : ALONE_BLOCKS)
 #define MOST_VALUES (MIX_VALUES > ALONE_VALUES ? MIX_VALUES : ALONE_VALUES)
 
+/* What of the cache is asked for while other of it is computed with, where one token is alone with it: of many conversations
+   these are short pieces far apart, which no processor foresees. Many tokens read it from where the first one brought it. */
+typedef struct {
+  NAME(ahead) keys, values;
+} NAME(cached_ahead);
+
+/* Bytes [from, to) of what lies at `base`, so that all are asked for when that is done `times` times. */
+INLINE NAME(ahead) NAME(ahead_of)(const void *base, size_t from, size_t to, size_t times) {
+  if (from == to) return (NAME(ahead)){NULL, NULL, 0};
+  const char *first = (const char *)base + from;
+  const size_t some = (to - from + times * 64 - 1) / (times * 64) * 64;
+  return (NAME(ahead)){first, first + (to - from), some};
+}
+
 /* Scores of Q queries from `queries` on with B blocks of keys, times scale, to scores[q · width + 16 · b]. */
-INLINE void NAME(score)(const ck_attention *a, const int32_t type, const int Q, const int B, const float *queries,
-                        size_t block, float *scores, size_t width) {
+INLINE void NAME(score)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B, const float *queries,
+                        size_t block, float *scores, size_t width, NAME(cached_ahead) *later) {
   const size_t dimension = a->head_dimension, query_stride = a->query_stride;
   v16 sums[SCORE_QUERIES][MOST_BLOCKS];
   UNROLL for (int q = 0; q < Q; q++) {
     UNROLL for (int b = 0; b < B; b++) sums[q][b] = (v16){0};
   }
   for (size_t d = 0; d < dimension; d++) {
+    if (alone) {
+      NAME(ask_ahead)(&later->keys);
+      NAME(ask_ahead)(&later->values);
+    }
     v16 key[MOST_BLOCKS];
     UNROLL for (int b = 0; b < B; b++) key[b] = NAME(load_cached)(type, a->keys, ((block + b) * dimension + d) * CK_KEY_BLOCK);
     UNROLL for (int q = 0; q < Q; q++) {
@@ -126,8 +144,9 @@ INLINE float NAME(rectify)(float *scores, size_t count) {
 }
 
 /* Columns [column, column + 16 V) of the outputs of Q queries. Even and odd positions have a sum each. */
-INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, const int V, const float *scores,
-                      size_t width, const float *inverse, size_t shortest, size_t column, float *output) {
+INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int V, const float *scores,
+                      size_t width, const float *inverse, size_t shortest, size_t column, float *output,
+                      NAME(ahead) *later) {
   const size_t stride = a->value_stride;
   v16 even[MIX_QUERIES][MOST_VALUES], odd[MIX_QUERIES][MOST_VALUES];
   UNROLL for (int q = 0; q < Q; q++) {
@@ -138,6 +157,7 @@ INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, co
   }
   size_t j = 0;
   for (; j + 2 <= shortest; j += 2) {
+    if (alone) NAME(ask_ahead)(later);
     const size_t row = j * stride + column;
     UNROLL for (int v = 0; v < V; v++) {
       const v16 first = NAME(load_cached)(type, a->values, row + v * LANES);
@@ -172,85 +192,101 @@ INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int Q, co
   }
 }
 
+/* Scores of Q queries after another with B blocks from `block` on. What is read after these blocks, their values and as many
+   keys more, is asked for meanwhile. */
+INLINE void NAME(score_blocks)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B, const float *queries,
+                               size_t count, size_t block, size_t blocks, float *scores, size_t width) {
+  const size_t size = type == CK_F16 ? 2 : 4, keys = CK_KEY_BLOCK * a->head_dimension * size,
+               values = CK_KEY_BLOCK * a->value_stride * size;
+  const size_t end = block + B, more = blocks - end < (size_t)B ? blocks : end + B;
+  NAME(cached_ahead) later = {NAME(ahead_of)(a->keys, end * keys, more * keys, a->head_dimension),
+                              NAME(ahead_of)(a->values, block * values, end * values, a->head_dimension)};
+  for (size_t q = 0; q < count; q += Q)
+    NAME(score)(a, type, alone, Q, B, queries + q * a->query_stride, block, scores + q * width, width, &later);
+}
+
 /* Scores of `count` queries, Q at a time, with `blocks` blocks, B at a time: a block meets one query after another while it
    is in the first-level cache. */
-INLINE void NAME(score_queries)(const ck_attention *a, const int32_t type, const int Q, const int B, size_t first,
+INLINE void NAME(score_queries)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B, size_t first,
                                 size_t count, size_t blocks, float *scores, size_t width) {
+  if (count == 0) return;
   const float *queries = a->queries + first * a->query_stride;
   size_t block = 0;
-  for (; block + B <= blocks; block += B) {
-    for (size_t q = 0; q < count; q += Q)
-      NAME(score)(a, type, Q, B, queries + q * a->query_stride, block, scores + q * width, width);
-  }
+  for (; block + B <= blocks; block += B)
+    NAME(score_blocks)(a, type, alone, Q, B, queries, count, block, blocks, scores, width);
   /* Those left over, at once: fewer than B, and B is at most 4. */
   const size_t left = blocks - block;
   if (left == 0) return;
-  for (size_t q = 0; q < count; q += Q) {
-    const float *query = queries + q * a->query_stride;
-    if (B > 3 && left == 3)
-      NAME(score)(a, type, Q, 3, query, block, scores + q * width, width);
-    else if (B > 2 && left == 2)
-      NAME(score)(a, type, Q, 2, query, block, scores + q * width, width);
-    else
-      NAME(score)(a, type, Q, 1, query, block, scores + q * width, width);
-  }
+  if (B > 3 && left == 3)
+    NAME(score_blocks)(a, type, alone, Q, 3, queries, count, block, blocks, scores, width);
+  else if (B > 2 && left == 2)
+    NAME(score_blocks)(a, type, alone, Q, 2, queries, count, block, blocks, scores, width);
+  else
+    NAME(score_blocks)(a, type, alone, Q, 1, queries, count, block, blocks, scores, width);
 }
 
 /* Outputs of `count` queries, Q at a time, V registers of them at a time. */
-INLINE void NAME(mix_queries)(const ck_attention *a, const int32_t type, const int Q, const int V, size_t first,
-                              size_t count, const float *scores, size_t width, const float *inverse) {
+INLINE void NAME(mix_queries)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int V, size_t first,
+                              size_t count, const float *scores, size_t width, const float *inverse,
+                              NAME(ahead) *later) {
   const size_t dimension = a->head_dimension, shortest = a->position + first * a->step + 1;
   float *output = a->output + first * a->output_stride;
   size_t column = 0;
   for (; column + (V - 1) * LANES < dimension; column += V * LANES) {
     for (size_t q = 0; q < count; q += Q)
-      NAME(mix)(a, type, Q, V, scores + q * width, width, inverse + q, shortest + q * a->step, column,
-                output + q * a->output_stride);
+      NAME(mix)(a, type, alone, Q, V, scores + q * width, width, inverse + q, shortest + q * a->step, column,
+                output + q * a->output_stride, later);
   }
   for (; column < dimension; column += LANES) {
     for (size_t q = 0; q < count; q += Q)
-      NAME(mix)(a, type, Q, 1, scores + q * width, width, inverse + q, shortest + q * a->step, column,
-                output + q * a->output_stride);
+      NAME(mix)(a, type, alone, Q, 1, scores + q * width, width, inverse + q, shortest + q * a->step, column,
+                output + q * a->output_stride, later);
   }
 }
 
 /* Queries [t, t + count), CK_ATTEND_QUERIES at most. */
-INLINE void NAME(attend_some)(const ck_attention *a, const int32_t type, size_t t, size_t count, float *scores) {
+INLINE void NAME(attend_some)(const ck_attention *a, const int32_t type, const int alone, size_t t, size_t count, float *scores) {
   const size_t shortest = a->position + t * a->step + 1, longest = shortest + (count - 1) * a->step;
   const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
   size_t whole = count / SCORE_QUERIES * SCORE_QUERIES, left = count - whole;
-  NAME(score_queries)(a, type, SCORE_QUERIES, SCORE_BLOCKS, t, whole, blocks, scores, width);
+  NAME(score_queries)(a, type, alone, SCORE_QUERIES, SCORE_BLOCKS, t, whole, blocks, scores, width);
   if (SCORE_QUERIES > 3 && left == 3)
-    NAME(score_queries)(a, type, 3, SCORE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
+    NAME(score_queries)(a, type, alone, 3, SCORE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
   else if (SCORE_QUERIES > 2 && left == 2)
-    NAME(score_queries)(a, type, 2, SCORE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
+    NAME(score_queries)(a, type, alone, 2, SCORE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
   else
-    NAME(score_queries)(a, type, 1, ALONE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
+    NAME(score_queries)(a, type, alone, 1, ALONE_BLOCKS, t + whole, left, blocks, scores + whole * width, width);
   float inverse[CK_ATTEND_QUERIES];
   for (size_t q = 0; q < count; q++) {
     float *own = scores + q * width;
     const size_t seen = shortest + q * a->step;
     inverse[q] = a->rectified ? NAME(rectify)(own, seen) : NAME(soften)(own, seen);
   }
+  NAME(ahead) later = NAME(ahead_of)(a->next_keys, 0, a->next_bytes, shortest / 2 + 1);
   whole = count / MIX_QUERIES * MIX_QUERIES;
   left = count - whole;
-  NAME(mix_queries)(a, type, MIX_QUERIES, MIX_VALUES, t, whole, scores, width, inverse);
+  NAME(mix_queries)(a, type, alone, MIX_QUERIES, MIX_VALUES, t, whole, scores, width, inverse, &later);
   if (MIX_QUERIES > 3 && left == 3)
-    NAME(mix_queries)(a, type, 3, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole);
+    NAME(mix_queries)(a, type, alone, 3, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole, &later);
   else if (MIX_QUERIES > 2 && left == 2)
-    NAME(mix_queries)(a, type, 2, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole);
+    NAME(mix_queries)(a, type, alone, 2, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole, &later);
   else
-    NAME(mix_queries)(a, type, 1, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole);
+    NAME(mix_queries)(a, type, alone, 1, ALONE_VALUES, t + whole, left, scores + whole * width, width, inverse + whole, &later);
 }
 
-INLINE void NAME(attend_of)(const ck_attention *a, const int32_t type, size_t t0, size_t t1, float *scratch) {
+INLINE void NAME(attend_of)(const ck_attention *a, const int32_t type, const int alone, size_t t0, size_t t1, float *scratch) {
   for (size_t t = t0; t < t1; t += CK_ATTEND_QUERIES)
-    NAME(attend_some)(a, type, t, t1 - t < CK_ATTEND_QUERIES ? t1 - t : CK_ATTEND_QUERIES, scratch);
+    NAME(attend_some)(a, type, alone, t, t1 - t < CK_ATTEND_QUERIES ? t1 - t : CK_ATTEND_QUERIES, scratch);
 }
 
 static void NAME(attend)(const ck_attention *a, size_t t0, size_t t1, float *scratch) {
-  if (a->cache_type == CK_F16)
-    NAME(attend_of)(a, CK_F16, t0, t1, scratch);
+  const int alone = a->step == 0;
+  if (a->cache_type == CK_F16 && alone)
+    NAME(attend_of)(a, CK_F16, 1, t0, t1, scratch);
+  else if (a->cache_type == CK_F16)
+    NAME(attend_of)(a, CK_F16, 0, t0, t1, scratch);
+  else if (alone)
+    NAME(attend_of)(a, CK_F32, 1, t0, t1, scratch);
   else
-    NAME(attend_of)(a, CK_F32, t0, t1, scratch);
+    NAME(attend_of)(a, CK_F32, 0, t0, t1, scratch);
 }

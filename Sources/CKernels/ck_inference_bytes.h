@@ -100,7 +100,7 @@ INLINE void integer_piece(const int32_t type, const int P, const char *const *pa
 /* The T tokens of the group that starts with token t, with P panels. Two panels share what is loaded of the tokens: with
    one, loading would be the limit. */
 INLINE void integer_tile(const NAME(product) *p, const activations *a, const int32_t type, const int P,
-                         const part *panels, const int T, size_t t, ahead *later) {
+                         const part *panels, const int T, size_t t, NAME(ahead) *later) {
   const size_t blocks = p->columns / CK_BLOCK, bytes = NAME(panel_block)(type);
   const char *values = a->values + t * p->columns * ACTIVATION_BYTES;
   const float *scales = a->scales + t * blocks;
@@ -112,7 +112,7 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
   for (size_t block = 0; block < blocks; block++) {
     const char *next[PANELS];
     UNROLL for (int i = 0; i < P; i++) next[i] = panels[i].blocks + block * bytes;
-    ask_ahead(later);
+    NAME(ask_ahead)(later);
     byte_sums whole;
     UNROLL for (int j = 0; j < T; j++) {
       const __m512i start = type == CK_Q4_1 ? _mm512_setzero_si512() : _mm512_set1_epi32(starts[j]);

@@ -31,17 +31,6 @@ typedef struct {
   size_t row, first, last;
 } part;
 
-/* What is read next, and how much of it to ask memory for with every block: evenly, so that neither waits for the other. */
-typedef struct {
-  const char *next, *end;
-  size_t some;
-} ahead;
-
-INLINE void ask_ahead(ahead *later) {
-  const char *until = (size_t)(later->end - later->next) < later->some ? later->end : later->next + later->some;
-  for (; later->next < until; later->next += 64) __builtin_prefetch(later->next, 0, 3);
-}
-
 #include INTEGER_PRODUCTS
 
 static activations divide_rounded(const void *rounded, size_t columns, size_t tokens) {
@@ -82,7 +71,7 @@ INLINE void integer_tiles(const NAME(product) *p, const activations *a, const in
   const size_t blocks = p->columns / CK_BLOCK, groups = (tokens + PANEL_TOKENS - 1) / PANEL_TOKENS;
   const size_t bytes = P * blocks * NAME(panel_block)(type);
   const size_t distance = P == 1 && bytes < AHEAD ? AHEAD : bytes;
-  ahead later = {panels->blocks + distance, panels->blocks + distance + bytes, bytes / (blocks * groups) / 64 * 64 + 64};
+  NAME(ahead) later = {panels->blocks + distance, panels->blocks + distance + bytes, bytes / (blocks * groups) / 64 * 64 + 64};
   for (size_t t = 0; t < tokens; t += PANEL_TOKENS) {
     switch (group_size(tokens, t)) {
 #define TILE(T) case T: if (T <= PANEL_TOKENS) integer_tile(p, a, type, P, panels, T, t, &later); break

@@ -97,7 +97,7 @@ INLINE void add_four_rows(const int32_t type, const char *block, const int i, co
 /* The T tokens of the group that starts with token t. The tokens' part of a block stays in registers while the panel's rows
    pass, four at a time. */
 INLINE void integer_tile(const NAME(product) *p, const activations *a, const int32_t type, const int P,
-                         const part *panel, const int T, size_t t, ahead *later) {
+                         const part *panel, const int T, size_t t, NAME(ahead) *later) {
   const size_t blocks = p->columns / CK_BLOCK, bytes = NAME(panel_block)(type);
   const char *values = a->values + t * p->columns * ACTIVATION_BYTES, *next = panel->blocks;
   const float *scales = a->scales + t * blocks;
@@ -108,7 +108,7 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
   }
   (void)P;
   for (size_t block = 0; block < blocks; block++, next += bytes) {
-    ask_ahead(later);
+    NAME(ask_ahead)(later);
     int8x16_t tokens[PANEL_TOKENS][4];
     UNROLL for (int j = 0; j < T; j++) {
       UNROLL for (int i = 0; i < 4; i++)

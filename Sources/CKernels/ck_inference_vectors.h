@@ -87,6 +87,19 @@ INLINE v16 NAME(load_part)(const int32_t type, const char *p, size_t count) {
   return value;
 }
 
+/* ---- what is read next ---------------------------------------------------------------------------------------- */
+
+/* And how much of it to ask memory for at a time: evenly beside other work, so that neither waits for the other. */
+typedef struct {
+  const char *next, *end;
+  size_t some;
+} NAME(ahead);
+
+INLINE void NAME(ask_ahead)(NAME(ahead) *later) {
+  const char *until = (size_t)(later->end - later->next) < later->some ? later->end : later->next + later->some;
+  for (; later->next < until; later->next += 64) __builtin_prefetch(later->next, 0, 3);
+}
+
 /* ---- horizontal sums: lanes i + 8, then + 4, + 2, + 1, whatever is summed beside them ------------------------ */
 
 INLINE v8 NAME(halve2)(v16 ab) {

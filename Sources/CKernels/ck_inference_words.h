@@ -92,7 +92,7 @@ INLINE void word_piece(const int32_t type, const char *block, const int T, const
 
 /* The T tokens of the group that starts with token t. */
 INLINE void integer_tile(const NAME(product) *p, const activations *a, const int32_t type, const int P,
-                         const part *panel, const int T, size_t t, ahead *later) {
+                         const part *panel, const int T, size_t t, NAME(ahead) *later) {
   const size_t blocks = p->columns / CK_BLOCK, bytes = NAME(panel_block)(type);
   const char *values = a->values + t * p->columns * ACTIVATION_BYTES, *next = panel->blocks;
   const float *scales = a->scales + t * blocks;
@@ -103,7 +103,7 @@ INLINE void integer_tile(const NAME(product) *p, const activations *a, const int
   }
   (void)P;
   for (size_t block = 0; block < blocks; block++, next += bytes) {
-    ask_ahead(later);
+    NAME(ask_ahead)(later);
     __m256i whole[SIDES][PANEL_TOKENS];
     UNROLL for (int j = 0; j < T; j++) {
       const __m256i start = type == CK_Q4_1 ? _mm256_setzero_si256() : _mm256_set1_epi32(starts[j]);

@@ -27,7 +27,7 @@ static void attend(const ck_inference *table, size_t dimension, int32_t cache, s
   for (size_t i = 0; i < queries_count * out_stride; i++) output[i] = alone[i] = -7;
   float *scratch = guarded(ck_attention_scratch(total) * sizeof(float), 4);
   ck_attention head = {queries, dimension, cache, kept_keys, kept_values, padded, output, out_stride, dimension, position,
-                       step, 1 / sqrtf((float)dimension), rectified};
+                       step, 1 / sqrtf((float)dimension), rectified, kept_keys, 100};
   table->attend(&head, 0, queries_count, scratch);
   head.output = alone;
   for (size_t t = 0; t < queries_count; t++) table->attend(&head, t, t + 1, scratch);

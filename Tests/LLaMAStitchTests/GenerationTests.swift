@@ -176,6 +176,19 @@ import Testing
     #expect(found[0] == 1 && found[4...8].allSatisfy { $0 == 0 })
   }
 
+  /// Some at a time, whatever their number, as all at once.
+  @Test(arguments: [1, 1023, 1024, 2500]) func exponentialsOfLogits(count: Int) {
+    var random = SeededGenerator(seed: 4)
+    // What lies beyond those asked for is not looked at.
+    let logits = FloatBuffer((0..<count).map { _ in Float(-30 * random.unit()) } + [100]).vector
+    var (found, expected) = ([Double](repeating: 7, count: count), [Double](repeating: 7, count: count))
+    let sum = logits.exponentials(largest: 0.5, temperature: 0.7, into: &found)
+    logits.exponents(largest: 0.5, temperature: 0.7, into: &expected)
+    let all = Exponentials.replace(&expected)
+    #expect(found == expected)
+    #expect(abs(sum - all) < 1e-13 * all)
+  }
+
   @Test func theFirstOfTheLargest() {
     func index(_ values: [Float]) -> Int? { FloatBuffer(values).vector.indexOfLargest(count: values.count) }
     #expect(index([]) == nil && index([.nan, -.infinity]) == nil)

@@ -183,7 +183,7 @@ import Testing
                   queries: q.baseAddress!, query_stride: dimension, cache_type: cache, keys: k.baseAddress!,
                   values: v.baseAddress!, value_stride: padded, output: out.baseAddress!,
                   output_stride: dimension + 1, head_dimension: dimension, position: position, step: step, scale: scale,
-                  rectified: 0)
+                  rectified: 0, next_keys: nil, next_bytes: 0)
                 table.pointee.attend(&attention, 0, tokens, &scratch)
                 // One alone is the same bits.
                 let among = Array(out)

@@ -52,6 +52,8 @@ typedef struct ck_attention {
   size_t step;                   /* how many more each further one sees: 1, or of one token 0 */
   float scale;                   /* of the scores */
   int32_t rectified;             /* weights: 0: e to the score; else the score, or 0 where it is negative; over their sum */
+  const void *_Nullable next_keys; /* what is read after these, so many bytes: memory is asked for them meanwhile */
+  size_t next_bytes;
 } ck_attention;
 
 /* One instruction set's kernels. Rows are `stride` floats apart; weights are dense rows of `columns`, unaligned,

@@ -172,25 +172,29 @@ package struct InferenceKernels: @unchecked Sendable {
       queries: queries.base + head * cache.headDimension, query_stride: queries.stride, cache_type: cache.type,
       keys: cache.keys(of: keyValueHead), values: cache.values(of: keyValueHead), value_stride: cache.valueStride,
       output: output.base + head * cache.headDimension, output_stride: output.stride,
-      head_dimension: cache.headDimension, position: position, step: 1, scale: cache.scale, rectified: 0)
+      head_dimension: cache.headDimension, position: position, step: 1, scale: cache.scale, rectified: 0,
+      next_keys: nil, next_bytes: 0)
     table.pointee.attend(&attention, range.lowerBound, range.upperBound, scratch.base)
   }
 
   /// The same of one token for the heads in `range`: those that share keys and values read them together.
+  /// - Parameter next: keys that are read after these, of which memory is asked for meanwhile.
   @inline(__always)
   package func attend(
     _ cache: UnsafeCache, heads range: Range<Int>, query: UnsafeFloats, into output: UnsafeFloats, position: Int,
-    scratch: UnsafeFloats
+    scratch: UnsafeFloats, next: UnsafeRawBufferPointer
   ) {
     var head = range.lowerBound
     while head < range.upperBound {
       let keyValueHead = head / cache.queriesPerHead
       let end = min(range.upperBound, (keyValueHead + 1) * cache.queriesPerHead)
+      let following = end < range.upperBound ? cache.firstKeys(of: keyValueHead + 1, position: position) : next
       var attention = ck_attention(
         queries: query.base + head * cache.headDimension, query_stride: cache.headDimension, cache_type: cache.type,
         keys: cache.keys(of: keyValueHead), values: cache.values(of: keyValueHead), value_stride: cache.valueStride,
         output: output.base + head * cache.headDimension, output_stride: cache.headDimension,
-        head_dimension: cache.headDimension, position: position, step: 0, scale: cache.scale, rectified: 0)
+        head_dimension: cache.headDimension, position: position, step: 0, scale: cache.scale, rectified: 0,
+        next_keys: following.baseAddress, next_bytes: following.count)
       table.pointee.attend(&attention, 0, end - head, scratch.base)
       head = end
     }
@@ -206,7 +210,8 @@ package struct InferenceKernels: @unchecked Sendable {
     var attention = ck_attention(
       queries: queries.base, query_stride: queries.stride, cache_type: cache.type, keys: cache.keys(of: 0),
       values: cache.values(of: 0), value_stride: cache.valueStride, output: output.base, output_stride: output.stride,
-      head_dimension: cache.headDimension, position: position, step: 1, scale: 1, rectified: 1)
+      head_dimension: cache.headDimension, position: position, step: 1, scale: 1, rectified: 1,
+      next_keys: nil, next_bytes: 0)
     table.pointee.attend(&attention, range.lowerBound, range.upperBound, scratch.base)
   }
 

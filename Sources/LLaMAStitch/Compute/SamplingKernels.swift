@@ -32,6 +32,24 @@ extension VectorView {
   }
 }
 
+extension VectorView {
+  /// `exponentials[i] = exp((self[i] − largest) / temperature)`, none of the first values being above `largest`: 0 where one is
+  /// not a number, or next to 0. Some at a time, so that each is written to memory once.
+  /// - Returns: their sum.
+  package func exponentials(largest: Double, temperature: Double, into exponentials: inout [Double]) -> Double {
+    precondition(exponentials.count <= count)
+    let table = InferenceKernels.best.table
+    return exponentials.withUnsafeMutableBufferPointer { exponentials in
+      guard let start = exponentials.baseAddress else { return 0 }
+      return stride(from: 0, to: exponentials.count, by: 1024).reduce(0) { sum, first in
+        let some = min(1024, exponentials.count - first)
+        table.pointee.spread(base + first, some, largest, temperature, start + first)
+        return sum + table.pointee.exponentials(start + first, some)
+      }
+    }
+  }
+}
+
 /// Exponentials of many numbers.
 package enum Exponentials {
   /// Replaces each of the numbers, none of them above 0, by its exponential: 0 where it is not a number, or next to 0.

@@ -198,6 +198,14 @@ package struct UnsafeCache: BitwiseCopyable {
 
   func keys(of head: Int) -> UnsafeMutableRawPointer { keys + head * keyHeadStride }
   func values(of head: Int) -> UnsafeMutableRawPointer { values + head * valueHeadStride }
+
+  /// The keys that are read first where a head's are read up to a position.
+  func firstKeys(of head: Int, position: Int) -> UnsafeRawBufferPointer {
+    let group = Int(CK_KEY_BLOCK)
+    let blocks = min(position / group + 1, 4)
+    return UnsafeRawBufferPointer(
+      start: keys(of: head), count: blocks * group * headDimension * (type == Int32(CK_F16) ? 2 : 4))
+  }
 }
 
 /// Floats of scratch one thread needs to attend to `positions` positions.

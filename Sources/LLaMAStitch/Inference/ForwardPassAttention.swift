@@ -123,7 +123,7 @@ extension ForwardPass {
             storeKeys(block, piece..<piece + 1, of: part, token: part.row)
             storeValues(block, piece..<piece + 1, of: part, token: part.row)
           }
-          attention(block, of: part, heads: heads)
+          attention(block, of: part, heads: heads, next: keys(block, after: piece, of: index))
         } else {
           let head = piece % block.headCount
           let first = piece / block.headCount * group
@@ -146,11 +146,27 @@ extension ForwardPass {
   }
 
   /// Some heads of a part that is one token.
-  private func attention(_ block: BlockPlan, of part: BatchPart, heads: Range<Int>) {
+  /// - Parameter next: the keys that this thread reads after them.
+  private func attention(
+    _ block: BlockPlan, of part: BatchPart, heads: Range<Int>,
+    next: UnsafeRawBufferPointer = .init(start: nil, count: 0)
+  ) {
     kernels.attend(
       block.cache.text(part.text), heads: heads, query: workspace.query.at(part.row),
       into: workspace.context.at(part.row), position: part.position + block.offset,
-      scratch: workspace.scores[team.index])
+      scratch: workspace.scores[team.index], next: next)
+  }
+
+  /// The keys that this thread reads when it is done with a piece of a part: of its next piece, which may be of a later part.
+  private func keys(_ block: BlockPlan, after piece: Int, of part: Int) -> UnsafeRawBufferPointer {
+    var (head, index) = (piece + team.count, part)
+    while head >= block.keyValueHeadCount {
+      head -= block.keyValueHeadCount
+      index += 1
+      guard index < parts.count, parts[index].count == 1 else { return .init(start: nil, count: 0) }
+    }
+    let next = parts[index]
+    return block.cache.text(next.text).firstKeys(of: head, position: next.position + block.offset)
   }
 }
 

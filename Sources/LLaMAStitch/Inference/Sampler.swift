@@ -160,11 +160,14 @@ public struct Sampler: Sendable {
     // An infinite logit leaves no choice.
     if largest == .infinity { return top }
     // A temperature close to 0 makes the difference infinite: its exponential is 0, as it should be.
-    logits.exponents(largest: largest, temperature: options.temperature, into: &weights)
+    let total: Double
     if isPenalised {
+      logits.exponents(largest: largest, temperature: options.temperature, into: &weights)
       for token in seen { weights[token] = (penalised(logits, token) - largest) / options.temperature }
+      total = Exponentials.replace(&weights)
+    } else {
+      total = logits.exponentials(largest: largest, temperature: options.temperature, into: &weights)
     }
-    let total = Exponentials.replace(&weights)
     let target = random.unit()
     if options.topK == 0 && options.topP == 1 && options.minP == 0 {
       var sum = 0.0

@@ -21,9 +21,8 @@ public struct TokenLikelihoods: Sendable, Equatable {
   public init?(of token: Int, alternatives: Int, logits: VectorView, count: Int) {
     guard token < count, let top = logits.indexOfLargest(count: count) else { return nil }
     let largest = Double(logits[top])
-    var exponents = [Double](repeating: 0, count: count)
-    logits.exponents(largest: largest, temperature: 1, into: &exponents)
-    let normalizer = log(Exponentials.replace(&exponents)) + largest
+    var exponentials = [Double](repeating: 0, count: count)
+    let normalizer = log(logits.exponentials(largest: largest, temperature: 1, into: &exponentials)) + largest
     logProbability = Double(logits[token]) - normalizer
     var likeliest: [Alternative] = []
     likeliest.reserveCapacity(alternatives + 1)
