@@ -12,7 +12,12 @@ package struct ReplyStream {
     case failed(String)
   }
 
+  /// Bytes of a reply, at most: so much that no model has reason to say it.
+  package static let largest = 16 << 20
+
   private(set) var hasBegun = false
+  /// Bytes of text that came.
+  private var size = 0
   /// Pieces of text that came: about as many as tokens.
   private(set) var pieces = 0
   private(set) var finish: String?
@@ -52,6 +57,8 @@ package struct ReplyStream {
         pieces += 1
         firstText = firstText ?? now
         lastText = now
+        size += text.utf8.count
+        if size > Self.largest { return events + [.failed("the reply is longer than \(Self.largest >> 20) MiB")] }
         events.append(.text(text))
       }
       if let reason = choice["finish_reason"]?.string { finish = reason }

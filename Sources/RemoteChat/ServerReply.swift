@@ -77,8 +77,6 @@ struct ServerReply {
     init(stitch: String) { self.stitch = stitch }
   }
 
-  private static let largestAnswer = 16 << 20
-
   private func ask(_ call: ReplyCall, dropped: Int) throws(ReplyFailure) -> Answer {
     let progress = Progress(stitch: stitch)
     let start = ContinuousClock.now
@@ -88,7 +86,7 @@ struct ServerReply {
       head = try cancellation.perform(transfer) { head, bytes in
         guard head.status == 200, head.fields["content-type"]?.lowercased().contains("event-stream") == true else {
           progress.whole += bytes
-          return progress.whole.count <= Self.largestAnswer
+          return progress.whole.count <= ReplyStream.largest
         }
         do throws(EventStream.EventTooLong) {
           for data in try progress.events.next(bytes) where progress.failure == nil {

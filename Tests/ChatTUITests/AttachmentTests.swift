@@ -58,6 +58,31 @@ private func read(_ file: AttachedFile) -> FileReading { FileReading(word: file.
     state.apply(.completed(line: "sum up @a", to: "sum up @a.txt ", choices: []))
     #expect(state.editor.text == "sum up @a.txt  please" && state.editor.cursor == 14)
   }
+
+  /// Enter right behind Tab sends what is completed, as it does when there is time between them.
+  @Test func enterWaitsForWhatTabCompletes() {
+    var state = readyState()
+    state.type("/file a")
+    #expect(state.apply(.key(KeyPress(.tab))) == [.completePath(line: "/file a")])
+    #expect(state.apply(.key(KeyPress(.enter))) == [] && state.editor.text == "/file a")
+    #expect(
+      state.apply(.completed(line: "/file a", to: "/file a.txt ", choices: []))
+        == [.readFiles(["a.txt"], for: .attach)])
+    #expect(state.editor.isEmpty && state.completing == nil)
+    // Twice does not wait.
+    state.type("/file b")
+    _ = state.apply(.key(KeyPress(.tab)))
+    _ = state.apply(.key(KeyPress(.enter)))
+    #expect(state.apply(.key(KeyPress(.enter))) == [.readFiles(["b"], for: .attach)])
+    #expect(state.apply(.completed(line: "/file b", to: "/file b.txt ", choices: [])) == [])
+    // What is written on is not sent when the rest comes.
+    state.type("/file c")
+    _ = state.apply(.key(KeyPress(.tab)))
+    _ = state.apply(.key(KeyPress(.enter)))
+    state.type("d")
+    #expect(state.apply(.completed(line: "/file c", to: "/file c.txt ", choices: [])) == [])
+    #expect(state.editor.text == "/file cd")
+  }
 }
 
 @Suite struct AttachmentTests {

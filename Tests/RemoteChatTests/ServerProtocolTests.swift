@@ -52,6 +52,16 @@ import Testing
     #expect(throws: EventStream.EventTooLong.self) { _ = try endless.next([UInt8](repeating: 0x61, count: 5 << 20)) }
   }
 
+  /// What comes of a reply without an end is kept, and no more is taken.
+  @Test func aReplyWithoutAnEnd() {
+    var stream = ReplyStream()
+    let text = String(repeating: "a", count: 1 << 20)
+    let event = Array(#"{"choices":[{"delta":{"content":"\#(text)"}}]}"#.utf8)
+    #expect(stream.next(event) == [.begun(model: nil), .text(text)])
+    for _ in 1..<16 { #expect(stream.next(event) == [.text(text)]) }
+    #expect(stream.next(event) == [.failed("the reply is longer than 16 MiB")])
+  }
+
   /// Of many short lines none is too long.
   @Test func anEventWithoutAnEnd() throws {
     var endless = EventStream()

@@ -69,6 +69,8 @@ package struct AppState: Sendable, Equatable {
   package var hint: Hint?
 
   package var editor = Editor()
+  /// What Tab completes, until that is done.
+  package var completing: Completing?
   /// The turn of the user's that what is written will replace.
   package var editing: Int?
   /// Files that go with the next message.
@@ -258,4 +260,11 @@ extension AppState {
   }
 
   package var layout: ScreenLayout { ScreenLayout(self) }
+}
+
+/// A line whose end is being completed.
+package struct Completing: Sendable, Equatable {
+  package var line: String
+  /// Whether Enter came meanwhile.
+  package var sends = false
 }

@@ -25,15 +25,30 @@ extension AppState {
     if editor.cursor == editor.characters.count, let completed = Command.complete(line) {
       editor.replace(with: completed)
     } else if PathCompletion.applies(to: line, mentions: attachments.takesMentions) {
+      completing = Completing(line: line)
       return [.completePath(line: line)]
     }
     return []
   }
 
-  mutating func completed(_ line: String, to completed: String, choices: [String]) {
-    guard editor.textBeforeCursor == line else { return }
+  mutating func completed(_ line: String, to completed: String, choices: [String]) -> [Effect] {
+    let sends = completing == Completing(line: line, sends: true)
+    if completing?.line == line { completing = nil }
+    guard editor.textBeforeCursor == line else { return [] }
     editor.replaceBeforeCursor(with: completed)
     if !choices.isEmpty { say(choices.joined(separator: "  ")) }
+    return sends ? send() : []
+  }
+
+  /// Enter. What Tab still completes is waited for, so that both keys do the same however fast they come; Enter once more
+  /// does not wait.
+  mutating func enter() -> [Effect] {
+    if let line = completing?.line, completing?.sends == false, line == editor.textBeforeCursor {
+      completing = Completing(line: line, sends: true)
+      return []
+    }
+    completing = nil
+    return send()
   }
 
   /// As an editor left it.

@@ -15,7 +15,7 @@ extension AppState {
   private mutating func perform(_ intent: Intent) -> [Effect] {
     if editor.apply(intent) { return [] }
     switch intent {
-    case .send: return send()
+    case .send: return enter()
     case .newline: editor.insert("\n")
     case .complete: return complete()
     case .up: editor.moveUp()

@@ -17,7 +17,7 @@ extension AppState {
     case .mouse(let event): return mouse(event)
     case .resize(let width, let height): (self.width, self.height) = (width, height)
     case .submit(let text): return submit(text)
-    case .completed(let line, let completed, let choices): self.completed(line, to: completed, choices: choices)
+    case .completed(let line, let completed, let choices): return self.completed(line, to: completed, choices: choices)
     case .filesRead(let purpose, let readings): return filesRead(purpose, readings)
     case .filesCut(let files, let message): return filesCut(files, message: message)
     case .draftEdited(let text): draftEdited(text)
