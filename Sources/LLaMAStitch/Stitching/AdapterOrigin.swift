@@ -48,17 +48,24 @@ public struct AdapterOrigin: Sendable, Equatable, Codable {
 extension AdapterOrigin: CustomStringConvertible {
   /// `60% c0ffee12 + 40% 1a2b3c4d`.
   public var description: String {
-    if method == .distilled { return "distilled from \(parts.map { String($0.adapter.prefix(8)) }.joined())" }
-    if method == .panda || method == .pot {
-      let names = parts.map { String($0.adapter.prefix(8)) }.joined()
-      return method == .pot
-        ? "from the soft prompt of \(names) on"
-        : "taught by the soft prompt of \(names), similarity \(String(format: "%.3f", parts.first?.weight ?? 0))"
+    switch method {
+    case .distilled: "distilled from \(names())"
+    case .pot: "from the soft prompt of \(names()) on"
+    case .panda:
+      "taught by the soft prompt of \(names()), similarity \(String(format: "%.3f", parts.first?.weight ?? 0))"
+    case .scalearn: "learned scales of \(names(between: " + "))"
+    case .fisher: "Fisher average of \(weighted)"
+    case .sum, .lines: weighted
     }
-    if method == .scalearn {
-      return "learned scales of \(parts.map { String($0.adapter.prefix(8)) }.joined(separator: " + "))"
-    }
-    var text = method == .fisher ? "Fisher average of " : ""
+  }
+
+  private func names(between: String = "") -> String {
+    parts.map { String($0.adapter.prefix(8)) }.joined(separator: between)
+  }
+
+  /// Each with what it counts for, and what is kept of it by depth.
+  private var weighted: String {
+    var text = ""
     for (index, part) in parts.enumerated() {
       let sign = part.weight < 0 ? (index == 0 ? "-" : " - ") : (index == 0 ? "" : " + ")
       text += "\(sign)\(Self.percent(abs(part.weight))) \(part.adapter.prefix(8))"
