@@ -31,9 +31,11 @@ public struct AdapterMergeJob {
   public var steps: Int
   public var threads: Int
 
+  public static let defaultSteps = 400
+
   public init(
     method: Method, adapters: [String], weights: [Float] = [], scale: AdapterScale? = nil, data: [URL] = [],
-    examples: Int = 256, steps: Int = 200, threads: Int
+    examples: Int = 256, steps: Int = defaultSteps, threads: Int
   ) {
     self.method = method
     self.adapters = adapters
@@ -87,7 +89,7 @@ public struct AdapterMergeJob {
         let learning = try ScaleLearning(
           found.map(\.adapter), weights: weights.isEmpty ? nil : weights, in: family,
           settings: .init(shape: method == .scalearn ? .vectors : .numbers, steps: steps),
-          examples: try data.flatMap(examples), pool: pool)
+          examples: Self.balanced(try data.map(examples)), pool: pool)
         learning.run { progress(.step($0, of: steps, loss: $1)) }
         return learning.merged().made(
           of: AdapterOrigin(.scalearn, found.map { .init($0.hash) }, scale: scale))
@@ -95,5 +97,12 @@ public struct AdapterMergeJob {
     } catch let error as AdapterMergeError {
       throw EngineError.cannotMix(adapter: adapters[error.index], cause: "\(error)")
     }
+  }
+
+  /// Examples of several files, of each as many as of the largest: those of smaller ones come again. What is merged counts
+  /// alike, however much each was taught with.
+  package static func balanced(_ files: [[TrainingExample]]) -> [TrainingExample] {
+    let most = files.map(\.count).max() ?? 0
+    return files.filter { !$0.isEmpty }.flatMap { file in (0..<most).map { file[$0 % file.count] } }
   }
 }

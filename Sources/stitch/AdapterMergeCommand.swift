@@ -15,8 +15,8 @@ extension AdapterCommand {
         1: their average. Ranks add up, and so does the time that a reply takes for them. fisher averages each value, weighted \
         by how much it matters to what the adapter was taught: --data once for each, in their order. It is for adapters of one \
         rank that go on from the same one. scalearn learns how much each output of each adapter counts, on --data of what the \
-        result is for; scalearn-uniform one number for each block and adapter. With --first and --last less of the early \
-        blocks is kept of each before.
+        result is for, each file as much as another; scalearn-uniform one number for each block and adapter. With --first and \
+        --last less of the early blocks is kept of each before.
         """)
     @Argument(help: "Two adapters or more.") var adapters: [String]
     @Option(help: "How: \(AdapterMergeJob.Method.allCases.map(\.rawValue).joined(separator: ", ")).") var method =
@@ -27,7 +27,7 @@ extension AdapterCommand {
     @Option(parsing: .upToNextOption, help: "fisher, scalearn: data files, as for `stitch adapt`.") var data: [String] =
       []
     @Option(help: "fisher: examples of each file, at most (default: 256).") var examples: Int?
-    @Option(help: "scalearn: steps (default: 200).") var steps: Int?
+    @Option(help: "scalearn: steps (default: \(AdapterMergeJob.defaultSteps)).") var steps: Int?
     @OptionGroup var depths: Depths
     @OptionGroup var place: Place
     @Option(help: "fisher, scalearn: threads; the result does not depend on their number.") var threads = 2
@@ -73,7 +73,8 @@ extension AdapterCommand {
       let meter = ProgressMeter()
       let job = AdapterMergeJob(
         method: method, adapters: adapters, weights: weight, scale: depths.scale,
-        data: data.map { URL(fileURLWithPath: $0) }, examples: examples ?? 256, steps: steps ?? 200,
+        data: data.map { URL(fileURLWithPath: $0) }, examples: examples ?? 256,
+        steps: steps ?? AdapterMergeJob.defaultSteps,
         threads: threads)
       let merged = try job.run(text, store: store, note: meter.note) { progress in
         switch progress {
