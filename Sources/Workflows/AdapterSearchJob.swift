@@ -68,7 +68,7 @@ public struct AdapterSearchJob {
     static let format = "stitch-search-1"
   }
 
-  /// Candidates drawn at random before others are bred of them.
+  /// Candidates drawn at random before others are chosen by what was measured.
   public static let randomCount = 8
 
   private var journalFile: URL { journal ?? URL(fileURLWithPath: output.path + ".journal") }
@@ -97,8 +97,12 @@ public struct AdapterSearchJob {
       try removeCheckpoint(old.measured.count - 1)
       note("going on after \(old.measured.count) candidates in \(journalFile.path)")
     }
+    let (family, options) = (text.family, settings.options)
     var search = PlacementSearch(
-      space, seed: settings.seed, randomCount: Self.randomCount, measured: journal.measured)
+      space, seed: settings.seed, randomCount: Self.randomCount, measured: journal.measured
+    ) {
+      $0.parameterCount(of: family, options)
+    }
     let pool = ComputePool(threads: threads)
     while search.measured.count < evaluations, let placement = search.next() {
       let number = search.measured.count

@@ -9,10 +9,10 @@ extension AdapterCommand {
     static let configuration = CommandConfiguration(
       commandName: "search", abstract: "Find which blocks, projections and rank are worth their values.",
       discussion: """
-        Candidates are trained for the same few steps and measured on held-out examples; which is measured next, an \
-        evolutionary search decides by loss and number of trained values (AutoPEFT). A search that is stopped or killed \
-        goes on when the same command is given again, and with more --evaluations when it had ended. The best \
-        configuration is written as a file that `stitch adapt --configuration` takes.
+        Candidates are trained for the same few steps and measured on held-out examples; which is measured next, Bayesian \
+        optimisation decides by loss and number of trained values (AutoPEFT). A search that is stopped or killed goes on when \
+        the same command is given again, and with more --evaluations when it had ended. The best configuration is written as \
+        a file that `stitch adapt --configuration` takes.
         """)
     @OptionGroup var place: Place
     @Option(parsing: .upToNextOption, help: "Data files, as for adapt.") var data: [String]

@@ -4,9 +4,9 @@ import Support
 /// A search for where to adapt a family: over the blocks of each anchor, the projections of a block and the rank, by the
 /// loss on held-out text and the number of trained values (AutoPEFT: Zhou et al. 2024, arXiv 2301.12132).
 ///
-/// The paper guides its search by Bayesian optimisation with a sparse Gaussian process. Here it is evolutionary, by
-/// non-dominated sorting and crowding (NSGA-II: Deb et al. 2002): one candidate at a time, from all that was measured so far.
-/// What comes next depends on the seed and on that alone, so that a search that was killed goes on as if it had not been.
+/// After some that are drawn at random comes the candidate of the largest expected gain in hypervolume, by a sparse Gaussian
+/// process over what was measured so far; it is looked for by climbing from changed members of the frontier. What comes next
+/// depends on the seed and on what was measured alone, so that a search that was killed goes on as if it had not been.
 public struct PlacementSearch: Sendable {
   /// Something measured.
   public struct Measured: Sendable, Equatable, Codable {
@@ -48,15 +48,42 @@ public struct PlacementSearch: Sendable {
     }
   }
 
+  /// What is computed for a candidate, as the authors' code has it.
+  public struct Effort: Sendable {
+    /// Places from which the gain is climbed, and how often it is looked at for each.
+    public var climbs = 10
+    public var looks = 200
+    var process = SparseGaussianProcess.Effort()
+
+    public init() {}
+
+    /// The same, sooner: fewer draws, fewer climbs.
+    package static var small: Effort {
+      var effort = Effort()
+      (effort.climbs, effort.looks) = (4, 100)
+      effort.process = SparseGaussianProcess.Effort(warmup: 24, samples: 12, thinning: 3, mostDoublings: 4)
+      return effort
+    }
+  }
+
   public let space: Space
   public let seed: UInt64
-  /// Candidates drawn at random before any is bred.
+  /// Candidates drawn at random before any is chosen by what was measured.
   public let randomCount: Int
+  public let effort: Effort
+  /// How many values a placement trains.
+  private let parameters: @Sendable (AdapterPlacement) -> Int
   /// In order of measurement.
   public private(set) var measured: [Measured]
 
-  public init(_ space: Space, seed: UInt64, randomCount: Int, measured: [Measured] = []) {
+  /// - Parameter parameters: how many values a placement trains.
+  public init(
+    _ space: Space, seed: UInt64, randomCount: Int, effort: Effort = Effort(), measured: [Measured] = [],
+    parameters: @escaping @Sendable (AdapterPlacement) -> Int
+  ) {
     precondition(!space.ranks.isEmpty && !space.targets.isEmpty && space.blocks.values.contains { $0 > 0 })
+    self.effort = effort
+    self.parameters = parameters
     self.space = space
     self.seed = seed
     self.randomCount = randomCount
@@ -70,10 +97,13 @@ public struct PlacementSearch: Sendable {
     if measured.isEmpty { return usual }
     var random = SeededGenerator(seed: seed, stream: 100 + UInt64(measured.count))
     let known = Set(measured.map(\.placement))
+    if measured.count >= max(2, randomCount), let chosen = chosen(known, &random) { return chosen }
+    return drawn(&random, besides: known)
+  }
+
+  private func drawn(_ random: inout SeededGenerator, besides known: Set<AdapterPlacement>) -> AdapterPlacement? {
     for _ in 0..<1000 {
-      let genes = measured.count < randomCount ? drawn(&random) : bred(&random)
-      guard let candidate = placement(genes), !known.contains(candidate) else { continue }
-      return candidate
+      if let candidate = placement(drawn(&random)), !known.contains(candidate) { return candidate }
     }
     return nil
   }
@@ -138,51 +168,64 @@ public struct PlacementSearch: Sendable {
     return Genes(rank: random.index(below: space.ranks.count), bits: bits)
   }
 
-  /// A child of two parents, with about one gene changed and, half the time, the rank moved by a step.
-  private func bred(_ random: inout SeededGenerator) -> Genes {
-    let (one, other) = (genes(parent(&random)), genes(parent(&random)))
-    var child = one
-    for index in child.bits.indices {
-      if random.unit() < 0.5 { child.bits[index] = other.bits[index] }
-      if random.unit() < 1 / Double(child.bits.count) { child.bits[index].toggle() }
-    }
-    if random.unit() < 0.5 { child.rank = other.rank }
-    if random.unit() < 0.5 {
-      child.rank = min(space.ranks.count - 1, max(0, child.rank + (random.unit() < 0.5 ? -1 : 1)))
-    }
-    return child
-  }
+  // MARK: Choosing
 
-  /// The better of two drawn at random: of an earlier front, or in a place of it that is less crowded.
-  private func parent(_ random: inout SeededGenerator) -> AdapterPlacement {
-    let (one, other) = (random.index(below: measured.count), random.index(below: measured.count))
-    let standing = standing
-    let isBetter =
-      standing[one].front != standing[other].front
-      ? standing[one].front < standing[other].front : standing[one].distance >= standing[other].distance
-    return measured[isBetter ? one : other].placement
-  }
-
-  /// Of everything measured the number of its front, and how far its neighbours in it are.
-  private var standing: [(front: Int, distance: Double)] {
-    var standing = [(front: Int, distance: Double)](repeating: (.max, 0), count: measured.count)
-    var left = measured.indices.filter { measured[$0].loss.isFinite }
-    var number = 0
-    while !left.isEmpty {
-      let front = left.filter { one in !left.contains { measured[$0].dominates(measured[one]) } }
-      for index in front { standing[index].front = number }
-      for value in [{ Double(measured[$0].parameters) }, { measured[$0].loss }] as [(Int) -> Double] {
-        let sorted = front.sorted { (value($0), $0) < (value($1), $1) }
-        let range = value(sorted[sorted.count - 1]) - value(sorted[0])
-        standing[sorted[0]].distance = .infinity
-        standing[sorted[sorted.count - 1]].distance = .infinity
-        for place in sorted.indices.dropFirst().dropLast() where range > 0 {
-          standing[sorted[place]].distance += (value(sorted[place + 1]) - value(sorted[place - 1])) / range
+  /// The candidate of the largest expected gain; `nil` where none is found that gains anything.
+  private func chosen(_ known: Set<AdapterPlacement>, _ random: inout SeededGenerator) -> AdapterPlacement? {
+    let costs = measured.map { log(Double(max(1, $0.parameters))) }
+    let losses = Normal.scores(measured.map(\.loss))
+    let whole = Genes(
+      rank: space.ranks.indices.max { space.ranks[$0] < space.ranks[$1] }!,
+      bits: [Bool](repeating: true, count: space.targets.count + space.blocks.values.reduce(0, +)))
+    let gain = HypervolumeGain(
+      zip(costs, losses).map { (cost: $0, loss: $1) },
+      reference: (log(Double(max(1, parameters(placement(whole)!)))) + 0.1, losses.max()! + 0.1))
+    let process = SparseGaussianProcess(
+      inputs: measured.map { inputs(genes($0.placement)) }, outputs: losses, effort: effort.process, &random)
+    func expected(_ genes: Genes) -> Double? {
+      guard let candidate = placement(genes), !known.contains(candidate) else { return nil }
+      let cost = log(Double(max(1, parameters(candidate))))
+      let draws = process.predictions(at: inputs(genes))
+      return draws.reduce(0) { $0 + gain.expected(cost: cost, mean: $1.mean, deviation: $1.deviation) }
+        / Double(max(1, draws.count))
+    }
+    let best = frontier.map { genes($0.placement) }
+    var found: (genes: Genes, gain: Double)?
+    for _ in 0..<effort.climbs {
+      var place = best.isEmpty ? drawn(&random) : best[random.index(below: best.count)]
+      let changes = neighbours(of: place)
+      place = changes[random.index(below: changes.count)]
+      var height = expected(place) ?? 0
+      var looks = 1
+      while looks < effort.looks {
+        var higher: (genes: Genes, gain: Double)?
+        for neighbour in neighbours(of: place) {
+          looks += 1
+          if let gain = expected(neighbour), gain > higher?.gain ?? height { higher = (neighbour, gain) }
         }
+        guard let higher else { break }
+        (place, height) = higher
       }
-      left.removeAll(where: front.contains)
-      number += 1
+      if height > found?.gain ?? 0, expected(place) != nil { found = (place, height) }
     }
-    return standing
+    return found.flatMap { placement($0.genes) }
+  }
+
+  /// What differs in one thing: a projection, a block, or the rank by a step.
+  private func neighbours(of genes: Genes) -> [Genes] {
+    var neighbours = genes.bits.indices.map { index in
+      var changed = genes
+      changed.bits[index].toggle()
+      return changed
+    }
+    for rank in [genes.rank - 1, genes.rank + 1] where space.ranks.indices.contains(rank) {
+      neighbours.append(Genes(rank: rank, bits: genes.bits))
+    }
+    return neighbours
+  }
+
+  /// For the process: all between 0 and 1.
+  private func inputs(_ genes: Genes) -> [Double] {
+    [Double(genes.rank) / Double(max(1, space.ranks.count - 1))] + genes.bits.map { $0 ? 1 : 0 }
   }
 }
