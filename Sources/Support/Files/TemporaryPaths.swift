@@ -93,7 +93,7 @@ public enum TemporaryPaths {
       registered.withLock { $0.isEnding = true }
       // Somebody may still be writing into a directory that is removed, for as long as it is there.
       for _ in 0..<100 {
-        let left = registered.withLock(\.paths).filter { FileManager.default.fileExists(atPath: $0) }
+        let left = registered.withLock { $0.paths.filter { FileManager.default.fileExists(atPath: $0) } }
         for path in left {
           // What cannot be removed now is tried again, and by the next who writes there.
           do { try FileManager.default.removeItem(atPath: path) } catch {}
