@@ -48,16 +48,16 @@ struct KeysEndToEndTests {
     try stage.tmux.wait("the stops") { $0.contains("5 large") }
   }
 
-  private static let draft = ["one two", "alpha beta gamma delta", "three four"]
-
   /// The slider in the middle, the transcript scrolled to its middle, a draft with the cursor in its middle, and a
   /// deleted word.
   /// - Returns: the screen and the cursor.
   private func prepare(_ tmux: Tmux) throws -> String {
+    // Its end tells it from the one before, which may still be on the screen; it is as long as “alpha beta”.
+    let draft = ["one two", "alpha beta gamma delta", "three \(Int.random(in: 1000...9999))"]
     try tmux.press("x", "C-c")
     try tmux.enter("/stitch 3")
     try tmux.press("C-End", "PPage", "z", "a", "p", "C-w")
-    for (index, line) in Self.draft.enumerated() {
+    for (index, line) in draft.enumerated() {
       if index > 0 { try tmux.press("C-j") }
       try tmux.type(line)
     }
@@ -68,7 +68,7 @@ struct KeysEndToEndTests {
       let lines = place.split(separator: "\n", omittingEmptySubsequences: false)
       let numbers = lines.dropLast().last?.split(separator: ",").compactMap { Int($0) } ?? []
       guard numbers.count == 2, lines.indices.contains(numbers[1] + 1) else { return false }
-      return lines[numbers[1]].hasSuffix(Self.draft[1]) && lines[numbers[1] + 1].hasSuffix(Self.draft[2])
+      return lines[numbers[1]].hasSuffix(draft[1]) && lines[numbers[1] + 1].hasSuffix(draft[2])
         && lines[numbers[1]].prefix(numbers[0]).hasSuffix("alpha beta")
     }
     return place
