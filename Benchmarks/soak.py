@@ -93,17 +93,30 @@ def verdict(samples):
         if after > before + (0 if len(samples) >= FEWEST_ROUNDS else FEW_MORE):
             found.append(f"{kind} grew from {before} to {after}")
     if len(samples) >= FEWEST_ROUNDS:
-        settled, end = memory(samples)
-        if end > settled * (1 + MOST_GROWTH):
-            found.append(f"memory grew from {settled:.0f} to {end:.0f} MB in the second half")
+        for trains in (False, True):
+            settled, end = memory(samples, trains)
+            if end > settled * (1 + MOST_GROWTH):
+                found.append(f"memory grew from {settled:.0f} to {end:.0f} MB in the second half{' of training' if trains else ''}")
     return found
 
 
-def memory(samples):
-    """Megabytes half way and at the end: medians of the first and the last fifth of the second half, for single readings jump."""
-    second = [s["megabytes"] for s in samples[len(samples) // 2:]]
+def memory(samples, trains):
+    """Megabytes half way and at the end, while a lesson is being learned or while none is: medians of the first and the last
+    fifth of the second half, for single readings jump."""
+    second = samples[len(samples) // 2:]
+    second = [s["megabytes"] for s in second if bool(s["step"]) == trains] or [s["megabytes"] for s in second]
     part = max(1, len(second) // 5)
     return statistics.median(second[:part]), statistics.median(second[-part:])
+
+
+def reported(samples, hours, wrong):
+    report = {"machine": machine(), "hours": round(hours, 2), "rounds": len(samples), "wrong": wrong, "lessons": len(samples) // 3}
+    if samples:
+        report |= {"start": samples[0], "end": samples[-1], "most": {k: max(s[k] for s in samples) for k in ("megabytes", "descriptors", "threads")}}
+        if len(samples) >= FEWEST_ROUNDS:
+            report["settled_mb"], report["end_mb"] = memory(samples, trains=False)
+            report["training_settled_mb"], report["training_end_mb"] = memory(samples, trains=True)
+    return report
 
 
 def main():
@@ -116,10 +129,14 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--samples", type=pathlib.Path, default=pathlib.Path("soak.jsonl"), help="one JSON line a round")
     parser.add_argument("--report", type=pathlib.Path, help="what came out, as JSON")
+    parser.add_argument("--judge", action="store_true", help="chat no more: say what --samples of an earlier run come to")
     arguments = parser.parse_args()
     if not arguments.hours > 0 or (arguments.cycles is not None and arguments.cycles < 1):
         parser.error("--hours and --cycles must be positive")
 
+    if arguments.judge:
+        samples = [json.loads(line) for line in arguments.samples.read_text().splitlines()]
+        return finish(arguments, samples, samples[-1]["seconds"] / 3600 if samples else 0, [])
     chance, samples, wrong = random.Random(arguments.seed), [], []
     start = time.monotonic()
     last = start
@@ -144,12 +161,13 @@ def main():
                 last = time.monotonic()
                 print(f"{(last - start) / 3600:.1f} h, {len(samples)} rounds: {samples[-1]}", file=sys.stderr, flush=True)
     wrong += verdict(samples) if samples else ["no round was finished"]
-    report = {"machine": machine(), "hours": round((time.monotonic() - start) / 3600, 2), "rounds": len(samples),
-              "wrong": wrong, "lessons": len(samples) // 3}
-    if samples:
-        report |= {"start": samples[0], "end": samples[-1], "most": {k: max(s[k] for s in samples) for k in ("megabytes", "descriptors", "threads")}}
-        if len(samples) >= FEWEST_ROUNDS:
-            report["settled_mb"], report["end_mb"] = memory(samples)
+    finish(arguments, samples, (time.monotonic() - start) / 3600, wrong)
+
+
+def finish(arguments, samples, hours, wrong):
+    """Says and writes what came of it; exit code 1 where something was wrong."""
+    report = reported(samples, hours, wrong + (verdict(samples) if samples else ["no round was finished"]))
+    wrong = report["wrong"]
     if arguments.report:
         arguments.report.write_text(json.dumps(report, indent=1) + "\n")
     print(f"{report['hours']} h, {len(samples)} rounds, {report['lessons']} lessons: " + ("; ".join(wrong) or "flat: " + said(report)))
@@ -159,7 +177,8 @@ def main():
 def said(report):
     parts = [f"{report['end'][kind]} {kind}, at most {report['most'][kind]}" for kind in ("descriptors", "threads")]
     if "end_mb" in report:
-        parts.append(f"memory {report['settled_mb']:.0f} MB half way, {report['end_mb']:.0f} MB at the end")
+        parts.append(f"memory {report['settled_mb']:.0f} MB half way, {report['end_mb']:.0f} MB at the end, "
+                     f"while learning {report['training_settled_mb']:.0f} and {report['training_end_mb']:.0f}")
     else:
         parts.append("too few rounds for memory")
     return ", ".join(parts)

@@ -207,7 +207,9 @@ def soak():
     text = f"{report['hours']:g} hours, {report['rounds']} rounds, {report['lessons']} lessons: {words}."
     if "end_mb" in report:
         text += (f" Memory {report['start']['megabytes']:.0f} MB after the first round, {report['settled_mb']:.0f} half way,"
-                 f" {report['end_mb']:.0f} at the end.")
+                 f" {report['end_mb']:.0f} at the end")
+        text += (f"; while a lesson is learned {report['training_settled_mb']:.0f} half way, {report['training_end_mb']:.0f} at the end."
+                 if "training_end_mb" in report else ".")
     text += f" Descriptors at most {report['most']['descriptors']}, threads {report['most']['threads']}."
     return textwrap.fill(f"{text} {report['machine']['processor']}; from [soak.json](measurements/soak.json).", 120)
 
