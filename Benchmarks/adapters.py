@@ -123,9 +123,9 @@ def percent(value):
 def scale_table(document):
     yield "| lesson | kept of the first block, of the last | lesson | other skills | forgotten |"
     yield "|---|---|---|---|---|"
-    for row in document["scales"] + document["plain"]:
+    plain = [(f"{row['lesson']}, without rehearsing", row) for row in document["plain"]]
+    for name, row in [(row["lesson"], row) for row in document["scales"]] + plain:
         lost = document["before"]["others"] - row["others"]
-        name = row["lesson"] + (", without rehearsing" if row in document["plain"] else "")
         yield (f"| {name} | {row['first']:g}, {row['last']:g} | {percent(row[row['lesson']])} "
                f"| {percent(row['others'])} | {100 * lost:.1f} |")
 
@@ -145,7 +145,7 @@ def merge_table(document):
 def transfer_table(document):
     yield "| lesson | questions written, kept | taught | transferred |"
     yield "|---|---|---|---|"
-    for row in document.get("transfers", []):
+    for row in document["transfers"]:
         yield (f"| {row['lesson']} | {row['written']:,}, {row['accepted']:,} | {percent(row['taught'])} "
                f"| {percent(row['transferred'])} |")
 

@@ -72,8 +72,8 @@ INLINE NAME(ahead) NAME(ahead_of)(const void *base, size_t from, size_t to, size
 }
 
 /* Scores of Q queries from `queries` on with B blocks of keys, times scale, to scores[q · width + 16 · b]. */
-INLINE void NAME(score)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B, const float *queries,
-                        size_t block, float *scores, size_t width, NAME(cached_ahead) *later) {
+INLINE void NAME(score)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B,
+                        const float *queries, size_t block, float *scores, size_t width, NAME(cached_ahead) *later) {
   const size_t dimension = a->head_dimension, query_stride = a->query_stride;
   v16 sums[SCORE_QUERIES][MOST_BLOCKS];
   UNROLL for (int q = 0; q < Q; q++) {
@@ -192,10 +192,11 @@ INLINE void NAME(mix)(const ck_attention *a, const int32_t type, const int alone
   }
 }
 
-/* Scores of Q queries after another with B blocks from `block` on. What is read after these blocks, their values and as many
-   keys more, is asked for meanwhile. */
-INLINE void NAME(score_blocks)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B, const float *queries,
-                               size_t count, size_t block, size_t blocks, float *scores, size_t width) {
+/* Scores of `count` queries, Q at a time, with B blocks from `block` on. What is read after these blocks, their values and as
+   many keys more, is asked for meanwhile. */
+INLINE void NAME(score_blocks)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B,
+                               const float *queries, size_t count, size_t block, size_t blocks, float *scores,
+                               size_t width) {
   const size_t size = type == CK_F16 ? 2 : 4, keys = CK_KEY_BLOCK * a->head_dimension * size,
                values = CK_KEY_BLOCK * a->value_stride * size;
   const size_t end = block + B, more = blocks - end < (size_t)B ? blocks : end + B;
@@ -207,8 +208,8 @@ INLINE void NAME(score_blocks)(const ck_attention *a, const int32_t type, const 
 
 /* Scores of `count` queries, Q at a time, with `blocks` blocks, B at a time: a block meets one query after another while it
    is in the first-level cache. */
-INLINE void NAME(score_queries)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B, size_t first,
-                                size_t count, size_t blocks, float *scores, size_t width) {
+INLINE void NAME(score_queries)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int B,
+                                size_t first, size_t count, size_t blocks, float *scores, size_t width) {
   if (count == 0) return;
   const float *queries = a->queries + first * a->query_stride;
   size_t block = 0;
@@ -226,8 +227,8 @@ INLINE void NAME(score_queries)(const ck_attention *a, const int32_t type, const
 }
 
 /* Outputs of `count` queries, Q at a time, V registers of them at a time. */
-INLINE void NAME(mix_queries)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int V, size_t first,
-                              size_t count, const float *scores, size_t width, const float *inverse,
+INLINE void NAME(mix_queries)(const ck_attention *a, const int32_t type, const int alone, const int Q, const int V,
+                              size_t first, size_t count, const float *scores, size_t width, const float *inverse,
                               NAME(ahead) *later) {
   const size_t dimension = a->head_dimension, shortest = a->position + first * a->step + 1;
   float *output = a->output + first * a->output_stride;
@@ -245,7 +246,8 @@ INLINE void NAME(mix_queries)(const ck_attention *a, const int32_t type, const i
 }
 
 /* Queries [t, t + count), CK_ATTEND_QUERIES at most. */
-INLINE void NAME(attend_some)(const ck_attention *a, const int32_t type, const int alone, size_t t, size_t count, float *scores) {
+INLINE void NAME(attend_some)(const ck_attention *a, const int32_t type, const int alone, size_t t, size_t count,
+                              float *scores) {
   const size_t shortest = a->position + t * a->step + 1, longest = shortest + (count - 1) * a->step;
   const size_t blocks = (longest + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK, width = blocks * CK_KEY_BLOCK;
   size_t whole = count / SCORE_QUERIES * SCORE_QUERIES, left = count - whole;

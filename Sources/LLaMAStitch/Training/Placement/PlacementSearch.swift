@@ -70,7 +70,7 @@ public struct PlacementSearch: Sendable {
   public let seed: UInt64
   /// Candidates drawn at random before any is chosen by what was measured.
   public let randomCount: Int
-  public let effort: Effort
+  private let effort: Effort
   /// How many values a placement trains.
   private let parameters: @Sendable (AdapterPlacement) -> Int
   /// In order of measurement.
@@ -206,7 +206,7 @@ public struct PlacementSearch: Sendable {
         guard let higher else { break }
         (place, height) = higher
       }
-      if height > found?.gain ?? 0, expected(place) != nil { found = (place, height) }
+      if height > found?.gain ?? 0 { found = (place, height) }
     }
     return found.flatMap { placement($0.genes) }
   }
