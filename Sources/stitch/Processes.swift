@@ -30,10 +30,17 @@ enum Processes {
     }
   }
 
-  /// Has the first of several say how to go on when the job is ended, as it is where one of the processes has died.
+  /// Has the first of several say how to go on when the job is ended, as it is where one of the processes has died. The
+  /// others wait for it: Open MPI gives a process a second after it has told it to end, but no longer than until the first
+  /// one on the machine has ended.
   static func sayHowToGoOn(from checkpoint: URL, _ processes: any Communicator) {
-    guard processes.count > 1, processes.isFirst else { return }
+    guard processes.count > 1 else { return }
+    let isFirst = processes.isFirst
     TemporaryPaths.beforeEnding {
+      if !isFirst {
+        usleep(700_000)
+        return
+      }
       Console.complain(
         FileManager.default.fileExists(atPath: checkpoint.path)
           ? "stopped, or another process has died; the same command goes on from \(checkpoint.path)"
