@@ -104,7 +104,7 @@ public struct AdapterSearchJob {
       $0.parameterCount(of: family, options)
     }
     let pool = ComputePool(threads: threads)
-    while search.measured.count < evaluations, let placement = search.next() {
+    while search.measured.count < evaluations, let placement = try search.next() {
       let number = search.measured.count
       let measured = try measure(placement, number, text.family, examples, pool) { progress(number, $0) }
       search.add(measured)

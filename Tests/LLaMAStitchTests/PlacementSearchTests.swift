@@ -22,18 +22,19 @@ import Testing
     return loss
   }
 
-  private static func run(_ count: Int, seed: UInt64, from measured: [PlacementSearch.Measured] = []) -> PlacementSearch
-  {
+  private static func run(
+    _ count: Int, seed: UInt64, from measured: [PlacementSearch.Measured] = []
+  ) throws -> PlacementSearch {
     var search = PlacementSearch(
       space, seed: seed, randomCount: 8, effort: .small, measured: measured, parameters: parameters)
-    while search.measured.count < count, let next = search.next() {
+    while search.measured.count < count, let next = try search.next() {
       search.add(.init(placement: next, parameters: parameters(next), loss: loss(next)))
     }
     return search
   }
 
   @Test func beginsWithWhatIsUsualAndMeasuresNothingTwice() throws {
-    let search = Self.run(30, seed: 1)
+    let search = try Self.run(30, seed: 1)
     #expect(search.measured.count == 30)
     #expect(Set(search.measured.map(\.placement)).count == 30)
     let first = search.measured[0].placement
@@ -43,29 +44,29 @@ import Testing
     var small = PlacementSearch(
       .init(blocks: ["one": 1], ranks: [1], targets: [.query, .key]), seed: 1, randomCount: 2, effort: .small,
       parameters: Self.parameters)
-    while let next = small.next() { small.add(.init(placement: next, parameters: Self.parameters(next), loss: 1)) }
+    while let next = try small.next() { small.add(.init(placement: next, parameters: Self.parameters(next), loss: 1)) }
     #expect(small.measured.count == 3)
   }
 
   /// A search that goes on from what was measured finds the same.
-  @Test func goesOnAsIfItHadNotStopped() {
-    let whole = Self.run(20, seed: 3)
+  @Test func goesOnAsIfItHadNotStopped() throws {
+    let whole = try Self.run(20, seed: 3)
     for cut in [1, 7, 12, 19] {
-      #expect(Self.run(20, seed: 3, from: Array(whole.measured.prefix(cut))).measured == whole.measured)
+      #expect(try Self.run(20, seed: 3, from: Array(whole.measured.prefix(cut))).measured == whole.measured)
     }
-    #expect(Self.run(20, seed: 4).measured != whole.measured)
+    #expect(try Self.run(20, seed: 4).measured != whole.measured)
   }
 
   /// Candidates chosen by what was measured come nearer to what matters than as many that are drawn at random.
-  @Test func findsWhatMatters() {
+  @Test func findsWhatMatters() throws {
     var (chosen, random) = (0.0, 0.0)
     for seed in 1...5 as ClosedRange<UInt64> {
       func best(_ search: PlacementSearch) -> Double {
         search.measured.filter { $0.loss < 2.6 }.map { Double($0.parameters) }.min() ?? 1000
       }
-      chosen += best(Self.run(36, seed: seed))
+      chosen += best(try Self.run(36, seed: seed))
       var drawn = PlacementSearch(Self.space, seed: seed, randomCount: 36, parameters: Self.parameters)
-      while drawn.measured.count < 36, let next = drawn.next() {
+      while drawn.measured.count < 36, let next = try drawn.next() {
         drawn.add(.init(placement: next, parameters: Self.parameters(next), loss: Self.loss(next)))
       }
       random += best(drawn)

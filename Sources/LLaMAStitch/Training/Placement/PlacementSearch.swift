@@ -93,11 +93,11 @@ public struct PlacementSearch: Sendable {
   public mutating func add(_ one: Measured) { measured.append(one) }
 
   /// What to measure next; `nil` where nothing new is found. The first is what an adapter has where nobody says otherwise.
-  public func next() -> AdapterPlacement? {
+  public func next() throws(ComputeError) -> AdapterPlacement? {
     if measured.isEmpty { return usual }
     var random = SeededGenerator(seed: seed, stream: 100 + UInt64(measured.count))
     let known = Set(measured.map(\.placement))
-    if measured.count >= max(2, randomCount), let chosen = chosen(known, &random) { return chosen }
+    if measured.count >= max(2, randomCount), let chosen = try chosen(known, &random) { return chosen }
     return drawn(&random, besides: known)
   }
 
@@ -171,7 +171,9 @@ public struct PlacementSearch: Sendable {
   // MARK: Choosing
 
   /// The candidate of the largest expected gain; `nil` where none is found that gains anything.
-  private func chosen(_ known: Set<AdapterPlacement>, _ random: inout SeededGenerator) -> AdapterPlacement? {
+  private func chosen(
+    _ known: Set<AdapterPlacement>, _ random: inout SeededGenerator
+  ) throws(ComputeError) -> AdapterPlacement? {
     let costs = measured.map { log(Double(max(1, $0.parameters))) }
     let losses = Normal.scores(measured.map(\.loss))
     let whole = Genes(
@@ -180,7 +182,7 @@ public struct PlacementSearch: Sendable {
     let gain = HypervolumeGain(
       zip(costs, losses).map { (cost: $0, loss: $1) },
       reference: (log(Double(max(1, parameters(placement(whole)!)))) + 0.1, losses.max()! + 0.1))
-    let process = SparseGaussianProcess(
+    let process = try SparseGaussianProcess(
       inputs: measured.map { inputs(genes($0.placement)) }, outputs: losses, effort: effort.process, &random)
     func expected(_ genes: Genes) -> Double? {
       guard let candidate = placement(genes), !known.contains(candidate) else { return nil }

@@ -29,7 +29,10 @@ package struct SparseGaussianProcess {
   /// - Parameters:
   ///   - inputs: between 0 and 1, or about that.
   ///   - outputs: of mean 0 and variance 1, about.
-  package init(inputs: [[Double]], outputs: [Double], effort: Effort, _ random: inout SeededGenerator) {
+  package init(
+    inputs: [[Double]], outputs: [Double], effort: Effort, _ random: inout SeededGenerator
+  ) throws(ComputeError) {
+    try LinearAlgebra.load()
     self.inputs = inputs
     let posterior = Posterior(inputs: inputs, outputs: outputs)
     let sampler = NoUTurnSampler(
@@ -45,7 +48,7 @@ package struct SparseGaussianProcess {
     draws.map { draw in
       let kernel = inputs.map { draw.scale * Matern.value(Matern.distance(place, $0, draw.weights)) }
       let mean = zip(kernel, draw.solved).reduce(draw.mean) { $0 + $1.0 * $1.1 }
-      let explained = draw.factor.solvedForward(kernel).reduce(0) { $0 + $1 * $1 }
+      let explained = zip(kernel, draw.inverse.times(kernel)).reduce(0) { $0 + $1.0 * $1.1 }
       return (mean, max(1e-12, draw.scale - explained).squareRoot())
     }
   }
@@ -76,16 +79,16 @@ package enum Matern {
   }
 }
 
-/// The density of the numbers of a sparse Gaussian process, given values of the function.
+/// The density of the numbers of a sparse Gaussian process, given values of the function. OpenBLAS must have been loaded.
 package struct Posterior {
   /// A draw of the numbers, and what predictions need of it.
   package struct Draw {
     package var mean, scale: Double
     /// Inverse squared lengthscales.
     package var weights: [Double]
-    /// K⁻¹ (y − mean), and the factor of K.
+    /// K⁻¹ (y − mean), and K⁻¹.
     package var solved: [Double]
-    package var factor: Cholesky
+    package var inverse: PositiveDefiniteInverse
   }
 
   private let inputs: [[Double]]
@@ -122,22 +125,21 @@ package struct Posterior {
     let n = inputs.count
     let distances = distances(numbers.weights)
     let kernel = kernel(distances, numbers)
-    guard let factor = Cholesky(kernel, n) else { return lost }
-    let solved = factor.solved(outputs.map { $0 - numbers.mean })
-    var value = -factor.halfLogDeterminant
+    guard let inverse = PositiveDefiniteInverse(of: kernel, n) else { return lost }
+    let solved = inverse.times(outputs.map { $0 - numbers.mean })
+    var value = -inverse.halfLogDeterminant
     for index in 0..<n { value -= solved[index] * (outputs[index] - numbers.mean) / 2 }
 
     // ∂L/∂K = ½ (a aᵀ − K⁻¹), a = K⁻¹ (y − mean).
-    let inverse = factor.inverse()
     var (byScale, byNoise) = (0.0, 0.0)
     var byWeights = [Double](repeating: 0, count: numbers.weights.count)
     for row in 0..<n {
-      let own = (solved[row] * solved[row] - inverse[row * n + row]) / 2
+      let own = (solved[row] * solved[row] - inverse[row, row]) / 2
       byNoise += own
       byScale += own * numbers.scale
-      for column in 0..<row {
-        // Twice, for the pair above the diagonal.
-        let pair = solved[row] * solved[column] - inverse[row * n + column]
+      for column in row + 1..<n {
+        // Twice, for the pair below the diagonal.
+        let pair = solved[row] * solved[column] - inverse[row, column]
         byScale += pair * kernel[row * n + column]
         let share = pair * numbers.scale * Matern.slope(distances[row * n + column])
         for index in byWeights.indices {
@@ -174,12 +176,12 @@ package struct Posterior {
     }
   }
 
-  /// Squared distances of the inputs, below the diagonal, row after row.
+  /// Squared distances of the inputs, above the diagonal, row after row.
   private func distances(_ weights: [Double]) -> [Double] {
     let n = inputs.count
     var distances = [Double](repeating: 0, count: n * n)
     for row in 0..<n {
-      for column in 0..<row {
+      for column in row + 1..<n {
         distances[row * n + column] = Matern.distance(inputs[row], inputs[column], weights)
       }
     }
@@ -191,19 +193,21 @@ package struct Posterior {
     var kernel = [Double](repeating: 0, count: n * n)
     for row in 0..<n {
       kernel[row * n + row] = numbers.scale + numbers.noise
-      for column in 0..<row {
+      for column in row + 1..<n {
         kernel[row * n + column] = numbers.scale * Matern.value(distances[row * n + column])
       }
     }
     return kernel
   }
 
-  /// What predictions need at a place; `nil` where K has no factor.
+  /// What predictions need at a place; `nil` where K is not positive definite.
   package func draw(_ place: [Double]) -> Draw? {
     let numbers = Numbers(place)
-    guard let factor = Cholesky(kernel(distances(numbers.weights), numbers), inputs.count) else { return nil }
-    let solved = factor.solved(outputs.map { $0 - numbers.mean })
+    guard let inverse = PositiveDefiniteInverse(of: kernel(distances(numbers.weights), numbers), inputs.count) else {
+      return nil
+    }
+    let solved = inverse.times(outputs.map { $0 - numbers.mean })
     return Draw(
-      mean: numbers.mean, scale: numbers.scale, weights: numbers.weights, solved: solved, factor: factor)
+      mean: numbers.mean, scale: numbers.scale, weights: numbers.weights, solved: solved, inverse: inverse)
   }
 }
