@@ -189,6 +189,29 @@ import Testing
     #expect(abs(sum - all) < 1e-13 * all)
   }
 
+  /// Where a share of the whole ends is where adding one after another says.
+  @Test(arguments: [1, 1023, 1024, 2500]) func aShareOfTheExponentials(count: Int) {
+    var random = SeededGenerator(seed: 5)
+    // The first is none, and so is what lies beyond those asked for.
+    let values = [.nan] + (0..<count).map { _ in Float(-30 * random.unit()) } + [100]
+    let logits = FloatBuffer(values).vector
+    func index(_ share: Double) -> Int? {
+      logits.indexOfShare(share, largest: 0.5, temperature: 0.7, count: count + 1)
+    }
+    let weights = values[1...count].map { exp((Double($0) - 0.5) / 0.7) }
+    let whole = weights.reduce(0, +)
+    for _ in 0..<500 {
+      let share = random.unit()
+      var sum = 0.0
+      let expected = weights.firstIndex { weight in
+        sum += weight
+        return sum > share * whole
+      }
+      #expect(index(share) == expected.map { $0 + 1 }, "\(share)")
+    }
+    #expect(index(0) == 1 && index(1) == nil)
+  }
+
   @Test func theFirstOfTheLargest() {
     func index(_ values: [Float]) -> Int? { FloatBuffer(values).vector.indexOfLargest(count: values.count) }
     #expect(index([]) == nil && index([.nan, -.infinity]) == nil)

@@ -37,16 +37,57 @@ extension VectorView {
   /// not a number, or next to 0. Some at a time, so that each is written to memory once.
   /// - Returns: their sum.
   package func exponentials(largest: Double, temperature: Double, into exponentials: inout [Double]) -> Double {
-    precondition(exponentials.count <= count)
-    let table = InferenceKernels.best.table
+    let count = exponentials.count
+    precondition(count <= self.count)
     return exponentials.withUnsafeMutableBufferPointer { exponentials in
       guard let start = exponentials.baseAddress else { return 0 }
-      return stride(from: 0, to: exponentials.count, by: 1024).reduce(0) { sum, first in
-        let some = min(1024, exponentials.count - first)
-        table.pointee.spread(base + first, some, largest, temperature, start + first)
-        return sum + table.pointee.exponentials(start + first, some)
+      return stride(from: 0, to: count, by: Self.atATime).reduce(0) { sum, first in
+        sum + self.exponentials(from: first, of: count, largest, temperature, start + first)
       }
     }
+  }
+
+  /// The first index up to which these exponentials of the first `count` values come to more than `share` of all of them; `nil`
+  /// where none does. None is kept: they are made some at a time, and those among which the index is once more.
+  package func indexOfShare(_ share: Double, largest: Double, temperature: Double, count: Int) -> Int? {
+    precondition(count <= self.count)
+    let pieces = (count + Self.atATime - 1) / Self.atATime
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: Self.atATime + pieces) { room in
+      guard let some = room.baseAddress else { return nil }
+      let sums = some + Self.atATime
+      var all = 0.0
+      for piece in 0..<pieces {
+        sums[piece] = exponentials(from: piece * Self.atATime, of: count, largest, temperature, some)
+        all += sums[piece]
+      }
+      var sum = 0.0
+      for piece in 0..<pieces {
+        if sum + sums[piece] <= share * all {
+          sum += sums[piece]
+          continue
+        }
+        let first = piece * Self.atATime
+        _ = exponentials(from: first, of: count, largest, temperature, some)
+        for index in first..<min(first + Self.atATime, count) {
+          sum += some[index - first]
+          if sum > share * all { return index }
+        }
+      }
+      return nil
+    }
+  }
+
+  private static var atATime: Int { 1024 }
+
+  /// Some of the first `count` values' exponentials.
+  /// - Returns: their sum.
+  private func exponentials(
+    from first: Int, of count: Int, _ largest: Double, _ temperature: Double, _ out: UnsafeMutablePointer<Double>
+  ) -> Double {
+    let some = min(Self.atATime, count - first)
+    let table = InferenceKernels.best.table
+    table.pointee.spread(base + first, some, largest, temperature, out)
+    return table.pointee.exponentials(out, some)
   }
 }
 

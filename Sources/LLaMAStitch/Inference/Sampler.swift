@@ -160,16 +160,21 @@ public struct Sampler: Sendable {
     // An infinite logit leaves no choice.
     if largest == .infinity { return top }
     // A temperature close to 0 makes the difference infinite: its exponential is 0, as it should be.
+    let temperature = options.temperature
+    let takesAll = options.topK == 0 && options.topP == 1 && options.minP == 0
+    let target = random.unit()
+    if takesAll && !isPenalised {
+      return logits.indexOfShare(target, largest: largest, temperature: temperature, count: weights.count) ?? top
+    }
     let total: Double
     if isPenalised {
-      logits.exponents(largest: largest, temperature: options.temperature, into: &weights)
-      for token in seen { weights[token] = (penalised(logits, token) - largest) / options.temperature }
+      logits.exponents(largest: largest, temperature: temperature, into: &weights)
+      for token in seen { weights[token] = (penalised(logits, token) - largest) / temperature }
       total = Exponentials.replace(&weights)
     } else {
-      total = logits.exponentials(largest: largest, temperature: options.temperature, into: &weights)
+      total = logits.exponentials(largest: largest, temperature: temperature, into: &weights)
     }
-    let target = random.unit()
-    if options.topK == 0 && options.topP == 1 && options.minP == 0 {
+    if takesAll {
       var sum = 0.0
       for index in 0..<weights.count {
         sum += weights[index]
