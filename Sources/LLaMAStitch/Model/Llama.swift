@@ -76,6 +76,11 @@ public struct Block: Sendable {
     \.attention.query, \.attention.key, \.attention.value, \.attention.output, \.mlp.gate, \.mlp.up, \.mlp.down,
   ]
 
+  /// Where the two norms are, with the names that what is learned of them has.
+  static let normPaths: [(name: String, path: any WritableKeyPath<Block, WeightVector> & Sendable)] = [
+    ("attention", \.attentionNorm), ("mlp", \.mlpNorm),
+  ]
+
   /// The seven projections in the order of the forward pass.
   public var projections: [Projection] { Self.projectionPaths.map { self[keyPath: $0] } }
 

@@ -37,7 +37,7 @@ struct CombinedBlock: LearnedBlock {
             after: FloatBuffer(otherBias.values.array)))
       }
     }
-    for (norm, path) in [("attention", \Block.attentionNorm), ("mlp", \Block.mlpNorm)] {
+    for (norm, path) in Block.normPaths {
       parts.append(
         Part(
           name: "\(name).\(norm).norm", shape: [before[keyPath: path].count],
@@ -70,8 +70,7 @@ struct CombinedBlock: LearnedBlock {
       block[keyPath: path] = Projection(
         weight: matrix("\(name).\(index).weight"), bias: vector("\(name).\(index).bias"))
     }
-    block.attentionNorm = vector("\(name).attention.norm")!
-    block.mlpNorm = vector("\(name).mlp.norm")!
+    for (norm, path) in Block.normPaths { block[keyPath: path] = vector("\(name).\(norm).norm")! }
     return block
   }
 

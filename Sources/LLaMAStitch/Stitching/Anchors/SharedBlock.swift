@@ -13,9 +13,6 @@ struct SharedBlock: LearnedBlock {
   /// The same in the form that is trained through.
   private let prepared: Block
   private let name: String
-  private static var norms: [(name: String, path: WritableKeyPath<Block, WeightVector>)] {
-    [("attention", \.attentionNorm), ("mlp", \.mlpNorm)]
-  }
 
   init(of block: Block, prepared: Block, name: String) {
     shared = block
@@ -23,10 +20,10 @@ struct SharedBlock: LearnedBlock {
     self.name = name
   }
 
-  var start: [Float] { Self.norms.flatMap { shared[keyPath: $0.path].values.array } }
+  var start: [Float] { Block.normPaths.flatMap { shared[keyPath: $0.path].values.array } }
 
   var declarations: [ParameterStore.Declaration] {
-    Self.norms.map { .init("\(name).\($0.name).norm", shape: [shared[keyPath: $0.path].count], decays: false) }
+    Block.normPaths.map { .init("\(name).\($0.name).norm", shape: [shared[keyPath: $0.path].count], decays: false) }
   }
 
   func block(in store: ParameterStore) -> Block { Self.block(prepared, name) { store.vector($0)! } }
@@ -50,7 +47,7 @@ struct SharedBlock: LearnedBlock {
 
   private static func block(_ block: Block, _ name: String, norm: (String) -> WeightVector) -> Block {
     var block = block
-    for kind in norms { block[keyPath: kind.path] = norm("\(name).\(kind.name).norm") }
+    for kind in Block.normPaths { block[keyPath: kind.path] = norm("\(name).\(kind.name).norm") }
     return block
   }
 }

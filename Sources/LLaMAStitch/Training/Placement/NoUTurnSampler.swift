@@ -43,6 +43,35 @@ package struct NoUTurnSampler {
     var steps: Int
   }
 
+  /// How states move: by the density, and the variance that each coordinate is taken to have.
+  private struct Dynamics {
+    let density: Density
+    var spread: [Double]
+
+    func momentum(_ random: inout SeededGenerator) -> [Double] { spread.map { random.normal() / $0.squareRoot() } }
+
+    /// The logarithm of a state's density, its momentum's included.
+    func height(of state: State) -> Double {
+      state.value - zip(state.momentum, spread).reduce(0) { $0 + $1.0 * $1.0 * $1.1 } / 2
+    }
+
+    func leap(_ state: State, _ length: Double) -> State {
+      var next = state
+      for index in next.place.indices {
+        next.momentum[index] += length / 2 * state.gradient[index]
+        next.place[index] += length * spread[index] * next.momentum[index]
+      }
+      (next.value, next.gradient) = density(next.place)
+      for index in next.place.indices { next.momentum[index] += length / 2 * next.gradient[index] }
+      return next
+    }
+  }
+
+  /// Heights: that of the path's start, and one drawn below it, above which places are chosen.
+  private struct Slice {
+    let start, floor: Double
+  }
+
   /// How long steps are, by what they were accepted with.
   private struct StepLength {
     var current: Double
@@ -71,17 +100,19 @@ package struct NoUTurnSampler {
   }
 
   /// - Parameter start: a place of positive density.
-  package func draw(from start: [Double], _ random: inout SeededGenerator, density: Density) -> [[Double]] {
+  package func draw(
+    from start: [Double], _ random: inout SeededGenerator, density: @escaping Density
+  ) -> [[Double]] {
     let (value, gradient) = density(start)
     var state = State(place: start, momentum: [], value: value, gradient: gradient)
-    var spread = [Double](repeating: 1, count: start.count)
-    var length = StepLength(reasonable(state, spread, &random, density))
+    var dynamics = Dynamics(density: density, spread: [Double](repeating: 1, count: start.count))
+    var length = StepLength(reasonable(state, dynamics, &random))
     var seen: [[Double]] = []
     var draws: [[Double]] = []
     let (from, to) = (warmup / 4, warmup * 5 / 8)
     for step in 0..<warmup + count {
       let isWarm = step >= warmup
-      let path = path(from: state, length: isWarm ? length.settled : length.current, spread, &random, density)
+      let path = path(from: state, length: isWarm ? length.settled : length.current, dynamics, &random)
       state = path.chosen
       if isWarm {
         draws.append(state.place)
@@ -90,8 +121,8 @@ package struct NoUTurnSampler {
       length.adapt(path.accepted / Double(max(1, path.steps)), to: acceptance)
       if (from..<to).contains(step) { seen.append(state.place) }
       if step + 1 == to, seen.count > 4 {
-        spread = Self.variances(seen)
-        length = StepLength(reasonable(state, spread, &random, density))
+        dynamics.spread = Self.variances(seen)
+        length = StepLength(reasonable(state, dynamics, &random))
       }
     }
     return draws
@@ -109,26 +140,23 @@ package struct NoUTurnSampler {
 
   /// One step of the sampler.
   private func path(
-    from start: State, length: Double, _ spread: [Double], _ random: inout SeededGenerator, _ density: Density
+    from start: State, length: Double, _ dynamics: Dynamics, _ random: inout SeededGenerator
   ) -> Path {
     var start = start
-    start.momentum = spread.map { random.normal() / $0.squareRoot() }
-    let energy = start.value - Self.kinetic(start.momentum, spread)
-    // The logarithm of a height below that of the start.
-    let height = energy + log(max(random.unit(), .leastNormalMagnitude))
+    start.momentum = dynamics.momentum(&random)
+    let height = dynamics.height(of: start)
+    let slice = Slice(start: height, floor: height + log(max(random.unit(), .leastNormalMagnitude)))
     var path = Path(first: start, last: start, chosen: start, count: 1, goesOn: true, accepted: 0, steps: 0)
     var depth = 0
     while path.goesOn && depth < mostDoublings {
       let isForward = random.unit() < 0.5
       let more = double(
-        isForward ? path.last : path.first, depth, length: isForward ? length : -length, height, energy, spread,
-        &random,
-        density)
+        isForward ? path.last : path.first, depth, length: isForward ? length : -length, slice, dynamics, &random)
       if isForward { path.last = more.last } else { path.first = more.first }
       if more.goesOn, random.unit() < Double(more.count) / Double(path.count) { path.chosen = more.chosen }
       path.count += more.count
       (path.accepted, path.steps) = (more.accepted, more.steps)
-      path.goesOn = more.goesOn && !Self.turns(path, spread)
+      path.goesOn = more.goesOn && !Self.turns(path)
       depth += 1
     }
     return path
@@ -136,52 +164,37 @@ package struct NoUTurnSampler {
 
   /// 2^depth steps on from an end.
   private func double(
-    _ end: State, _ depth: Int, length: Double, _ height: Double, _ energy: Double, _ spread: [Double],
-    _ random: inout SeededGenerator, _ density: Density
+    _ end: State, _ depth: Int, length: Double, _ slice: Slice, _ dynamics: Dynamics, _ random: inout SeededGenerator
   ) -> Path {
     if depth == 0 {
-      let next = leap(end, length, spread, density)
-      let found = next.value - Self.kinetic(next.momentum, spread)
+      let next = dynamics.leap(end, length)
+      let found = dynamics.height(of: next)
       let isGood = found.isFinite
       return Path(
-        first: next, last: next, chosen: next, count: isGood && height <= found ? 1 : 0,
-        goesOn: isGood && height < found + divergence, accepted: isGood ? min(1, exp(found - energy)) : 0, steps: 1)
+        first: next, last: next, chosen: next, count: isGood && slice.floor <= found ? 1 : 0,
+        goesOn: isGood && slice.floor < found + divergence, accepted: isGood ? min(1, exp(found - slice.start)) : 0,
+        steps: 1)
     }
-    var path = double(end, depth - 1, length: length, height, energy, spread, &random, density)
+    var path = double(end, depth - 1, length: length, slice, dynamics, &random)
     if !path.goesOn { return path }
-    let more = double(
-      length > 0 ? path.last : path.first, depth - 1, length: length, height, energy, spread, &random, density)
+    let more = double(length > 0 ? path.last : path.first, depth - 1, length: length, slice, dynamics, &random)
     if length > 0 { path.last = more.last } else { path.first = more.first }
     let count = path.count + more.count
     if count > 0, random.unit() < Double(more.count) / Double(count) { path.chosen = more.chosen }
     path.count = count
     path.accepted += more.accepted
     path.steps += more.steps
-    path.goesOn = more.goesOn && !Self.turns(path, spread)
+    path.goesOn = more.goesOn && !Self.turns(path)
     return path
   }
 
-  private func leap(_ state: State, _ length: Double, _ spread: [Double], _ density: Density) -> State {
-    var next = state
-    for index in next.place.indices {
-      next.momentum[index] += length / 2 * state.gradient[index]
-      next.place[index] += length * spread[index] * next.momentum[index]
-    }
-    (next.value, next.gradient) = density(next.place)
-    for index in next.place.indices { next.momentum[index] += length / 2 * next.gradient[index] }
-    return next
-  }
-
   /// A length that a step is accepted with about every second time.
-  private func reasonable(
-    _ state: State, _ spread: [Double], _ random: inout SeededGenerator, _ density: Density
-  ) -> Double {
+  private func reasonable(_ state: State, _ dynamics: Dynamics, _ random: inout SeededGenerator) -> Double {
     var start = state
-    start.momentum = spread.map { random.normal() / $0.squareRoot() }
-    let energy = start.value - Self.kinetic(start.momentum, spread)
+    start.momentum = dynamics.momentum(&random)
+    let height = dynamics.height(of: start)
     func gain(_ length: Double) -> Double {
-      let next = leap(start, length, spread, density)
-      let gain = next.value - Self.kinetic(next.momentum, spread) - energy
+      let gain = dynamics.height(of: dynamics.leap(start, length)) - height
       return gain.isFinite ? gain : -.infinity
     }
     var length = 1.0
@@ -194,12 +207,8 @@ package struct NoUTurnSampler {
     return length
   }
 
-  private static func kinetic(_ momentum: [Double], _ spread: [Double]) -> Double {
-    zip(momentum, spread).reduce(0) { $0 + $1.0 * $1.0 * $1.1 } / 2
-  }
-
   /// Whether the ends of a path come nearer to each other.
-  private static func turns(_ path: Path, _ spread: [Double]) -> Bool {
+  private static func turns(_ path: Path) -> Bool {
     var (first, last) = (0.0, 0.0)
     for index in path.first.place.indices {
       let way = path.last.place[index] - path.first.place[index]
