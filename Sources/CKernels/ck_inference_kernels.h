@@ -134,7 +134,7 @@ static size_t NAME(peak)(int32_t type, size_t steps, float *answer) {
 const ck_inference NAME(kernels) = {
     ISA, ISA_NAME, BLOCK_STEPS, ROUNDS_TO_BFLOAT16, NAME(round), NAME(rounded_size), NAME(linear), NAME(linear_scratch), NAME(peak),
     NAME(attend), NAME(store_key), NAME(store_value), NAME(rms_norm), NAME(silu_multiply), NAME(rotate), NAME(dequantize), NAME(dequantize_panel),
-    NAME(largest), NAME(spread), NAME(exponentials),
+    NAME(largest), NAME(exponentials),
 #ifdef BFLOAT16_PRODUCTS
     bfloat16_linear_back, back_scratch,
 #else

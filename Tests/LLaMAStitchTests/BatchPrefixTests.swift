@@ -63,9 +63,9 @@ import Testing
     let found = try #require(TokenLikelihoods(of: 5, alternatives: 3, logits: logits, count: 7))
     let numbers: [Double] = [0.5, -1, 3, 3, 2.5]
     let normalizer = log(numbers.map(exp).reduce(0, +))
-    #expect(abs(found.logProbability - (2.5 - normalizer)) < 1e-12)
+    #expect(abs(found.logProbability - (2.5 - normalizer)) < 1e-6)
     #expect(found.likeliest.map(\.token) == [2, 3, 5])
-    #expect(abs(found.likeliest[0].logProbability - (3 - normalizer)) < 1e-12)
+    #expect(abs(found.likeliest[0].logProbability - (3 - normalizer)) < 1e-6)
     let none = try #require(TokenLikelihoods(of: 0, alternatives: 0, logits: logits, count: 7))
     #expect(none.likeliest.isEmpty)
     #expect(TokenLikelihoods(of: 7, alternatives: 0, logits: logits, count: 7) == nil)

@@ -120,11 +120,10 @@ typedef struct ck_inference {
   /* What choosing a token does with `count` logits, the same on every processor: the first place of the largest, or
      `count` where none is a number above −∞; */
   size_t (*_Nonnull largest)(const float *_Nonnull logits, size_t count);
-  /* y[i] = (logits[i] − largest) / temperature; */
-  void (*_Nonnull spread)(const float *_Nonnull logits, size_t count, double largest, double temperature,
-                          double *_Nonnull y);
-  /* and e to numbers that are not above 0, in their place, 0 where one is not a number or next to 0. Returns their sum. */
-  double (*_Nonnull exponentials)(double *_Nonnull numbers, size_t count);
+  /* and y[i] = e^((logits[i] − largest) / temperature), none being above the largest: 0 where one is not a number, or next
+     to 0. Returns their sum. */
+  double (*_Nonnull exponentials)(const float *_Nonnull logits, size_t count, float largest, float inverse_temperature,
+                                  float *_Nonnull y);
 
   /* dx[t, k] = Σ_r dy[t, r] w[r, k] with BF16 weights, dy rounded to BF16; added to dx where accumulate ≠ 0: what
      training needs of frozen weights. NULL where the instruction set has no such products.

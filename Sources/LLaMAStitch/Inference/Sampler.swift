@@ -60,12 +60,13 @@ public struct Sampler: Sendable {
   public let options: SamplingOptions
   private var random: SeededGenerator
   private var isSeen: [Bool]
-  /// The same tokens one after another.
+  /// The same tokens one after another, and what the network says of them where that is changed.
   private var seen: [Int] = []
+  private var originals: [Float] = []
   /// Different tokens of a text that there is room for from the beginning.
   private static let usuallySeen = 2048
   /// eˡ⁻ᵐᵃˣ of every token.
-  private var weights: [Double]
+  private var weights: [Float]
   /// A heap of token ids, the most likely on top; what is taken from it gathers at its end.
   private var heap: [Int32]
   /// The form that the text keeps; a copy of the sampler is of the same text.
@@ -79,8 +80,11 @@ public struct Sampler: Sendable {
     self.constraint = constraint
     random = SeededGenerator(seed: options.seed)
     isSeen = [Bool](repeating: false, count: vocabularySize)
-    if options.repetitionPenalty != 1 { seen.reserveCapacity(min(vocabularySize, Self.usuallySeen)) }
-    weights = [Double](repeating: 0, count: vocabularySize)
+    if options.repetitionPenalty != 1 {
+      seen.reserveCapacity(min(vocabularySize, Self.usuallySeen))
+      originals.reserveCapacity(min(vocabularySize, Self.usuallySeen))
+    }
+    weights = [Float](repeating: 0, count: vocabularySize)
     heap = [Int32](repeating: 0, count: vocabularySize)
   }
 
@@ -89,7 +93,7 @@ public struct Sampler: Sendable {
 
   /// Notes that `token` is part of the text, for the repetition penalty.
   public mutating func observe(_ token: Int) {
-    guard isPenalised, isSeen.indices.contains(token), !isSeen[token] else { return }
+    guard options.repetitionPenalty != 1, isSeen.indices.contains(token), !isSeen[token] else { return }
     isSeen[token] = true
     seen.append(token)
   }
@@ -117,7 +121,9 @@ public struct Sampler: Sendable {
   public mutating func sample(_ logits: VectorView) -> Int? {
     precondition(logits.count >= weights.count, "logits of another vocabulary")
     if let constraint, !logits.restrict(to: constraint.next()) { return nil }
+    penalise(logits)
     let token = options.temperature == 0 || options.topK == 1 ? greedy(logits) : draw(logits)
+    for (token, original) in zip(seen, originals) { logits[token] = original }
     if let token {
       observe(token)
       constraint?.take(token)
@@ -125,63 +131,31 @@ public struct Sampler: Sendable {
     return token
   }
 
-  private func penalised(_ logits: VectorView, _ index: Int) -> Double {
-    let logit = Double(logits[index])
-    return !isPenalised || !isSeen[index] ? logit : penalised(logit)
-  }
-
-  private var isPenalised: Bool { options.repetitionPenalty != 1 }
-
-  /// That of a token that is part of the text.
-  private func penalised(_ logit: Double) -> Double {
-    logit > 0 ? logit / options.repetitionPenalty : logit * options.repetitionPenalty
+  /// Changes the logits of what is part of the text, for as long as a token is chosen.
+  private mutating func penalise(_ logits: VectorView) {
+    originals.removeAll(keepingCapacity: true)
+    let penalty = Float(options.repetitionPenalty)
+    for token in seen {
+      let logit = logits[token]
+      originals.append(logit)
+      logits[token] = logit > 0 ? logit / penalty : logit * penalty
+    }
   }
 
   /// The most likely token, the first of equals.
-  private func greedy(_ logits: VectorView) -> Int? {
-    if !isPenalised { return logits.indexOfLargest(count: weights.count) }
-    // Those of the text are few: they are looked at apart, the others as if those were not there.
-    var best = logits.indexOfLargest(count: weights.count, besides: seen)
-    var largest = -Double.infinity
-    if let best { largest = Double(logits[best]) }
-    for token in seen {
-      let logit = penalised(Double(logits[token]))
-      if logit > largest || logit == largest && token < best ?? 0 {
-        largest = logit
-        best = token
-      }
-    }
-    return best
-  }
+  private func greedy(_ logits: VectorView) -> Int? { logits.indexOfLargest(count: weights.count) }
 
   private mutating func draw(_ logits: VectorView) -> Int? {
     guard let top = greedy(logits) else { return nil }
-    let largest = penalised(logits, top)
+    let largest = logits[top]
     // An infinite logit leaves no choice.
     if largest == .infinity { return top }
-    // A temperature close to 0 makes the difference infinite: its exponential is 0, as it should be.
-    let temperature = options.temperature
-    let takesAll = options.topK == 0 && options.topP == 1 && options.minP == 0
     let target = random.unit()
-    if takesAll && !isPenalised {
-      return logits.indexOfShare(target, largest: largest, temperature: temperature, count: weights.count) ?? top
+    if options.topK == 0 && options.topP == 1 && options.minP == 0 {
+      return logits.indexOfShare(
+        target, largest: largest, temperature: options.temperature, count: weights.count) ?? top
     }
-    let total: Double
-    if isPenalised {
-      logits.exponents(largest: largest, temperature: temperature, into: &weights)
-      for token in seen { weights[token] = (penalised(logits, token) - largest) / temperature }
-      total = Exponentials.replace(&weights)
-    } else {
-      total = logits.exponentials(largest: largest, temperature: temperature, into: &weights)
-    }
-    if takesAll {
-      var sum = 0.0
-      for index in 0..<weights.count {
-        sum += weights[index]
-        if sum > target * total { return index }
-      }
-      return top
-    }
+    let total = logits.exponentials(largest: largest, temperature: options.temperature, into: &weights)
     return drawFromMostLikely(target, total)
   }
 
@@ -196,7 +170,7 @@ public struct Sampler: Sendable {
       // top-p is a part of what top-k leaves.
       total = 0
       for _ in 0..<most {
-        total += weights[Int(heap[0])]
+        total += Double(weights[Int(heap[0])])
         pop(&size)
       }
       size = candidates
@@ -205,7 +179,7 @@ public struct Sampler: Sendable {
     var kept = 0
     var sum = 0.0
     while kept < most && size > 0 && sum < options.topP * total {
-      let weight = weights[Int(heap[0])]
+      let weight = Double(weights[Int(heap[0])])
       if kept > 0 && (weight < options.minP || weight == 0) { break }
       sum += weight
       kept += 1
@@ -215,7 +189,7 @@ public struct Sampler: Sendable {
     var reached = 0.0
     for position in 0..<kept {
       let token = Int(heap[candidates - 1 - position])
-      reached += weights[token]
+      reached += Double(weights[token])
       if reached > target * sum { return token }
     }
     return Int(heap[candidates - 1])
@@ -227,17 +201,17 @@ public struct Sampler: Sendable {
   /// - Returns: how many they are.
   private mutating func gather(_ most: Int, _ total: Double) -> Int {
     // Of the most likely one's weight, which is 1.
-    for least in [0x1p-6, 0x1p-12, 0x1p-24] {
+    for least in [0x1p-6, 0x1p-12, 0x1p-24] as [Float] {
       var count = 0
       var sum = 0.0
       for index in 0..<weights.count where weights[index] >= least {
         heap[count] = Int32(index)
         count += 1
-        sum += weights[index]
+        sum += Double(weights[index])
       }
       // Sums are rounded, this way or that.
       let meetsTopP = options.topP < 1 && sum > options.topP * total * (1 + 1e-9)
-      if options.topK > 0 ? count >= most : least <= options.minP || meetsTopP { return count }
+      if options.topK > 0 ? count >= most : Double(least) <= options.minP || meetsTopP { return count }
     }
     for index in 0..<weights.count { heap[index] = Int32(index) }
     return weights.count

@@ -20,9 +20,9 @@ public struct TokenLikelihoods: Sendable, Equatable {
   /// - Returns: `nil` where no logit is a number.
   public init?(of token: Int, alternatives: Int, logits: VectorView, count: Int) {
     guard token < count, let top = logits.indexOfLargest(count: count) else { return nil }
-    let largest = Double(logits[top])
-    var exponentials = [Double](repeating: 0, count: count)
-    let normalizer = log(logits.exponentials(largest: largest, temperature: 1, into: &exponentials)) + largest
+    var exponentials = [Float](repeating: 0, count: count)
+    let normalizer =
+      log(logits.exponentials(largest: logits[top], temperature: 1, into: &exponentials)) + Double(logits[top])
     logProbability = Double(logits[token]) - normalizer
     var likeliest: [Alternative] = []
     likeliest.reserveCapacity(alternatives + 1)
