@@ -92,6 +92,11 @@ def span(values):
     return f"{number(min(values))}–{number(max(values))}"
 
 
+def spread(values, unit):
+    """The median, and from where to where they lie."""
+    return f"{number(median(values))} {unit} ({span(values)})" if values else "—"
+
+
 def speed(row, side):
     return f"{number(median(undisturbed(row, row[side])))} tok/s"
 
@@ -274,10 +279,9 @@ def many_at_once():
     document = written("serve-many.json", "serve_many.py")
     rows = []
     for row in document["results"]:
-        ours, theirs = (number(median(undisturbed(row, row[side]))) if undisturbed(row, row.get(side, [])) else "—" for side in ("ours", "theirs"))
+        ours, theirs = (spread(undisturbed(row, row.get(side, [])), row["unit"]) for side in ("ours", "theirs"))
         target = f"≥ {row['target']:g}" if "target" in row else f"≤ {row['at_most']:g}" if "at_most" in row else ""
-        rows.append([f"{row['shape']}, {row['case']}", f"{ours} {row['unit']}", f"{theirs} {row['unit']}" if theirs != "—" else theirs,
-                     cell(row) if row.get("ratios") else "", target])
+        rows.append([f"{row['shape']}, {row['case']}", ours, theirs, cell(row) if row.get("ratios") else "", target])
     machine = document["machine"]
     lines = table(["", "stitch", "llama.cpp", "ratio", "to reach"], rows)
     return f"{lines}\n\n{machine['processor']}, {document['threads']} threads; from [serve-many.json](measurements/serve-many.json)."
