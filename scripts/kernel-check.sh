@@ -64,7 +64,7 @@ check "AArch64 with I8MM and BF16 (all that qemu has)" \
 # bits, in two bytes.
 same() { # WHAT COLUMN NAMES…
   local digests
-  digests=$(grep -E "^($(IFS='|'; echo "${*:3}")) +floats" "$work/all" | sed -E 's/.*floats ([0-9a-f]+) +quantised ([0-9a-f]+)/\1 \2/' |
+  digests=$(grep -E "^($(IFS='|'; echo "${*:3}")) +floats" "$work/all" | sed -E 's/.*floats ([0-9a-f]+) +quantised ([0-9a-f]+) +sampling ([0-9a-f]+)/\1 \2 \3/' |
     cut -d ' ' -f "$2" | sort | uniq -c)
   if [ "$(echo "$digests" | wc -l)" -ne 1 ]; then
     printf 'kernel-check: %s: not the same bits everywhere:\n%s\n' "$1" "$digests" >&2
@@ -79,4 +79,5 @@ same "floats, fused" 1 "${fused[@]}"
 same "quantised, baseline" 2 baseline
 same "quantised, activations as they are" 2 AVX-512 NEON
 same "quantised, activations in words" 2 AVX2
+same "sampling" 3 baseline "${fused[@]}"
 same "quantised, activations in two bytes" 2 'AVX-512 VNNI' 'AVX-512 BF16' 'NEON dot product' 'NEON I8MM' 'NEON BF16'

@@ -34,6 +34,7 @@ float half(uint16_t bits);
 typedef struct {
   uint64_t floats;    /* of products with F32 and F16, attention, norms, activations, rotations */
   uint64_t quantized; /* of products with quantised weights */
+  uint64_t sampling;  /* of what choosing a token does */
 } digests;
 void add_to_digest(uint64_t *digest, const float *values, size_t count);
 
@@ -41,6 +42,7 @@ void check_products(const ck_inference *table, digests *digests);
 void check_quantized(const ck_inference *table, digests *digests);
 void check_attention(const ck_inference *table, digests *digests);
 void check_rows(const ck_inference *table, digests *digests);
+void check_sampling(const ck_inference *table, digests *digests);
 void check_training(void);
 void check_threads(void);
 

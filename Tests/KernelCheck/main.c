@@ -97,14 +97,15 @@ int main(int count, char **arguments) {
     const ck_inference *table = ck_inference_for(isa);
     if (!table) continue;
     expect(table->isa == isa, "table %d says it is %d", isa, table->isa);
-    digests found = {0xCBF29CE484222325, 0xCBF29CE484222325};
+    digests found = {0xCBF29CE484222325, 0xCBF29CE484222325, 0xCBF29CE484222325};
     check_products(table, &found);
     check_quantized(table, &found);
     check_attention(table, &found);
     check_rows(table, &found);
+    check_sampling(table, &found);
     snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", names[0] ? ", " : "", table->name);
-    printf("%-18s floats %016llx  quantised %016llx\n", table->name, (unsigned long long)found.floats,
-           (unsigned long long)found.quantized);
+    printf("%-18s floats %016llx  quantised %016llx  sampling %016llx\n", table->name, (unsigned long long)found.floats,
+           (unsigned long long)found.quantized, (unsigned long long)found.sampling);
   }
   check_training();
   check_threads();
