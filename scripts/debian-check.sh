@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Sets stitch up in a Debian made by debootstrap, from a clone of this checkout's last commit, builds it without a network
 # and asks it something. Nothing of this system is used but the Swift toolchain and what Swift packages were fetched
-# before. Needs root. debian-check.sh SUITE [PROGRAM]: with a program, that one is run there instead of building one.
-# WORK: where the system is made; BASES: a directory that keeps the bare ones; KEEP: a file for the program that was built.
+# before. Needs root. WORK: where the system is made; BASES: a directory that keeps the bare ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +10,6 @@ fail() {
   exit 2
 }
 suite=${1:?debian-check: which suite? bookworm (12) or trixie (13)}
-program=${2:-}
 [ "$(id -u)" -eq 0 ] || fail "chroots need root: run it as root"
 if ! command -v debootstrap >/dev/null; then
   echo "debian-check: installing debootstrap" >&2
@@ -71,15 +69,10 @@ echo "and says nothing the second time"
 
 echo "== a build and a reply, without a network"
 offline() { unshare --net bash -c "$(declare -p root toolchain); $(declare -f inside); inside \"\$1\"" bash "$1"; }
-if [ -n "$program" ]; then
-  install "$program" "$root/root/program"
-else
-  offline "cd stitch && nice -n 15 make build BUILD='swift build -c release --no-color-diagnostics --product stitch' >build.log 2>&1 ||
-    { tail -n 20 build.log; exit 1; }; tail -n 1 build.log; cp .build/release/stitch /root/program"
-  [ -z "${KEEP:-}" ] || install "$root/root/program" "$KEEP"
-fi
-offline "cd stitch && ldd /root/program | grep -E 'not found|sentencepiece|onig|ncurses' | sed 's/ (0x.*//'"
-offline "cd stitch && /root/program ask --family weights/tiny --temperature 0 'What is 2 + 3?'; echo" | tee "$work/reply"
+offline "cd stitch && nice -n 15 make build BUILD='swift build -c release --no-color-diagnostics --product stitch' >build.log 2>&1 ||
+  { tail -n 20 build.log; exit 1; }; tail -n 1 build.log"
+offline "cd stitch && ldd .build/release/stitch | grep -E 'not found|sentencepiece|onig|ncurses' | sed 's/ (0x.*//'"
+offline "cd stitch && .build/release/stitch ask --family weights/tiny --temperature 0 'What is 2 + 3?'; echo" | tee "$work/reply"
 grep -q 5 "$work/reply" || fail "$suite: that is not the reply"
-offline "cd stitch && /root/program doctor --family weights/tiny"
+offline "cd stitch && .build/release/stitch doctor --family weights/tiny"
 echo "Debian $suite: all holds"
