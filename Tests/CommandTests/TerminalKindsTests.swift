@@ -106,7 +106,7 @@ struct TerminalKindsTests {
     }
     try tmux.resize(width: 100, height: 30)
     try tmux.wait("a screen of the last size") {
-      Self.isWhole($0, width: 100, height: 30) && $0.contains("Esc stops") && $0.contains("/100000")
+      Self.isWhole($0, width: 100, height: 30) && $0.contains(TerminalEndToEndTests.help) && $0.contains("/100000")
     }
     try tmux.press("Escape")
     try tmux.wait("the end of the reply") { !$0.contains("Esc stops") }
