@@ -94,7 +94,9 @@ def span(values):
 
 def spread(values, unit):
     """The median, and from where to where they lie."""
-    return f"{number(median(values))} {unit} ({span(values)})" if values else "—"
+    if not values:
+        return "—"
+    return f"{number(median(values))} {unit}" + (f" ({span(values)})" if len(values) > 1 else "")
 
 
 def speed(row, side):
